@@ -1,0 +1,178 @@
+"""Adapters: what the suite needs to know of an implementation, and how to call it.
+
+An adapter file defines `adapters`, a list of `Adapter`.  The built-in ones are the modules of this package; a third
+party's file is loaded by `--adapter FILE.py` and treated alike.
+
+Worker-side code: standard library and NumPy only (a framework is imported in `Runtime.open`), Python 3.7 on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from conformance.contracts import Contract, to_wire
+from conformance.formats import FORMATS, Tensor
+
+#: Modules of this package that hold the built-in adapters.
+BUILTIN = ("numpy", "torch", "tensorflow", "jax", "keras")
+
+#: The numeric quantities, in the order in which they are computed.
+NUMERIC = ("value", "gradient-prediction", "gradient-label", "second-derivative")
+
+ALL_DTYPES = tuple(FORMATS)
+
+#: Function of native tensors: (prediction, label, **options) -> native tensor.
+Call = Callable[..., Any]
+
+
+class Implementation:
+    """One public entry point in one execution mode on one device, as its adapter declares it.
+
+    `call` takes (prediction, label, reduction=..., **options) in the framework's own tensors and returns one; it gets
+    `reduction` only where `reductions` offers more than "none", and only options named in `options`.
+    `form` is "probabilities" or "logits".  `quantities` that need autodiff are derived from `call` by the runtime;
+    plain NumPy code passes callables of the same signature in `derivatives` instead, keyed by quantity.
+    """
+
+    def __init__(
+        self,
+        entry: str,
+        form: str,
+        call: Call,
+        dtypes: Tuple[str, ...] = ALL_DTYPES,
+        options: Tuple[str, ...] = (),
+        reductions: Tuple[str, ...] = ("none",),
+        contract: Contract = (),
+        derivatives: Optional[Dict[str, Call]] = None,
+        mode: str = "eager",
+        device: str = "cpu",
+        link: str = "",
+    ) -> None:
+        if form not in ("probabilities", "logits"):
+            raise ValueError("form of %r must be 'probabilities' or 'logits' (got %r)" % (entry, form))
+        unknown = [dtype for dtype in dtypes if dtype not in FORMATS]
+        if unknown:
+            raise ValueError("dtype %r of %r is not one of %s" % (unknown[0], entry, ", ".join(FORMATS)))
+        strange = [name for name in derivatives or () if name not in NUMERIC[1:]]
+        if strange:
+            raise ValueError("derivative %r of %r is not one of %s" % (strange[0], entry, ", ".join(NUMERIC[1:])))
+        self.entry = entry
+        self.form = form
+        self.call = call
+        self.dtypes = tuple(dtypes)
+        self.options = tuple(options)
+        self.reductions = tuple(reductions)
+        self.contract = tuple(contract)
+        self.derivatives = dict(derivatives or {})
+        self.mode = mode
+        self.device = device
+        self.link = link
+
+    @property
+    def key(self) -> str:
+        """entry/mode/device, unique within its adapter."""
+        return "%s/%s/%s" % (self.entry, self.mode, self.device)
+
+
+class Runtime:
+    """One framework in one interpreter: moves bit patterns in and out and differentiates."""
+
+    #: Distribution or module names whose `__version__` goes into the record's header.
+    packages: Tuple[str, ...] = ()
+
+    def open(self) -> None:
+        """Import the framework and fix its switches.  ImportError means that the backend is absent."""
+
+    def dtypes(self) -> Tuple[str, ...]:
+        """Formats that this runtime has at all."""
+        return ALL_DTYPES
+
+    def environment(self) -> Dict[str, Any]:
+        """Switches and facts that change bits: instruction set, threads, oneDNN and the like."""
+        return {}
+
+    def tensor(self, tensor: Tensor) -> Any:
+        """A fresh native tensor with exactly these bits."""
+        raise NotImplementedError
+
+    def bits(self, native: Any) -> Tensor:
+        """The bits of a native tensor.  Raises TypeError where `native` is no tensor of the framework."""
+        raise NotImplementedError
+
+    def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
+        """The numeric quantities that can be computed for `implementation`."""
+        return NUMERIC
+
+    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
+        """Compute `quantity` of `implementation` on native tensors and return a native tensor.
+
+        A gradient is that of the sum of all results: for unreduced losses the gradient of each element's own loss.
+        """
+        raise NotImplementedError
+
+
+class Adapter:
+    """A named set of implementations on one runtime: one worker process.
+
+    `backend` is a runtime's name ("numpy", "torch", "tensorflow", "jax", "keras-tensorflow", ...) or a `Runtime`.
+    """
+
+    def __init__(self, name: str, implementations: List[Implementation], backend: Any = None) -> None:
+        keys = [implementation.key for implementation in implementations]
+        double = sorted({key for key in keys if keys.count(key) > 1})
+        if double:
+            raise ValueError("adapter %r declares %r twice" % (name, double[0]))
+        if not name or "/" in name or ":" in name:
+            raise ValueError("adapter name must be a word without '/' and ':' (got %r)" % (name,))
+        self.name = name
+        self.implementations = list(implementations)
+        self.backend = backend if backend is not None else name
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime that evaluates these implementations."""
+        if isinstance(self.backend, Runtime):
+            return self.backend
+        return runtime(self.backend)
+
+    def declaration(self) -> Dict[str, Any]:
+        """What the parent needs for its plan, JSON-ready."""
+        chosen = self.runtime
+        return {
+            "name": self.name,
+            "implementations": [
+                {
+                    "key": one.key,
+                    "entry": one.entry,
+                    "mode": one.mode,
+                    "device": one.device,
+                    "form": one.form,
+                    "dtypes": [dtype for dtype in one.dtypes if dtype in chosen.dtypes()],
+                    "options": list(one.options),
+                    "reductions": list(one.reductions),
+                    "quantities": list(chosen.quantities(one)),
+                    "contract": to_wire(one.contract),
+                    "link": one.link,
+                }
+                for one in self.implementations
+            ],
+        }
+
+
+def load_builtin(module: str) -> List[Adapter]:
+    """The adapters of built-in module `module`."""
+    import importlib
+
+    adapters: List[Adapter] = importlib.import_module("conformance.adapters." + module).adapters
+    return adapters
+
+
+def runtime(name: str) -> Runtime:
+    """The runtime of the built-in adapter `name`.  Raises ValueError that lists the known names."""
+    known = []
+    for module in BUILTIN:
+        for adapter in load_builtin(module):
+            known.append(adapter.name)
+            if adapter.name == name and isinstance(adapter.backend, Runtime):
+                return adapter.backend
+    raise ValueError("backend %r is not one of %s" % (name, ", ".join(known)))

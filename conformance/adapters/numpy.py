@@ -1,0 +1,110 @@
+"""NumPy: the textbook formulas, computed in the dtype under test.
+
+They are what people write by hand; none documents a contract, so they are judged against the ideal alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple
+
+import numpy as np
+
+from conformance.adapters import ALL_DTYPES, NUMERIC, Adapter, Implementation, Runtime
+from conformance.formats import FORMATS, Tensor
+
+
+class NumPyRuntime(Runtime):
+    """Plain NumPy arrays; bfloat16 by the ml_dtypes package where it is installed."""
+
+    packages = ("numpy",)
+
+    def dtypes(self) -> Tuple[str, ...]:
+        return ALL_DTYPES if _bfloat16() is not None else ALL_DTYPES[:3]
+
+    def environment(self) -> Dict[str, Any]:
+        return {"bfloat16": "ml_dtypes" if _bfloat16() is not None else "absent"}
+
+    def tensor(self, tensor: Tensor) -> Any:
+        native = _bfloat16() if tensor.dtype == "bfloat16" else np.dtype(tensor.dtype)
+        return np.array(tensor.bits).view(native)
+
+    def bits(self, native: Any) -> Tensor:
+        if not isinstance(native, (np.ndarray, np.generic)):
+            raise TypeError("returned %s, not a NumPy array" % type(native).__name__)
+        array = np.asarray(native)
+        if array.dtype.hasobject:
+            raise TypeError("returned an array of Python objects")
+        name = str(array.dtype)
+        if name in FORMATS:
+            return Tensor(name, np.ascontiguousarray(array).reshape(array.shape).view(FORMATS[name].storage))
+        return Tensor(name, array)
+
+    def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
+        return tuple(name for name in NUMERIC if name == "value" or name in implementation.derivatives)
+
+    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
+        function = implementation.call if quantity == "value" else implementation.derivatives[quantity]
+        return function(prediction, label, **options)
+
+
+def _bfloat16() -> Any:
+    try:
+        import ml_dtypes
+    except ImportError:
+        return None
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def _one(array: Any) -> Any:
+    return np.ones((), dtype=array.dtype)
+
+
+def log_textbook(prediction: Any, label: Any) -> Any:
+    """-(y log p + (1 - y) log(1 - p)), as in every textbook."""
+    one = _one(prediction)
+    return -(label * np.log(prediction) + (one - label) * np.log(one - prediction))
+
+
+def log_textbook_gradient(prediction: Any, label: Any) -> Any:
+    """(p - y) / (p (1 - p)), its derivative by p as it is usually simplified."""
+    return (prediction - label) / (prediction * (_one(prediction) - prediction))
+
+
+def sigmoid_textbook(prediction: Any, label: Any) -> Any:
+    """The probability formula applied to 1 / (1 + exp(-z))."""
+    one = _one(prediction)
+    return log_textbook(one / (one + np.exp(-prediction)), label)
+
+
+def stable_textbook(prediction: Any, label: Any) -> Any:
+    """max(z, 0) - z y + log1p(exp(-|z|)), the usual stable rearrangement."""
+    zero = np.zeros((), dtype=prediction.dtype)
+    return np.maximum(prediction, zero) - prediction * label + np.log1p(np.exp(-np.abs(prediction)))
+
+
+def sigmoid_gradient(prediction: Any, label: Any) -> Any:
+    """sigmoid(z) - y, the derivative of both logit formulas."""
+    one = _one(prediction)
+    return one / (one + np.exp(-prediction)) - label
+
+
+adapters = [
+    Adapter(
+        "numpy",
+        [
+            Implementation(
+                "log_textbook",
+                "probabilities",
+                log_textbook,
+                derivatives={"gradient-prediction": log_textbook_gradient},
+            ),
+            Implementation(
+                "sigmoid_textbook", "logits", sigmoid_textbook, derivatives={"gradient-prediction": sigmoid_gradient}
+            ),
+            Implementation(
+                "stable_textbook", "logits", stable_textbook, derivatives={"gradient-prediction": sigmoid_gradient}
+            ),
+        ],
+        backend=NumPyRuntime(),
+    )
+]

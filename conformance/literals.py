@@ -1,0 +1,78 @@
+"""Exact literals: what a case file writes and the bit pattern that it means in a dtype.
+
+Grammar: a decimal (`0.3`, `-1e-7`), a hexadecimal float (`0x1p-149`), `nan`, `inf`, `-inf`, one of the names `max`,
+`min_normal`, `min_subnormal` (of the dtype, optional sign), `nextafter(A, B)` of literals.
+A literal is rounded once, to nearest even, from the exact rational: no detour through float64.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from conformance.formats import FORMATS, Format, infinity_bits, nan_bits, round_to_bits
+
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?\Z")
+_HEX = re.compile(r"(?P<sign>[+-]?)0[xX](?P<digits>[0-9a-fA-F]+)(\.(?P<tail>[0-9a-fA-F]*))?([pP](?P<power>[+-]?\d{1,5}))?\Z")
+_NEXT = re.compile(r"nextafter\((?P<start>[^()]+|nextafter\(.*\)),\s*(?P<toward>[^(),]+)\)\Z")
+_NAMES = ("max", "min_normal", "min_subnormal")
+
+
+class LiteralError(ValueError):
+    """A text that is no literal; the message quotes it and states the grammar."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"a number must be a decimal (0.3, -1e-7), a hexadecimal float (0x1p-149), nan, inf, -inf, "
+            f"{', '.join(_NAMES)} or nextafter(A, B) (got {text!r})"
+        )
+
+
+def bits_of(text: str, fmt: Format) -> int:
+    """The bit pattern that literal `text` means in `fmt`.  Raises LiteralError."""
+    text = text.strip()
+    sign, body = (1 << (fmt.width - 1), text[1:]) if text[:1] == "-" else (0, text.removeprefix("+"))
+    if body.lower() in ("nan", ".nan"):
+        return nan_bits(fmt)
+    if body.lower() in ("inf", ".inf", "infinity"):
+        return sign | infinity_bits(fmt)
+    if body == "max":
+        return sign | (infinity_bits(fmt) - 1)
+    if body == "min_normal":
+        return sign | (1 << fmt.fraction_bits)
+    if body == "min_subnormal":
+        return sign | 1
+    step = _NEXT.match(text)
+    if step:
+        return _next(bits_of(step["start"], fmt), bits_of(step["toward"], fmt), fmt)
+    return sign | round_to_bits(abs(rational(text)), fmt)
+
+
+def rational(text: str) -> Fraction:
+    """The exact value of a finite decimal or hexadecimal literal.  Raises LiteralError."""
+    if _DECIMAL.match(text):
+        return Fraction(text)
+    parts = _HEX.match(text)
+    if parts is None:
+        raise LiteralError(text)
+    tail = parts["tail"] or ""
+    value = Fraction(int(parts["digits"] + tail, 16), 16 ** len(tail)) * Fraction(2) ** int(parts["power"] or 0)
+    return -value if parts["sign"] == "-" else value
+
+
+def check(text: str) -> None:
+    """Raise LiteralError unless `text` is a literal."""
+    bits_of(text, FORMATS["float64"])
+
+
+def _next(start: int, toward: int, fmt: Format) -> int:
+    """The neighbour of `start` in the direction of `toward`, by ordinals (-0 and +0 share ordinal 0)."""
+    here, there = ordinal(start, fmt), ordinal(toward, fmt)
+    here += (here < there) - (here > there)
+    return here if here >= 0 else -here | 1 << (fmt.width - 1)
+
+
+def ordinal(bits: int, fmt: Format) -> int:
+    """Monotone integer of a bit pattern: 0 for both zeros, negative for negative values."""
+    sign = 1 << (fmt.width - 1)
+    return -(bits ^ sign) if bits & sign else bits
