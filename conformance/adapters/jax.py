@@ -1,0 +1,121 @@
+"""JAX: the loss of Optax and the formula that JAX users write by hand, run eagerly (op by op) on the CPU.
+
+Read: the docstring of optax.sigmoid_binary_cross_entropy, Optax 0.2.8; it states no numerical contract.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Callable, Dict
+
+import numpy as np
+
+from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.formats import FORMATS, Tensor
+
+
+def _jax() -> Any:
+    """The framework, imported on first use: a process that only reads declarations must not load it."""
+    return importlib.import_module("jax")
+
+
+class JaxRuntime(Runtime):
+    """Arrays on the CPU with 64-bit types enabled, derivatives by jax.vjp."""
+
+    packages = ("jax", "jaxlib", "optax", "numpy")
+
+    def open(self) -> None:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Without it JAX would round every float64 input to float32.
+        _jax().config.update("jax_enable_x64", True)
+
+    def environment(self) -> Dict[str, Any]:
+        jax = _jax()
+        return {
+            "x64": bool(jax.config.jax_enable_x64),
+            "platform": jax.default_backend(),
+            "XLA_FLAGS": _without_paths(os.environ.get("XLA_FLAGS", "")),
+        }
+
+    def tensor(self, tensor: Tensor) -> Any:
+        jax = _jax()
+        own = np.array(tensor.bits)  # JAX may share memory with the array it is given: a copy of its own
+        if tensor.dtype in FORMATS:
+            own = own.view(np.dtype(getattr(jax.numpy, tensor.dtype)))
+        return jax.numpy.asarray(own)
+
+    def bits(self, native: Any) -> Tensor:
+        jax = _jax()
+        # jax.Array is of 0.4.1; before it jax.numpy.ndarray was the type.
+        if not isinstance(native, getattr(jax, "Array", jax.numpy.ndarray)):
+            raise TypeError("returned %s, not a JAX array" % type(native).__name__)
+        name = str(native.dtype)
+        array = np.asarray(native)
+        if name in FORMATS:
+            return Tensor(name, np.ascontiguousarray(array).reshape(array.shape).view(FORMATS[name].storage))
+        return Tensor(name, array)
+
+    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
+        def loss_of_label(variable: Any) -> Any:
+            return implementation.call(prediction, variable, **options)
+
+        def loss_of_prediction(variable: Any) -> Any:
+            return implementation.call(variable, label, **options)
+
+        if quantity == "value":
+            return implementation.call(prediction, label, **options)
+        if quantity == "gradient-label":
+            return _gradient(loss_of_label, label)
+        if quantity == "gradient-prediction":
+            return _gradient(loss_of_prediction, prediction)
+        return _gradient(lambda variable: _gradient(loss_of_prediction, variable), prediction)
+
+
+def _gradient(function: Callable[[Any], Any], variable: Any) -> Any:
+    """Gradient of the sum of the results of `function` at `variable`."""
+    jax = _jax()
+    if not jax.numpy.issubdtype(variable.dtype, jax.numpy.floating):  # the pullback would give float0
+        raise TypeError("cannot differentiate by an array of %s" % variable.dtype)
+    result, pullback = jax.vjp(function, variable)
+    return pullback(jax.numpy.ones_like(result))[0]
+
+
+def _without_paths(flags: str) -> str:
+    """The flags that name no file or folder: a record holds no paths of a machine."""
+    return " ".join(flag for flag in flags.split() if "/" not in flag and "\\" not in flag)
+
+
+def sigmoid_binary_cross_entropy(prediction: Any, label: Any) -> Any:
+    """optax.sigmoid_binary_cross_entropy; ImportError where Optax is not installed."""
+    return importlib.import_module("optax").sigmoid_binary_cross_entropy(prediction, label)
+
+
+def formula(prediction: Any, label: Any) -> Any:
+    """-(y log p + (1 - y) log1p(-p)) in jax.numpy: JAX itself has no function for probabilities."""
+    jnp = _jax().numpy
+    return -(label * jnp.log(prediction) + (1 - label) * jnp.log1p(-prediction))
+
+
+adapters = [
+    Adapter(
+        "jax",
+        [
+            Implementation(
+                "optax.sigmoid_binary_cross_entropy",
+                "logits",
+                sigmoid_binary_cross_entropy,
+                link="https://optax.readthedocs.io/en/latest/api/losses.html#optax.losses.sigmoid_binary_cross_entropy",
+            ),
+            Implementation(
+                "formula",
+                "probabilities",
+                formula,
+                link="https://docs.jax.dev/en/latest/_autosummary/jax.numpy.log1p.html",
+            ),
+        ],
+        backend=JaxRuntime(),
+    )
+]

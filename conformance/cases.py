@@ -1,0 +1,274 @@
+"""Case files: scenarios as data.  They hold no expected numbers: the reference computes those.
+
+`cases/flags.yaml` defines the flags, every other `cases/**/*.yaml` one family of cases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from conformance import literals, yamlfile
+from conformance.contracts import VOCABULARY
+from conformance.errors import InputError, at
+
+SLUG = r"^[a-z][a-z0-9]*([-./][a-z0-9]+)*$"
+
+Slug = Annotated[str, Meta(pattern=SLUG, max_length=80, description="stable id: lower case letters, digits, - . /")]
+Number = Annotated[str, Meta(description="an exact literal, rounded once to the tensor's dtype", max_length=200)]
+Text = Annotated[str, Meta(min_length=8)]
+Link = Annotated[str, Meta(pattern=r"^https://\S+$")]
+DType = Literal["float64", "float32", "float16", "bfloat16"]
+Form = Literal["probabilities", "logits"]
+Expect = Literal["value", "reject", "either", "observe"]
+Reduction = Literal["none", "mean", "sum"]
+Numeric = Literal["value", "gradient-prediction", "gradient-label", "second-derivative"]
+
+NUMERIC: tuple[Numeric, ...] = ("value", "gradient-prediction", "gradient-label", "second-derivative")
+ALL_DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
+OPTIONS = ("weight", "pos_weight")
+
+
+class Element(Struct, frozen=True, forbid_unknown_fields=True):
+    """One exact input of a case."""
+
+    id: Slug
+    prediction: Number
+    label: Number
+    weight: Number | None = None
+    pos_weight: Number | None = None
+    dtypes: tuple[DType, ...] | None = None
+    expect: Expect | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that this element sets."""
+        return tuple(name for name in OPTIONS if getattr(self, name) is not None)
+
+
+class Grid(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every prediction with every label; the element's id is `PREDICTION-LABEL`."""
+
+    prediction: dict[Slug, Number]
+    label: dict[Slug, Number]
+
+
+class Historical(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number that was printed once: the reference must round to it under the contract of that time."""
+
+    value: Number
+    contract: Literal["keras-clip"]
+    dtype: DType
+    source: Text
+
+
+class Case(Struct, frozen=True, forbid_unknown_fields=True):
+    """One scenario: exact inputs, options, dtypes, expectation, and why it exists."""
+
+    id: Slug
+    why: Text
+    form: Form
+    flags: tuple[Slug, ...]
+    elements: tuple[Element, ...] = ()
+    grid: Grid | None = None
+    dtypes: tuple[DType, ...] = ALL_DTYPES
+    expect: Expect | None = None
+    reduction: Reduction = "none"
+    quantities: tuple[Numeric, ...] = NUMERIC
+    spec: Link | None = None
+    historical: Historical | None = None
+    probe: Literal[tuple(sorted(VOCABULARY))] | None = None  # type: ignore[valid-type]  # the closed vocabulary
+
+    def all_elements(self) -> tuple[Element, ...]:
+        """Elements as written, then those of the grid."""
+        return _all_elements(self)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options that the case sets; all elements set the same ones."""
+        return self.all_elements()[0].options
+
+
+class CaseFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of one family."""
+
+    family: Slug
+    title: Text
+    cases: tuple[Case, ...]
+
+
+class Flag(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a flag of a case means."""
+
+    meaning: Text
+    links: tuple[Link, ...] = ()
+
+
+class FlagFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """`cases/flags.yaml`."""
+
+    flags: dict[Slug, Flag]
+
+
+@dataclass(frozen=True)
+class Located:
+    """A case with its family and place."""
+
+    case: Case
+    family: str
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All cases, in the order of file names and lines."""
+
+    folder: Path
+    cases: tuple[Located, ...]
+    flags: dict[str, Flag]
+    digest: str = field(repr=False, default="")
+
+    @property
+    def families(self) -> dict[str, None]:
+        """Family names in order."""
+        return dict.fromkeys(located.family for located in self.cases)
+
+    def find(self, case_id: str) -> Located:
+        """The case called `case_id`.  Raises InputError that names the nearest ids."""
+        for located in self.cases:
+            if located.case.id == case_id:
+                return located
+        raise InputError(f"no case is called {case_id!r}", did_you_mean(case_id, [one.case.id for one in self.cases]))
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """A hint that names up to three of `known` near `word`, or some of them."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known[:6])}, …"
+
+
+def default_folder() -> Path:
+    """`./cases` inside a checkout of the suite, else the cases that the package holds."""
+    checkout = Path("cases")
+    if (checkout / "flags.yaml").is_file():
+        return checkout
+    beside = Path(__file__).parent.parent / "cases"
+    packaged = Path(__file__).parent / "data" / "cases"
+    return packaged if packaged.is_dir() else beside
+
+
+def load_suite(folder: Path) -> Suite:
+    """Read and check every case file below `folder`.
+
+    Raises InputError at the first mistake: unknown key, duplicate id, wrong type, unknown flag, no number.
+    """
+    files = sorted(folder.rglob("*.yaml"))
+    flag_file = folder / "flags.yaml"
+    if not files or not flag_file.is_file():
+        raise InputError(f"{folder}: must hold flags.yaml and case files", "name the folder with --cases")
+    flags = yamlfile.load(flag_file, FlagFile)[0].flags
+    located: list[Located] = []
+    seen: dict[str, Located] = {}
+    for file in files:
+        if file == flag_file:
+            continue
+        for one in _load_file(file, flags):
+            if one.case.id in seen:
+                first = seen[one.case.id]
+                raise at(file, one.line, f"duplicate case id {one.case.id!r}, first at {first.file}:{first.line}")
+            seen[one.case.id] = one
+            located.append(one)
+    return Suite(folder, tuple(located), flags, _digest(folder, files))
+
+
+def _load_file(file: Path, flags: dict[str, Flag]) -> Iterator[Located]:
+    content, lines = yamlfile.load(file, CaseFile)
+    for index, case in enumerate(content.cases):
+        path: tuple[str | int, ...] = ("cases", index)
+        for position, flag in enumerate(case.flags):
+            if flag not in flags:
+                line = lines[(*path, "flags", position)]
+                raise at(file, line, f"flag {flag!r} is not defined in flags.yaml", did_you_mean(flag, list(flags)))
+        _check_elements(case, file, lines, path)
+        yield Located(case, content.family, file, lines[(*path, "id")])
+
+
+def _check_elements(case: Case, file: Path, lines: yamlfile.Lines, path: tuple[str | int, ...]) -> None:
+    here = lines[path]
+    for name, number, line in _numbers(case, lines, path):
+        try:
+            literals.check(number)
+        except literals.LiteralError as error:
+            raise at(file, line, f"{case.id}: {name}: {error}") from None
+    elements = case.all_elements()
+    if not elements:
+        raise at(file, here, f"{case.id}: must have elements or a grid")
+    ids = [element.id for element in elements]
+    double = [name for name in ids if ids.count(name) > 1]
+    if double:
+        raise at(file, here, f"{case.id}: duplicate element id {double[0]!r}")
+    if any(element.options != elements[0].options for element in elements):
+        raise at(file, here, f"{case.id}: all elements must set the same options")
+    if case.reduction != "none" and any(element.dtypes or element.expect for element in elements):
+        raise at(file, here, f"{case.id}: elements of a reduced case cannot have dtypes or expect of their own")
+
+
+def _numbers(case: Case, lines: yamlfile.Lines, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, int]]:
+    for index, element in enumerate(case.elements):
+        for name in ("prediction", "label", *element.options):
+            yield f"{element.id}.{name}", getattr(element, name), lines[(*path, "elements", index, name)]
+    if case.grid is not None:
+        for axis in ("prediction", "label"):
+            for key, number in getattr(case.grid, axis).items():
+                yield f"grid.{axis}.{key}", number, lines[(*path, "grid", axis, key)]
+
+
+@cache
+def _all_elements(case: Case) -> tuple[Element, ...]:
+    grid = case.grid
+    if grid is None:
+        return case.elements
+    return case.elements + tuple(
+        Element(f"{p_name}-{y_name}", prediction, label)
+        for p_name, prediction in grid.prediction.items()
+        for y_name, label in grid.label.items()
+    )
+
+
+def _digest(folder: Path, files: list[Path]) -> str:
+    """SHA-256 over names and bytes of all case files: which cases a record is about."""
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a case file.  A literal may stand unquoted, so that a number is as good as a string."""
+    schema = msgspec.json.schema(CaseFile)
+    schema["$id"] = "https://bce-conformance.invalid/schema/cases.json"
+    _allow_numbers(schema)
+    return schema
+
+
+def _allow_numbers(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("description", "").startswith("an exact literal"):
+            node["type"] = ["string", "number"]
+        for child in node.values():
+            _allow_numbers(child)
+    elif isinstance(node, list):
+        for child in node:
+            _allow_numbers(child)
+
+

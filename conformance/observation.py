@@ -1,0 +1,86 @@
+"""What happened when an implementation was called."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import signal
+import socket
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from conformance.formats import Tensor
+
+Kind = Literal["returned", "raised", "crashed", "timed-out"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One call: what came back, or how it ended.
+
+    `tensor` and `changed` (names of inputs that the call altered) belong to "returned"; `type`, `message` and `control`
+    (whether the paired control succeeded) to "raised"; `message` also tells how a process ended.
+    """
+
+    kind: Kind
+    tensor: Tensor | None = None
+    changed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    type: str = ""
+    message: str = ""
+    control: bool = False
+
+
+#: Observations of one numeric quantity of a request: one for the whole tensor, or one for each element.
+Observed = tuple[Observation, ...]
+
+
+def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
+    """An observation as a worker sent it, without anything that tells whose machine it was."""
+    if item["kind"] == "returned":
+        return Observation(
+            "returned",
+            tensor=arrays[item["array"]],
+            changed=tuple(item["changed"]),
+            warnings=tuple(anonymous(text) for text in item["warnings"]),
+        )
+    return Observation(
+        "raised", type=item["type"], message=anonymous(item["message"]), control=bool(item.get("control"))
+    )
+
+
+def ended(returncode: int) -> Observation:
+    """The observation of a worker that ended during the call."""
+    if returncode < 0:
+        try:
+            name = signal.Signals(-returncode).name
+        except ValueError:
+            name = f"signal {-returncode}"
+        return Observation("crashed", message=f"the process was ended by {name}")
+    return Observation("crashed", message=f"the process exited with status {returncode}")
+
+
+def anonymous(text: str) -> str:
+    """`text` without home path, user name, host name and memory addresses."""
+    for pattern, replacement in _private():
+        text = pattern.sub(replacement, text)
+    return text
+
+
+@cache
+def _private() -> tuple[tuple[re.Pattern[str], str], ...]:
+    patterns = [(re.compile(r"0x[0-9a-f]{8,16}\b"), "0x…")]
+    home = os.path.expanduser("~")
+    patterns = [(re.compile(re.escape(path)), "~") for path in (home, os.getcwd()) if len(path) > 4] + patterns
+    host = socket.gethostname()
+    if len(host) > 2 and host != "localhost":
+        patterns.append((re.compile(rf"\b{re.escape(host)}\b"), "HOST"))
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    if len(user) > 2 and user != "root":
+        patterns.append((re.compile(rf"\b{re.escape(user)}\b"), "USER"))
+    return tuple(patterns)

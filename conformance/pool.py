@@ -1,0 +1,357 @@
+"""Workers: one process per adapter, as many at once as there are cores.
+
+Life cycle: spawned -> told its adapters -> opened (the framework is imported) -> answers requests -> closed.
+A worker that ends or stays silent longer than the time limit is killed and replaced, and the request is replayed
+quantity by quantity, so that only the quantity that brings the process down is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from conformance import protocol
+from conformance.adapters import BUILTIN
+from conformance.errors import HarnessError, InputError
+from conformance.observation import Observation, Observed, anonymous, ended, from_wire
+from conformance.plan import Implementation, Request, implementation_from_wire
+from conformance.protocol import Message
+
+#: Seconds that importing a framework may take before its worker is given up.
+OPEN_LIMIT = 300.0
+
+#: After so many crashes or time-outs of one implementation its remaining requests are not tried.
+PATIENCE = 3
+
+#: Threads of every numeric library in a worker: results are then the same from run to run.
+SINGLE_THREADED = {
+    name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An adapter, where its code is, and the interpreter that runs it."""
+
+    name: str
+    source: str
+    interpreter: str
+    implementations: tuple[Implementation, ...]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a backend said when it was opened: versions and switches, or why it is absent."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    absent: str | None = None
+
+
+class Ended(Exception):
+    """The worker ended or was killed while a request was under way."""
+
+    def __init__(self, observation: Observation) -> None:
+        super().__init__(observation.message)
+        self.observation = observation
+
+
+class Worker:
+    """One worker process and its pipe."""
+
+    def __init__(self, interpreter: str, source: str, log: BinaryIO) -> None:
+        child_read, self._write_fd = os.pipe()
+        self._read_fd, child_write = os.pipe()
+        script = str(Path(__file__).with_name("worker.py"))
+        try:
+            self.process = subprocess.Popen(
+                [interpreter, script, str(child_read), str(child_write), source],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(child_read, child_write),
+                env=os.environ | SINGLE_THREADED,
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the workers in order
+            )
+        except OSError as error:
+            os.close(self._write_fd)
+            os.close(self._read_fd)
+            raise InputError(f"interpreter {interpreter!r} cannot be started: {error.strerror}") from None
+        finally:
+            os.close(child_read)
+            os.close(child_write)
+        self._outgoing = os.fdopen(self._write_fd, "wb")
+        self._deadline = 0.0
+
+    def receive(self, limit: float) -> Message:
+        """The next message within `limit` seconds.  Raises Ended."""
+        self._deadline = time.monotonic() + limit
+        try:
+            message = protocol.read(cast(BinaryIO, self))
+        except TimeoutError:
+            self.kill()
+            raise Ended(Observation("timed-out", message=f"no answer within {limit:g} s")) from None
+        except (protocol.ProtocolError, ValueError):
+            message = None
+        if message is None:
+            raise Ended(ended(self._reap()))
+        return message
+
+    def request(self, header: dict[str, Any], arrays: Sequence[Any], limit: float) -> Message:
+        """Send one request and wait for its answer.  Raises Ended."""
+        try:
+            protocol.write(self._outgoing, header, arrays)
+        except OSError:
+            raise Ended(ended(self._reap())) from None
+        return self.receive(limit)
+
+    def read(self, count: int) -> bytes:
+        """Up to `count` bytes from the worker; TimeoutError at the deadline.  The stream that `protocol.read` reads."""
+        remaining = self._deadline - time.monotonic()
+        ready, _, _ = select.select([self._read_fd], [], [], max(remaining, 0.0))
+        if not ready:
+            raise TimeoutError
+        return os.read(self._read_fd, min(count, 1 << 20))
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, 9)
+        self.process.wait()
+
+    def close(self) -> None:
+        """Close the pipe, give the process a moment to leave, then end it."""
+        with contextlib.suppress(OSError):
+            self._outgoing.close()
+        try:
+            self.process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        with contextlib.suppress(OSError):
+            os.close(self._read_fd)
+
+    def _reap(self) -> int:
+        try:
+            return self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.returncode
+
+
+@dataclass
+class Pool:
+    """Runs requests on backends.  `timeout` is the limit of one request in seconds; `jobs` how many run at once."""
+
+    log: BinaryIO
+    timeout: float = 60.0
+    jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    interpreters: dict[str, str] = field(default_factory=dict)
+    restarts: list[str] = field(default_factory=list)
+    _alive: set[Worker] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: bool = False
+
+    def discover(self, files: Iterable[Path] = ()) -> tuple[Backend, ...]:
+        """Every adapter of the built-in modules and of `files`, with its implementations; no framework is imported."""
+        sources = [*BUILTIN, *(str(file) for file in files)]
+        with ThreadPoolExecutor(max_workers=max(self.jobs, 1)) as threads:
+            found = [backend for group in threads.map(self._declared, sources) for backend in group]
+        names = [backend.name for backend in found]
+        double = [name for name in names if names.count(name) > 1]
+        if double:
+            raise InputError(f"two adapters are called {double[0]!r}", "give the adapter of your file another name")
+        unknown = [name for name in self.interpreters if name not in names]
+        if unknown:
+            raise InputError(f"--python names {unknown[0]!r}, but the backends are {', '.join(names)}")
+        return tuple(found)
+
+    def run(
+        self,
+        backends: Sequence[Backend],
+        requests: Sequence[Request],
+        on_opened: Callable[[Backend, Opened], None],
+        on_observed: Callable[[int, dict[str, Observed]], None],
+    ) -> None:
+        """Run `requests` on their backends.
+
+        `on_opened` and `on_observed` (with the index of the request) are called from worker threads, one at a time.
+        """
+        queues: dict[str, list[int]] = {backend.name: [] for backend in backends}
+        for index, request in enumerate(requests):
+            queues[request.implementation.adapter].append(index)
+        # Longest first, so that the last worker to end is a short one: TensorFlow's import alone takes four seconds.
+        order = sorted(
+            (backend for backend in backends if queues[backend.name]),
+            key=lambda backend: (_weight(backend.name), len(queues[backend.name])),
+            reverse=True,
+        )
+
+        def serve(backend: Backend) -> None:
+            _Service(self, backend, requests, on_opened, on_observed).run(queues[backend.name])
+
+        threads = ThreadPoolExecutor(max_workers=max(self.jobs, 1))
+        futures = [threads.submit(serve, backend) for backend in order]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def stop(self) -> None:
+        """End all workers; threads that wait for one then return."""
+        self._stopping = True
+        with self._lock:
+            for worker in self._alive:
+                worker.kill()
+
+    @contextlib.contextmanager
+    def worker(self, interpreter: str, source: str) -> Any:
+        """A worker that ends with the block."""
+        worker = Worker(interpreter, source, self.log)
+        with self._lock:
+            self._alive.add(worker)
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._alive.discard(worker)
+            worker.close()
+
+    def _declared(self, source: str) -> list[Backend]:
+        with self.worker(sys.executable, source) as worker:
+            try:
+                header = worker.receive(OPEN_LIMIT).header
+            except Ended as end:
+                raise InputError(f"adapter {source}: {end.observation.message}", "see the log of the run") from None
+        if header["kind"] == "refused":
+            raise InputError(f"adapter {source}: {header['type']}: {anonymous(header['message'])}")
+        found = []
+        for item in header["adapters"]:
+            name = item["name"]
+            try:
+                implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
+            except ValueError as error:
+                raise InputError(f"adapter {source}: {error}") from None
+            found.append(Backend(name, source, self.interpreters.get(name, sys.executable), implementations))
+        return found
+
+
+class _Service:
+    """Serves the requests of one backend, replacing its worker where that ends."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        backend: Backend,
+        requests: Sequence[Request],
+        on_opened: Callable[[Backend, Opened], None],
+        on_observed: Callable[[int, dict[str, Observed]], None],
+    ) -> None:
+        self.pool = pool
+        self.backend = backend
+        self.requests = requests
+        self.on_opened = on_opened
+        self.on_observed = on_observed
+        self.stack = contextlib.ExitStack()
+        self.worker: Worker | None = None
+        self.failures: dict[str, int] = {}
+
+    def run(self, queue: Sequence[int]) -> None:
+        with self.stack:
+            opened = self.open()
+            with self.pool._lock:
+                self.on_opened(self.backend, opened)
+            if opened.absent is not None:
+                return
+            for index in queue:
+                if self.pool._stopping:
+                    return
+                observed = self.observe(self.requests[index])
+                if self.pool._stopping:
+                    return
+                with self.pool._lock:
+                    self.on_observed(index, observed)
+
+    def open(self) -> Opened:
+        """Start a worker and import the framework in it."""
+        self.worker = self.stack.enter_context(self.pool.worker(self.backend.interpreter, self.backend.source))
+        try:
+            hello = self.worker.receive(OPEN_LIMIT).header
+            if hello["kind"] == "refused":
+                return Opened(absent=anonymous(f"{hello['type']}: {hello['message']}"))
+            answer = self.worker.request({"op": "open", "adapter": self.backend.name}, (), OPEN_LIMIT).header
+        except Ended as end:
+            return Opened(absent=end.observation.message)
+        if "absent" in answer:
+            return Opened(absent=anonymous(answer["absent"]))
+        return Opened(answer["versions"], answer["environment"])
+
+    def observe(self, request: Request) -> dict[str, Observed]:
+        """All numeric quantities of a request."""
+        name = request.implementation.id
+        if self.failures.get(name, 0) >= PATIENCE:
+            given_up = Observation("timed-out", message=f"not tried: {name} brought its process down {PATIENCE} times")
+            return dict.fromkeys(request.numeric, (given_up,))
+        try:
+            return self.ask(request, request.numeric)
+        except Ended as end:
+            self.replace(request, end)
+            if self.pool._stopping:
+                return {}
+        observed: dict[str, Observed] = {}
+        for quantity in request.numeric:
+            try:
+                observed |= self.ask(request, (quantity,))
+            except Ended as end:
+                observed[quantity] = (end.observation,)
+                self.failures[name] = self.failures.get(name, 0) + 1
+                self.replace(request, end)
+                if self.pool._stopping:
+                    break
+        return observed
+
+    def ask(self, request: Request, quantities: Sequence[str]) -> dict[str, Observed]:
+        assert self.worker is not None
+        tensors = request.inputs.tensors
+        header = {
+            "op": "evaluate",
+            "implementation": request.implementation.key,
+            "reduction": request.case.reduction,
+            "options": list(request.case.options),
+            "quantities": list(quantities),
+        }
+        answer = self.worker.request(header, list(tensors.values()), self.pool.timeout)
+        return {
+            quantity: tuple(from_wire(item, answer.arrays) for item in items)
+            for quantity, items in answer.header["observations"].items()
+        }
+
+    def replace(self, request: Request, end: Ended) -> None:
+        """A new worker in place of one that ended."""
+        if self.pool._stopping:
+            return
+        assert self.worker is not None
+        with self.pool._lock:
+            self.pool.restarts.append(f"{request.case.id}::{request.implementation.id}::{request.dtype}")
+        opened = self.open()
+        if opened.absent is not None:
+            raise HarnessError(f"backend {self.backend.name} could not be restarted: {opened.absent}")
+
+
+def _weight(name: str) -> int:
+    """A guess of how long a backend takes to start, by the framework in its name; only the order depends on it."""
+    return 2 if "tensorflow" in name else 1 if name != "numpy" else 0
