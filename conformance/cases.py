@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,6 +58,14 @@ class Grid(Struct, frozen=True, forbid_unknown_fields=True):
     prediction: dict[Slug, Number]
     label: dict[Slug, Number]
 
+    def expanded(self) -> tuple[Element, ...]:
+        """The elements, predictions in the outer loop."""
+        return tuple(
+            Element(f"{p_name}-{y_name}", prediction, label)
+            for p_name, prediction in self.prediction.items()
+            for y_name, label in self.label.items()
+        )
+
 
 class Historical(Struct, frozen=True, forbid_unknown_fields=True):
     """A number that was printed once: the reference must round to it under the contract of that time."""
@@ -86,14 +93,15 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     historical: Historical | None = None
     probe: Literal[tuple(sorted(VOCABULARY))] | None = None  # type: ignore[valid-type]  # the closed vocabulary
 
-    def all_elements(self) -> tuple[Element, ...]:
-        """Elements as written, then those of the grid."""
-        return _all_elements(self)
+    def __post_init__(self) -> None:
+        """Append the grid's elements to those that are written out."""
+        if self.grid is not None:
+            msgspec.structs.force_setattr(self, "elements", (*self.elements, *self.grid.expanded()))
 
     @property
     def options(self) -> tuple[str, ...]:
         """Options that the case sets; all elements set the same ones."""
-        return self.all_elements()[0].options
+        return self.elements[0].options
 
 
 class CaseFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -210,7 +218,7 @@ def _check_elements(case: Case, file: Path, lines: yamlfile.Lines, path: tuple[s
             literals.check(number)
         except literals.LiteralError as error:
             raise at(file, line, f"{case.id}: {name}: {error}") from None
-    elements = case.all_elements()
+    elements = case.elements
     if not elements:
         raise at(file, here, f"{case.id}: must have elements or a grid")
     ids = [element.id for element in elements]
@@ -219,6 +227,10 @@ def _check_elements(case: Case, file: Path, lines: yamlfile.Lines, path: tuple[s
         raise at(file, here, f"{case.id}: duplicate element id {double[0]!r}")
     if any(element.options != elements[0].options for element in elements):
         raise at(file, here, f"{case.id}: all elements must set the same options")
+    for element in elements:
+        strange = [dtype for dtype in element.dtypes or () if dtype not in case.dtypes]
+        if strange:
+            raise at(file, here, f"{case.id}: element {element.id!r} has dtype {strange[0]}, which the case has not")
     if case.reduction != "none" and any(element.dtypes or element.expect for element in elements):
         raise at(file, here, f"{case.id}: elements of a reduced case cannot have dtypes or expect of their own")
 
@@ -226,23 +238,12 @@ def _check_elements(case: Case, file: Path, lines: yamlfile.Lines, path: tuple[s
 def _numbers(case: Case, lines: yamlfile.Lines, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, int]]:
     for index, element in enumerate(case.elements):
         for name in ("prediction", "label", *element.options):
-            yield f"{element.id}.{name}", getattr(element, name), lines[(*path, "elements", index, name)]
+            if (*path, "elements", index, name) in lines:  # the others are the grid's
+                yield f"{element.id}.{name}", getattr(element, name), lines[(*path, "elements", index, name)]
     if case.grid is not None:
         for axis in ("prediction", "label"):
             for key, number in getattr(case.grid, axis).items():
                 yield f"grid.{axis}.{key}", number, lines[(*path, "grid", axis, key)]
-
-
-@cache
-def _all_elements(case: Case) -> tuple[Element, ...]:
-    grid = case.grid
-    if grid is None:
-        return case.elements
-    return case.elements + tuple(
-        Element(f"{p_name}-{y_name}", prediction, label)
-        for p_name, prediction in grid.prediction.items()
-        for y_name, label in grid.label.items()
-    )
 
 
 def _digest(folder: Path, files: list[Path]) -> str:

@@ -158,10 +158,13 @@ def ulp(magnitude: Array, fmt: Format) -> Array:
     For float64 the smallest result is 2^-1074, which float64 holds.  Infinite and NaN magnitudes give the ULP of the
     top binade: a caller decides those classes before it measures.
     """
-    with np.errstate(invalid="ignore"):
-        _, exponent = np.frexp(np.abs(np.asarray(magnitude, dtype=np.float64)))
+    return np.ldexp(1.0, ulp_exponent(magnitude, fmt.emin, fmt.emax) - fmt.fraction_bits)
+
+
+def ulp_exponent(magnitude: Array, emin: Array, emax: Array) -> Array:
+    """clamp(floor(log2|r|), emin, emax) as integers; zero counts as the smallest magnitude, non-finite as the largest."""
+    magnitude = np.asarray(magnitude, dtype=np.float64)
     finite = np.isfinite(magnitude)
-    exponent = np.where(finite, exponent - 1, fmt.emax)
-    zero = np.equal(magnitude, 0)
-    exponent = np.clip(np.where(zero, fmt.emin, exponent), fmt.emin, fmt.emax)
-    return np.ldexp(1.0, exponent - fmt.fraction_bits)
+    _, exponent = np.frexp(np.where(finite, np.abs(magnitude), 1.0))
+    exponent = np.where(finite, exponent - 1, emax)
+    return np.clip(np.where(magnitude == 0, emin, exponent), emin, emax)

@@ -74,7 +74,7 @@ class Inputs:
     @cached_property
     def elements(self) -> tuple[Element, ...]:
         """Elements that exist in this dtype."""
-        return tuple(one for one in self.case.all_elements() if one.dtypes is None or self.dtype in one.dtypes)
+        return tuple(one for one in self.case.elements if one.dtypes is None or self.dtype in one.dtypes)
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:

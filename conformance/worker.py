@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import warnings
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 if __name__ == "__main__":  # make `conformance` and `reference` importable without touching anything else on sys.path
     import importlib.machinery
@@ -108,18 +108,21 @@ class Session:
 
     def attempt(self, call: "Call", quantity: str, results: List[Tensor]) -> Dict[str, Any]:
         """Call once and describe what happened."""
+        padded = call.padded(self.runtime.sizes) if call.separable else call
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                natives = [self.runtime.tensor(tensor) for tensor in call.inputs]
+                natives = [self.runtime.tensor(tensor) for tensor in padded.inputs]
                 options = dict(zip(call.options, natives[2:]))
                 if len(call.implementation.reductions) > 1:
                     options["reduction"] = call.reduction
                 returned = self.runtime.evaluate(call.implementation, quantity, natives[0], natives[1], options)
-                result = self.runtime.bits(returned)
+                result = cut(self.runtime.bits(returned), padded.size, call.size)
                 changed = [
                     name
-                    for name, tensor, native in zip(("prediction", "label") + tuple(call.options), call.inputs, natives)
+                    for name, tensor, native in zip(
+                        ("prediction", "label") + tuple(call.options), padded.inputs, natives
+                    )
                     if not same_bits(self.runtime.bits(native), tensor)
                 ]
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
@@ -178,27 +181,51 @@ class Call:
     def element(self, index: int) -> "Call":
         """The call of element `index` alone, as a tensor of shape (1,)."""
 
-        def cut(tensor: Tensor) -> Tensor:
+        def pick(tensor: Tensor) -> Tensor:
             return Tensor(tensor.dtype, tensor.bits[index : index + 1] if tensor.shape == self.shape else tensor.bits)
 
-        options = {name: cut(tensor) for name, tensor in self.options.items()}
-        return Call(self.implementation, self.reduction, cut(self.prediction), cut(self.label), options)
+        options = {name: pick(tensor) for name, tensor in self.options.items()}
+        return Call(self.implementation, self.reduction, pick(self.prediction), pick(self.label), options)
 
     def control(self) -> "Call":
         """The paired control: same shapes, dtypes and options, values inside the domain."""
+        prediction = filled(self.prediction, self.shape, CONTROL["prediction"])
+        label = filled(self.label, self.label.shape, CONTROL["label"])
+        return Call(self.implementation, self.reduction, prediction, label, self.options)
 
-        def fill(tensor: Tensor, value: float) -> Tensor:
-            if tensor.dtype in FORMATS:
-                return encode(np.full(tensor.shape, value), tensor.dtype)
-            return Tensor(tensor.dtype, np.full(tensor.shape, value).astype(tensor.bits.dtype))
+    def padded(self, sizes: Sequence[int]) -> "Call":
+        """This one-dimensional call with control elements appended up to the next of `sizes`, if there is one.
 
-        return Call(
-            self.implementation,
-            self.reduction,
-            fill(self.prediction, CONTROL["prediction"]),
-            fill(self.label, CONTROL["label"]),
-            self.options,
-        )
+        A framework that compiles anew for every shape then compiles for a few sizes only.
+        """
+        extra = min((size - self.size for size in sizes if size >= self.size), default=0)
+        if extra == 0:
+            return self
+
+        def pad(tensor: Tensor, value: float) -> Tensor:
+            if tensor.shape != self.shape:
+                return tensor
+            return Tensor(tensor.dtype, np.concatenate([tensor.bits, filled(tensor, (extra,), value).bits]))
+
+        prediction = pad(self.prediction, CONTROL["prediction"])
+        label = pad(self.label, CONTROL["label"])
+        options = {name: pad(tensor, 1.0) for name, tensor in self.options.items()}
+        return Call(self.implementation, self.reduction, prediction, label, options)
+
+
+def filled(like: Tensor, shape: Tuple[int, ...], value: float) -> Tensor:
+    """A tensor of `shape` full of `value`, in the dtype of `like`."""
+    values = np.full(shape, value)
+    if like.dtype in FORMATS:
+        return encode(values, like.dtype)
+    return Tensor(like.dtype, values.astype(like.bits.dtype))
+
+
+def cut(result: Tensor, padded_size: int, size: int) -> Tensor:
+    """The result without what padding appended; a result of another shape is left as it is, to be reported."""
+    if padded_size != size and result.shape == (padded_size,):
+        return Tensor(result.dtype, result.bits[:size])
+    return result
 
 
 def raised(error: BaseException) -> Dict[str, Any]:

@@ -80,6 +80,9 @@ class Runtime:
     #: Distribution or module names whose `__version__` goes into the record's header.
     packages: Tuple[str, ...] = ()
 
+    #: Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation.
+    sizes: Tuple[int, ...] = ()
+
     def open(self) -> None:
         """Import the framework and fix its switches.  ImportError means that the backend is absent."""
 

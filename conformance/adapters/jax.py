@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def _jax() -> Any:
 class JaxRuntime(Runtime):
     """Arrays on the CPU with 64-bit types enabled, derivatives by jax.vjp."""
 
-    packages = ("jax", "jaxlib", "optax", "numpy")
+    packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
 
     def open(self) -> None:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")

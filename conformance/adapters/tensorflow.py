@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def _tensorflow() -> Any:
 class TensorFlowRuntime(Runtime):
     """Eager tensors on the CPU, one thread, derivatives by tf.GradientTape."""
 
-    packages = ("tensorflow", "numpy")
+    packages: Tuple[str, ...] = ("tensorflow", "numpy")
 
     def open(self) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -65,25 +65,27 @@ class TensorFlowRuntime(Runtime):
         return Tensor(name, array)
 
     def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
-        if quantity == "value":
+        def loss() -> Any:
             return implementation.call(prediction, label, **options)
-        tf = _tensorflow()
-        by_label = quantity == "gradient-label"
-        variable = label if by_label else prediction
-        if not variable.dtype.is_floating:  # the tape would only log a warning and give zeros
-            raise TypeError("cannot differentiate by a tensor of %s" % variable.dtype.name)
-        with tf.GradientTape() as outer:
-            outer.watch(variable)
-            with tf.GradientTape() as inner:
-                inner.watch(variable)
-                result = implementation.call(prediction, label, **options)
-            first = _gradient(inner, result, variable)
-        return _gradient(outer, first, variable) if quantity == "second-derivative" else first
+
+        if quantity == "value":
+            return loss()
+        if quantity == "gradient-label":
+            return _gradient(loss, label)
+        if quantity == "gradient-prediction":
+            return _gradient(loss, prediction)
+        return _gradient(lambda: _gradient(loss, prediction), prediction)
 
 
-def _gradient(tape: Any, result: Any, variable: Any) -> Any:
-    """Gradient of the sum of `result` by `variable`; zeros where the result does not depend on it."""
-    return tape.gradient(result, variable, unconnected_gradients=_tensorflow().UnconnectedGradients.ZERO)
+def _gradient(function: Callable[[], Any], variable: Any) -> Any:
+    """Gradient of the sum of the results of `function` by `variable`; zeros where they do not depend on it."""
+    tf = _tensorflow()
+    if not variable.dtype.is_floating:  # the tape would only log a warning and give zeros
+        raise TypeError("cannot differentiate by a tensor of %s" % variable.dtype.name)
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function()
+    return tape.gradient(result, variable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
 def _onednn() -> Any:

@@ -6,7 +6,7 @@ Read: the docstrings of torch 2.13.0 (torch/nn/functional.py, torch/nn/modules/l
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 import numpy as np
 
@@ -27,21 +27,21 @@ def _torch() -> Any:
 class TorchRuntime(Runtime):
     """Tensors on the CPU, one thread, derivatives by torch.autograd.grad."""
 
-    packages = ("torch", "numpy")
+    packages: Tuple[str, ...] = ("torch", "numpy")
 
     def open(self) -> None:
         _torch().set_num_threads(1)
 
     def environment(self) -> Dict[str, Any]:
         torch = _torch()
-        # torch.backends.cpu is of 2.0, its get_cpu_capability of 2.1: older versions do not say.
+        # torch.backends.cpu is and its get_cpu_capability came with torch 2: older versions do not say.
         capability = getattr(getattr(torch.backends, "cpu", None), "get_cpu_capability", None)
         onednn = getattr(torch.backends, "mkldnn", None)
         return {
             "cpu-capability": capability() if capability is not None else "unknown",
             "threads": torch.get_num_threads(),
-            "onednn-available": bool(onednn.is_available()) if onednn is not None else False,
-            "onednn-enabled": bool(getattr(onednn, "enabled", getattr(torch._C, "_get_mkldnn_enabled", bool)())),
+            "onednn-available": onednn is not None and bool(onednn.is_available()),
+            "onednn-enabled": getattr(onednn, "enabled", "unknown"),
         }
 
     def tensor(self, tensor: Tensor) -> Any:

@@ -1,0 +1,266 @@
+"""Recorded deviations: what is known to deviate in the pinned environment, why, and exactly how.
+
+One file per cause, `deviations/<cause id>.yaml`.  A recorded deviation is a strict expected failure: an element that
+fails differently fails the run, one that no longer deviates is reported as fixed.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from conformance import yamlfile
+from conformance.cases import Link, Text
+from conformance.errors import InputError, at
+from conformance.judge import EXPECTED, Judged
+from conformance.plan import QUANTITIES, Plan, Request
+
+Kind = Literal["bug", "by-design", "unsupported"]
+Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z-]+/[a-z]+/[a-z-]+$")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+#: A class of `judge.Finding.what`, or the largest error in ULP with which an element may be inaccurate.
+Expected = Annotated[str, Meta(pattern=r"^([a-z][a-z-]*|[0-9.]+(e\+?[0-9]+)?)$")]
+
+
+class Selector(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which elements deviate, and how: every one named here must.
+
+    `sometimes` names elements that deviate only under some instruction sets.
+    """
+
+    implementation: str
+    case: str
+    dtype: str
+    quantities: tuple[str, ...]
+    elements: dict[str, Expected]
+    sometimes: tuple[str, ...] = ()
+
+    def selects(self, request: Request) -> bool:
+        """Whether `request` is one that this selector is about."""
+        return (
+            request.case.id == self.case
+            and request.dtype == self.dtype
+            and fnmatchcase(request.implementation.id, self.implementation)
+        )
+
+
+class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
+    """One file: a cause and all that is expected of it.
+
+    A link is owed, or the word `unreported` as the only link together with a reason.
+    """
+
+    id: Cause
+    title: Text
+    kind: Kind
+    checked: Day
+    selectors: tuple[Selector, ...]
+    links: tuple[Link, ...] = ()
+    unreported: bool = False
+    reason: Text | None = None
+    versions: dict[str, str] = {}
+    environment: dict[str, str] = {}
+
+    def applies(self, versions: dict[str, str], environment: dict[str, Any]) -> bool:
+        """Whether the record is about a backend with these versions and switches."""
+        if any(str(environment.get(key)) != value for key, value in self.environment.items()):
+            return False
+        return all(_contains(spec, versions.get(package, "0")) for package, spec in self.versions.items())
+
+
+def _contains(spec: str, version: str) -> bool:
+    try:
+        return SpecifierSet(spec, prereleases=True).contains(Version(version))
+    except InvalidVersion:
+        return False
+
+
+@dataclass(frozen=True)
+class Record:
+    """All recorded deviations, by their folder or file."""
+
+    folder: Path
+    deviations: tuple[Deviation, ...]
+
+
+def default_folder() -> Path:
+    """`./deviations` inside a checkout, else what the package holds."""
+    if Path("deviations").is_dir() and Path("cases/flags.yaml").is_file():
+        return Path("deviations")
+    packaged = Path(__file__).parent / "data" / "deviations"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "deviations"
+
+
+def load(folders: Sequence[Path]) -> Record:
+    """Read every deviation file of `folders` (or single files).
+
+    Raises InputError with file and line for anything that is not one.
+    """
+    found: dict[str, Deviation] = {}
+    for folder in folders:
+        if not folder.exists():
+            raise InputError(f"{folder}: no such file or folder")
+        for file in sorted(folder.rglob("*.yaml")) if folder.is_dir() else [folder]:
+            one = _load_file(file)
+            if one.id in found:
+                raise at(file, 1, f"deviation {one.id} is recorded twice")
+            found[one.id] = one
+    return Record(folders[0] if folders else Path(), tuple(found.values()))
+
+
+def _load_file(file: Path) -> Deviation:
+    one, lines = yamlfile.load(file, Deviation)
+    if not one.links and not (one.unreported and one.reason):
+        raise at(file, 1, f"{one.id}: must have links, or `unreported: true` with a reason")
+    try:
+        datetime.date.fromisoformat(one.checked)
+    except ValueError:
+        raise at(file, lines[("checked",)], f"checked must be a day (got {one.checked!r})") from None
+    for package, spec in one.versions.items():
+        try:
+            SpecifierSet(spec)
+        except InvalidSpecifier:
+            raise at(file, lines[("versions", package)], f"{package}: not a version range (got {spec!r})") from None
+    for index, selector in enumerate(one.selectors):
+        here = lines[("selectors", index)]
+        strange = [name for name in selector.quantities if name not in QUANTITIES]
+        if strange:
+            raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
+        for name in selector.sometimes:
+            if name not in selector.elements:
+                raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
+    return one
+
+
+def unmatched(record: Record, plan: Plan) -> Iterator[str]:
+    """A line for each selector, or element of one, that matches nothing in a complete plan."""
+    requests: dict[tuple[str, str], list[Request]] = {}
+    for request in plan.requests:
+        requests.setdefault((request.case.id, request.dtype), []).append(request)
+    for one in record.deviations:
+        for selector in one.selectors:
+            found = [r for r in requests.get((selector.case, selector.dtype), ()) if selector.selects(r)]
+            if not found:
+                yield f"{one.id}: {selector.implementation} {selector.case} {selector.dtype} matches no request"
+                continue
+            known = {element.id for r in found for element in r.inputs.elements} | {"all"}
+            for element in selector.elements:
+                if element not in known:
+                    yield f"{one.id}: {selector.case} has no element {element!r} in {selector.dtype}"
+            for quantity in selector.quantities:
+                if not any(quantity in r.quantities for r in found):
+                    yield f"{one.id}: {quantity} is not planned for {selector.implementation} {selector.case}"
+
+
+Outcome = Literal["as expected", "recorded", "new", "fixed"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """An element of a check held against the record."""
+
+    check: Judged
+    element: str
+    outcome: Outcome
+    cause: str
+    verdict: str
+    what: str
+    deviation: Deviation | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    deviation: Deviation
+    expected: str
+    sometimes: bool
+
+
+class Matcher:
+    """Holds judged checks against a record."""
+
+    def __init__(self, record: Record, backends: dict[str, tuple[dict[str, str], dict[str, Any]]]) -> None:
+        self._selectors: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
+        for one in record.deviations:
+            backend = one.id.split("/")[0]
+            if not one.applies(*backends.get(backend, ({}, {}))):
+                continue
+            for selector in one.selectors:
+                self._selectors.setdefault((selector.case, selector.dtype), []).append((one, selector))
+
+    def match(self, check: Judged) -> list[Match]:
+        """What is not plainly as expected about a check: recorded, new or fixed elements."""
+        entries = self._entries(check)
+        matches = []
+        for finding in check.findings:
+            entry = entries.pop(finding.element, None)
+            if entry is None:
+                outcome, note = "new", ""
+            else:
+                note = _differs(entry, check, finding.element, finding.what, finding.cause)
+                outcome = "new" if note else "recorded"
+            matches.append(
+                Match(
+                    check,
+                    finding.element,
+                    "new" if outcome == "new" else "recorded",
+                    finding.cause,
+                    finding.verdict,
+                    finding.what,
+                    entry.deviation if entry else None,
+                    note,
+                )
+            )
+        for element, entry in entries.items():
+            if not entry.sometimes:
+                matches.append(
+                    Match(check, element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
+                )
+        return matches
+
+    def _entries(self, check: Judged) -> dict[str, _Entry]:
+        entries: dict[str, _Entry] = {}
+        for deviation, selector in self._selectors.get((check.request.case.id, check.request.dtype), ()):
+            if check.quantity in selector.quantities and selector.selects(check.request):
+                for element, wanted in selector.elements.items():
+                    if element in check.elements:
+                        entries[element] = _Entry(deviation, wanted, element in selector.sometimes)
+        return entries
+
+
+def _differs(entry: _Entry, check: Judged, element: str, what: str, cause: str) -> str:
+    """How a finding differs from what is recorded; "" where it does not."""
+    if cause != entry.deviation.id:
+        return f"recorded as {entry.deviation.id}"
+    if not entry.expected[0].isdigit():
+        return "" if what == entry.expected else f"recorded as {entry.expected}, now {what}"
+    if what not in ("inaccurate", "zero", "sign"):
+        return f"recorded as inaccurate up to {entry.expected} ULP, now {what}"
+    error = check.scaled[check.elements.index(element)]
+    return "" if error <= float(entry.expected) else f"{error:.6g} ULP, recorded at most {entry.expected}"
+
+
+def outcome_of(matches: Sequence[Match], check: Judged) -> Outcome:
+    """The outcome of a check: the worst of its elements."""
+    seen = {match.outcome for match in matches}
+    for outcome in ("new", "fixed", "recorded"):
+        if outcome in seen:
+            return outcome  # type: ignore[return-value]  # the tuple above holds members of Outcome
+    assert check.verdict in EXPECTED
+    return "as expected"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a deviation file; a bound may stand unquoted."""
+    schema = msgspec.json.schema(Deviation)
+    schema["$defs"]["Selector"]["properties"]["elements"]["additionalProperties"]["type"] = ["string", "number"]
+    return schema

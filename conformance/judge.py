@@ -1,0 +1,582 @@
+"""Verdicts: observations against expectation, ideal and contract.
+
+The whole run is judged at once: first every point against the ideal, then the points that miss it against each
+reading of their implementation's contract, then each check gets the worst verdict of its elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from conformance import contracts, expected
+from conformance.cases import NUMERIC
+from conformance.formats import FORMATS, Format, decode
+from conformance.measure import BUDGET, CLASSES, Limits, concatenate, measure
+from conformance.observation import Observation, Observed
+from conformance.plan import PROBE, Inputs, Request
+from reference import Reference
+
+#: Verdicts from best to worst; a check has the worst of its elements.  `recorded` is what `expect: observe` gives.
+VERDICTS = (
+    "conforms",
+    "recorded",
+    "by-contract",
+    "rejects",
+    "unsupported",
+    "undecided",
+    "deviates",
+    "timed-out",
+    "crashed",
+)
+SEVERITY = {name: rank for rank, name in enumerate(VERDICTS)}
+
+#: Verdicts that need no record.
+EXPECTED = frozenset({"conforms", "recorded", "by-contract", "rejects"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An element of a check that is neither conforming nor rejecting as expected.
+
+    `what` is a class of `measure.CLASSES` or one of: raised, accepted, unsupported, crashed, timed-out, result-dtype,
+    result-shape, changed, field (a contract's field does not show).  `cause` groups findings over elements, dtypes,
+    modes and versions.  `detail` is the exception or the observed dtype, shape or inputs.
+    """
+
+    element: str
+    verdict: str
+    what: str
+    cause: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check with its verdict.
+
+    `elements` are the ids, `bits` the patterns that came back (hexadecimal, "" where nothing came), `scaled` and
+    `plain` the errors against the ideal in ULP of `result_dtype`, `contract` the error against the nearest reading of
+    the contract; NaN where no number applies.  `verdicts` has one entry for each element.
+    """
+
+    request: Request
+    quantity: str
+    verdict: str
+    elements: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    bits: tuple[str, ...] = ()
+    scaled: tuple[float, ...] = ()
+    plain: tuple[float, ...] = ()
+    contract: tuple[float, ...] = ()
+    budget: tuple[float, ...] = ()
+    result_dtype: str = ""
+    findings: tuple[Finding, ...] = ()
+    details: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The check's id."""
+        return self.request.check_id(self.quantity)
+
+
+@dataclass
+class Points:
+    """A numeric check while it is judged: one entry for each result element."""
+
+    request: Request
+    quantity: str
+    numeric: str
+    observations: Observed
+    count: int
+    got: Any = field(init=False)
+    present: Any = field(init=False)
+    fmt: Format = field(init=False)
+    dtype: str = field(init=False, default="")
+    problem: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        self.got = np.full(self.count, np.nan)
+        self.present = np.zeros(self.count, dtype=bool)
+        self.fmt = FORMATS[self.request.dtype]
+        tensors = [one.tensor for one in self.observations]
+        returned = [tensor for tensor in tensors if tensor is not None]
+        if not returned:
+            return
+        self.dtype = returned[0].dtype
+        if self.dtype not in FORMATS:
+            self.problem = "result-dtype"
+            return
+        self.fmt = FORMATS[self.dtype]
+        if len(tensors) == 1:
+            if returned[0].bits.size != self.count:
+                self.problem = "result-shape"
+                return
+            self.got = decode(returned[0]).ravel()
+            self.present[:] = True
+            return
+        for index, tensor in enumerate(tensors):
+            if tensor is not None and tensor.bits.size == 1 and tensor.dtype == self.dtype:
+                self.got[index] = decode(tensor).ravel()[0]
+                self.present[index] = True
+
+    def observation(self, index: int) -> Observation:
+        """The observation that covers result element `index`."""
+        return self.observations[index if len(self.observations) > 1 else 0]
+
+    @cached_property
+    def bits(self) -> tuple[str, ...]:
+        """Patterns that came back, in hexadecimal."""
+        if len(self.observations) == 1:
+            tensor = self.observations[0].tensor
+            if tensor is None or tensor.dtype not in FORMATS or tensor.bits.size != self.count:
+                return ("",) * self.count
+            width = FORMATS[tensor.dtype].width // 4
+            return tuple([f"{one:0{width}x}" for one in tensor.bits.ravel().tolist()])
+        return tuple(
+            f"{int(one.tensor.bits.ravel()[0]):0{FORMATS[one.tensor.dtype].width // 4}x}"
+            if one.tensor is not None and self.present[index]
+            else ""
+            for index, one in enumerate(self.observations)
+        )
+
+
+def expectations(inputs: Inputs, contract: contracts.Contract) -> tuple[str, ...]:
+    """What is expected of each element: value, reject, either or observe.
+
+    Without a word of the case: `value` inside the domain, `either` where a label or a probability lies outside [0, 1]
+    or is NaN, and `reject` where the contract documents a check of that input.
+    """
+    prediction, label = inputs.values["prediction"], inputs.values["label"]
+    outside = {"label": _outside(label), "prediction": _outside(prediction)}
+    if inputs.case.form == "logits":
+        outside["prediction"] = np.zeros_like(outside["prediction"])
+    loose = outside["label"] | outside["prediction"] | np.isnan(label) | np.isnan(prediction)
+    checked = np.zeros_like(loose)
+    for one in contract:
+        if one.name == "domain_check":
+            checked |= outside[one.checked]
+    implied = np.where(checked, "reject", np.where(loose, "either", "value")).tolist()
+    words = []
+    for element, word in zip(inputs.elements, implied, strict=True):
+        given = element.expect or inputs.case.expect
+        words.append(word if given is None or (given == "either" and word == "reject") else given)
+    return tuple(words)
+
+
+def _outside(values: Any) -> Any:
+    return (values < 0) | (values > 1)
+
+
+def regions(inputs: Inputs) -> tuple[str, ...]:
+    """Where the exact inputs of each element lie; part of a cause's id, so coarse and independent of the dtype."""
+    prediction, label = inputs.values["prediction"], inputs.values["label"]
+    both = np.stack([prediction, label])
+    outside = _outside(label)
+    saturated = np.zeros_like(outside)
+    if inputs.case.form == "probabilities":
+        outside |= _outside(prediction)
+        saturated = (prediction == 0) | (prediction == 1)
+    words = np.select(
+        [np.isnan(both).any(axis=0), np.isinf(both).any(axis=0), outside, saturated],
+        ["nan", "infinite", "outside", "saturated"],
+        "ordinary",
+    )
+    return tuple(words.tolist())
+
+
+#: Signature of a finding in its cause: what distinguishes one mistake from another, not how far it went.
+SIGNATURE = {
+    "nan": "non-finite",
+    "infinite": "non-finite",
+    "zero": "inaccurate",
+    "raised": "raises",
+    "accepted": "accepts",
+}
+
+
+def cause(request: Request, quantity: str, region: str, what: str) -> str:
+    """backend/entry/quantity/region/signature: the same for every version, CPU, dtype, mode, case and element."""
+    return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"
+
+
+class Judge:
+    """Judges one run.  Ideal references are computed when the judge is made, while the workers still run."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+        self._expectations: dict[Any, tuple[str, ...]] = {}
+        self._regions: dict[Any, tuple[str, ...]] = {}
+        keys: dict[tuple[str, str, str], tuple[Inputs, str]] = {}
+        for request in requests:
+            for quantity in request.numeric:
+                keys[request.case.id, request.dtype, quantity] = (request.inputs, quantity)
+        points = list(expected.ideal_points(keys.values()))
+        self.ideal = dict(zip(keys, expected.compute(points), strict=True))
+
+    def judge(self, observed: Sequence[dict[str, Observed] | None]) -> list[Judged]:
+        """Verdicts of all checks whose request was observed, in the order of the plan."""
+        numeric = [
+            Points(request, quantity, name, outcome[name], len(self.ideal[request.case.id, request.dtype, name].hi))
+            for request, outcome in zip(self.requests, observed, strict=True)
+            if outcome is not None
+            for quantity in request.quantities
+            if (name := "value" if quantity == PROBE else quantity) in NUMERIC and name in outcome
+        ]
+        judged = dict(zip([(id(one.request), one.quantity) for one in numeric], self._numeric(numeric), strict=True))
+        results = []
+        for request, outcome in zip(self.requests, observed, strict=True):
+            for quantity in request.quantities if outcome is not None else ():
+                done = judged.get((id(request), quantity))
+                if done is None and outcome is not None and "value" in outcome:
+                    done = self._behaviour(request, quantity, outcome["value"])
+                if done is not None:
+                    results.append(done)
+        return results
+
+    def expectation(self, request: Request) -> tuple[str, ...]:
+        """`expectations` of a request, computed once for each case, dtype and contract."""
+        key = (request.case.id, request.dtype, request.implementation.contract)
+        if key not in self._expectations:
+            self._expectations[key] = expectations(request.inputs, request.implementation.contract)
+        return self._expectations[key]
+
+    def region(self, request: Request) -> tuple[str, ...]:
+        """`regions` of a request, computed once for each case and dtype."""
+        key = (request.case.id, request.dtype)
+        if key not in self._regions:
+            self._regions[key] = regions(request.inputs)
+        return self._regions[key]
+
+    def reference(self, request: Request, quantity: str) -> Reference:
+        """The ideal of a numeric quantity of a request."""
+        return self.ideal[request.case.id, request.dtype, quantity]
+
+    # -- numeric quantities --------------------------------------------------------------------------------------
+
+    def _numeric(self, checks: Sequence[Points]) -> list[Judged]:
+        if not checks:
+            return []
+        counts = [check.count for check in checks]
+        limits = Limits.of([check.fmt for check in checks], counts)
+        ideal = concatenate([self.reference(check.request, check.numeric) for check in checks])
+        budget = np.concatenate([self._budget(check) for check in checks])
+        got = np.concatenate([check.got for check in checks])
+        present = np.concatenate([check.present for check in checks])
+        against_ideal = measure(got, ideal, limits, budget)
+        contract_ok = np.zeros(got.shape, dtype=bool)
+        contract_ulp = against_ideal.scaled.copy()
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        missing = present & ~against_ideal.ok
+        self._contracts(checks, starts, missing, got, limits, budget, against_ideal.code, contract_ok, contract_ulp)
+        stripped = self._without_field(checks, starts, got, limits, budget, against_ideal.ok)
+        results = []
+        for index, check in enumerate(checks):
+            here = slice(starts[index], starts[index + 1])
+            results.append(
+                self._assemble(
+                    check,
+                    against_ideal.code[here],
+                    contract_ok[here],
+                    against_ideal.scaled[here],
+                    against_ideal.plain[here],
+                    contract_ulp[here],
+                    budget[here],
+                    stripped.get(index),
+                )
+            )
+        return results
+
+    def _budget(self, check: Points) -> Any:
+        """BUDGET; a reduced value may add the bound of its summation, (ceil(log2 n) + 8) u_acc sum|x| + 0.5 ULP.
+
+        u_acc is that of float32 for the 16-bit types.
+        """
+        count = len(check.request.inputs.elements)
+        budget = np.full(check.count, BUDGET)
+        if check.request.case.reduction != "none" and check.numeric == "value":
+            precision = max(check.fmt.precision, 24)
+            budget += (np.ceil(np.log2(max(count, 1))) + 8) * 2.0 ** (check.fmt.precision - precision) + 0.5
+        return budget
+
+    def _contracts(
+        self,
+        checks: Sequence[Points],
+        starts: Any,
+        missing: Any,
+        got: Any,
+        limits: Limits,
+        budget: Any,
+        code: Any,
+        contract_ok: Any,
+        contract_ulp: Any,
+    ) -> None:
+        """Judge the points that miss the ideal against every reading of their contract; results go into the arrays."""
+        selected = [
+            index
+            for index, check in enumerate(checks)
+            if check.request.implementation.contract and missing[starts[index] : starts[index + 1]].any()
+        ]
+        for members, alternatives in self._readings([(index, checks[index], None) for index in selected]):
+            for index, one in zip(members, alternatives, strict=True):
+                here = slice(starts[index], starts[index + 1])
+                ok, ulps = _meets(got[here], one, limits.take(here), budget[here])
+                contract_ok[here] |= ok & missing[here]
+                contract_ulp[here] = np.fmin(contract_ulp[here], ulps)
+        for index in selected:
+            contract = checks[index].request.implementation.contract
+            if contracts.find(contract, "ftz"):
+                here = slice(starts[index], starts[index + 1])
+                contract_ok[here] |= missing[here] & (code[here] == CLASSES.index("flushed"))
+
+    def _without_field(
+        self, checks: Sequence[Points], starts: Any, got: Any, limits: Limits, budget: Any, ideal_ok: Any
+    ) -> dict[int, Any]:
+        """For each probe, the points where the result also agrees with the contract minus the probed field."""
+        probes = [(i, check, check.request.case.probe) for i, check in enumerate(checks) if check.quantity == PROBE]
+        agrees = {}
+        for index, check, name in probes:
+            here = slice(starts[index], starts[index + 1])
+            rest = [one for one in check.request.implementation.contract if one.name != name]
+            agrees[index] = ideal_ok[here].copy() if not rest else np.zeros(check.count, dtype=bool)
+        for members, alternatives in self._readings(probes):
+            for index, one in zip(members, alternatives, strict=True):
+                here = slice(starts[index], starts[index + 1])
+                agrees[index] |= _meets(got[here], one, limits.take(here), budget[here])[0]
+        return agrees
+
+    def _readings(
+        self, selected: Sequence[tuple[int, Points, str | None]]
+    ) -> list[tuple[list[int], list[expected.Alternative]]]:
+        """Every reading of the contracts of `selected` (index, check, name of a field to leave out), in bulk."""
+        wanted: dict[tuple[Any, ...], tuple[Inputs, str, contracts.Contract]] = {}
+        users: dict[tuple[Any, ...], list[int]] = {}
+        for index, check, left_out in selected:
+            contract = tuple(one for one in check.request.implementation.contract if one.name != left_out)
+            key = (check.request.case.id, check.request.dtype, check.numeric, contract)
+            wanted[key] = (check.request.inputs, check.numeric, contract)
+            users.setdefault(key, []).append(index)
+        flat = [
+            (key, arguments, point, factor)
+            for key, arguments in wanted.items()
+            for point, factor in expected.contract_points(*arguments)
+        ]
+        computed = expected.compute([point for _, _, point, _ in flat])
+        readings = []
+        for (key, arguments, _, factor), result in zip(flat, computed, strict=True):
+            one = expected.alternative(*arguments, result, factor)
+            readings.append((users[key], [one] * len(users[key])))
+        return readings
+
+    def _assemble(
+        self,
+        check: Points,
+        code: Any,
+        contract_ok: Any,
+        scaled: Any,
+        plain: Any,
+        contract_ulp: Any,
+        budget: Any,
+        agrees_without: Any,
+    ) -> Judged:
+        request = check.request
+        names = _element_names(check)
+        expect = _for_results(self.expectation(request), check.count)
+        if check.quantity == PROBE:
+            verdicts, whats = _probe(check, code, contract_ok, expect, agrees_without)
+        elif (code == 0).all() and check.present.all() and "reject" not in expect and "observe" not in expect:
+            verdicts, whats = ["conforms"] * check.count, [""] * check.count
+        else:
+            pairs = [
+                _verdict(expect[i], check.observation(i), check.problem, CLASSES[code[i]], bool(contract_ok[i]))
+                for i in range(check.count)
+            ]
+            verdicts, whats = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        findings = []
+        for index, verdict in enumerate(verdicts):
+            if verdict not in EXPECTED:
+                what = whats[index]
+                region = _for_results(self.region(request), check.count)[index]
+                about = "acceptance" if what in ("raised", "accepted", "unsupported") else check.quantity
+                about = what if what.startswith("result-") else about
+                findings.append(
+                    Finding(
+                        names[index], verdict, what, cause(request, about, region, what), _detail(check.observation(index))
+                    )
+                )
+        return Judged(
+            request,
+            check.quantity,
+            max(verdicts, key=SEVERITY.__getitem__),
+            names,
+            tuple(verdicts),
+            check.bits,
+            tuple(np.where(check.present, scaled, np.nan).tolist()),
+            tuple(np.where(check.present, plain, np.nan).tolist()),
+            tuple(np.where(check.present, contract_ulp, np.nan).tolist()),
+            tuple(budget.tolist()),
+            check.dtype,
+            tuple(findings),
+            tuple(dict.fromkeys(text for one in check.observations if (text := _detail(one)))),
+            tuple(sorted({text for one in check.observations for text in one.warnings})),
+        )
+
+    # -- quantities about how the value came back ----------------------------------------------------------------
+
+    def _behaviour(self, request: Request, quantity: str, observations: Observed) -> Judged:
+        judge_one = _BEHAVIOUR[quantity]
+        expect = _for_results(self.expectation(request), len(observations))
+        names = [one.id for one in request.inputs.elements]
+        if len(observations) != len(names):
+            names = ["all"]
+        verdicts, findings, details = [], [], []
+        for index, observation in enumerate(observations):
+            if observation.kind == "returned":
+                verdict, what, detail = judge_one(request, expect[index], observation, len(observations) > 1)
+            else:
+                verdict, what = _verdict(expect[index], observation, "", "ok", False)
+                detail = _detail(observation)
+            verdicts.append(verdict)
+            if detail:
+                details.append(detail)
+            if verdict not in EXPECTED:
+                region = _for_results(self.region(request), len(observations))[index]
+                about = "acceptance" if what in ("raised", "accepted", "unsupported") else quantity
+                findings.append(Finding(names[index], verdict, what, cause(request, about, region, what), detail))
+        return Judged(
+            request,
+            quantity,
+            max(verdicts, key=SEVERITY.__getitem__),
+            tuple(names),
+            tuple(verdicts),
+            findings=tuple(findings),
+            details=tuple(dict.fromkeys(details)),
+        )
+
+
+def _element_names(check: Points) -> tuple[str, ...]:
+    names = tuple(one.id for one in check.request.inputs.elements)
+    return names if len(names) == check.count else ("all",)
+
+
+#: From the least to the most demanding: what a reduced check expects is the first that any of its elements allows.
+_LENIENCE = ("reject", "observe", "either", "value")
+
+
+def _for_results(words: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Words about elements as words about `count` results: one result over all elements takes the strongest word."""
+    if len(words) == count:
+        return words
+    for word in (*_LENIENCE, "nan", "infinite", "outside", "saturated", "ordinary"):
+        if word in words:
+            return (word,) * count
+    return ("ordinary",) * count
+
+
+def _verdict(expect: str, seen: Observation, problem: str, what: str, by_contract: bool) -> tuple[str, str]:
+    """The table of expectation × observation: (verdict, class)."""
+    if seen.kind in ("crashed", "timed-out"):
+        return seen.kind, seen.kind
+    if expect == "observe":
+        return "recorded", ""
+    if seen.kind == "raised":
+        if not seen.control:
+            return "unsupported", "unsupported"
+        return ("deviates", "raised") if expect == "value" else ("rejects", "")
+    if expect == "reject":
+        return "deviates", "accepted"
+    if problem:
+        return "deviates", problem
+    if what == "ok":
+        return "conforms", ""
+    if by_contract:
+        return "by-contract", ""
+    return ("undecided" if what == "undecided" else "deviates"), what
+
+
+def _probe(
+    check: Points, code: Any, contract_ok: Any, expect: Sequence[str], agrees_without: Any
+) -> tuple[list[str], list[str]]:
+    """A contract's field shows where the result agrees with the contract and not with the contract without it."""
+    verdicts, whats = [], []
+    field_name = check.request.case.probe
+    raises = {one.raises for one in check.request.implementation.contract if one.name == "domain_check"}
+    for index in range(check.count):
+        seen = check.observation(index)
+        verdict, what = _verdict("value", seen, check.problem, CLASSES[code[index]], bool(contract_ok[index]))
+        if field_name == "domain_check":
+            shown = seen.kind == "raised" and seen.control and seen.type in raises
+            inside = expect[index] == "value"
+            ok = seen.kind == "returned" if inside else shown
+            verdict, what = ("by-contract", "") if ok else ("deviates", "field")
+        elif verdict in ("conforms", "by-contract"):
+            shown = field_name == "casts_to" or not agrees_without[index]
+            verdict, what = ("by-contract", "") if shown else ("deviates", "field")
+        verdicts.append(verdict)
+        whats.append(what)
+    return verdicts, whats
+
+
+def _meets(got: Any, one: expected.Alternative, limits: Limits, budget: Any) -> tuple[Any, Any]:
+    """Whether `got` agrees with a reading of a contract, and its error against it in ULP."""
+    found = measure(got, one.reference, limits, budget)
+    with np.errstate(all="ignore"):
+        distance = np.abs(got - one.reference.hi)
+        within = np.isfinite(got) & (distance <= one.slack)
+        span = np.abs(one.reference.hi) * (1 + budget * 2.0 ** (1 - limits.precision))
+        between = one.hull & (got * np.sign(one.reference.hi) >= 0) & (np.abs(got) <= span)
+    ok = found.ok | within | between
+    return ok, np.where(between & ~found.ok, 0.0, found.scaled)
+
+
+def _detail(seen: Observation) -> str:
+    if seen.kind == "raised":
+        return f"{seen.type}: {seen.message}"
+    return seen.message
+
+
+BehaviourVerdict = tuple[str, str, str]
+
+
+def _acceptance(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
+    verdict, what = _verdict(expect, seen, "", "ok", False)
+    return verdict, what, ""
+
+
+def _result_dtype(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
+    assert seen.tensor is not None
+    cast = contracts.find(request.implementation.contract, "casts_to")
+    if cast is not None and seen.tensor.dtype == cast.dtype:
+        return ("conforms" if cast.dtype == request.dtype else "by-contract"), "", ""
+    if seen.tensor.dtype == request.dtype and cast is None:
+        return "conforms", "", ""
+    return "deviates", "result-dtype", f"returned {seen.tensor.dtype} for {request.dtype}"
+
+
+def _result_shape(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
+    assert seen.tensor is not None
+    wanted: tuple[int, ...] = ()
+    if request.case.reduction == "none":
+        wanted = (1,) if single else request.inputs.tensors["prediction"].shape
+    if seen.tensor.shape == wanted:
+        return "conforms", "", ""
+    return "deviates", "result-shape", f"returned shape {seen.tensor.shape}, expected {wanted}"
+
+
+def _inputs_unchanged(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
+    if not seen.changed:
+        return "conforms", "", ""
+    return "deviates", "changed", f"changed its input {', '.join(seen.changed)}"
+
+
+_BEHAVIOUR: dict[str, Callable[[Request, str, Observation, bool], BehaviourVerdict]] = {
+    "acceptance": _acceptance,
+    "result-dtype": _result_dtype,
+    "result-shape": _result_shape,
+    "inputs-unchanged": _inputs_unchanged,
+}

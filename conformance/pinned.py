@@ -1,0 +1,35 @@
+"""The pinned environment: the versions of `constraints.txt`, on any x86-64 processor."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from pathlib import Path
+
+
+def constraints_file() -> Path:
+    """`constraints.txt` of the checkout, or the copy that the package holds."""
+    packaged = Path(__file__).parent / "data" / "constraints.txt"
+    return packaged if packaged.is_file() else Path(__file__).parent.parent / "constraints.txt"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Pinned version of each module, by its import name."""
+    file = constraints_file()
+    found: dict[str, str] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        name, separator, version = line.partition("#")[0].strip().partition("==")
+        if separator:
+            found[name.strip().lower().replace("-", "_")] = version.strip()
+    return found
+
+
+def is_pinned(reported: dict[str, str]) -> bool:
+    """Whether a backend's versions are the pinned ones; the build part of a version (`+cpu`) does not count."""
+    wanted = versions()
+    return (
+        platform.machine() in ("x86_64", "AMD64")
+        and bool(reported)
+        and all(wanted.get(name) == version.partition("+")[0] for name, version in reported.items())
+    )

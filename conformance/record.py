@@ -1,0 +1,257 @@
+"""The run record: JSON Lines with a header, the inputs of each case, the checks, the tolerances and a footer.
+
+A file without its footer is an interrupted run, and every reader says so.  Non-finite numbers are strings or bit
+patterns; an error that does not apply is null.  Readers accept older schema versions and refuse newer ones by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from conformance.errors import HarnessError, InputError, at
+
+#: Version of this file's structures.  1: first.
+SCHEMA = 1
+
+
+class BackendLine(Struct, frozen=True, omit_defaults=True):
+    """A backend in the header: versions and switches, or why it is absent."""
+
+    name: str
+    versions: dict[str, str] = {}
+    environment: dict[str, Any] = {}
+    absent: str | None = None
+    pinned: bool = False
+
+
+class ImplementationLine(Struct, frozen=True, omit_defaults=True):
+    """An implementation in the header, with the contract that it was judged by."""
+
+    id: str
+    family: str
+    form: str
+    contract: list[dict[str, Any]] = []
+    link: str = ""
+
+
+class Header(Struct, frozen=True, tag="header", tag_field="type"):
+    """First line of a record."""
+
+    schema: int
+    suite: str
+    cases: str
+    started: str
+    machine: dict[str, Any]
+    filters: dict[str, list[str]]
+    backends: tuple[BackendLine, ...]
+    implementations: tuple[ImplementationLine, ...]
+    planned: int
+    not_offered: dict[str, int]
+
+
+class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
+    """The exact inputs of a case in one dtype (bit patterns), and the ideal of each quantity, rounded to float64."""
+
+    case: str
+    family: str
+    flags: tuple[str, ...]
+    form: str
+    reduction: str
+    dtype: str
+    elements: tuple[str, ...]
+    inputs: dict[str, tuple[str, ...]]
+    ideal: dict[str, tuple[str, ...]]
+
+
+class FindingLine(Struct, frozen=True, omit_defaults=True):
+    """An element that is not plainly as expected."""
+
+    element: str
+    outcome: Literal["recorded", "new", "fixed"]
+    verdict: str
+    what: str
+    cause: str
+    note: str = ""
+
+
+class CheckLine(Struct, frozen=True, omit_defaults=True, tag="check", tag_field="type"):
+    """One check.  `ulp`, `plain_ulp`, `contract_ulp` and `budget` are in ULP of `result_dtype`, one per element."""
+
+    id: str
+    case: str
+    family: str
+    implementation: str
+    dtype: str
+    quantity: str
+    verdict: str
+    outcome: Literal["as expected", "recorded", "new", "fixed"]
+    elements: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    bits: tuple[str, ...] = ()
+    ulp: tuple[float | None, ...] = ()
+    plain_ulp: tuple[float | None, ...] = ()
+    contract_ulp: tuple[float | None, ...] = ()
+    budget: tuple[float, ...] = ()
+    result_dtype: str = ""
+    findings: tuple[FindingLine, ...] = ()
+    details: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ToleranceLine(Struct, frozen=True, tag="tolerance", tag_field="type"):
+    """What a comparison by tolerance would need: see `tolerances.Tolerance`."""
+
+    implementation: str
+    dtype: str
+    family: str
+    quantity: str
+    points: int
+    budget: float
+    worst_ulp: float | None
+    rtol: float | None
+    atol: float | None
+    no_tolerance: dict[str, int]
+
+
+class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
+    """Last line of a complete record."""
+
+    finished: str
+    seconds: float
+    verdicts: dict[str, int]
+    outcomes: dict[str, int]
+    not_run: int
+    restarts: tuple[str, ...]
+    exit: int
+
+
+Line = Header | InputsLine | CheckLine | ToleranceLine | Footer
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A record as a reader gets it; `footer` is None where the run was interrupted."""
+
+    header: Header
+    inputs: tuple[InputsLine, ...]
+    checks: tuple[CheckLine, ...]
+    tolerances: tuple[ToleranceLine, ...] = ()
+    footer: Footer | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run did not reach its end."""
+        return self.footer is None
+
+    def lines(self) -> Iterator[Line]:
+        """All lines in the order of the file."""
+        yield self.header
+        yield from self.inputs
+        yield from self.checks
+        yield from self.tolerances
+        if self.footer is not None:
+            yield self.footer
+
+
+def write(record: RunRecord, file: Path) -> None:
+    """Write `record` as JSON Lines: to a temporary file beside `file`, then renamed, so that no half file is left.
+
+    Raises HarnessError where the disk does not take it; the file that was there before stays as it was.
+    """
+    encoder = msgspec.json.Encoder()
+    write_lines((encoder.encode(line) for line in record.lines()), file)
+
+
+def write_lines(lines: Iterable[bytes], file: Path) -> None:
+    """Write lines to `file` by way of a temporary file in its folder."""
+    temporary: Path | None = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as stream:
+            for line in lines:
+                stream.write(line + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(file)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        raise HarnessError(f"{file}: cannot be written: {error.strerror}", "free some space or name another file") from None
+
+
+def read(file: Path) -> RunRecord:
+    """Read a record.
+
+    A missing footer gives an interrupted record, and so does a last line that is cut.  Raises InputError with file and
+    line for anything else that is not a record, and for a schema newer than SCHEMA.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one with `bce-conformance run`") from None
+    raw = data.split(b"\n")
+    cut = raw.pop() if raw and raw[-1] else b""
+    lines = [line for line in raw if line]
+    _check_schema(file, lines[0] if lines else cut)
+    header: Header | None = None
+    found: dict[type[Any], list[Any]] = {InputsLine: [], CheckLine: [], ToleranceLine: [], Footer: []}
+    decoder = msgspec.json.Decoder(Line)
+    for number, line in enumerate(lines, start=1):
+        try:
+            decoded = decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise at(file, number, f"is not a line of a run record: {error}") from None
+        if isinstance(decoded, Header):
+            header = decoded
+        else:
+            found[type(decoded)].append(decoded)
+    if header is None:
+        raise at(file, 1, "a run record must start with its header")
+    footers = found[Footer]
+    return RunRecord(
+        header,
+        tuple(found[InputsLine]),
+        tuple(found[CheckLine]),
+        tuple(found[ToleranceLine]),
+        footers[-1] if footers and not cut else None,
+    )
+
+
+def _check_schema(file: Path, line: bytes) -> None:
+    try:
+        first = msgspec.json.decode(line)
+        version = first["schema"] if first["type"] == "header" else None
+    except (msgspec.DecodeError, KeyError, TypeError):
+        raise at(file, 1, "a run record must start with its header", "is this a file of `bce-conformance run`?") from None
+    if not isinstance(version, int) or version < 1:
+        raise at(file, 1, f"schema version must be a positive integer (got {version!r})")
+    if version > SCHEMA:
+        raise at(
+            file,
+            1,
+            f"schema version {version} is newer than this suite reads (it reads 1 to {SCHEMA})",
+            "upgrade bce-conformance",
+        )
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of one line of a record."""
+    return msgspec.json.schema(Line)
+
+
+def numbers(values: Sequence[float]) -> tuple[float | None, ...]:
+    """Errors for the record: six significant digits, null where no number applies."""
+    return tuple([float(f"{value:.6g}") if value == value and abs(value) != float("inf") else None for value in values])

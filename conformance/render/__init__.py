@@ -1,0 +1,1 @@
+"""Renderers: a run record as text, JSON or Markdown."""

@@ -1,0 +1,332 @@
+"""One conformance run: discover, plan, run, judge, hold against the record of deviations, keep a run record.
+
+Every command and pytest come through here; there is no second path.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from conformance import __version__, contracts, deviations, pinned
+from conformance.cases import Suite
+from conformance.deviations import Match, Matcher, Outcome
+from conformance.errors import Exit, InputError
+from conformance.formats import FORMATS
+from conformance.judge import Judge, Judged
+from conformance.observation import Observed, anonymous
+from conformance.plan import Filters, Implementation, Plan, Request, make_plan
+from conformance.pool import Backend, Opened, Pool
+from conformance.record import (
+    SCHEMA,
+    BackendLine,
+    CheckLine,
+    FindingLine,
+    Footer,
+    Header,
+    ImplementationLine,
+    InputsLine,
+    RunRecord,
+    ToleranceLine,
+    numbers,
+    write_lines,
+)
+from conformance.tolerances import tolerances
+
+#: Where the last run's record and the workers' log are kept, in the current folder.
+STATE = Path(".bce-conformance")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for, apart from its cases."""
+
+    filters: Filters = field(default_factory=Filters)
+    adapters: tuple[Path, ...] = ()
+    interpreters: dict[str, str] = field(default_factory=dict)
+    timeout: float = 60.0
+    jobs: int | None = None
+    strict: bool = False
+
+
+@dataclass
+class Run:
+    """A run that has ended, or was interrupted."""
+
+    plan: Plan
+    judge: Judge
+    opened: dict[str, Opened]
+    checks: list[Judged]
+    matches: dict[str, list[Match]]
+    outcomes: dict[str, Outcome]
+    record: RunRecord
+
+    @property
+    def exit(self) -> Exit:
+        """1 where something is not as expected."""
+        return Exit(self.record.footer.exit) if self.record.footer else Exit.HARNESS_FAILED
+
+
+@contextmanager
+def open_pool(options: Options) -> Iterator[Pool]:
+    """A pool whose workers' chatter goes to a log, which is stripped of private names when the pool ends."""
+    with tempfile.TemporaryFile() as log:
+        pool = Pool(log, options.timeout, interpreters=dict(options.interpreters))
+        if options.jobs is not None:
+            pool.jobs = options.jobs
+        try:
+            yield pool
+        finally:
+            pool.stop()
+            _keep_log(log)
+
+
+def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
+    """Backends that can be chosen from; asking for one by a name that none has is an error."""
+    backends = pool.discover(options.adapters)
+    names = [backend.name for backend in backends]
+    for wanted in options.filters.backend:
+        if not any(Filters(backend=(wanted,)).takes_implementation(one) for b in backends for one in b.implementations):
+            raise InputError(f"no backend matches {wanted!r}", f"backends are {', '.join(names)}")
+    return backends
+
+
+def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
+    """The plan of a run; InputError where the filters leave nothing of it."""
+    implementations = [one for backend in backends for one in backend.implementations]
+    plan = make_plan(suite, implementations, options.filters)
+    if not plan.requests:
+        raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
+    return plan
+
+
+def execute(
+    pool: Pool,
+    backends: Sequence[Backend],
+    plan: Plan,
+    record: deviations.Record,
+    options: Options,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> Run:
+    """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer."""
+    clock = time.monotonic()
+    started = _now()
+    observed: list[dict[str, Observed] | None] = [None] * len(plan.requests)
+    opened: dict[str, Opened] = {}
+    interrupted = False
+
+    def on_observed(index: int, what: dict[str, Observed]) -> None:
+        observed[index] = what
+        progress(1)
+
+    judge: Judge | None = None
+    with _Background(lambda: Judge(plan.requests)) as background:
+        try:
+            pool.run(backends, plan.requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
+        except KeyboardInterrupt:
+            interrupted = True
+            pool.stop()
+        judge = background.result()
+    _absent_by_name(opened, options)
+    checks = judge.judge(observed)
+    matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
+    matches = {check.id: matcher.match(check) for check in checks}
+    outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
+    lines = _record(plan, judge, opened, checks, matches, outcomes, options, started)
+    if not interrupted:
+        lines = _with_footer(lines, plan, opened, pool, clock, options)
+    return Run(plan, judge, opened, checks, matches, outcomes, lines)
+
+
+class _Background:
+    """Computes something in a thread while workers, which are other processes, are waited for."""
+
+    def __init__(self, work: Callable[[], Judge]) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._threads = ThreadPoolExecutor(max_workers=1)
+        self._future = self._threads.submit(work)
+
+    def __enter__(self) -> _Background:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=True)
+
+    def result(self) -> Judge:
+        return self._future.result()
+
+
+def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
+    for name, one in opened.items():
+        if one.absent is not None and (name in options.filters.backend or name in options.interpreters):
+            raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}")
+
+
+def _keep_log(log: IO[bytes]) -> None:
+    log.seek(0)
+    text = anonymous(log.read().decode("utf-8", "replace"))
+    if text or (STATE / "worker.log").exists():
+        write_lines((line.encode() for line in text.splitlines()), STATE / "worker.log")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def machine() -> dict[str, Any]:
+    """What is told of the machine: architecture, processor model, cores, Python; no names of hosts or users."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "processor": model,
+        "python": platform.python_version(),
+        "byteorder": sys.byteorder,
+    }
+
+
+def _record(
+    plan: Plan,
+    judge: Judge,
+    opened: dict[str, Opened],
+    checks: Sequence[Judged],
+    matches: dict[str, list[Match]],
+    outcomes: dict[str, Outcome],
+    options: Options,
+    started: str,
+) -> RunRecord:
+    header = Header(
+        schema=SCHEMA,
+        suite=__version__,
+        cases=plan.suite.digest,
+        started=started,
+        machine=machine(),
+        filters={key: list(value) for key, value in asdict(options.filters).items() if value},
+        backends=tuple(
+            BackendLine(name, one.versions, one.environment, one.absent, pinned.is_pinned(one.versions))
+            for name, one in sorted(opened.items())
+        ),
+        implementations=tuple(_implementation_line(one) for one in plan.implementations),
+        planned=plan.checks,
+        not_offered=dict(sorted(plan.not_offered.items())),
+    )
+    tolerance_lines = tuple(
+        ToleranceLine(
+            *key, one.points, one.budget, *numbers([_nan(one.worst_ulp)]), one.rtol, one.atol, one.no_tolerance
+        )
+        for key, one in tolerances(judge, checks).items()
+    )
+    return RunRecord(
+        header,
+        tuple(_inputs_lines(plan, judge)),
+        tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks),
+        tolerance_lines,
+    )
+
+
+def _nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _implementation_line(one: Implementation) -> ImplementationLine:
+    return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
+
+
+def _inputs_lines(plan: Plan, judge: Judge) -> Iterator[InputsLine]:
+    requests: dict[tuple[str, str], list[Request]] = {}
+    for request in plan.requests:
+        requests.setdefault((request.case.id, request.dtype), []).append(request)
+    for (case_id, dtype), members in requests.items():
+        located = members[0].located
+        inputs = members[0].inputs
+        width = FORMATS[dtype].width // 4
+        quantities = dict.fromkeys(quantity for request in members for quantity in request.numeric)
+        yield InputsLine(
+            case_id,
+            located.family,
+            located.case.flags,
+            located.case.form,
+            located.case.reduction,
+            dtype,
+            tuple(one.id for one in inputs.elements),
+            {
+                name: tuple([f"{bits:0{width}x}" for bits in tensor.bits.tolist()])
+                for name, tensor in inputs.tensors.items()
+            },
+            {
+                quantity: tuple([float(hi).hex() for hi in judge.reference(members[0], quantity).hi])
+                for quantity in quantities
+            },
+        )
+
+
+def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> CheckLine:
+    request = check.request
+    return CheckLine(
+        check.id,
+        request.case.id,
+        request.located.family,
+        request.implementation.id,
+        request.dtype,
+        check.quantity,
+        check.verdict,
+        outcome,
+        check.elements,
+        check.verdicts if set(check.verdicts) != {check.verdict} else (),
+        check.bits,
+        numbers(check.scaled),
+        numbers(check.plain) if check.plain != check.scaled else (),
+        numbers(check.contract) if check.contract != check.scaled else (),
+        check.budget,
+        check.result_dtype,
+        tuple(
+            FindingLine(one.element, one.outcome, one.verdict, one.what, one.cause, one.note)  # type: ignore[arg-type]
+            for one in matches
+        ),
+        check.details,
+        check.warnings,
+    )
+
+
+def _with_footer(
+    record: RunRecord, plan: Plan, opened: dict[str, Opened], pool: Pool, clock: float, options: Options
+) -> RunRecord:
+    outcomes = Counter(line.outcome for line in record.checks)
+    present = [name for name, one in opened.items() if one.absent is None]
+    pinned_backends = {line.name for line in record.header.backends if line.pinned}
+    fixed_fails = any(
+        line.outcome == "fixed" and (options.strict or line.implementation.split("/")[0] in pinned_backends)
+        for line in record.checks
+    )
+    not_run = plan.checks - len(record.checks)
+    absent = sum(
+        len(request.quantities) for request in plan.requests if request.implementation.adapter not in present
+    )
+    failed = outcomes["new"] or fixed_fails
+    code = Exit.HARNESS_FAILED if not_run > absent else Exit.NOT_AS_EXPECTED if failed else Exit.AS_EXPECTED
+    footer = Footer(
+        finished=_now(),
+        seconds=round(time.monotonic() - clock, 3),
+        verdicts=dict(sorted(Counter(line.verdict for line in record.checks).items())),
+        outcomes=dict(sorted(outcomes.items())),
+        not_run=not_run,
+        restarts=tuple(pool.restarts),
+        exit=int(code),
+    )
+    return RunRecord(record.header, record.inputs, record.checks, record.tolerances, footer)

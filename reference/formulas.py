@@ -1,0 +1,64 @@
+"""Forward-error bounds of the formulas that frameworks print in their documentation.
+
+A result outside the budget but inside such a bound is what the printed formula promises: it is the formula that is
+poor, not the kernel.  The bounds are counted operation by operation (Higham, Accuracy and Stability of Numerical
+Algorithms, 2nd ed., section 3.1): each rounding costs u times the size of its result, `exp` and `log` cost 4 ULP, that
+is at most 8u, as in the suite's budget.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict
+
+import numpy as np
+
+#: Relative error allowed to exp and log, in units of u: 4 ULP of at most 2u each.
+FUNCTION = 8.0
+
+
+def _log_of_one_plus_exp(x: Any, u: float) -> Any:
+    """(value, error bound) of log(1 + exp(-|x|)) with the 1 + exp rounded."""
+    e = np.exp(-np.abs(x))
+    value = np.log1p(e)
+    return value, u * (FUNCTION * e / (1 + e) + 1 + FUNCTION * value)
+
+
+def sigmoid_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
+    """Bound of max(x, 0) - x z + log(1 + exp(-|x|)) (TensorFlow, `tf.nn.sigmoid_cross_entropy_with_logits`)."""
+    product = np.abs(x * z)
+    linear = np.abs(np.maximum(x, 0) - x * z)
+    value, error = _log_of_one_plus_exp(x, u)
+    return np.abs(weight) * (u * (product + linear) + error + u * (linear + value))
+
+
+def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
+    """Bound of (1 - z) x + l (log(1 + exp(-|x|)) + max(-x, 0)), l = 1 + (q - 1) z (TensorFlow,
+    `tf.nn.weighted_cross_entropy_with_logits`, q = `pos_weight`)."""
+    left = np.abs((1 - z) * x)
+    rise = np.abs((pos_weight - 1) * z)
+    factor = np.abs(1 + (pos_weight - 1) * z)
+    value, error = _log_of_one_plus_exp(x, u)
+    right = value + np.maximum(-x, 0)
+    product = factor * right
+    error_product = right * u * (2 * rise + factor) + factor * (error + u * right) + u * product
+    return np.abs(weight) * (2 * u * left + error_product + u * (left + product))
+
+
+Bound = Callable[[Any, Any, Any, Any, float], Any]
+
+#: Bounds by the name that a contract's formula field gives: (prediction, label, weight, pos_weight, u) -> bound.
+FORMULAS: Dict[str, Bound] = {
+    "tf-sigmoid-cross-entropy": sigmoid_cross_entropy,
+    "tf-weighted-cross-entropy": weighted_cross_entropy,
+}
+
+
+def forward_error(formula: str, x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
+    """Absolute error bound of `formula` in an arithmetic of unit roundoff `u`; infinite where it says nothing.
+
+    Raises KeyError for a formula that is not in FORMULAS.
+    """
+    with np.errstate(all="ignore"):
+        bound = FORMULAS[formula](x, z, weight, pos_weight, u)
+        # Products of roundings: a sum of fewer than 32 terms grows by at most 1 + 32u.
+        return np.where(np.isnan(bound), np.inf, bound * (1 + 32 * u))

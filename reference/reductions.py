@@ -1,0 +1,134 @@
+"""Exact sums and means of reference values.
+
+Every line of values is summed without rounding errors (`math.fsum`, or fractions where that could overflow); the result
+is the exact sum of all hi and lo rounded to nearest, and the rest of it.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, List, Optional, Tuple, Union
+
+import numpy as np
+
+from reference.bce import SMALLEST, Reference
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from reference.doubledouble import Array
+
+    Axis = Union[None, int, Tuple[int, ...]]
+
+#: Below this size even 2**60 values and their partial sums stay finite.
+_SAFE = 2.0**960
+
+#: The rest of a sum is itself rounded: 2**-53 of at most 2**-53 of the sum, with reserve.
+_ROUNDING = 2.0**-105
+
+
+def as_reference(values: ArrayLike) -> Reference:
+    """Return given numbers as reference values that are exact, for the sum of somebody's own results."""
+    hi = np.array(values, dtype=np.float64)
+    return Reference(hi, np.zeros_like(hi), np.zeros_like(hi), np.abs(hi))
+
+
+def exact_sum(values: Reference, axis: Axis = None) -> Reference:
+    """Return the sum over axis (an integer, a tuple of them, or None for all) of ``hi + lo``.
+
+    NaN or infinities of both signs give NaN, infinities of one sign give that; the empty sum is 0.
+    The scale is the sum of the scales, the bound that of the bounds plus the rounding of the result.
+    """
+    return _reduce(values, axis, mean=False)
+
+
+def exact_mean(values: Reference, axis: Axis = None) -> Reference:
+    """Return the mean; as `exact_sum`, divided by the number of values before rounding. The empty mean is NaN."""
+    return _reduce(values, axis, mean=True)
+
+
+def _reduce(values: Reference, axis: Axis, mean: bool) -> Reference:
+    lines = [_lines(np.asarray(part, dtype=np.float64), axis) for part in values]
+    shape, count = lines[0].shape[:-1], lines[0].shape[-1]
+    rows = [part.reshape(-1, count) if count else np.zeros((int(np.prod(shape)), 0)) for part in lines]
+    divisor = count if mean else 1
+    results = np.empty((4, rows[0].shape[0]))
+    with np.errstate(all="ignore"):
+        for index in range(rows[0].shape[0]):
+            results[:, index] = _line(*[part[index] for part in rows], divisor=divisor)
+    return Reference(*[result.reshape(shape) for result in results])
+
+
+def _lines(values: Array, axis: Axis) -> Array:
+    """Return the values with the reduced axes joined into one, the last."""
+    if axis is None:
+        return values.reshape(-1)
+    axes = [a % values.ndim if -values.ndim <= a < values.ndim else a for a in np.atleast_1d(axis).tolist()]
+    if not all(0 <= a < values.ndim for a in axes) or len(set(axes)) != len(axes):
+        raise ValueError("'axis' must name axes of {} dimensions once each (got {!r})".format(values.ndim, axis))
+    kept = [a for a in range(values.ndim) if a not in axes]
+    size = int(np.prod([values.shape[a] for a in axes], dtype=np.int64))
+    return values.transpose(kept + axes).reshape([values.shape[a] for a in kept] + [size])
+
+
+def _line(hi: Array, lo: Array, bound: Array, scale: Array, divisor: int) -> Tuple[float, float, float, float]:
+    """Return sum or mean of one line: hi, lo, bound, scale."""
+    special = _special_sum(hi) if divisor else math.nan
+    if special is not None:
+        return special, 0.0, 0.0, abs(special)
+    total, rest = _round(hi.tolist() + lo.tolist(), divisor)
+    if math.isinf(total):
+        return total, 0.0, 0.0, math.inf
+    error = _upwards(bound.tolist(), divisor) + abs(total) * _ROUNDING
+    if total or error:
+        error += SMALLEST
+    return total, rest, error, min(_round(scale.tolist(), divisor)[0], float(np.finfo(np.float64).max))
+
+
+def _special_sum(hi: Array) -> Optional[float]:
+    """Return the sum if it is decided by infinities and NaN, else None."""
+    if np.isfinite(hi).all():
+        return None
+    if np.isnan(hi).any() or (np.any(hi == np.inf) and np.any(hi == -np.inf)):
+        return math.nan
+    return math.inf if np.any(hi == np.inf) else -math.inf
+
+
+def _round(values: List[float], divisor: int) -> Tuple[float, float]:
+    """Return the exact sum divided by the divisor, rounded to nearest, and the rest, rounded to nearest."""
+    if not values:
+        return 0.0, 0.0
+    if divisor == 1 and max(map(abs, values)) < _SAFE:
+        total = math.fsum(values)
+        return total, math.fsum(values + [-total])
+    exact = _exact(values) / divisor
+    total = _nearest(exact)
+    return total, 0.0 if math.isinf(total) else _nearest(exact - Fraction(total))
+
+
+def _exact(values: List[float]) -> Fraction:
+    """Return the exact sum."""
+    if max(map(abs, values)) >= _SAFE:
+        return sum(map(Fraction, values), Fraction(0))
+    total = Fraction(0)
+    parts = list(values)
+    while True:  # each turn takes off the leading 53 bits of what is left, at most some forty times
+        part = math.fsum(parts)
+        if part == 0.0:
+            return total
+        total += Fraction(part)
+        parts.append(-part)
+
+
+def _nearest(exact: Fraction) -> float:
+    """Return the nearest float64, infinite beyond the range."""
+    try:
+        return exact.numerator / exact.denominator
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
+def _upwards(bounds: List[float], divisor: int) -> float:
+    """Return at least the sum of bounds divided by the divisor."""
+    return _round(bounds, divisor)[0] * (1.0 + 2.0**-50)

@@ -1,0 +1,210 @@
+"""Exact values of binary cross-entropy by interval arithmetic (Arb, through python-flint).
+
+Written from the definitions and independent of `reference`: softplus, sigmoid and logarithms of balls that contain the
+exact value. The oracle looks at the accuracy of every ball it computes and repeats at twice the precision until that is
+enough: at any fixed precision some inputs cancel completely (320 bits do at z = 1e-97, y = 0.5).
+Results that are exactly zero cannot be reached that way and are recognised from the inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import flint
+from flint import arb, fmpq
+
+#: Relative accuracy demanded of every value, in bits: 53 of hi, 53 of lo, 44 to see the error of both.
+ACCURACY = 150
+
+_FIRST_PRECISION = 256
+_LAST_PRECISION = 1 << 15
+
+SMALLEST_EXPONENT, LARGEST_EXPONENT = -1022, 1023
+
+
+class Exact(NamedTuple):
+    """A ball around the exact value, with relative accuracy of at least ACCURACY bits or zero radius, and the scale."""
+
+    value: arb
+    scale: arb
+
+
+class Unreachable(ArithmeticError):
+    """The demanded accuracy was not reached at the last precision."""
+
+
+def exact(
+    form: str,
+    quantity: str,
+    prediction: float,
+    label: float,
+    weight: float | None = None,
+    pos_weight: float | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
+) -> Exact:
+    """Return the exact value of a quantity for finite inputs where it is finite, and abs(A) + abs(B)."""
+    if quantity == "gradient_label":
+        positive, negative = _rational(pos_weight, 1), fmpq(1)
+    else:
+        positive, negative = _rational(pos_weight, 1) * _rational(label), 1 - _rational(label)
+    w = _rational(weight, 1)
+    precision = _FIRST_PRECISION
+    saved = flint.ctx.prec
+    try:
+        while precision <= _LAST_PRECISION:
+            flint.ctx.prec = precision
+            if form == "logits":
+                terms = _logit_terms(quantity, _rational(prediction), positive, negative)
+            else:
+                terms = _probability_terms(
+                    quantity, _rational(prediction), positive, negative, log_clamp, _rational(epsilon, 0)
+                )
+            weighted = [_ball(w) * term for term in terms]
+            value = weighted[0] + weighted[1]
+            if value.is_exact() or value.rel_accuracy_bits() >= ACCURACY:
+                return Exact(value, abs(weighted[0]) + abs(weighted[1]))
+            precision *= 2
+    finally:
+        flint.ctx.prec = saved
+    raise Unreachable((form, quantity, prediction, label, weight, pos_weight, log_clamp, epsilon))
+
+
+def _rational(x: float | None, default: int | None = None) -> fmpq:
+    if x is None:
+        assert default is not None
+        return fmpq(default)
+    return fmpq(*float(x).as_integer_ratio())
+
+
+def _ball(q: fmpq) -> arb:
+    """Return a rational whose denominator is a power of two exactly where the precision allows."""
+    return arb(q)
+
+
+def _times(q: fmpq, x: arb) -> arb:
+    """Return q * x, an exact zero if q is zero."""
+    return arb(0) if q == 0 else _ball(q) * x
+
+
+def _softplus(z: fmpq) -> arb:
+    return _ball(z) + _softplus(-z) if z > 0 else _ball(z).exp().log1p()
+
+
+def _sigmoid(z: fmpq) -> arb:
+    if z >= 0:
+        return 1 / (1 + (-_ball(z)).exp())
+    t = _ball(z).exp()
+    return t / (1 + t)
+
+
+def _logit_terms(quantity: str, z: fmpq, positive: fmpq, negative: fmpq) -> tuple[arb, arb]:
+    """Return the two natural terms, joined into one where they are multiples of each other (z = 0) or of z."""
+    if quantity == "loss":
+        if z == 0:
+            return _times(positive + negative, _softplus(z)), arb(0)
+        return _times(positive, _softplus(-z)), _times(negative, _softplus(z))
+    if quantity == "gradient_label":
+        if positive == negative:
+            return _ball(-z), arb(0)
+        return _times(positive, _softplus(-z)), -_times(negative, _softplus(z))
+    if quantity == "gradient_prediction":
+        if z == 0:
+            return _ball((negative - positive) / 2), arb(0)
+        return _times(negative, _sigmoid(z)), -_times(positive, _sigmoid(-z))
+    return _times(positive + negative, _sigmoid(z) * _sigmoid(-z)), arb(0)
+
+
+def _probability_terms(
+    quantity: str, p: fmpq, positive: fmpq, negative: fmpq, log_clamp: float | None, epsilon: fmpq
+) -> tuple[arb, arb]:
+    """Return the two natural terms; rational ones are added exactly."""
+    of_p, of_q = p + epsilon, 1 - p + epsilon
+    p_clamped, q_clamped = _is_clamped(of_p, log_clamp), _is_clamped(of_q, log_clamp)
+    if quantity in ("loss", "gradient_label"):
+        sign = 1 if quantity == "loss" else -1
+        if of_p == of_q:
+            return _times(-positive - sign * negative, _log(of_p, p_clamped, log_clamp)), arb(0)
+        a = arb(0) if positive == 0 else _times(-positive, _log(of_p, p_clamped, log_clamp))
+        b = arb(0) if negative == 0 else _times(-sign * negative, _log(of_q, q_clamped, log_clamp))
+        return a, b
+    power = 1 if quantity == "gradient_prediction" else 2
+    sign = -1 if quantity == "gradient_prediction" else 1
+    a = fmpq(0) if positive == 0 or p_clamped else sign * positive / of_p**power
+    b = fmpq(0) if negative == 0 or q_clamped else negative / of_q**power
+    return _ball(a + b), arb(0)
+
+
+def _is_clamped(x: fmpq, log_clamp: float | None) -> bool:
+    if log_clamp is None:
+        return False
+    return bool(x == 0 or _ball(x).log() < arb(log_clamp))
+
+
+def _log(x: fmpq, clamped: bool, log_clamp: float | None) -> arb:
+    return arb(log_clamp) if clamped else _ball(x).log()
+
+
+def natural_scale(
+    form: str,
+    quantity: str,
+    prediction: float,
+    label: float,
+    weight: float | None = None,
+    pos_weight: float | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
+) -> arb:
+    """Return abs(A) + abs(B) of the natural terms (or abs of the value where that is the scale)."""
+    if form == "logits" and quantity in ("gradient_label", "second_derivative") and pos_weight in (None, 1.0):
+        return abs(exact(form, quantity, prediction, label, weight, pos_weight).value)
+    flint.ctx.prec = _FIRST_PRECISION
+    y, q, w = _rational(label), _rational(pos_weight, 1), _rational(weight, 1)
+    if quantity == "gradient_label":
+        positive, negative = q, fmpq(1)
+    else:
+        positive, negative = q * y, 1 - y
+    z = _rational(prediction)
+    if form == "logits":
+        factors = {
+            "loss": lambda: (_softplus(-z), _softplus(z)),
+            "gradient_label": lambda: (_softplus(-z), _softplus(z)),
+            "gradient_prediction": lambda: (_sigmoid(-z), _sigmoid(z)),
+            "second_derivative": lambda: (_sigmoid(z) * _sigmoid(-z),) * 2,
+        }[quantity]()
+    else:
+        arguments = z + _rational(epsilon, 0), 1 - z + _rational(epsilon, 0)
+        factors = [_probability_factor(quantity, x, log_clamp) for x in arguments]
+    a, b = abs(_times(positive, factors[0])), abs(_times(negative, factors[1]))
+    return abs(_ball(w)) * (a + b)
+
+
+def _probability_factor(quantity: str, x: fmpq, log_clamp: float | None) -> arb:
+    clamped = _is_clamped(x, log_clamp)
+    if quantity in ("loss", "gradient_label"):
+        return arb(0) if x == 0 and not clamped else _log(x, clamped, log_clamp)
+    return arb(0) if clamped or x == 0 else _ball(1 / x ** (1 if quantity == "gradient_prediction" else 2))
+
+
+def unit_exponent(value: arb) -> int:
+    """Return e where 2**e is one ulp of float64 at the exact, unrounded value (not zero)."""
+    mantissa, exponent = value.mid().man_exp()
+    magnitude = abs(int(mantissa)).bit_length() - 1 + int(exponent)
+    return min(max(magnitude, SMALLEST_EXPONENT), LARGEST_EXPONENT) - 52
+
+
+def scaled_float(value: arb, exponent: int) -> float:
+    """Return value * 2**exponent as a float64."""
+    return float((value * arb(2) ** exponent).mid())
+
+
+def ulp_error(got: float, value: arb) -> float:
+    """Return abs(got - value) in ulp of float64 at the exact value; infinities count as 2**1024."""
+    if value.is_exact() and value == 0:
+        return 0.0 if got == 0 else math.inf
+    placed = math.copysign(1.0, got) * arb(2) ** (LARGEST_EXPONENT + 1) if math.isinf(got) else arb(got)
+    if math.isinf(got) and abs(value) >= arb(2) ** 1024 - arb(2) ** 970 and (value > 0) == (got > 0):
+        return 0.0
+    flint.ctx.prec = _FIRST_PRECISION
+    return abs(scaled_float(placed - value, -unit_exponent(value)))
