@@ -4,7 +4,7 @@
 
 Each figure is the best of R runs over N elements, for the best of the given chunk sizes; `ratio` is relative to
 np.log1p(np.exp(x)) on the same sample. Every float64 of the admissible range is equally likely as a prediction; labels
-are uniform in [0, 1]. The exit code is 1 if a demand is missed: LIMITS for long arrays, LARGEST_OVERHEAD for ten elements.
+are uniform in [0, 1]. The exit code is 1 if a demand is missed: LIMITS for long arrays, LARGEST_OVERHEAD for ten.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def main():
     options = parser.parse_args()
     random = np.random.RandomState(1)
     missed = []
-    print("{:14} {:20} {:>9} {:>7} {:>7} {:>10} {:>9}".format("form", "quantity", "ns", "chunk", "ratio", "plain ns", "ms of 10"))
+    head = "form", "quantity", "ns", "chunk", "ratio", "plain ns", "ms of 10"
+    print("{:14} {:20} {:>9} {:>7} {:>7} {:>10} {:>9}".format(*head))
     for form in reference.FORMS:
         x, y = sample(form, options.size, random), random.random_sample(options.size)
         with np.errstate(all="ignore"):
@@ -85,7 +86,7 @@ def main():
             row = form, quantity, figure, chunk, figure / yardstick, fast_figure, overhead
             print("{:14} {:20} {:9.1f} {:7} {:7.1f} {:10.1f} {:9.3f}".format(*row), flush=True)
             if figure > LIMITS.get((form, quantity), np.inf) or overhead > LARGEST_OVERHEAD:
-                missed.append("{} {}".format(form, quantity))
+                missed.append(f"{form} {quantity}")
     if missed:
         print("slower than demanded: {}".format(", ".join(missed)))
     return 1 if missed else 0

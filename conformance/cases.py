@@ -30,6 +30,9 @@ Expect = Literal["value", "reject", "either", "observe"]
 Reduction = Literal["none", "mean", "sum"]
 Numeric = Literal["value", "gradient-prediction", "gradient-label", "second-derivative"]
 
+#: A contract's field, or a field with the value of its first attribute: `domain_check:label`.
+Probe = Annotated[str, Meta(pattern=rf"^({'|'.join(sorted(VOCABULARY))})(:[a-z0-9-]+)?$")]
+
 NUMERIC: tuple[Numeric, ...] = ("value", "gradient-prediction", "gradient-label", "second-derivative")
 ALL_DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 OPTIONS = ("weight", "pos_weight")
@@ -91,7 +94,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     quantities: tuple[Numeric, ...] = NUMERIC
     spec: Link | None = None
     historical: Historical | None = None
-    probe: Literal[tuple(sorted(VOCABULARY))] | None = None  # type: ignore[valid-type]  # the closed vocabulary
+    probe: Probe | None = None
 
     def __post_init__(self) -> None:
         """Append the grid's elements to those that are written out."""

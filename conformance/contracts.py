@@ -143,6 +143,15 @@ def find(contract: Contract, name: str) -> Optional[Any]:
     return None
 
 
+def probed(contract: Contract, probe: str) -> Optional[Any]:
+    """The field that `probe` ("name" or "name:value of its first attribute") is about, or None."""
+    name, _, value = probe.partition(":")
+    for field in contract:
+        if field.name == name and (not value or getattr(field, fields(field)[0].name) == value):
+            return field
+    return None
+
+
 def to_wire(contract: Contract) -> Any:
     """The contract as JSON-ready dictionaries."""
     return [asdict(field) for field in contract]

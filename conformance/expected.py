@@ -109,7 +109,7 @@ def _divided(part: Reference, count: int) -> Reference:
     return Reference(*(np.array(column) for column in zip(*columns, strict=True)))
 
 
-def contract_points(inputs: Inputs, quantity: str, contract: Contract) -> list[tuple[Point, Any]]:
+def contract_points(inputs: Inputs, quantity: str, contract: Contract, reduction: str) -> list[tuple[Point, Any]]:
     """(point, factor) for each reading of `contract`; `factor` is 1, 0 outside a clip, NaN at a clip bound."""
     cast = contracts.find(contract, "casts_to")
     dtype = cast.dtype if cast else inputs.dtype
@@ -127,7 +127,7 @@ def contract_points(inputs: Inputs, quantity: str, contract: Contract) -> list[t
         point = Point(
             inputs.case.form,
             quantity,
-            inputs.case.reduction,
+            reduction,
             (prediction, *arrays[1:]),
             clamp.bound if clamp else None,
             epsilon.value if epsilon else None,

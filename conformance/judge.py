@@ -6,7 +6,7 @@ reading of their implementation's contract, then each check gets the worst verdi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from conformance import contracts, expected
 from conformance.cases import NUMERIC
-from conformance.formats import FORMATS, Format, decode
+from conformance.formats import FORMATS, Format, decode, encode
 from conformance.measure import BUDGET, CLASSES, Limits, concatenate, measure
 from conformance.observation import Observation, Observed
 from conformance.plan import PROBE, Inputs, Request
@@ -158,9 +158,12 @@ def expectations(inputs: Inputs, contract: contracts.Contract) -> tuple[str, ...
         outside["prediction"] = np.zeros_like(outside["prediction"])
     loose = outside["label"] | outside["prediction"] | np.isnan(label) | np.isnan(prediction)
     checked = np.zeros_like(loose)
+    cast = contracts.find(contract, "casts_to")
     for one in contract:
         if one.name == "domain_check":
-            checked |= outside[one.checked]
+            # What is checked is the input after a documented cast, which may round it into the domain.
+            seen = inputs.values[one.checked]
+            checked |= outside[one.checked] & _outside(decode(encode(seen, cast.dtype)) if cast else seen)
     implied = np.where(checked, "reject", np.where(loose, "either", "value")).tolist()
     words = []
     for element, word in zip(inputs.elements, implied, strict=True):
@@ -201,7 +204,15 @@ SIGNATURE = {
 
 
 def cause(request: Request, quantity: str, region: str, what: str) -> str:
-    """backend/entry/quantity/region/signature: the same for every version, CPU, dtype, mode, case and element."""
+    """backend/entry/quantity/region/signature: the same for every version, CPU, dtype, mode, case and element.
+
+    An exception, or the lack of one, is about acceptance, whichever quantity met it; dtype, shape and changed inputs
+    do not depend on where the inputs lie.
+    """
+    if what in ("raised", "accepted", "unsupported"):
+        quantity = "acceptance"
+    if what in ("result-dtype", "result-shape", "changed"):
+        quantity, region = ("inputs-unchanged" if what == "changed" else what), "any"
     return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"
 
 
@@ -322,12 +333,11 @@ class Judge:
             for index, check in enumerate(checks)
             if check.request.implementation.contract and missing[starts[index] : starts[index + 1]].any()
         ]
-        for members, alternatives in self._readings([(index, checks[index], None) for index in selected]):
-            for index, one in zip(members, alternatives, strict=True):
-                here = slice(starts[index], starts[index + 1])
-                ok, ulps = _meets(got[here], one, limits.take(here), budget[here])
-                contract_ok[here] |= ok & missing[here]
-                contract_ulp[here] = np.fmin(contract_ulp[here], ulps)
+        readings = self._readings([(index, checks[index], None) for index in selected])
+        for index, ok, ulps in _agreements(readings, checks, starts, got, limits, budget):
+            here = slice(starts[index], starts[index + 1])
+            contract_ok[here] |= ok & missing[here]
+            contract_ulp[here] = np.fmin(contract_ulp[here], ulps)
         for index in selected:
             contract = checks[index].request.implementation.contract
             if contracts.find(contract, "ftz"):
@@ -338,39 +348,41 @@ class Judge:
         self, checks: Sequence[Points], starts: Any, got: Any, limits: Limits, budget: Any, ideal_ok: Any
     ) -> dict[int, Any]:
         """For each probe, the points where the result also agrees with the contract minus the probed field."""
-        probes = [(i, check, check.request.case.probe) for i, check in enumerate(checks) if check.quantity == PROBE]
+        probes = [(i, check, _probed(check.request)) for i, check in enumerate(checks) if check.quantity == PROBE]
         agrees = {}
-        for index, check, name in probes:
+        for index, check, probed in probes:
             here = slice(starts[index], starts[index + 1])
-            rest = [one for one in check.request.implementation.contract if one.name != name]
-            agrees[index] = ideal_ok[here].copy() if not rest else np.zeros(check.count, dtype=bool)
-        for members, alternatives in self._readings(probes):
-            for index, one in zip(members, alternatives, strict=True):
-                here = slice(starts[index], starts[index + 1])
-                agrees[index] |= _meets(got[here], one, limits.take(here), budget[here])[0]
+            rest = [one for one in check.request.implementation.contract if one != probed]
+            alone = not rest and probed.name != "reduction"
+            agrees[index] = ideal_ok[here].copy() if alone else np.zeros(check.count, dtype=bool)
+        for index, ok, _ in _agreements(self._readings(probes), checks, starts, got, limits, budget):
+            agrees[index] |= ok
         return agrees
 
     def _readings(
-        self, selected: Sequence[tuple[int, Points, str | None]]
-    ) -> list[tuple[list[int], list[expected.Alternative]]]:
-        """Every reading of the contracts of `selected` (index, check, name of a field to leave out), in bulk."""
+        self, selected: Sequence[tuple[int, Points, Any]]
+    ) -> list[tuple[int, expected.Alternative]]:
+        """(index, reading) of the contracts of `selected` (index, check, a field to leave out or None), in bulk."""
         wanted: dict[tuple[Any, ...], tuple[Inputs, str, contracts.Contract]] = {}
         users: dict[tuple[Any, ...], list[int]] = {}
         for index, check, left_out in selected:
-            contract = tuple(one for one in check.request.implementation.contract if one.name != left_out)
-            key = (check.request.case.id, check.request.dtype, check.numeric, contract)
+            contract = tuple(one for one in check.request.implementation.contract if one != left_out)
+            # A mean without the field that says "divided by the number of elements" is a sum.
+            without_mean = left_out is not None and left_out.name == "reduction"
+            reduction = "sum" if without_mean else check.request.case.reduction
+            key = (check.request.case.id, check.request.dtype, check.numeric, contract, reduction)
             wanted[key] = (check.request.inputs, check.numeric, contract)
             users.setdefault(key, []).append(index)
         flat = [
             (key, arguments, point, factor)
             for key, arguments in wanted.items()
-            for point, factor in expected.contract_points(*arguments)
+            for point, factor in expected.contract_points(*arguments, key[-1])
         ]
         computed = expected.compute([point for _, _, point, _ in flat])
         readings = []
         for (key, arguments, _, factor), result in zip(flat, computed, strict=True):
             one = expected.alternative(*arguments, result, factor)
-            readings.append((users[key], [one] * len(users[key])))
+            readings.extend((index, one) for index in users[key])
         return readings
 
     def _assemble(
@@ -402,13 +414,8 @@ class Judge:
             if verdict not in EXPECTED:
                 what = whats[index]
                 region = _for_results(self.region(request), check.count)[index]
-                about = "acceptance" if what in ("raised", "accepted", "unsupported") else check.quantity
-                about = what if what.startswith("result-") else about
-                findings.append(
-                    Finding(
-                        names[index], verdict, what, cause(request, about, region, what), _detail(check.observation(index))
-                    )
-                )
+                origin = cause(request, check.quantity, region, what)
+                findings.append(Finding(names[index], verdict, what, origin, _detail(check.observation(index))))
         return Judged(
             request,
             check.quantity,
@@ -446,8 +453,7 @@ class Judge:
                 details.append(detail)
             if verdict not in EXPECTED:
                 region = _for_results(self.region(request), len(observations))[index]
-                about = "acceptance" if what in ("raised", "accepted", "unsupported") else quantity
-                findings.append(Finding(names[index], verdict, what, cause(request, about, region, what), detail))
+                findings.append(Finding(names[index], verdict, what, cause(request, quantity, region, what), detail))
         return Judged(
             request,
             quantity,
@@ -499,39 +505,67 @@ def _verdict(expect: str, seen: Observation, problem: str, what: str, by_contrac
     return ("undecided" if what == "undecided" else "deviates"), what
 
 
+def _probed(request: Request) -> Any:
+    """The field of the contract that a probe case is about."""
+    return contracts.probed(request.implementation.contract, request.case.probe or "")
+
+
 def _probe(
     check: Points, code: Any, contract_ok: Any, expect: Sequence[str], agrees_without: Any
 ) -> tuple[list[str], list[str]]:
     """A contract's field shows where the result agrees with the contract and not with the contract without it."""
     verdicts, whats = [], []
-    field_name = check.request.case.probe
-    raises = {one.raises for one in check.request.implementation.contract if one.name == "domain_check"}
+    probed = _probed(check.request)
     for index in range(check.count):
         seen = check.observation(index)
         verdict, what = _verdict("value", seen, check.problem, CLASSES[code[index]], bool(contract_ok[index]))
-        if field_name == "domain_check":
-            shown = seen.kind == "raised" and seen.control and seen.type in raises
+        if probed.name == "domain_check":
+            shown = seen.kind == "raised" and seen.control and seen.type == probed.raises
             inside = expect[index] == "value"
             ok = seen.kind == "returned" if inside else shown
             verdict, what = ("by-contract", "") if ok else ("deviates", "field")
         elif verdict in ("conforms", "by-contract"):
-            shown = field_name == "casts_to" or not agrees_without[index]
-            verdict, what = ("by-contract", "") if shown else ("deviates", "field")
+            verdict, what = ("deviates", "field") if agrees_without[index] else ("by-contract", "")
         verdicts.append(verdict)
         whats.append(what)
     return verdicts, whats
 
 
-def _meets(got: Any, one: expected.Alternative, limits: Limits, budget: Any) -> tuple[Any, Any]:
-    """Whether `got` agrees with a reading of a contract, and its error against it in ULP."""
-    found = measure(got, one.reference, limits, budget)
+def _agreements(
+    readings: Sequence[tuple[int, expected.Alternative]],
+    checks: Sequence[Points],
+    starts: Any,
+    got: Any,
+    limits: Limits,
+    budget: Any,
+) -> Iterator[tuple[int, Any, Any]]:
+    """(index of the check, whether each point agrees with the reading, its error against it in ULP), in bulk."""
+    if not readings:
+        return
+    index = np.concatenate([np.arange(starts[i], starts[i + 1]) for i, _ in readings])
+    joined = concatenate([one.reference for _, one in readings])
+    counts = [checks[i].count for i, _ in readings]
+    # A gradient passes through a documented cast: it is as coarse as the cast, whatever dtype it comes back in.
+    formats = [_coarser(checks[i].fmt, checks[i].request.implementation.contract) for i, _ in readings]
+    limits = Limits.of(formats, counts)
+    values, allowed = got[index], budget[index]
+    found = measure(values, joined, limits, allowed)
+    slack = np.concatenate([one.slack for _, one in readings])
+    hull = np.concatenate([one.hull for _, one in readings])
     with np.errstate(all="ignore"):
-        distance = np.abs(got - one.reference.hi)
-        within = np.isfinite(got) & (distance <= one.slack)
-        span = np.abs(one.reference.hi) * (1 + budget * 2.0 ** (1 - limits.precision))
-        between = one.hull & (got * np.sign(one.reference.hi) >= 0) & (np.abs(got) <= span)
+        within = np.isfinite(values) & (np.abs(values - joined.hi) <= slack)
+        span = np.abs(joined.hi) * (1 + allowed * 2.0 ** (1 - limits.precision))
+        between = hull & (values * np.sign(joined.hi) >= 0) & (np.abs(values) <= span)
     ok = found.ok | within | between
-    return ok, np.where(between & ~found.ok, 0.0, found.scaled)
+    ulps = np.where(between & ~found.ok, 0.0, found.scaled)
+    stops = np.cumsum(counts)
+    for (i, _), stop, count in zip(readings, stops, counts, strict=True):
+        yield i, ok[stop - count : stop], ulps[stop - count : stop]
+
+
+def _coarser(fmt: Format, contract: contracts.Contract) -> Format:
+    cast = contracts.find(contract, "casts_to")
+    return FORMATS[cast.dtype] if cast and FORMATS[cast.dtype].precision < fmt.precision else fmt
 
 
 def _detail(seen: Observation) -> str:

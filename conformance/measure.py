@@ -105,7 +105,7 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     code[_flushed(got, exact, limits)] = CODE["flushed"]
     # An infinite result counts as a large number only while it stays in the budget.
     code[outside & np.isinf(got)] = CODE["infinite"]
-    uncertain = exact.bound > budget / 16 * _ulp(exact.scale, limits, np.zeros_like(shift))
+    uncertain = exact.bound > budget / 16 * np.ldexp(1.0, ulp_exponent(exact.scale, limits.emin, 1023) - limits.precision + 1)
     code[uncertain & np.isfinite(hi)] = CODE["undecided"]
     code[np.isinf(hi) & ~equal & np.isfinite(got)] = CODE["finite"]
     code[np.isinf(hi) & ~equal & np.isinf(got)] = CODE["infinite"]

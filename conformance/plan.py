@@ -201,7 +201,7 @@ def _requests(
 ) -> Iterator[Request]:
     case = located.case
     if case.probe is not None:
-        if contracts.find(one.contract, case.probe) is None or _misses_probe(case, one):
+        if contracts.probed(one.contract, case.probe) is None:
             return
         asked: tuple[str, ...] = (PROBE,)
     else:
@@ -220,16 +220,6 @@ def _requests(
             not_offered["quantity"] = not_offered.get("quantity", 0) + len(wanted) - len(offered)
         if offered:
             yield Request(located, one, values, offered)
-
-
-def _misses_probe(case: Case, one: Implementation) -> bool:
-    """A domain check is of one input: a probe's inputs tell which by lying outside [0, 1]."""
-    if case.probe != "domain_check":
-        return False
-    values = Inputs(case, "float64").values
-    outside = {name for name in ("prediction", "label") if bool(np.any((values[name] < 0) | (values[name] > 1)))}
-    checked = {field.checked for field in one.contract if field.name == "domain_check"}
-    return not outside <= checked
 
 
 def _refusal(case: Case, one: Implementation) -> str | None:

@@ -353,5 +353,5 @@ class _Service:
 
 
 def _weight(name: str) -> int:
-    """A guess of how long a backend takes to start, by the framework in its name; only the order depends on it."""
-    return 2 if "tensorflow" in name else 1 if name != "numpy" else 0
+    """A guess of how long a backend takes, by the framework in its name; only the order depends on it."""
+    return next((rank for rank, word in enumerate(("torch", "tensorflow", "jax"), start=1) if word in name), 0)

@@ -6,18 +6,19 @@ With a = weight*pos_weight*label and b = weight*(1 - label), L is
 * for probabilities p: -(a*log p + b*log(1 - p)).
 
 Every number carries an exponent of its own (`doubledouble.Scaled`), so no intermediate result overflows or underflows.
-The weight is applied last, to the finished sum of the two terms. Arrays are worked through in chunks that stay in cache.
+The weight is applied last, to the finished sum of the two terms.
+Arrays are worked through in chunks that stay in cache.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 import numpy as np
 
 from reference import doubledouble as dd
 from reference import special
-from reference.elementary import exp_and_expm1_minus, exp_minus, log, log_of_sum, softplus_minus
+from reference.elementary import exp_and_expm1_minus, exp_minus, log, softplus_minus
 from reference.special import FORMS, LOGITS, PROBABILITIES, Operands
 
 if TYPE_CHECKING:
@@ -61,17 +62,17 @@ class _Outcome(NamedTuple):
     #: abs(A) + abs(B) of the natural terms.
     scale: Scaled
     #: Where abs(value) is the scale instead.
-    plain: Optional[Mask]
+    plain: Mask | None
 
 
 def loss(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Reference:
     """Return the loss L in nats.
 
@@ -91,10 +92,10 @@ def gradient_prediction(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Reference:
     """Return dL/dp or dL/dz; arguments as for `loss`. A clamped logarithm has derivative 0."""
     return _evaluate(form, special.GRADIENT_PREDICTION, prediction, label, weight, pos_weight, log_clamp, epsilon)
@@ -104,10 +105,10 @@ def gradient_label(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Reference:
     """Return dL/dy; arguments as for `loss`. It does not depend on the label, unless that is NaN."""
     return _evaluate(form, special.GRADIENT_LABEL, prediction, label, weight, pos_weight, log_clamp, epsilon)
@@ -117,25 +118,25 @@ def second_derivative(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Reference:
     """Return d2L/dp2 or d2L/dz2; arguments as for `loss`. A clamped logarithm has derivative 0."""
     return _evaluate(form, special.SECOND_DERIVATIVE, prediction, label, weight, pos_weight, log_clamp, epsilon)
 
 
-def check_options(form: str, log_clamp: Optional[float], epsilon: Optional[float]) -> None:
+def check_options(form: str, log_clamp: float | None, epsilon: float | None) -> None:
     """Raise ValueError for an unknown form, or an option that the form does not have."""
     if form not in FORMS:
-        raise ValueError("'form' must be one of {} (got {!r})".format(FORMS, form))
+        raise ValueError(f"'form' must be one of {FORMS} (got {form!r})")
     if form == LOGITS and not (log_clamp is None and epsilon is None):
         raise ValueError("'log_clamp' and 'epsilon' exist for form 'probabilities' only (got form 'logits')")
     if log_clamp is not None and not -np.inf <= log_clamp < np.inf:
-        raise ValueError("'log_clamp' must be a number below infinity (got {!r})".format(log_clamp))
+        raise ValueError(f"'log_clamp' must be a number below infinity (got {log_clamp!r})")
     if epsilon is not None and not 0.0 <= epsilon < np.inf:
-        raise ValueError("'epsilon' must be finite and not negative (got {!r})".format(epsilon))
+        raise ValueError(f"'epsilon' must be finite and not negative (got {epsilon!r})")
 
 
 def _evaluate(
@@ -143,10 +144,10 @@ def _evaluate(
     quantity: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike],
-    pos_weight: Optional[ArrayLike],
-    log_clamp: Optional[float],
-    epsilon: Optional[float],
+    weight: ArrayLike | None,
+    pos_weight: ArrayLike | None,
+    log_clamp: float | None,
+    epsilon: float | None,
 ) -> Reference:
     """Broadcast the inputs and work through them chunk by chunk."""
     check_options(form, log_clamp, epsilon)
@@ -167,12 +168,12 @@ def _evaluate(
     return Reference(*[result.reshape(shape) for result in results])
 
 
-def _flatten(x: Array, shape: Tuple[int, ...]) -> Array:
+def _flatten(x: Array, shape: tuple[int, ...]) -> Array:
     """Return x as one dimension of the broadcast shape, or as one element if it has only one."""
     return x.reshape(1) if x.size == 1 else np.broadcast_to(x, shape).reshape(-1)
 
 
-def _chunk(form: str, quantity: str, operands: Operands) -> Tuple[Array, Array, Array, Array]:
+def _chunk(form: str, quantity: str, operands: Operands) -> tuple[Array, Array, Array, Array]:
     """Return hi, lo, bound and scale of one chunk."""
     mask = special.irregular(form, operands)
     tame = operands if mask is None else special.tame(form, operands)
@@ -221,7 +222,7 @@ def _total(result: Scaled) -> Scaled:
     return scaled._replace(exponent=scaled.exponent + result.exponent)
 
 
-def _is_one(pos_weight: Optional[Array]) -> Mask:
+def _is_one(pos_weight: Array | None) -> Mask:
     return np.ones(1, dtype=bool) if pos_weight is None else pos_weight == 1.0
 
 
@@ -265,7 +266,7 @@ def _gradient_logits(operands: Operands) -> _Outcome:
     return _Outcome(value, error_scale, scale, None)
 
 
-def _negate_unless(mask: Mask, x: Optional[Array]) -> Optional[Array]:
+def _negate_unless(mask: Mask, x: Array | None) -> Array | None:
     return None if x is None else np.where(mask, x, -x)
 
 
@@ -322,12 +323,12 @@ class _Argument(NamedTuple):
     """P or Q, the same minus 1 (exact or to full relative accuracy), and where it is zero."""
 
     high: Array
-    low: Optional[Array]
+    low: Array | None
     less_1: Pair
-    zero: Optional[Mask]
+    zero: Mask | None
 
 
-def _argument(high: Array, low: Optional[Array], less_1: Pair) -> _Argument:
+def _argument(high: Array, low: Array | None, less_1: Pair) -> _Argument:
     zero = high == 0.0
     if not zero.any():
         return _Argument(high, low, less_1, None)
@@ -357,10 +358,10 @@ class _Logarithm(NamedTuple):
     """log P or log Q after the clamp, and where the clamp holds."""
 
     value: Scaled
-    clamped: Optional[Mask]
+    clamped: Mask | None
 
 
-def _logarithm(argument: _Argument, log_clamp: Optional[float]) -> _Logarithm:
+def _logarithm(argument: _Argument, log_clamp: float | None) -> _Logarithm:
     high, low = log(argument.high, argument.low, argument.less_1)
     if log_clamp is None:
         return _Logarithm(dd.normalise(high, low), None)
@@ -371,7 +372,7 @@ def _logarithm(argument: _Argument, log_clamp: Optional[float]) -> _Logarithm:
     return _Logarithm(dd.normalise(high, low), clamped)
 
 
-def _logarithms(operands: Operands) -> Tuple[_Logarithm, _Logarithm]:
+def _logarithms(operands: Operands) -> tuple[_Logarithm, _Logarithm]:
     clamp = operands.log_clamp
     return _logarithm(_argument_p(operands), clamp), _logarithm(_argument_q(operands), clamp)
 
@@ -398,9 +399,9 @@ def _gradient_label_probabilities(operands: Operands) -> _Outcome:
     return _difference(log_q.value, positive)
 
 
-def _reciprocal_terms(operands: Operands, power: int) -> Tuple[Scaled, Scaled]:
+def _reciprocal_terms(operands: Operands, power: int) -> tuple[Scaled, Scaled]:
     """Return a/P**power and b/Q**power, zero where the logarithm is clamped."""
-    terms: List[Scaled] = []
+    terms: list[Scaled] = []
     for coefficient, argument in zip(_coefficients(operands), (_argument_p(operands), _argument_q(operands))):
         divisor = dd.normalise(argument.high, argument.low)
         if power == 2:
@@ -437,7 +438,7 @@ def _second_derivative_probabilities(operands: Operands) -> _Outcome:
     return _difference(a, dd.negative(b))
 
 
-_QUANTITIES: Dict[Tuple[str, str], Callable[[Operands], _Outcome]] = {
+_QUANTITIES: dict[tuple[str, str], Callable[[Operands], _Outcome]] = {
     (LOGITS, special.LOSS): _loss_logits,
     (LOGITS, special.GRADIENT_PREDICTION): _gradient_logits,
     (LOGITS, special.GRADIENT_LABEL): _gradient_label_logits,

@@ -9,7 +9,7 @@ arithmetic, ACM TOMS 15(2), 1989, and of the logarithm function, ACM TOMS 16(4),
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -66,9 +66,9 @@ def _horner(r: _Factor, high: Array, low: Array, coefficient: float, rest: float
 
 
 class Exponential(NamedTuple):
-    """exp(-x) = table * (1 + p) * 2**exponent with table = 2**(index/STEPS - 1/2)."""
+    """exp(-x) = table * (1 + p) * 2**exponent with table = 2**(step/STEPS - 1/2)."""
 
-    index: Integers
+    step: Integers
     exponent: Integers
     p: Pair
 
@@ -119,7 +119,7 @@ def _from_table(base_high: Array, base_low: Array, factor: _Factor, p: Pair) -> 
 def exp_minus(x: Array) -> Scaled:
     """Return exp(-x) for x >= 0, cut at LARGEST_ARGUMENT; relative error below 2 u**2."""
     parts = _reduce_exponential(np.minimum(x, LARGEST_ARGUMENT))
-    power = _factor(tables.POWER_HIGH.take(parts.index), tables.POWER_LOW.take(parts.index))
+    power = _factor(tables.POWER_HIGH.take(parts.step), tables.POWER_LOW.take(parts.step))
     high, low = _from_table(power.high, power.low, power, parts.p)
     return Scaled(high, low, parts.exponent)
 
@@ -127,9 +127,9 @@ def exp_minus(x: Array) -> Scaled:
 def exp_and_expm1_minus(x: Array) -> tuple[Scaled, Pair, Mask]:
     """Return exp(-x) as above, exp(-x) - 1 for small x as a pair, and the mask where x is small (below 0.347)."""
     parts = _reduce_exponential(np.minimum(x, LARGEST_ARGUMENT))
-    power = _factor(tables.POWER_HIGH.take(parts.index), tables.POWER_LOW.take(parts.index))
+    power = _factor(tables.POWER_HIGH.take(parts.step), tables.POWER_LOW.take(parts.step))
     high, low = _from_table(power.high, power.low, power, parts.p)
-    less_1 = tables.POWER_LESS_1_HIGH.take(parts.index), tables.POWER_LESS_1_LOW.take(parts.index)
+    less_1 = tables.POWER_LESS_1_HIGH.take(parts.step), tables.POWER_LESS_1_LOW.take(parts.step)
     return Scaled(high, low, parts.exponent), _from_table(*less_1, power, parts.p), parts.exponent == 0
 
 
@@ -153,7 +153,7 @@ def _log1p_series(r: _Factor) -> Pair:
     return fast_two_sum(high, low)
 
 
-def log_of_sum(s_high: Array, s_low: Optional[Array], exponent: Optional[Integers] = None) -> Pair:
+def log_of_sum(s_high: Array, s_low: Array | None, exponent: Integers | None = None) -> Pair:
     """Return log(1 + s) + exponent*log(2) for -1/2 <= s <= 1; the exponent and log(1 + s) must not cancel.
 
     Relative error about 3 u**2; for s near 0 (and exponent 0) the result is relative to s, not to 1.
@@ -182,7 +182,7 @@ def log_of_sum(s_high: Array, s_low: Optional[Array], exponent: Optional[Integer
     return fast_two_sum(high, low)
 
 
-def log(high: Array, low: Optional[Array], less_1: Pair) -> Pair:
+def log(high: Array, low: Array | None, less_1: Pair) -> Pair:
     """Return log(high + low) for a positive finite pair, given also the pair minus 1 to full relative accuracy."""
     mantissa, exponent = np.frexp(high)
     near = (high >= 0.5) & (high <= 2.0)

@@ -6,7 +6,7 @@ Arguments are those of the functions of the same name in `reference.bce`; the re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 
@@ -24,10 +24,10 @@ def loss(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Array:
     """Return the loss L in nats."""
     return _evaluate(form, special.LOSS, prediction, label, weight, pos_weight, log_clamp, epsilon)
@@ -37,10 +37,10 @@ def gradient_prediction(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Array:
     """Return dL/dp or dL/dz."""
     return _evaluate(form, special.GRADIENT_PREDICTION, prediction, label, weight, pos_weight, log_clamp, epsilon)
@@ -50,10 +50,10 @@ def gradient_label(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Array:
     """Return dL/dy."""
     return _evaluate(form, special.GRADIENT_LABEL, prediction, label, weight, pos_weight, log_clamp, epsilon)
@@ -63,10 +63,10 @@ def second_derivative(
     form: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike] = None,
-    pos_weight: Optional[ArrayLike] = None,
-    log_clamp: Optional[float] = None,
-    epsilon: Optional[float] = None,
+    weight: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    log_clamp: float | None = None,
+    epsilon: float | None = None,
 ) -> Array:
     """Return d2L/dp2 or d2L/dz2."""
     return _evaluate(form, special.SECOND_DERIVATIVE, prediction, label, weight, pos_weight, log_clamp, epsilon)
@@ -77,10 +77,10 @@ def _evaluate(
     quantity: str,
     prediction: ArrayLike,
     label: ArrayLike,
-    weight: Optional[ArrayLike],
-    pos_weight: Optional[ArrayLike],
-    log_clamp: Optional[float],
-    epsilon: Optional[float],
+    weight: ArrayLike | None,
+    pos_weight: ArrayLike | None,
+    log_clamp: float | None,
+    epsilon: float | None,
 ) -> Array:
     check_options(form, log_clamp, epsilon)
     operands = Operands(
@@ -104,7 +104,7 @@ def _evaluate(
     return np.broadcast_to(result, shape).copy()
 
 
-def _coefficients(operands: Operands) -> Tuple[Array, Array]:
+def _coefficients(operands: Operands) -> tuple[Array, Array]:
     a = operands.label if operands.pos_weight is None else operands.pos_weight * operands.label
     return a, 1.0 - operands.label
 
@@ -147,7 +147,7 @@ def _second_derivative_logits(operands: Operands) -> Array:
     return result
 
 
-def _logarithms(operands: Operands) -> Tuple[Array, Array]:
+def _logarithms(operands: Operands) -> tuple[Array, Array]:
     """Return log P and log Q, infinities replaced by 0: either annihilated or decided by `special.limits`."""
     p = operands.prediction
     if operands.epsilon is None:
@@ -172,7 +172,7 @@ def _gradient_label_probabilities(operands: Operands) -> Array:
     return log_q - (log_p if operands.pos_weight is None else operands.pos_weight * log_p)
 
 
-def _reciprocal_terms(operands: Operands, power: int) -> Tuple[Array, Array]:
+def _reciprocal_terms(operands: Operands, power: int) -> tuple[Array, Array]:
     """Return a/P**power and b/Q**power, 0 where clamped and where the coefficient is 0."""
     a, b = _coefficients(operands)
     epsilon = operands.epsilon or 0.0
@@ -196,7 +196,7 @@ def _second_derivative_probabilities(operands: Operands) -> Array:
     return of_p + of_q
 
 
-_QUANTITIES: Dict[Tuple[str, str], Callable[[Operands], Array]] = {
+_QUANTITIES: dict[tuple[str, str], Callable[[Operands], Array]] = {
     (LOGITS, special.LOSS): _loss_logits,
     (LOGITS, special.GRADIENT_PREDICTION): _gradient_logits,
     (LOGITS, special.GRADIENT_LABEL): _gradient_label_logits,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Tuple, Union
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def _reduce(values: Reference, axis: Axis, mean: bool) -> Reference:
     results = np.empty((4, rows[0].shape[0]))
     with np.errstate(all="ignore"):
         for index in range(rows[0].shape[0]):
-            results[:, index] = _line(*[part[index] for part in rows], divisor=divisor)
+            results[:, index] = _line(rows[0][index], rows[1][index], rows[2][index], rows[3][index], divisor)
     return Reference(*[result.reshape(shape) for result in results])
 
 
@@ -66,15 +66,15 @@ def _lines(values: Array, axis: Axis) -> Array:
         return values.reshape(-1)
     axes = [a % values.ndim if -values.ndim <= a < values.ndim else a for a in np.atleast_1d(axis).tolist()]
     if not all(0 <= a < values.ndim for a in axes) or len(set(axes)) != len(axes):
-        raise ValueError("'axis' must name axes of {} dimensions once each (got {!r})".format(values.ndim, axis))
+        raise ValueError(f"'axis' must name axes of {values.ndim} dimensions once each (got {axis!r})")
     kept = [a for a in range(values.ndim) if a not in axes]
     size = int(np.prod([values.shape[a] for a in axes], dtype=np.int64))
     return values.transpose(kept + axes).reshape([values.shape[a] for a in kept] + [size])
 
 
-def _line(hi: Array, lo: Array, bound: Array, scale: Array, divisor: int) -> Tuple[float, float, float, float]:
+def _line(hi: Array, lo: Array, bound: Array, scale: Array, divisor: int) -> tuple[float, float, float, float]:
     """Return sum or mean of one line: hi, lo, bound, scale."""
-    special = _special_sum(hi) if divisor else math.nan
+    special = _special_sum(hi) if divisor else math.nan  # the mean of nothing
     if special is not None:
         return special, 0.0, 0.0, abs(special)
     total, rest = _round(hi.tolist() + lo.tolist(), divisor)
@@ -86,7 +86,7 @@ def _line(hi: Array, lo: Array, bound: Array, scale: Array, divisor: int) -> Tup
     return total, rest, error, min(_round(scale.tolist(), divisor)[0], float(np.finfo(np.float64).max))
 
 
-def _special_sum(hi: Array) -> Optional[float]:
+def _special_sum(hi: Array) -> float | None:
     """Return the sum if it is decided by infinities and NaN, else None."""
     if np.isfinite(hi).all():
         return None
@@ -95,7 +95,7 @@ def _special_sum(hi: Array) -> Optional[float]:
     return math.inf if np.any(hi == np.inf) else -math.inf
 
 
-def _round(values: List[float], divisor: int) -> Tuple[float, float]:
+def _round(values: list[float], divisor: int) -> tuple[float, float]:
     """Return the exact sum divided by the divisor, rounded to nearest, and the rest, rounded to nearest."""
     if not values:
         return 0.0, 0.0
@@ -107,7 +107,7 @@ def _round(values: List[float], divisor: int) -> Tuple[float, float]:
     return total, 0.0 if math.isinf(total) else _nearest(exact - Fraction(total))
 
 
-def _exact(values: List[float]) -> Fraction:
+def _exact(values: list[float]) -> Fraction:
     """Return the exact sum."""
     if max(map(abs, values)) >= _SAFE:
         return sum(map(Fraction, values), Fraction(0))
@@ -129,6 +129,6 @@ def _nearest(exact: Fraction) -> float:
         return math.inf if exact > 0 else -math.inf
 
 
-def _upwards(bounds: List[float], divisor: int) -> float:
+def _upwards(bounds: list[float], divisor: int) -> float:
     """Return at least the sum of bounds divided by the divisor."""
     return _round(bounds, divisor)[0] * (1.0 + 2.0**-50)

@@ -13,7 +13,7 @@ small enough for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,13 +36,13 @@ class Operands(NamedTuple):
 
     prediction: Array
     label: Array
-    weight: Optional[Array]
-    pos_weight: Optional[Array]
-    log_clamp: Optional[float]
-    epsilon: Optional[float]
+    weight: Array | None
+    pos_weight: Array | None
+    log_clamp: float | None
+    epsilon: float | None
 
 
-def irregular(form: str, operands: Operands) -> Optional[Mask]:
+def irregular(form: str, operands: Operands) -> Mask | None:
     """Return where the result may be infinite or NaN by the rules (a superset), or None if nowhere."""
     masks = [~np.isfinite(x) for x in operands[:4] if x is not None]
     if form == PROBABILITIES:
@@ -85,7 +85,7 @@ def _class_of(x: Array) -> Array:
 
 
 def _annihilating(coefficient: Array, factor: Array) -> Array:
-    """Return coefficient * factor, with 0 * inf = 0."""
+    """Return coefficient * factor, 0 where the coefficient is 0, whatever the factor."""
     return np.where(coefficient == 0.0, 0.0, coefficient * factor)
 
 
@@ -99,18 +99,17 @@ def limits(form: str, quantity: str, operands: Operands) -> Array:
     if quantity != GRADIENT_LABEL:
         positive = positive * _class_of(operands.label)
         negative = _class_of(1.0 - operands.label)
-    terms = _annihilating(positive, positive_factor), _annihilating(negative, negative_factor)
     if operands.weight is not None:
         weight = _class_of(operands.weight)
-        terms = weight * terms[0], weight * terms[1]
-    result: Array = terms[0] + terms[1]
+        positive_factor, negative_factor = weight * positive_factor, weight * negative_factor
+    result: Array = _annihilating(positive, positive_factor) + _annihilating(negative, negative_factor)
     for x in operands[:4]:
         if x is not None:
             result = np.where(np.isnan(x), np.nan, result)
     return result
 
 
-def _logit_factors(quantity: str, operands: Operands) -> Tuple[Array, Array]:
+def _logit_factors(quantity: str, operands: Operands) -> tuple[Array, Array]:
     """Return the classes of the factors that label and 1 - label are multiplied by (of pos_weight and 1 for dL/dy)."""
     z = operands.prediction
     below = np.where(z == np.inf, 0.0, np.where(z == -np.inf, np.inf, 1.0))  # softplus(-z)
@@ -125,7 +124,7 @@ def _logit_factors(quantity: str, operands: Operands) -> Tuple[Array, Array]:
     return sigmoid * sigmoid_minus, sigmoid * sigmoid_minus
 
 
-def _probability_factors(quantity: str, operands: Operands) -> Tuple[Array, Array]:
+def _probability_factors(quantity: str, operands: Operands) -> tuple[Array, Array]:
     """Return the same for probabilities."""
     p = np.where((operands.prediction >= 0.0) & (operands.prediction <= 1.0), np.abs(operands.prediction), np.nan)
     epsilon = operands.epsilon or 0.0

@@ -7,7 +7,7 @@ Building takes some milliseconds.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, List, Tuple, Union
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,21 +27,20 @@ STEPS = 1024
 RECIPROCAL_BITS = 12
 
 
-def pair(value: Union[int, Fraction]) -> Tuple[float, float]:
-    """Return ``value * 2**-BITS`` (integer) or ``value`` (fraction) as nearest float64 and nearest float64 of the rest."""
-    exact = Fraction(value, _ONE) if isinstance(value, int) else value
+def _pair(exact: Fraction) -> tuple[float, float]:
+    """Return a fraction as nearest float64 and nearest float64 of the rest."""
     high = exact.numerator / exact.denominator
     rest = exact - Fraction(high)
     return high, rest.numerator / rest.denominator
 
 
-def _pairs(values: List[int]) -> Tuple[Array, Array]:
+def _pairs(values: list[int]) -> tuple[Array, Array]:
     both = np.array([_fixed_pair(value) for value in values])
     return both[:, 0].copy(), both[:, 1].copy()
 
 
-def _fixed_pair(value: int) -> Tuple[float, float]:
-    """Do what `pair` does for an integer, faster; conversion of an integer to float rounds to nearest."""
+def _fixed_pair(value: int) -> tuple[float, float]:
+    """Do the same for a fixed point number; conversion of an integer to float rounds to nearest."""
     high = float(value)
     return high / _ONE, float(value - int(high)) / _ONE
 
@@ -71,7 +70,7 @@ def _square_root(value: int) -> int:
         root = better
 
 
-def _powers_of_two() -> List[int]:
+def _powers_of_two() -> list[int]:
     """Return 2**(j/STEPS) for j = -STEPS/2 ... STEPS/2 - 1."""
     root = 2 * _ONE
     for _ in range(STEPS.bit_length() - 1):
@@ -84,7 +83,7 @@ def _powers_of_two() -> List[int]:
     return values
 
 
-def _reciprocals() -> List[int]:
+def _reciprocals() -> list[int]:
     """Return 1/(1 + i/STEPS), i = -STEPS/2 ... STEPS, rounded to RECIPROCAL_BITS fractional bits, as integers."""
     unit = STEPS << RECIPROCAL_BITS
     return [(2 * unit + n) // (2 * n) for n in range(STEPS // 2, 2 * STEPS + 1)]
@@ -124,4 +123,4 @@ _LN2_2 = _truncated(_LN2_FRACTION - _LN2_1, 84)
 LN2_1, LN2_2, LN2_3 = (float(x) for x in (_LN2_1, _LN2_2, _LN2_FRACTION - _LN2_1 - _LN2_2))
 
 #: 1/n as pairs, for the Taylor series of exp (factorials) and log.
-INVERSE = {n: pair(Fraction(1, n)) for n in (3, 4, 5, 6, 24)}
+INVERSE = {n: _pair(Fraction(1, n)) for n in (3, 4, 5, 6, 24)}

@@ -25,6 +25,9 @@ class JaxRuntime(Runtime):
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
 
+    #: Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
+    sizes: Tuple[int, ...] = (1, 64)
+
     def open(self) -> None:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

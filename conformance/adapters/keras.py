@@ -17,8 +17,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from conformance.adapters import Adapter, Call, Implementation
 from conformance.adapters.jax import JaxRuntime
-from conformance.adapters.tensorflow import TensorFlowRuntime
-from conformance.adapters.torch import LABEL_CHECK, LOG_CLAMP, TorchRuntime
+from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime
+from conformance.adapters.torch import LABEL_CHECK, TorchRuntime
 from conformance.contracts import CastsTo, Clip, Contract, Reduction, Source
 
 DOCS = "https://keras.io/api/"
@@ -222,16 +222,16 @@ CAST = CastsTo(
 )
 
 
-def _probability_contract(backend: str, casts: bool) -> Contract:
-    """What holds for an entry point that takes probabilities; `casts` tells whether it computes in float32."""
+def _probability_contract(backend: str) -> Contract:
+    """What holds for an entry point that takes probabilities."""
     line, link = CLIP_LINES[backend]
     clip = Clip("1e-7", "0.9999999", Source(line, link, VERSIONS))
     if backend != "torch":
         return (clip,)
     # On torch Keras hands the clipped prediction to torch.nn.functional.binary_cross_entropy, whose documentation
-    # then applies.  A prediction outside [0, 1] never reaches its check, and no logarithm of a float32 number within
-    # the clip bounds reaches the clamp: only where 1 - 1e-7 rounds to 1, in the 16-bit formats, does it act.
-    return (clip, LABEL_CHECK) if casts else (clip, LOG_CLAMP, LABEL_CHECK)
+    # then applies.  A prediction outside [0, 1] never reaches its check, and no logarithm within the clip bounds
+    # reaches its clamp, which is therefore no part of the contract.
+    return (clip, LABEL_CHECK)
 
 
 def _implementations(backend: str) -> List[Implementation]:
@@ -265,10 +265,12 @@ def _pair(
     backend: str, entry: str, calls: Tuple[Call, Call], contract: Contract = (), **declared: Any
 ) -> List[Implementation]:
     """One entry point on probabilities and on logits; `contract` holds for both."""
-    of_probabilities = _probability_contract(backend, CAST in contract)
+    of_probabilities = _probability_contract(backend)
+    # On TensorFlow Keras hands logits to tf.nn.sigmoid_cross_entropy_with_logits, whose documentation then applies.
+    of_logits = (SIGMOID_FORMULA,) if backend == "tensorflow" else ()
     return [
         Implementation(entry, "probabilities", calls[0], contract=of_probabilities + contract, **declared),
-        Implementation(entry + "[from_logits]", "logits", calls[1], contract=contract, **declared),
+        Implementation(entry + "[from_logits]", "logits", calls[1], contract=of_logits + contract, **declared),
     ]
 
 

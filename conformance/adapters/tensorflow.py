@@ -120,6 +120,16 @@ def log_loss(prediction: Any, label: Any, reduction: str, weight: Any = 1.0) -> 
     )
 
 
+SIGMOID_FORMULA = Formula(
+    "tf-sigmoid-cross-entropy",
+    Source(
+        "Hence, to ensure stability and avoid overflow, the implementation uses this equivalent "
+        "formulation: max(x, 0) - x * z + log(1 + exp(-abs(x)))",
+        DOCS + "nn/sigmoid_cross_entropy_with_logits",
+        VERSIONS,
+    ),
+)
+
 adapters = [
     Adapter(
         "tensorflow",
@@ -128,17 +138,7 @@ adapters = [
                 "nn.sigmoid_cross_entropy_with_logits",
                 "logits",
                 sigmoid_cross_entropy_with_logits,
-                contract=(
-                    Formula(
-                        "tf-sigmoid-cross-entropy",
-                        Source(
-                            "Hence, to ensure stability and avoid overflow, the implementation uses this equivalent "
-                            "formulation: max(x, 0) - x * z + log(1 + exp(-abs(x)))",
-                            DOCS + "nn/sigmoid_cross_entropy_with_logits",
-                            VERSIONS,
-                        ),
-                    ),
-                ),
+                contract=(SIGMOID_FORMULA,),
                 link=DOCS + "nn/sigmoid_cross_entropy_with_logits",
             ),
             Implementation(

@@ -9,7 +9,7 @@ Results that are exactly zero cannot be reached that way and are recognised from
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Callable
 
 import flint
 from flint import arb, fmpq
@@ -21,13 +21,6 @@ _FIRST_PRECISION = 256
 _LAST_PRECISION = 1 << 15
 
 SMALLEST_EXPONENT, LARGEST_EXPONENT = -1022, 1023
-
-
-class Exact(NamedTuple):
-    """A ball around the exact value, with relative accuracy of at least ACCURACY bits or zero radius, and the scale."""
-
-    value: arb
-    scale: arb
 
 
 class Unreachable(ArithmeticError):
@@ -43,32 +36,41 @@ def exact(
     pos_weight: float | None = None,
     log_clamp: float | None = None,
     epsilon: float | None = None,
-) -> Exact:
-    """Return the exact value of a quantity for finite inputs where it is finite, and abs(A) + abs(B)."""
-    if quantity == "gradient_label":
-        positive, negative = _rational(pos_weight, 1), fmpq(1)
-    else:
-        positive, negative = _rational(pos_weight, 1) * _rational(label), 1 - _rational(label)
-    w = _rational(weight, 1)
+) -> arb:
+    """Return a ball around the exact value of a quantity, for finite inputs where it is finite.
+
+    Its relative accuracy is at least ACCURACY bits, or its radius is zero.
+    """
+    positive, negative = _coefficients(quantity, label, pos_weight)
+    p, w, e = _rational(prediction), _rational(weight, 1), _rational(epsilon, 0)
+
+    def value() -> arb:
+        if form == "logits":
+            terms = _logit_terms(quantity, p, positive, negative)
+        else:
+            terms = _probability_terms(quantity, p, positive, negative, log_clamp, e)
+        return _ball(w) * (terms[0] + terms[1])
+
+    return accurate(value)
+
+
+def accurate(value: Callable[[], arb]) -> arb:
+    """Return value() at the first precision at which it has ACCURACY bits."""
     precision = _FIRST_PRECISION
-    saved = flint.ctx.prec
-    try:
-        while precision <= _LAST_PRECISION:
-            flint.ctx.prec = precision
-            if form == "logits":
-                terms = _logit_terms(quantity, _rational(prediction), positive, negative)
-            else:
-                terms = _probability_terms(
-                    quantity, _rational(prediction), positive, negative, log_clamp, _rational(epsilon, 0)
-                )
-            weighted = [_ball(w) * term for term in terms]
-            value = weighted[0] + weighted[1]
-            if value.is_exact() or value.rel_accuracy_bits() >= ACCURACY:
-                return Exact(value, abs(weighted[0]) + abs(weighted[1]))
-            precision *= 2
-    finally:
-        flint.ctx.prec = saved
-    raise Unreachable((form, quantity, prediction, label, weight, pos_weight, log_clamp, epsilon))
+    while precision <= _LAST_PRECISION:
+        flint.ctx.prec = precision
+        ball = value()
+        if ball.is_exact() or ball.rel_accuracy_bits() >= ACCURACY:
+            return ball
+        precision *= 2
+    raise Unreachable(f"{ball} has {ball.rel_accuracy_bits()} bits at precision {_LAST_PRECISION}")
+
+
+def _coefficients(quantity: str, label: float, pos_weight: float | None) -> tuple[fmpq, fmpq]:
+    """Return the coefficients of the two terms without the weight."""
+    if quantity == "gradient_label":
+        return _rational(pos_weight, 1), fmpq(1)
+    return _rational(pos_weight, 1) * _rational(label), 1 - _rational(label)
 
 
 def _rational(x: float | None, default: int | None = None) -> fmpq:
@@ -158,26 +160,24 @@ def natural_scale(
 ) -> arb:
     """Return abs(A) + abs(B) of the natural terms (or abs of the value where that is the scale)."""
     if form == "logits" and quantity in ("gradient_label", "second_derivative") and pos_weight in (None, 1.0):
-        return abs(exact(form, quantity, prediction, label, weight, pos_weight).value)
-    flint.ctx.prec = _FIRST_PRECISION
-    y, q, w = _rational(label), _rational(pos_weight, 1), _rational(weight, 1)
-    if quantity == "gradient_label":
-        positive, negative = q, fmpq(1)
-    else:
-        positive, negative = q * y, 1 - y
-    z = _rational(prediction)
-    if form == "logits":
-        factors = {
-            "loss": lambda: (_softplus(-z), _softplus(z)),
-            "gradient_label": lambda: (_softplus(-z), _softplus(z)),
-            "gradient_prediction": lambda: (_sigmoid(-z), _sigmoid(z)),
-            "second_derivative": lambda: (_sigmoid(z) * _sigmoid(-z),) * 2,
-        }[quantity]()
-    else:
-        arguments = z + _rational(epsilon, 0), 1 - z + _rational(epsilon, 0)
-        factors = [_probability_factor(quantity, x, log_clamp) for x in arguments]
-    a, b = abs(_times(positive, factors[0])), abs(_times(negative, factors[1]))
-    return abs(_ball(w)) * (a + b)
+        return abs(exact(form, quantity, prediction, label, weight, pos_weight))
+    positive, negative = _coefficients(quantity, label, pos_weight)
+    z, w, e = _rational(prediction), _rational(weight, 1), _rational(epsilon, 0)
+    functions = {
+        "loss": (lambda: _softplus(-z), lambda: _softplus(z)),
+        "gradient_label": (lambda: _softplus(-z), lambda: _softplus(z)),
+        "gradient_prediction": (lambda: _sigmoid(-z), lambda: _sigmoid(z)),
+        "second_derivative": (lambda: _sigmoid(z) * _sigmoid(-z),) * 2,
+    }[quantity]
+    if form == "probabilities":
+        functions = (
+            lambda: _probability_factor(quantity, z + e, log_clamp),
+            lambda: _probability_factor(quantity, 1 - z + e, log_clamp),
+        )
+    terms = [
+        accurate(lambda c=c, f=f: _times(c, f())) if c != 0 else arb(0) for c, f in zip((positive, negative), functions)
+    ]
+    return abs(_ball(w)) * (abs(terms[0]) + abs(terms[1]))
 
 
 def _probability_factor(quantity: str, x: fmpq, log_clamp: float | None) -> arb:
@@ -201,10 +201,13 @@ def scaled_float(value: arb, exponent: int) -> float:
 
 def ulp_error(got: float, value: arb) -> float:
     """Return abs(got - value) in ulp of float64 at the exact value; infinities count as 2**1024."""
-    if value.is_exact() and value == 0:
+    if value == 0:
         return 0.0 if got == 0 else math.inf
-    placed = math.copysign(1.0, got) * arb(2) ** (LARGEST_EXPONENT + 1) if math.isinf(got) else arb(got)
-    if math.isinf(got) and abs(value) >= arb(2) ** 1024 - arb(2) ** 970 and (value > 0) == (got > 0):
-        return 0.0
     flint.ctx.prec = _FIRST_PRECISION
+    if math.isinf(got):
+        if abs(value) >= arb(2) ** 1024 - arb(2) ** 970 and (value > 0) == (got > 0):
+            return 0.0
+        placed = math.copysign(1.0, got) * arb(2) ** (LARGEST_EXPONENT + 1)
+    else:
+        placed = arb(got)
     return abs(scaled_float(placed - value, -unit_exponent(value)))

@@ -1,0 +1,47 @@
+"""One digest of the bits of all results on a fixed sample; needs NumPy only, also on the oldest interpreter.
+
+python -m tests.reference.digest
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+
+import numpy as np
+
+import reference
+from reference import plain  # noqa: F401  (must import everywhere)
+from tests.reference import samples
+
+QUANTITIES = ("loss", "gradient_prediction", "gradient_label", "second_derivative")
+
+#: The digest of every platform and NumPy version: only + - * /, frexp, ldexp and rint are used.
+EXPECTED = "c624a81f6b1a1cffe6822cc1e1dbb0dc87ecb214cfe6606db2cbf3e91123f775"
+
+#: Predictions with special values added to the sample.
+SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
+
+
+def digest(size=2000):
+    """Return the SHA-256 of hi, lo, bound and scale of every form and quantity, with and without options."""
+    state = hashlib.sha256()
+    for form in reference.FORMS:
+        random = np.random.RandomState(7)
+        x = np.concatenate([samples.predictions(form, size, random), SPECIAL])
+        y = np.where(random.random_sample(x.size) < 0.7, samples.labels_inside(x.size, random), 0.0)
+        y = np.where(y == 0.0, samples.labels_outside(x.size, random), y)
+        options = [{}, {"weight": 0.1, "pos_weight": 3.7}]
+        if form == "probabilities":
+            options += [{"log_clamp": -100.0}, {"epsilon": 1e-7}]
+        for quantity in QUANTITIES:
+            for option in options:
+                for part in getattr(reference, quantity)(form, x, y, **option):
+                    state.update(np.where(np.isnan(part), 0.0, part).astype("<f8").tobytes())
+    return state.hexdigest()
+
+
+if __name__ == "__main__":
+    found = digest()
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}: {found}")
+    raise SystemExit(0 if found == EXPECTED else 1)
