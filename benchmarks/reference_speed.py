@@ -18,8 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import reference  # noqa: E402
-from reference import bce, plain  # noqa: E402
+import reference
+from reference import bce, plain
 
 QUANTITIES = ("loss", "gradient_prediction", "gradient_label", "second_derivative")
 

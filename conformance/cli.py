@@ -104,7 +104,7 @@ def record_from(paths: tuple[Path, ...], replace: bool = False) -> deviations.Re
 
 def load_commands() -> None:
     """Import every command module; each registers itself on `main`."""
-    from conformance.commands import adapters, explain, lint, listing, run, try_numbers, update  # noqa: F401  (registers)
+    from conformance.commands import adapters, explain, lint, listing, run, try_numbers, update  # noqa: F401  (each registers itself)
 
 
 load_commands()

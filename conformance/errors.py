@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -15,24 +14,24 @@ class Exit(IntEnum):
     HARNESS_FAILED = 3
 
 
-@dataclass(frozen=True)
 class ConformanceError(Exception):
-    """Base of the failures below: what was required, and the next step."""
+    """Base of the failures below: `message` says what was required, `hint` the next step."""
 
-    message: str
-    hint: str = ""
     code = Exit.BAD_INPUT
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
 
 
-@dataclass(frozen=True)
 class InputError(ConformanceError):
     """A file, an option or a value that the suite cannot take; nothing was run and nothing was written."""
 
 
-@dataclass(frozen=True)
 class HarnessError(ConformanceError):
     """The suite itself failed; it says nothing about any implementation."""
 

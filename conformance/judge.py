@@ -16,7 +16,7 @@ import numpy as np
 from conformance import contracts, expected
 from conformance.cases import NUMERIC
 from conformance.formats import FORMATS, Format, decode, encode
-from conformance.measure import BUDGET, CLASSES, Limits, concatenate, measure
+from conformance.measure import BUDGET, CLASSES, CODE, Limits, concatenate, measure
 from conformance.observation import Observation, Observed
 from conformance.plan import PROBE, Inputs, Request
 from reference import Reference
@@ -61,7 +61,8 @@ class Judged:
 
     `elements` are the ids, `bits` the patterns that came back (hexadecimal, "" where nothing came), `scaled` and
     `plain` the errors against the ideal in ULP of `result_dtype`, `contract` the error against the nearest reading of
-    the contract; NaN where no number applies.  `verdicts` has one entry for each element.
+    the contract and `contract_values` that reading's value (None where it was not needed); NaN where no number
+    applies.  `verdicts` has one entry for each element.
     """
 
     request: Request
@@ -73,6 +74,7 @@ class Judged:
     scaled: tuple[float, ...] = ()
     plain: tuple[float, ...] = ()
     contract: tuple[float, ...] = ()
+    contract_values: tuple[float | None, ...] = ()
     budget: tuple[float, ...] = ()
     result_dtype: str = ""
     findings: tuple[Finding, ...] = ()
@@ -282,9 +284,19 @@ class Judge:
         against_ideal = measure(got, ideal, limits, budget)
         contract_ok = np.zeros(got.shape, dtype=bool)
         contract_ulp = against_ideal.scaled.copy()
+        contract_value = np.full(got.shape, np.nan)
+        judged_by_contract = np.zeros(got.shape, dtype=bool)
         starts = np.concatenate([[0], np.cumsum(counts)])
         missing = present & ~against_ideal.ok
-        self._contracts(checks, starts, missing, got, limits, budget, against_ideal.code, contract_ok, contract_ulp)
+        readings = self._contracts(checks, starts, missing, got, limits, budget)
+        for index, ok, ulps, values in readings:
+            here = slice(starts[index], starts[index + 1])
+            nearer = ~(contract_ulp[here] <= ulps) | ~judged_by_contract[here]
+            contract_value[here] = np.where(nearer, values, contract_value[here])
+            judged_by_contract[here] = True
+            contract_ok[here] |= ok & missing[here]
+            contract_ulp[here] = np.fmin(contract_ulp[here], ulps)
+        self._flushed_by_contract(checks, starts, missing & (against_ideal.code == CODE["flushed"]), contract_ok)
         stripped = self._without_field(checks, starts, got, limits, budget, against_ideal.ok)
         results = []
         for index, check in enumerate(checks):
@@ -297,6 +309,7 @@ class Judge:
                     against_ideal.scaled[here],
                     against_ideal.plain[here],
                     contract_ulp[here],
+                    np.where(judged_by_contract[here], contract_value[here].astype(object), None),
                     budget[here],
                     stripped.get(index),
                 )
@@ -316,33 +329,21 @@ class Judge:
         return budget
 
     def _contracts(
-        self,
-        checks: Sequence[Points],
-        starts: Any,
-        missing: Any,
-        got: Any,
-        limits: Limits,
-        budget: Any,
-        code: Any,
-        contract_ok: Any,
-        contract_ulp: Any,
-    ) -> None:
-        """Judge the points that miss the ideal against every reading of their contract; results go into the arrays."""
+        self, checks: Sequence[Points], starts: Any, missing: Any, got: Any, limits: Limits, budget: Any
+    ) -> Iterator[tuple[int, Any, Any, Any]]:
+        """Every reading of the contracts of checks with points that miss the ideal, as `_agreements` gives them."""
         selected = [
-            index
+            (index, check, None)
             for index, check in enumerate(checks)
             if check.request.implementation.contract and missing[starts[index] : starts[index + 1]].any()
         ]
-        readings = self._readings([(index, checks[index], None) for index in selected])
-        for index, ok, ulps in _agreements(readings, checks, starts, got, limits, budget):
-            here = slice(starts[index], starts[index + 1])
-            contract_ok[here] |= ok & missing[here]
-            contract_ulp[here] = np.fmin(contract_ulp[here], ulps)
-        for index in selected:
-            contract = checks[index].request.implementation.contract
-            if contracts.find(contract, "ftz"):
+        return _agreements(self._readings(selected), checks, starts, got, limits, budget)
+
+    def _flushed_by_contract(self, checks: Sequence[Points], starts: Any, flushed: Any, contract_ok: Any) -> None:
+        for index, check in enumerate(checks):
+            if contracts.find(check.request.implementation.contract, "ftz"):
                 here = slice(starts[index], starts[index + 1])
-                contract_ok[here] |= missing[here] & (code[here] == CLASSES.index("flushed"))
+                contract_ok[here] |= flushed[here]
 
     def _without_field(
         self, checks: Sequence[Points], starts: Any, got: Any, limits: Limits, budget: Any, ideal_ok: Any
@@ -355,7 +356,7 @@ class Judge:
             rest = [one for one in check.request.implementation.contract if one != probed]
             alone = not rest and probed.name != "reduction"
             agrees[index] = ideal_ok[here].copy() if alone else np.zeros(check.count, dtype=bool)
-        for index, ok, _ in _agreements(self._readings(probes), checks, starts, got, limits, budget):
+        for index, ok, _, _ in _agreements(self._readings(probes), checks, starts, got, limits, budget):
             agrees[index] |= ok
         return agrees
 
@@ -393,6 +394,7 @@ class Judge:
         scaled: Any,
         plain: Any,
         contract_ulp: Any,
+        contract_values: Any,
         budget: Any,
         agrees_without: Any,
     ) -> Judged:
@@ -426,6 +428,7 @@ class Judge:
             tuple(np.where(check.present, scaled, np.nan).tolist()),
             tuple(np.where(check.present, plain, np.nan).tolist()),
             tuple(np.where(check.present, contract_ulp, np.nan).tolist()),
+            tuple(contract_values.tolist()) if findings else (),
             tuple(budget.tolist()),
             check.dtype,
             tuple(findings),
@@ -538,8 +541,8 @@ def _agreements(
     got: Any,
     limits: Limits,
     budget: Any,
-) -> Iterator[tuple[int, Any, Any]]:
-    """(index of the check, whether each point agrees with the reading, its error against it in ULP), in bulk."""
+) -> Iterator[tuple[int, Any, Any, Any]]:
+    """(index of the check, whether each point agrees with the reading, its error in ULP, the reading), in bulk."""
     if not readings:
         return
     index = np.concatenate([np.arange(starts[i], starts[i + 1]) for i, _ in readings])
@@ -560,7 +563,8 @@ def _agreements(
     ulps = np.where(between & ~found.ok, 0.0, found.scaled)
     stops = np.cumsum(counts)
     for (i, _), stop, count in zip(readings, stops, counts, strict=True):
-        yield i, ok[stop - count : stop], ulps[stop - count : stop]
+        here = slice(stop - count, stop)
+        yield i, ok[here], ulps[here], joined.hi[here]
 
 
 def _coarser(fmt: Format, contract: contracts.Contract) -> Format:

@@ -7,13 +7,14 @@ A literal is rounded once, to nearest even, from the exact rational: no detour t
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 
 from conformance.formats import FORMATS, Format, infinity_bits, nan_bits, round_to_bits
 
-_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?\Z")
-_HEX = re.compile(r"(?P<sign>[+-]?)0[xX](?P<digits>[0-9a-fA-F]+)(\.(?P<tail>[0-9a-fA-F]*))?([pP](?P<power>[+-]?\d{1,5}))?\Z")
+_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\Z")
+_HEX = re.compile(r"(?P<sign>[+-]?)0[xX](?P<digits>[0-9a-fA-F]+)(\.(?P<tail>[0-9a-fA-F]*))?([pP](?P<power>[+-]?[0-9]{1,5}))?\Z")
 _NEXT = re.compile(r"nextafter\((?P<start>[^()]+|nextafter\(.*\)),\s*(?P<toward>[^(),]+)\)\Z")
 _NAMES = ("max", "min_normal", "min_subnormal")
 
@@ -66,7 +67,9 @@ def check(text: str) -> None:
 
 
 def _next(start: int, toward: int, fmt: Format) -> int:
-    """The neighbour of `start` in the direction of `toward`, by ordinals (-0 and +0 share ordinal 0)."""
+    """The neighbour of `start` in the direction of `toward`, by ordinals (-0 and +0 share ordinal 0); NaN has none."""
+    if any(bits & ~(1 << (fmt.width - 1)) > infinity_bits(fmt) for bits in (start, toward)):
+        return nan_bits(fmt)
     here, there = ordinal(start, fmt), ordinal(toward, fmt)
     here += (here < there) - (here > there)
     return here if here >= 0 else -here | 1 << (fmt.width - 1)
@@ -76,3 +79,30 @@ def ordinal(bits: int, fmt: Format) -> int:
     """Monotone integer of a bit pattern: 0 for both zeros, negative for negative values."""
     sign = 1 << (fmt.width - 1)
     return -(bits ^ sign) if bits & sign else bits
+
+
+def text_of(bits: int, fmt: Format) -> str:
+    """The shortest decimal that `bits_of` reads back as these bits; NaN and infinities by name."""
+    magnitude = bits & ((1 << (fmt.width - 1)) - 1)
+    sign = "-" if bits >> (fmt.width - 1) else ""
+    if magnitude > infinity_bits(fmt):
+        return "nan"
+    if magnitude == infinity_bits(fmt):
+        return sign + "inf"
+    value = float_of(bits, fmt)
+    for digits in range(1, 18):
+        rounded = float(f"{value:.{digits}g}")
+        text = f"{rounded:.{max(digits, 6)}g}"  # 20 rather than 2e+01
+        if bits_of(text, fmt) == bits:
+            return text
+    return repr(value)
+
+
+def float_of(bits: int, fmt: Format) -> float:
+    """The finite value of a bit pattern as float64, exactly."""
+    magnitude = bits & ((1 << (fmt.width - 1)) - 1)
+    exponent = magnitude >> fmt.fraction_bits
+    fraction = magnitude & ((1 << fmt.fraction_bits) - 1)
+    significand = fraction | (1 << fmt.fraction_bits if exponent else 0)
+    value = math.ldexp(significand, max(exponent, 1) - 1 + fmt.emin - fmt.fraction_bits)
+    return -value if bits >> (fmt.width - 1) else value

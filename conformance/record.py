@@ -73,7 +73,10 @@ class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
 
 
 class FindingLine(Struct, frozen=True, omit_defaults=True):
-    """An element that is not plainly as expected."""
+    """An element that is not plainly as expected.
+
+    `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, if there is one.
+    """
 
     element: str
     outcome: Literal["recorded", "new", "fixed"]
@@ -81,6 +84,17 @@ class FindingLine(Struct, frozen=True, omit_defaults=True):
     what: str
     cause: str
     note: str = ""
+    contract: str = ""
+
+
+class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field="type"):
+    """A recorded cause that this run is about: what its deviation file says."""
+
+    cause: str
+    title: str
+    kind: str
+    links: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class CheckLine(Struct, frozen=True, omit_defaults=True, tag="check", tag_field="type"):
@@ -134,7 +148,7 @@ class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     exit: int
 
 
-Line = Header | InputsLine | CheckLine | ToleranceLine | Footer
+Line = Header | InputsLine | CauseLine | CheckLine | ToleranceLine | Footer
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,7 @@ class RunRecord:
     header: Header
     inputs: tuple[InputsLine, ...]
     checks: tuple[CheckLine, ...]
+    causes: tuple[CauseLine, ...] = ()
     tolerances: tuple[ToleranceLine, ...] = ()
     footer: Footer | None = None
 
@@ -156,6 +171,7 @@ class RunRecord:
         """All lines in the order of the file."""
         yield self.header
         yield from self.inputs
+        yield from self.causes
         yield from self.checks
         yield from self.tolerances
         if self.footer is not None:
@@ -207,7 +223,7 @@ def read(file: Path) -> RunRecord:
     lines = [line for line in raw if line]
     _check_schema(file, lines[0] if lines else cut)
     header: Header | None = None
-    found: dict[type[Any], list[Any]] = {InputsLine: [], CheckLine: [], ToleranceLine: [], Footer: []}
+    found: dict[type[Any], list[Any]] = {InputsLine: [], CauseLine: [], CheckLine: [], ToleranceLine: [], Footer: []}
     decoder = msgspec.json.Decoder(Line)
     for number, line in enumerate(lines, start=1):
         try:
@@ -225,6 +241,7 @@ def read(file: Path) -> RunRecord:
         header,
         tuple(found[InputsLine]),
         tuple(found[CheckLine]),
+        tuple(found[CauseLine]),
         tuple(found[ToleranceLine]),
         footers[-1] if footers and not cut else None,
     )

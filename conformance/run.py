@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +29,7 @@ from conformance.pool import Backend, Opened, Pool
 from conformance.record import (
     SCHEMA,
     BackendLine,
+    CauseLine,
     CheckLine,
     FindingLine,
     Footer,
@@ -236,8 +237,15 @@ def _record(
         header,
         tuple(_inputs_lines(plan, judge)),
         tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks),
+        tuple(_cause_lines(matches)),
         tolerance_lines,
     )
+
+
+def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
+    seen = {match.deviation.id: match.deviation for found in matches.values() for match in found if match.deviation}
+    for cause, one in sorted(seen.items()):
+        yield CauseLine(cause, one.title, one.kind, one.links, one.reason or "")
 
 
 def _nan(value: float | None) -> float:
@@ -296,12 +304,28 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         check.budget,
         check.result_dtype,
         tuple(
-            FindingLine(one.element, one.outcome, one.verdict, one.what, one.cause, one.note)  # type: ignore[arg-type]
+            FindingLine(
+                one.element,
+                one.outcome,  # type: ignore[arg-type]  # a match is never "as expected"
+                one.verdict,
+                one.what,
+                one.cause,
+                one.note,
+                _contract_value(check, one.element),
+            )
             for one in matches
         ),
         check.details,
         check.warnings,
     )
+
+
+def _contract_value(check: Judged, element: str) -> str:
+    """What the contract gives at an element, as a hexadecimal float; "" where there is no contract."""
+    if not check.contract_values or not check.request.implementation.contract:
+        return ""
+    value = check.contract_values[check.elements.index(element)]
+    return "" if value is None else value.hex()
 
 
 def _with_footer(
@@ -329,4 +353,4 @@ def _with_footer(
         restarts=tuple(pool.restarts),
         exit=int(code),
     )
-    return RunRecord(record.header, record.inputs, record.checks, record.tolerances, footer)
+    return replace(record, footer=footer)

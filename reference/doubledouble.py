@@ -15,7 +15,7 @@ Sources:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Tuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Integers = NDArray[np.int32]
     Mask = NDArray[np.bool_]
-    Pair = Tuple[Array, Array]
+    Pair = tuple[Array, Array]
 
 #: Veltkamp's constant 2**27 + 1: cuts 53 significant bits into 26 and 26 (Dekker 1971).
 SPLITTER = 134217729.0

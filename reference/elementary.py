@@ -183,7 +183,7 @@ def log_of_sum(s_high: Array, s_low: Array | None, exponent: Integers | None = N
 
 
 def log(high: Array, low: Array | None, less_1: Pair) -> Pair:
-    """Return log(high + low) for a positive finite pair, given also the pair minus 1 to full relative accuracy."""
+    """Return the logarithm of high + low, positive and finite, given also that less 1 to full relative accuracy."""
     mantissa, exponent = np.frexp(high)
     near = (high >= 0.5) & (high <= 2.0)
     exponent = np.where(near, np.int32(0), exponent)

@@ -6,7 +6,8 @@ Arguments are those of the functions of the same name in `reference.bce`; the re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 

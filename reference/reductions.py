@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Tuple, Union
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reference.doubledouble import Array
 
-    Axis = Union[None, int, Tuple[int, ...]]
+    Axis = int | tuple[int, ...] | None
 
 #: Below this size even 2**60 values and their partial sums stay finite.
 _SAFE = 2.0**960
@@ -101,7 +101,7 @@ def _round(values: list[float], divisor: int) -> tuple[float, float]:
         return 0.0, 0.0
     if divisor == 1 and max(map(abs, values)) < _SAFE:
         total = math.fsum(values)
-        return total, math.fsum(values + [-total])
+        return total, math.fsum([*values, -total])
     exact = _exact(values) / divisor
     total = _nearest(exact)
     return total, 0.0 if math.isinf(total) else _nearest(exact - Fraction(total))

@@ -48,12 +48,19 @@ LAW = 2.0
 
 
 def measure(form, quantity, prediction, label, got=None, **options):
-    """Return the errors of a reference (that for the arguments, unless given) over one-dimensional inputs."""
+    """Return the errors of a reference (by default that for the arguments) over vectors; options may be vectors too."""
     if got is None:
         got = getattr(reference, quantity)(form, prediction, label, **options)
+    columns = {name: np.broadcast_to(value, prediction.shape).tolist() for name, value in options.items()}
     rows = [
-        _errors_of_one(form, quantity, arguments, values, options)
-        for arguments, values in zip(zip(prediction.tolist(), label.tolist()), zip(*[part.tolist() for part in got]))
+        _errors_of_one(form, quantity, arguments, values, {name: column[i] for name, column in columns.items()})
+        for i, (arguments, values) in enumerate(
+            zip(
+                zip(prediction.tolist(), label.tolist(), strict=True),
+                zip(*[part.tolist() for part in got], strict=True),
+                strict=True,
+            )
+        )
     ]
     return Errors(*np.max(np.array(rows), axis=0).tolist())
 
@@ -93,15 +100,19 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     random = np.random.RandomState(arguments.seed)
-    print("| form | quantity | labels | options | hi, ulp | subnormal hi, ulp | law | part of bound | scale |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| form | quantity | labels | options | hi, ulp | beyond law | subnormal, ulp | law | part of bound | scale |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for form in reference.FORMS:
         for quantity in QUANTITIES:
             for kind, labels in (("inside", samples.labels_inside), ("outside", samples.labels_outside)):
                 for options in OPTIONS[form]:
                     x = samples.predictions(form, arguments.points, random)
                     errors = measure(form, quantity, x, labels(x.size, random), **options)
-                    cells = "{:.4f} | {:.4f} | {:.2f} | {:.2f} | {:.1e}".format(*errors[:5])
+                    cells = "{:.4g} | {:.4f} | {:.4f} | {:.2f} | {:.2f} | {:.1e}".format(
+                        errors.normal, errors.excess, *errors[1:5]
+                    )
                     named = ", ".join("{} {}".format(*item) for item in sorted(options.items())) or "none"
                     print(f"| {form} | {quantity} | {kind} | {named} | {cells} |", flush=True)
 

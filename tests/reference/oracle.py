@@ -9,7 +9,7 @@ Results that are exactly zero cannot be reached that way and are recognised from
 from __future__ import annotations
 
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import flint
 from flint import arb, fmpq
@@ -175,7 +175,8 @@ def natural_scale(
             lambda: _probability_factor(quantity, 1 - z + e, log_clamp),
         )
     terms = [
-        accurate(lambda c=c, f=f: _times(c, f())) if c != 0 else arb(0) for c, f in zip((positive, negative), functions)
+        accurate(lambda c=c, f=f: _times(c, f())) if c != 0 else arb(0)
+        for c, f in zip((positive, negative), functions, strict=True)
     ]
     return abs(_ball(w)) * (abs(terms[0]) + abs(terms[1]))
 

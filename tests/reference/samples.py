@@ -39,7 +39,7 @@ def logits(size, random):
         bit_uniform(1e-6, 760.0, size // 2, random),
         bit_uniform(0.3, 0.4, size // 8, random),  # where the gradient changes method
         bit_uniform(2.0**-12, 2.0**-9, size // 8, random),  # first steps of the tables
-        np.concatenate([neighbourhood(x) for x in BREAK_POINTS + (1e-300, 2.0**-1022, 0.25, 0.5, 1.0, 2.0)]),
+        np.concatenate([neighbourhood(x) for x in (*BREAK_POINTS, 1e-300, 2.0**-1022, 0.25, 0.5, 1.0, 2.0)]),
         np.array([SMALLEST, LARGEST]),
     ]
     z = np.concatenate(parts)

@@ -114,7 +114,7 @@ def test_the_gradient_for_label_one_half_keeps_its_relative_accuracy_near_zero(z
     x = np.array([z, -z])
     assert measure("logits", "gradient_prediction", x, np.full(2, 0.5)).excess <= 0.5 + 1e-6
     got = reference.gradient_prediction("logits", x, 0.5)
-    for value, argument in zip(got.hi, x):
+    for value, argument in zip(got.hi, x, strict=True):
         assert (
             oracle.ulp_error(float(value), oracle.exact("logits", "gradient_prediction", float(argument), 0.5)) <= 1.0
         )
@@ -130,6 +130,25 @@ def test_extreme_weights_neither_overflow_nor_underflow_on_the_way(form, quantit
     errors = measure(form, quantity, x, samples.labels_inside(x.size, random), weight=weight, pos_weight=1.0 / 3.0)
     assert max(errors.normal, errors.subnormal) <= 1.0
     assert errors.bound <= 1.0
+
+
+@pytest.mark.parametrize("names", [(), ("weight",), ("pos_weight",), ("weight", "pos_weight")])
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("form", reference.FORMS)
+def test_operands_from_the_whole_range_obey_the_error_law(form, quantity, names):
+    """Label and weights of any binade and sign: results that overflow, underflow or neither, always within the law."""
+    random = np.random.RandomState(17)
+
+    def anything(size):
+        magnitude = samples.bit_uniform(samples.SMALLEST, samples.LARGEST, size, random)
+        return magnitude * random.choice([-1.0, 1.0], size)
+
+    x = samples.predictions(form, 400, random)
+    errors = measure(form, quantity, x, anything(x.size), **{name: anything(x.size) for name in names})
+    assert errors.excess <= 0.5 + 1e-6
+    assert errors.subnormal <= 1.0
+    assert errors.bound <= 1.0
+    assert errors.scale <= 1e-15
 
 
 @pytest.mark.parametrize("pos_weight", [0.0, 1.0, 0.5, 1e-300, 1e300, -1.0])
@@ -176,16 +195,13 @@ def test_clamp_and_epsilon_are_right_at_the_ends_too(quantity, options):
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
 def test_narrow_inputs_are_taken_exactly(name):
     """A float16, bfloat16 or float32 array gives the bits that its exact float64 values give."""
-    if name == "bfloat16":
-        dtype = pytest.importorskip("ml_dtypes").bfloat16
-    else:
-        dtype = np.dtype(name)
+    dtype = pytest.importorskip("ml_dtypes").bfloat16 if name == "bfloat16" else np.dtype(name)
     random = np.random.RandomState(16)
     z, y = (random.standard_normal(500) * 8).astype(dtype), random.random_sample(500).astype(dtype)
     for quantity in QUANTITIES:
         narrow = getattr(reference, quantity)("logits", z, y)
         wide = getattr(reference, quantity)("logits", z.astype(np.float64), y.astype(np.float64))
-        assert all(np.array_equal(a, b) for a, b in zip(narrow, wide))
+        assert all(np.array_equal(a, b) for a, b in zip(narrow, wide, strict=True))
     assert measure("logits", "loss", z.astype(np.float64), y.astype(np.float64)).normal <= 0.51
 
 

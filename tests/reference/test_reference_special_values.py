@@ -142,7 +142,7 @@ def test_special_values_do_not_disturb_their_neighbours(form, quantity):
     alone = getattr(reference, quantity)(form, x, y)
     extra = np.array([NAN, INF, -INF, 0.0, 1.0])
     mixed = getattr(reference, quantity)(form, np.concatenate([x, extra]), np.concatenate([y, [0.5] * 5]))
-    for a, b in zip(alone, mixed):
+    for a, b in zip(alone, mixed, strict=True):
         assert np.array_equal(a, b[: x.size])
 
 
@@ -172,7 +172,7 @@ def test_results_have_the_same_bits_on_every_platform():
 @pytest.mark.parametrize("form", reference.FORMS)
 def test_no_floating_point_condition_escapes(tier, form, quantity):
     """Even where the caller turned every NumPy warning into an exception."""
-    x = np.array(digest.SPECIAL + [1e-320, 0.5, 1e308, -1e308])
+    x = np.array([*digest.SPECIAL, 1e-320, 0.5, 1e308, -1e308])
     with np.errstate(all="raise"):
         for y in (0.0, 1.0, 0.5, 2.0, 1e308, 1e-320, INF, NAN):
             getattr(tier, quantity)(form, x, y, weight=1e300, pos_weight=1e300)
@@ -231,7 +231,7 @@ def test_results_do_not_depend_on_position_or_chunk(monkeypatch):
     assert np.array_equal(reference.gradient_prediction("logits", z.T, y.T).hi, whole.hi.T)
     assert np.array_equal(reference.gradient_prediction("logits", z[::-2], y[::-2]).lo, whole.lo[::-2])
     monkeypatch.setattr(bce, "CHUNK", 7)
-    for a, b in zip(reference.gradient_prediction("logits", z, y), whole):
+    for a, b in zip(reference.gradient_prediction("logits", z, y), whole, strict=True):
         assert np.array_equal(a, b)
 
 

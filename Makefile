@@ -1,0 +1,51 @@
+# `make run` and `make test` need git, make and Python >= 3.11 with its venv module, and nothing else: everything is
+# installed into $(VENV).  pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, a pip.conf ...) apply as they are.
+
+VENV ?= .venv
+EXTRAS ?= all,test
+ARGS ?=
+
+# The first interpreter that starts, is new enough and can make a virtual environment.  3.11 comes first because the
+# versions of constraints.txt were resolved for it; a framework may have no wheel of its pinned version for others.
+CANDIDATES := python3.11 python3.12 python3.13 python3
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in $(CANDIDATES); do \
+	if $$python -c '$(USABLE)' >/dev/null 2>&1; then echo $$python; break; fi; done)
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+run: $(STAMP) ## Judge every backend (ARGS='--backend torch' and the like are handed on)
+	$(BIN)/bce-conformance run $(ARGS)
+
+test: $(STAMP) ## Run the tests (ARGS is handed on to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, types, cases and recorded deviations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/bce-conformance lint
+
+install: $(STAMP) ## Only install
+
+# The stamp is written last and removed first: an interrupted installation leaves none.  Where there is none, whatever
+# lies in $(VENV) is of unknown state and is made anew.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python >= 3.11 with venv and ensurepip among: $(CANDIDATES);" \
+		"install one (Debian, Ubuntu: python3-venv) or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -f $@ || { rm -rf "$(VENV)" && "$(PYTHON)" -m venv "$(VENV)"; }
+	@rm -f $@
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+clean: ## Remove the virtual environment and everything generated
+	rm -rf "$(VENV)" .bce-conformance .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,71 @@
+"""`bce-conformance adapters check FILE.py`: the acceptance test of a third party's adapter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import deviations
+from conformance import run as runs
+from conformance.cli import main, options_from, suite_from, suite_options
+from conformance.errors import Exit, InputError
+from conformance.judge import Judged
+from conformance.plan import PROBE, Filters
+
+#: What an adapter must get right before its numbers mean anything.
+OWED = {"result-shape", "raised", "unsupported", "crashed", "timed-out", "changed", "field"}
+
+
+@main.group()
+def adapters() -> None:
+    """Work with adapter files."""
+
+
+@adapters.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@suite_options
+@click.pass_context
+def check(context: click.Context, file: Path, **arguments: Any) -> None:
+    """Check an adapter file: it loads, answers in every dtype it declares, and its contract is true.
+
+    Exit code 1 where something of that fails.  Inaccurate results do not fail it: they are what a run reports.
+    """
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    suite = suite_from(arguments)
+    options = options_from(arguments | {"adapters": (file, *arguments["adapters"])})
+    with runs.open_pool(options) as pool:
+        backends = [backend for backend in pool.discover(options.adapters) if backend.source == str(file)]
+        names = tuple(backend.name for backend in backends)
+        filters = Filters(backend=names, case=options.filters.case, dtype=options.filters.dtype)
+        options = runs.Options(filters, options.adapters, options.interpreters, options.timeout, options.jobs)
+        plan = runs.planned(backends, suite, options)
+        done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
+    problems = 0
+    for one in plan.implementations:
+        checks = [judged for judged in done.checks if judged.request.implementation.id == one.id]
+        counts = Counter(judged.verdict for judged in checks)
+        click.echo(f"{one.id}: {len(checks)} checks, " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+        for line in _problems(checks):
+            click.echo(f"    problem: {line}")
+            problems += 1
+    click.echo(f"{file.name}: {'accepted' if not problems else f'{problems} problems'}")
+    context.exit(int(Exit.NOT_AS_EXPECTED if problems else Exit.AS_EXPECTED))
+
+
+def _problems(checks: list[Judged]) -> list[str]:
+    if not checks:
+        return ["no check is planned: no case has its form, dtypes and reductions"]
+    lines = {}
+    for judged in checks:
+        for finding in judged.findings:
+            if finding.what in OWED or (judged.quantity == PROBE and finding.verdict == "deviates"):
+                about = f"contract field {judged.request.case.probe}" if judged.quantity == PROBE else finding.what
+                lines.setdefault(
+                    f"{about} in {judged.request.dtype}",
+                    f"{about} in {judged.request.dtype}: {judged.request.case.id}#{finding.element} {finding.detail}",
+                )
+    return list(lines.values())

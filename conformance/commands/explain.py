@@ -1,0 +1,109 @@
+"""`bce-conformance explain CASE [IMPLEMENTATION]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import deviations, narrate
+from conformance import run as runs
+from conformance.cases import Located, did_you_mean
+from conformance.cli import main, options_from, suite_from, suite_options
+from conformance.errors import InputError
+from conformance.formats import FORMATS
+from conformance.judge import expectations
+from conformance.literals import text_of
+from conformance.plan import Filters, Implementation, Inputs
+from conformance.render.elements import check_table, print_table
+
+
+@main.command()
+@click.argument("case_id", metavar="CASE")
+@click.argument("implementation_id", metavar="[IMPLEMENTATION]", required=False)
+@suite_options
+def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> None:
+    """Explain a case: exact inputs, what is expected and why, what the frameworks document.
+
+    With IMPLEMENTATION it is also run, and every element is shown with result, ideal, contract and error.
+    """
+    suite = suite_from(arguments)
+    located = suite.find(case_id)
+    dtypes = arguments["dtype"] or located.case.dtypes
+    options = options_from(arguments)
+    for line in _case_lines(located, dtypes):
+        click.echo(line)
+    with runs.open_pool(options) as pool:
+        backends = runs.discover(pool, options)
+        known = [one for backend in backends for one in backend.implementations]
+        if implementation_id is None:
+            _documents([one for one in known if one.form == located.case.form])
+            return
+        chosen = _find(implementation_id, known)
+        _documents([chosen])
+        filters = Filters(
+            backend=(chosen.adapter,),
+            implementation=(chosen.id,),
+            case=(case_id,),
+            dtype=tuple(dtypes),
+            quantity=options.filters.quantity,
+        )
+        narrowed = runs.Options(filters, options.adapters, options.interpreters, options.timeout, options.jobs)
+        plan = runs.planned(backends, suite, narrowed)
+        done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
+    click.echo()
+    print_table(check_table(done))
+
+
+def _find(name: str, known: list[Implementation]) -> Implementation:
+    for one in known:
+        if name in (one.id, one.family):
+            return one
+    raise InputError(f"no implementation is called {name!r}", did_you_mean(name, [one.id for one in known]))
+
+
+def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
+    case = located.case
+    lines = [
+        f"{case.id} ({located.family}, {located.file}:{located.line})",
+        f"  {case.why}",
+        f"  form {case.form}, reduction {case.reduction}, flags {', '.join(case.flags)}",
+        f"  {narrate.FORMULA[case.form]}",
+    ]
+    if case.spec:
+        lines.append(f"  see {case.spec}")
+    if case.historical:
+        lines.append(f"  once printed: {case.historical.value} ({case.historical.source})")
+    for dtype in dtypes:
+        lines += _element_lines(Inputs(case, dtype))
+    return lines
+
+
+def _element_lines(inputs: Inputs) -> list[str]:
+    fmt = FORMATS[inputs.dtype]
+    lines = [f"{inputs.dtype}:"] if inputs.elements else []
+    words = expectations(inputs, ())
+    for index, element in enumerate(inputs.elements):
+        exact = " ".join(
+            f"{name}={text_of(int(tensor.bits[index]), fmt)} (0x{int(tensor.bits[index]):0{fmt.width // 4}x})"
+            for name, tensor in inputs.tensors.items()
+        )
+        values = [
+            float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight")
+        ]
+        lines.append(f"  {element.id}: {exact}, expect {words[index]}")
+        lines.append(f"      {narrate.derivation(inputs.case.form, *values)}")
+        floor = narrate.floor(inputs.case.form, *values[:2])
+        if floor and 0 < values[1] < 1:
+            lines.append(f"      {floor}")
+    return lines
+
+
+def _documents(implementations: list[Implementation]) -> None:
+    click.echo("documented:")
+    for one in implementations:
+        lines = narrate.contract_lines(one.contract)
+        click.echo(f"  {one.id}: {'nothing that changes a number' if not lines else ''}")
+        for line in lines:
+            click.echo(f"      {line}")

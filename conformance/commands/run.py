@@ -1,0 +1,101 @@
+"""`bce-conformance run` and `bce-conformance show`: make a run, and print one again."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from conformance import record as records
+from conformance import run as runs
+from conformance.cli import main, options_from, record_from, suite_from, suite_options
+from conformance.record import RunRecord
+from conformance.render import jsondoc, markdown, text
+
+#: Width of the report where standard output is not a terminal.
+WIDTH = 140
+
+FORMATS = click.Choice(["text", "json", "markdown"])
+
+last_run = runs.STATE / "last.jsonl"
+
+
+def output_options(function: Any) -> Any:
+    """Options on how a run is printed."""
+    for decorator in (
+        click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
+        click.option("--wide", is_flag=True, help="A column for every case family."),
+        click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
+        click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="Form of the output."),
+    ):
+        function = decorator(function)
+    return function
+
+
+@main.command()
+@suite_options
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the run record here.")
+@click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
+@click.option("--only-deviations", is_flag=True, help="Use those of --deviations alone, not the shipped ones.")
+@click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
+@output_options
+def run(output: Path | None, extra: tuple[Path, ...], only_deviations: bool, strict: bool, **arguments: Any) -> None:
+    """Run the checks and print what was found.
+
+    Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment.
+    The record is always kept in .bce-conformance/last.jsonl.
+    """
+    shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form")}
+    suite = suite_from(arguments)
+    options = options_from(arguments, strict)
+    known = record_from(extra, only_deviations)
+    with runs.open_pool(options) as pool:
+        backends = runs.discover(pool, options)
+        plan = runs.planned(backends, suite, options)
+        with _progress(len(plan.requests)) as advance:
+            done = runs.execute(pool, backends, plan, known, options, advance)
+    records.write(done.record, last_run)
+    if output is not None:
+        records.write(done.record, output)
+    show_record(done.record, quantities=options.filters.quantity, **shown)
+    sys.exit(130 if done.record.interrupted else int(done.exit))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@output_options
+def show(file: Path | None, **shown: Any) -> None:
+    """Print a run record again (the last run without FILE)."""
+    show_record(records.read(file or last_run), quantities=(), **shown)
+
+
+def show_record(
+    record: RunRecord, everything: bool, wide: bool, tolerances: bool, form: str, quantities: tuple[str, ...] = ()
+) -> None:
+    """Print a record in one of the forms."""
+    if form == "json":
+        click.echo(jsondoc.render(record), nl=False)
+        return
+    if form == "markdown":
+        click.echo(markdown.render(record), nl=False)
+        return
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, soft_wrap=False)
+    if tolerances:
+        wanted = quantities or ("value",)
+        console.print(text.tolerance_table([line for line in record.tolerances if line.quantity in wanted]))
+        return
+    text.render(record, console, wide, everything)
+
+
+@contextmanager
+def _progress(total: int) -> Any:
+    """A progress bar on standard error where that is a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("requests", total=total)
+        yield lambda steps: bar.advance(task, steps)

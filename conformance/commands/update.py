@@ -1,0 +1,43 @@
+"""`bce-conformance deviations update RUN.jsonl…`: propose deviation files from runs."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import click
+
+from conformance import propose, record
+from conformance import deviations as deviation_files
+from conformance.cli import main
+from conformance.errors import Exit
+
+
+@main.group()
+def deviations() -> None:
+    """Work with the record of deviations."""
+
+
+@deviations.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Folder of deviation files.")
+@click.option("--write", is_flag=True, help="Write the files; without it the edits are only shown.")
+@click.pass_context
+def update(context: click.Context, files: tuple[Path, ...], folder: Path | None, write: bool) -> None:
+    """Propose edits that make the record say what complete runs saw; several runs give `sometimes`.
+
+    Comments, titles, reasons and the order of keys stay.  A new cause needs a title and a link or a reason: its file is
+    written with `unreported: true` and a reason that says so.
+    """
+    where = folder or deviation_files.default_folder()
+    edits = list(propose.edits([record.read(file) for file in files], where, datetime.date.today().isoformat()))
+    for edit in edits:
+        click.echo(f"{edit.action} {edit.file}")
+        if not write:
+            for line in edit.diff():
+                click.echo(f"    {line}")
+    if write:
+        for edit in edits:
+            edit.apply()
+    click.echo(f"{len(edits)} edits{'' if write else ' proposed; --write makes them'}")
+    context.exit(int(Exit.AS_EXPECTED))

@@ -1,0 +1,198 @@
+"""Edits to deviation files that make them say what runs saw."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from conformance import record as records
+from conformance.errors import InputError
+from conformance.measure import CLASSES
+from conformance.record import CheckLine, FindingLine, RunRecord
+
+#: A recorded bound is at most so many times the error that was seen.
+MARGIN = 1.5
+
+#: (implementation, case, dtype, quantity) -> element -> class or largest error, for one run.
+Seen = dict[tuple[str, str, str, str], dict[str, str | float]]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One file to be created, changed or removed."""
+
+    file: Path
+    before: str
+    after: str
+
+    @property
+    def action(self) -> str:
+        """create, change or remove."""
+        return "create" if not self.before else "remove" if not self.after else "change"
+
+    def diff(self) -> Iterator[str]:
+        """A unified diff without its header."""
+        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), lineterm="", n=1)
+        yield from list(lines)[2:]
+
+    def apply(self) -> None:
+        """Make the edit; a failed write leaves the old file whole."""
+        if self.after:
+            records.write_lines([line.encode() for line in self.after.splitlines()], self.file)
+        else:
+            self.file.unlink()
+
+
+def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]:
+    """Edits for all causes that `runs` are about.  Raises InputError for an interrupted run."""
+    for run in runs:
+        if run.interrupted:
+            raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
+    seen = [_seen(run) for run in runs]
+    planned = {(line.implementation, line.case, line.dtype, line.quantity) for run in runs for line in run.checks}
+    causes = dict.fromkeys(cause for one in seen for cause in one)
+    for cause in causes:
+        file = folder / f"{cause}.yaml"
+        selectors = list(_selectors([one.get(cause, {}) for one in seen]))
+        yield from _edit(file, cause, selectors, today)
+    for file in sorted(folder.rglob("*.yaml")):
+        cause = file.relative_to(folder).as_posix().removesuffix(".yaml")
+        if cause not in causes and _was_planned(file, planned):
+            yield Edit(file, file.read_text(encoding="utf-8"), "")
+
+
+def _seen(run: RunRecord) -> dict[str, Seen]:
+    found: dict[str, Seen] = {}
+    for check in run.checks:
+        for finding in check.findings:
+            if finding.outcome != "fixed":
+                key = (check.implementation, check.case, check.dtype, check.quantity)
+                found.setdefault(finding.cause, {}).setdefault(key, {})[finding.element] = _expected(check, finding)
+    return found
+
+
+def _expected(check: CheckLine, finding: FindingLine) -> str | float:
+    """The class of a finding, or its error in ULP where that is what is recorded."""
+    if finding.what in CLASSES and finding.what in ("inaccurate", "sign"):
+        error = check.ulp[check.elements.index(finding.element)]
+        if error is not None and finding.what == "inaccurate":
+            return error
+    return finding.what
+
+
+def _bound(errors: Sequence[float]) -> str:
+    """MARGIN times the largest error seen, rounded up to two digits."""
+    value = max(errors) * MARGIN
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return f"{math.ceil(value / step) * step:.2g}".replace("e+0", "e+").replace("e+", "e+")
+
+
+def _merged(values: Sequence[str | float]) -> str:
+    """What is expected of an element that runs saw as `values`."""
+    errors = [value for value in values if isinstance(value, float)]
+    words = {value for value in values if isinstance(value, str)}
+    if not errors and len(words) == 1:
+        return words.pop()
+    return _bound(errors or [1.0])
+
+
+def _selectors(seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
+    """One selector for each implementation, case and dtype; quantities that expect the same share one."""
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    content: dict[str, tuple[dict[str, str], list[str]]] = {}
+    for key in dict.fromkeys(key for one in seen for key in one):
+        elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
+        expected = {name: _merged([one[key][name] for one in seen if name in one.get(key, {})]) for name in elements}
+        sometimes = [name for name in elements if any(name not in one.get(key, {}) for one in seen)]
+        implementation, case, dtype, quantity = key
+        signature = repr((expected, sometimes))
+        content[signature] = (expected, sometimes)
+        groups.setdefault((implementation, case, dtype, signature), []).append(quantity)
+    for (implementation, case, dtype, signature), quantities in groups.items():
+        expected, sometimes = content[signature]
+        selector: dict[str, Any] = {
+            "implementation": _glob(implementation),
+            "case": case,
+            "dtype": dtype,
+            "quantities": quantities,
+            "elements": expected,
+        }
+        if sometimes:
+            selector["sometimes"] = sometimes
+        yield selector
+
+
+def _glob(implementation: str) -> str:
+    """The id as a glob pattern that matches it alone."""
+    return implementation.replace("[", "[[]")
+
+
+def _edit(file: Path, cause: str, selectors: list[dict[str, Any]], today: str) -> Iterator[Edit]:
+    yaml = YAML()
+    yaml.width = 4096
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    data = yaml.load(before) if before else _new(cause, today)
+    wanted = CommentedSeq([_flow(selector) for selector in selectors])
+    if before and _plain(data["selectors"]) == _plain(wanted):
+        return
+    data["selectors"] = wanted
+    if before:
+        data["checked"] = today
+    text = io.StringIO()
+    yaml.dump(data, text)
+    if text.getvalue() != before:
+        yield Edit(file, before, text.getvalue())
+
+
+def _new(cause: str, today: str) -> CommentedMap:
+    backend, entry, quantity, region, signature = cause.split("/")
+    return CommentedMap(
+        id=cause,
+        title=f"{backend} {entry}: {quantity} {signature} at {region} inputs",
+        kind="bug",
+        unreported=True,
+        reason="not looked for upstream yet",
+        checked=today,
+    )
+
+
+def _flow(selector: dict[str, Any]) -> CommentedMap:
+    found = CommentedMap(selector)
+    for key in ("quantities", "sometimes"):
+        if key in found:
+            found[key] = CommentedSeq(found[key])
+            found[key].fa.set_flow_style()
+    found["elements"] = CommentedMap({name: _scalar(value) for name, value in selector["elements"].items()})
+    found["elements"].fa.set_flow_style()
+    return found
+
+
+def _scalar(value: str) -> Any:
+    return float(value) if value[0].isdigit() and "e" not in value and "." in value else int(value) if value.isdigit() else value
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return str(node)
+
+
+def _was_planned(file: Path, planned: set[tuple[str, str, str, str]]) -> bool:
+    """Whether all that a file is about was in the runs, so that its absence there means something."""
+    data = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+    wanted = {
+        (str(one["implementation"]).replace("[[]", "["), one["case"], one["dtype"], quantity)
+        for one in data["selectors"]
+        for quantity in one["quantities"]
+    }
+    return wanted <= planned

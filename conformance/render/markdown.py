@@ -1,0 +1,67 @@
+"""A run as Markdown: scoreboard and findings, for a pull request or a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.record import RunRecord
+from conformance.render.text import MAIN_FAMILIES, error_text, example_text
+from conformance.summary import causes, scoreboard
+
+
+def render(record: RunRecord) -> str:
+    """The whole document."""
+    return "\n".join(_lines(record)) + "\n"
+
+
+def _lines(record: RunRecord) -> Iterator[str]:
+    yield f"# bce-conformance {record.header.suite}"
+    yield ""
+    if record.interrupted:
+        yield "**Interrupted: this run has no end.**"
+        yield ""
+    for line in record.header.backends:
+        versions = ", ".join(f"{name} {version}" for name, version in line.versions.items())
+        yield f"- {line.name}: {cell(line.absent) if line.absent else versions}{'' if line.pinned else ' (not pinned)'}"
+    yield ""
+    families = list(dict.fromkeys(check.family for check in record.checks))
+    families.sort(key=lambda family: MAIN_FAMILIES.index(family) if family in MAIN_FAMILIES else len(MAIN_FAMILIES))
+    yield row(["implementation", *families, "worst ULP", "against contract", "labels outside [0, 1]"])
+    yield row(["---"] * (len(families) + 4))
+    for one in scoreboard(record):
+        counts = [
+            f"{found.conforms}+{found.by_contract}/{found.checks}" if (found := one.cells.get(family)) else "-"
+            for family in families
+        ]
+        errors = [error_text(one.worst_ulp), error_text(one.worst_contract)]
+        yield row([f"`{one.implementation}`", *counts, *errors, one.out_of_range or "-"])
+    yield ""
+    yield "Cells: conforms + by-contract / checks."
+    for outcome in ("new", "fixed", "recorded"):
+        found_causes = [one for one in causes(record) if one.outcome == outcome]
+        if not found_causes:
+            continue
+        yield ""
+        yield f"## {len(found_causes)} {outcome} causes"
+        yield ""
+        yield row(["cause", "elements", "example", "link or reason"])
+        yield row(["---"] * 4)
+        for cause in found_causes:
+            example = example_text(cause.example) if cause.example else "not seen"
+            yield row([f"`{cause.cause}`", str(cause.elements), cell(example), cell(" ".join(cause.links) or cause.reason)])
+    if record.footer is not None:
+        yield ""
+        yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."
+
+
+def row(cells: list[str]) -> str:
+    """One row of a table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def cell(text: str | None) -> str:
+    """Text of a framework as the content of a cell: nothing in it can end the cell or become markup."""
+    escaped = (text or "").replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("\r", " ")
+    for character in "`*_<>[]":
+        escaped = escaped.replace(character, "\\" + character)
+    return escaped

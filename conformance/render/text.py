@@ -1,0 +1,221 @@
+"""A run for a terminal: scoreboard, findings by cause, closing line; at most two screens unless more is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.cases import ALL_DTYPES, Suite
+from conformance.record import BackendLine, RunRecord, ToleranceLine
+from conformance.summary import CauseSummary, Cell, Example, Row, causes, diverse, scoreboard
+
+#: Two screens of 50 lines.
+LINES = 100
+
+#: The families that the question is about have a column each; the others share one unless `--wide`.
+MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-predictions")
+
+LEGEND = (
+    "cells: conforms + by-contract / checks · worst ULP of values: against the ideal, and against the nearer of ideal "
+    "and contract (budget 4) · labels outside [0, 1]"
+)
+
+STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
+
+
+def render(record: RunRecord, console: Console, wide: bool = False, everything: bool = False) -> None:
+    """Print a whole run."""
+    for line in head(record):
+        console.print(line, highlight=False)
+    rows = scoreboard(record)
+    table = scoreboard_table(record, rows, wide)
+    console.print(table)
+    console.print(LEGEND, style="dim", highlight=False)
+    used = 12 + len(rows) + len(record.header.backends)
+    for line in findings(record, LINES - used if not everything else 1_000_000):
+        console.print(line, highlight=False, soft_wrap=True)
+    for line in closing(record):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def head(record: RunRecord) -> Iterator[str]:
+    """What was run, on what."""
+    header = record.header
+    absent = [line for line in header.backends if line.absent is not None]
+    ran = len({check.implementation for check in record.checks})
+    cases = len({check.case for check in record.checks})
+    yield (
+        f"[bold]bce-conformance {header.suite}[/] · {ran} implementations · {cases} cases · "
+        f"{len(record.checks)} checks of {header.planned} planned · "
+        f"{sum(header.not_offered.values())} not offered"
+    )
+    yield escape(" · ".join(_versions(line) for line in header.backends if line.absent is None))
+    for line in absent:
+        yield f"[yellow]absent[/] {line.name}: {escape(line.absent or '')}"
+    if record.interrupted:
+        yield "[bold red]INTERRUPTED: this run has no end; what follows is what was seen until then[/]"
+
+
+def _versions(line: BackendLine) -> str:
+    named = " ".join(f"{name} {version}" for name, version in line.versions.items() if name != "numpy")
+    named = named or f"numpy {line.versions.get('numpy', '')}"
+    text = named if line.name in named else f"{line.name}: {named}"
+    return text if line.pinned else f"{text} (not the pinned versions)"
+
+
+def scoreboard_table(record: RunRecord, rows: Sequence[Row], wide: bool) -> Table:
+    """Implementation × case family."""
+    families = list(dict.fromkeys(check.family for check in record.checks))
+    main = families if wide else [family for family in MAIN_FAMILIES if family in families]
+    others = [family for family in families if family not in main]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
+    table.add_column("implementation", no_wrap=True)
+    for family in main:
+        table.add_column(_short(family), justify="right", no_wrap=True)
+    if others:
+        table.add_column("others", justify="right", no_wrap=True)
+    for name in ("ULP", "contract", "labels"):
+        table.add_column(name, justify="right", no_wrap=True)
+    backend = ""
+    for row in rows:
+        name, _, rest = row.implementation.partition("/")
+        if name != backend:
+            table.add_row(f"[bold]{escape(name)}[/]")
+            backend = name
+        cells = [_cell(row.cells.get(family)) for family in main]
+        if others:
+            cells.append(_cell(_sum(row.cells.get(family) for family in others)))
+        table.add_row(
+            "  " + escape(short_name(rest)),
+            *cells,
+            error_text(row.worst_ulp),
+            error_text(row.worst_contract),
+            row.out_of_range or "-",
+        )
+    return table
+
+
+def _short(family: str) -> str:
+    return family.removesuffix("-labels").removesuffix("-predictions").removesuffix("-values")
+
+
+def short_name(rest: str) -> str:
+    """entry/mode/device without what all share: `nn.functional.`, `/eager`, `/cpu`."""
+    return rest.removesuffix("/eager/cpu").replace("nn.functional.", "").replace("compat.v1.", "")
+
+
+def _sum(cells: Iterator[Cell | None]) -> Cell:
+    total = Cell()
+    for cell in cells:
+        if cell is not None:
+            total.conforms += cell.conforms
+            total.by_contract += cell.by_contract
+            total.checks += cell.checks
+    return total
+
+
+def _cell(cell: Cell | None) -> str:
+    return f"{cell.conforms}+{cell.by_contract}/{cell.checks}" if cell is not None and cell.checks else "-"
+
+
+def error_text(value: float | None) -> str:
+    """An error in ULP for a narrow column."""
+    return "-" if value is None else f"{value:.2f}" if value < 100 else f"{value:.2g}"
+
+
+def findings(record: RunRecord, lines: int) -> Iterator[str]:
+    """New findings first, all of them if they fit; then fixed ones; then a choice of the recorded ones."""
+    summaries = causes(record)
+    by_outcome = {name: [one for one in summaries if one.outcome == name] for name in ("new", "fixed", "recorded")}
+    yield ""
+    yield (
+        "[bold]Findings by cause[/]: "
+        + ", ".join(f"{len(found)} {name}" for name, found in by_outcome.items())
+        + f" (elements: {', '.join(f'{sum(one.elements for one in found)} {name}' for name, found in by_outcome.items())})"
+    )
+    room = max(lines - 3, 3)
+    for name, found in by_outcome.items():
+        shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
+        for one in shown:
+            yield from finding(one)
+        room -= 3 * len(shown)
+        if len(shown) < len(found):
+            yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
+
+
+def finding(one: CauseSummary) -> Iterator[str]:
+    """Three lines on one cause."""
+    dtypes = " ".join(dtype for dtype in ALL_DTYPES if dtype in one.dtypes)
+    known = f" · {one.kind}" if one.kind else ""
+    yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
+    example = one.example
+    if example is None:
+        yield f"    recorded in deviations/{escape(one.cause)}.yaml, not seen here: fixed upstream?"
+        return
+    yield "    " + escape(example_text(example))
+    link = f" · {one.links[0]}" if one.links else f" · unreported: {one.reason}" if one.reason else ""
+    yield f"    {escape(example.command)}{escape(link)}"
+
+
+def example_text(example: Example) -> str:
+    """One element: exact inputs in decimal and hexadecimal, got, ideal, contract, error."""
+    inputs = " ".join(
+        f"{name}={decimal}" if " " in bits else f"{name}={decimal} (0x{bits})"
+        for name, (decimal, bits) in example.inputs.items()
+    )
+    parts = [f"{example.case}#{example.element} {example.dtype} {example.quantity}: {inputs}"]
+    if example.got[1]:
+        parts.append(f"got {example.got[0]} (0x{example.got[1]})")
+    else:
+        parts.append(example.what if not example.detail else example.detail)
+    if example.ideal:
+        parts.append(f"ideal {example.ideal}")
+    if example.contract:
+        parts.append(f"contract {example.contract}")
+    if example.ulp is not None:
+        parts.append(f"{example.ulp:.3g} ULP")
+    if example.note:
+        parts.append(example.note)
+    return ", ".join(parts)
+
+
+def closing(record: RunRecord) -> Iterator[str]:
+    """The last lines: counts by verdict, what did not run, and the outcome."""
+    footer = record.footer
+    yield ""
+    if footer is None:
+        yield "[bold red]interrupted[/]: no outcome"
+        return
+    yield "verdicts: " + ", ".join(f"{count} {name}" for name, count in footer.verdicts.items())
+    counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
+    outcome = ", ".join(f"{count} {name}" for name, count in counts.items())
+    word = "[green]as expected[/]" if footer.exit == 0 else "[bold red]NOT as expected[/]"
+    missing = f", {footer.not_run} not run" if footer.not_run else ""
+    yield f"outcomes: {outcome}{missing} · {footer.seconds:.1f} s · {word}"
+
+
+def tolerance_table(lines: Sequence[ToleranceLine]) -> Table:
+    """The tolerance report."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("implementation", "dtype", "family", "quantity"):
+        table.add_column(name, no_wrap=True)
+    for name in ("points", "budget", "worst ULP", "rtol (atol=0)", "atol (rtol=0)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("no tolerance")
+    for line in lines:
+        table.add_row(
+            escape(line.implementation.removesuffix("/eager/cpu")),
+            line.dtype,
+            line.family,
+            line.quantity,
+            str(line.points),
+            f"{line.budget:g}",
+            error_text(line.worst_ulp),
+            "none" if line.rtol is None else f"{line.rtol:.3g}",
+            "none" if line.atol is None else f"{line.atol:.3g}",
+            ", ".join(f"{count} {what}" for what, count in line.no_tolerance.items()) or "-",
+        )
+    return table

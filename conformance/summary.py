@@ -1,0 +1,263 @@
+"""What a run record says, condensed: the scoreboard and the findings by cause.  Every renderer shows these."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from conformance.cases import NUMERIC
+from conformance.formats import FORMATS
+from conformance.literals import text_of
+from conformance.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
+
+#: Order of quantities and signatures when findings are listed.
+_QUANTITY_ORDER = ("acceptance", "value", "contract", "result-dtype", "result-shape", "inputs-unchanged", *NUMERIC[1:])
+
+
+@dataclass
+class Cell:
+    """Counts of checks: `conforms` and `by_contract` are never added up."""
+
+    conforms: int = 0
+    by_contract: int = 0
+    rejects: int = 0
+    checks: int = 0
+
+    def add(self, check: CheckLine) -> None:
+        """Count one check."""
+        self.checks += 1
+        self.conforms += check.verdict == "conforms"
+        self.by_contract += check.verdict == "by-contract"
+        self.rejects += check.verdict == "rejects"
+
+
+@dataclass
+class Row:
+    """One implementation on the scoreboard.
+
+    `worst_ulp` is the largest condition-scaled error of values inside the domain against the ideal, `worst_contract`
+    that against the nearer of ideal and contract; None where nothing was measured.
+    `out_of_range` tells what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where untested.
+    """
+
+    implementation: str
+    cells: dict[str, Cell] = field(default_factory=dict)
+    worst_ulp: float | None = None
+    worst_contract: float | None = None
+    out_of_range: str = ""
+    new: int = 0
+    recorded: int = 0
+    fixed: int = 0
+
+
+def scoreboard(record: RunRecord) -> list[Row]:
+    """One row for each implementation that was run, in the order of the header."""
+    rows = {one.id: Row(one.id) for one in record.header.implementations}
+    answers: dict[str, set[str]] = {}
+    for check in record.checks:
+        row = rows[check.implementation]
+        row.cells.setdefault(check.family, Cell()).add(check)
+        row.new += check.outcome == "new"
+        row.recorded += check.outcome == "recorded"
+        row.fixed += check.outcome == "fixed"
+        if check.quantity == "value":
+            row.worst_ulp = _largest(row.worst_ulp, check.ulp)
+            row.worst_contract = _largest(row.worst_contract, check.contract_ulp or check.ulp)
+        if check.quantity == "acceptance" and check.family == "out-of-range-labels":
+            answers.setdefault(check.implementation, set()).update(_answers(check, record))
+    for name, seen in answers.items():
+        rows[name].out_of_range = seen.pop() if len(seen) == 1 else "mixed" if seen else ""
+    return [row for row in rows.values() if row.cells]
+
+
+def _largest(old: float | None, values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max([*known, old or 0.0]) if known else old
+
+
+def _answers(check: CheckLine, record: RunRecord) -> set[str]:
+    """rejects or accepts, over the elements whose label lies outside [0, 1]."""
+    inputs = index_inputs(record)[check.case, check.dtype]
+    outside = [not 0.0 <= float(text_of(int(bits, 16), FORMATS[check.dtype])) <= 1.0 for bits in inputs.inputs["label"]]
+    verdicts = check.verdicts or (check.verdict,) * len(check.elements)
+    if len(verdicts) != len(outside):
+        return {"rejects" if verdicts[0] == "rejects" else "accepts"} if any(outside) else set()
+    return {"rejects" if v == "rejects" else "accepts" for v, out in zip(verdicts, outside, strict=True) if out}
+
+
+def index_inputs(record: RunRecord) -> dict[tuple[str, str], InputsLine]:
+    """The inputs of a record by case and dtype."""
+    cached = _INDEXED.get(id(record))
+    if cached is None or cached[0] is not record:
+        cached = (record, {(line.case, line.dtype): line for line in record.inputs})
+        _INDEXED.clear()
+        _INDEXED[id(record)] = cached
+    return cached[1]
+
+
+_INDEXED: dict[int, tuple[RunRecord, dict[tuple[str, str], InputsLine]]] = {}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One element of a finding, spelled out."""
+
+    case: str
+    element: str
+    implementation: str
+    dtype: str
+    quantity: str
+    what: str
+    inputs: dict[str, tuple[str, str]]
+    got: tuple[str, str]
+    ideal: str
+    contract: str
+    ulp: float | None
+    detail: str
+    note: str
+
+    @property
+    def command(self) -> str:
+        """A command that shows it again."""
+        words = ["bce-conformance", "explain", self.case, self.implementation, "--dtype", self.dtype]
+        return " ".join(shlex.quote(word) for word in words)
+
+
+@dataclass
+class CauseSummary:
+    """All elements of a run with one cause and one outcome."""
+
+    cause: str
+    outcome: str
+    elements: int = 0
+    checks: int = 0
+    dtypes: dict[str, None] = field(default_factory=dict)
+    implementations: dict[str, None] = field(default_factory=dict)
+    worst_ulp: float | None = None
+    example: Example | None = None
+    title: str = ""
+    kind: str = ""
+    links: tuple[str, ...] = ()
+    reason: str = ""
+    _rank: tuple[int, ...] = ()
+
+
+def causes(record: RunRecord) -> list[CauseSummary]:
+    """Findings by cause: new ones first, then fixed, then recorded, each in the order of `_rank_cause`."""
+    known = {line.cause: line for line in record.causes}
+    found: dict[tuple[str, str], CauseSummary] = {}
+    for check in record.checks:
+        positions = {element: index for index, element in enumerate(check.elements)}
+        for finding in check.findings:
+            one = found.setdefault((finding.cause, finding.outcome), CauseSummary(finding.cause, finding.outcome))
+            _add(one, check, finding, positions.get(finding.element, 0), record)
+        for cause_id in {finding.cause for finding in check.findings}:
+            for outcome in ("new", "recorded", "fixed"):
+                if (cause_id, outcome) in found:
+                    found[cause_id, outcome].checks += 1
+    for one in found.values():
+        _describe(one, known)
+    order = {"new": 0, "fixed": 1, "recorded": 2}
+    return sorted(found.values(), key=lambda one: (order[one.outcome], *_rank_cause(one)))
+
+
+def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: int, record: RunRecord) -> None:
+    one.elements += 1
+    one.dtypes[check.dtype] = None
+    one.implementations[check.implementation] = None
+    error = check.ulp[position] if position < len(check.ulp) else None
+    if error is not None:
+        one.worst_ulp = max(one.worst_ulp or 0.0, error)
+    if finding.outcome == "fixed":
+        return
+    line = index_inputs(record)[check.case, check.dtype]
+    text = _inputs_text(line, line.elements.index(finding.element) if finding.element in line.elements else None)
+    # A single element in the dtype most people train in, a plain failure, the plainest numbers: the best example.
+    rank = (
+        0 if finding.note else 1,
+        0 if finding.element in line.elements else 1,
+        ("float32", "float16", "bfloat16", "float64").index(check.dtype),
+        _quantity_rank(check.quantity),
+        0 if finding.what != "inaccurate" else 1,
+        sum(len(decimal) for decimal, _ in text.values()),
+    )
+    if one.example is None or rank < one._rank:
+        one._rank = rank
+        one.example = _example(check, finding, position, line, text, error)
+
+
+def _inputs_text(line: InputsLine, position: int | None) -> dict[str, tuple[str, str]]:
+    """(decimal, hexadecimal) of each input at an element, or of all elements."""
+    fmt = FORMATS[line.dtype]
+    if position is not None:
+        return {name: (text_of(int(bits[position], 16), fmt), bits[position]) for name, bits in line.inputs.items()}
+    return {
+        name: (f"[{', '.join(text_of(int(one, 16), fmt) for one in bits)}]", " ".join(bits))
+        for name, bits in line.inputs.items()
+    }
+
+
+def _example(
+    check: CheckLine,
+    finding: FindingLine,
+    position: int,
+    line: InputsLine,
+    text: dict[str, tuple[str, str]],
+    error: float | None,
+) -> Example:
+    bits = check.bits[position] if position < len(check.bits) else ""
+    fmt = FORMATS.get(check.result_dtype)
+    got = (text_of(int(bits, 16), fmt), bits) if bits and fmt else ("", "")
+    numeric = "value" if check.quantity == "contract" else check.quantity
+    ideal = line.ideal.get(numeric, ()) if numeric in NUMERIC else ()
+    return Example(
+        check.case,
+        finding.element,
+        check.implementation,
+        check.dtype,
+        check.quantity,
+        finding.what,
+        text,
+        got,
+        number(ideal[position]) if position < len(ideal) else "",
+        number(finding.contract) if finding.contract and finding.contract not in ideal[position : position + 1] else "",
+        error,
+        check.details[0] if check.details else "",
+        finding.note,
+    )
+
+
+def number(hexadecimal: str) -> str:
+    """A hexadecimal float64 with at most nine significant digits, enough for a reader and for any float32."""
+    return f"{float.fromhex(hexadecimal):.9g}"
+
+
+def _describe(one: CauseSummary, known: dict[str, CauseLine]) -> None:
+    line = known.get(one.cause)
+    if line is not None:
+        one.title, one.kind, one.links, one.reason = line.title, line.kind, line.links, line.reason
+
+
+def _quantity_rank(quantity: str) -> int:
+    return _QUANTITY_ORDER.index(quantity) if quantity in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
+
+
+def _rank_cause(one: CauseSummary) -> tuple[int, int, int, str]:
+    _, _, quantity, region, _ = one.cause.split("/")
+    kind = ("bug", "by-design", "unsupported", "").index(one.kind)
+    where = ("ordinary", "saturated", "outside", "any", "infinite", "nan").index(region)
+    return kind, _quantity_rank(quantity), where, one.cause
+
+
+def diverse(summaries: Iterable[CauseSummary], count: int) -> list[CauseSummary]:
+    """`count` of `summaries`, taking turns between backends so that none is crowded out."""
+    queues: dict[str, list[CauseSummary]] = {}
+    for one in summaries:
+        queues.setdefault(one.cause.split("/")[0], []).append(one)
+    chosen: list[CauseSummary] = []
+    while len(chosen) < count and any(queues.values()):
+        for queue in queues.values():
+            if queue and len(chosen) < count:
+                chosen.append(queue.pop(0))
+    return chosen

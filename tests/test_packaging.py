@@ -1,0 +1,185 @@
+"""What an installed copy holds and finds: the wheel, its metadata, and the pinned environment."""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from conformance import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+#: All that the parent process may import besides the standard library.
+CORE = {"click", "msgspec", "numpy", "packaging", "python-flint", "rich", "ruamel-yaml"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, built without a network by the backend that `test` installs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def contents(wheel):
+    """Path in the wheel -> bytes."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def metadata(contents):
+    """The wheel's core metadata."""
+    return email.message_from_bytes(contents[f"bce_conformance-{__version__}.dist-info/METADATA"])
+
+
+@pytest.fixture
+def installed(wheel, tmp_path):
+    """Runs Python on an unpacked wheel, outside the checkout: returns what was printed."""
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=elsewhere,
+            env=os.environ | {"PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run.site = site
+    return run
+
+
+def pins():
+    """Name -> version of constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def requirements():
+    """Every requirement of the project, with those of its extras."""
+    extras = [text for group in PROJECT["optional-dependencies"].values() for text in group]
+    found = [Requirement(text) for text in (*PROJECT["dependencies"], *extras)]
+    return [one for one in found if one.name != PROJECT["name"]]
+
+
+def below(folder, suffix):
+    """Files below a folder of the checkout, relative to it."""
+    return {file.relative_to(ROOT / folder).as_posix() for file in (ROOT / folder).rglob(f"*{suffix}")}
+
+
+def test_the_wheel_holds_every_module_and_the_type_markers(contents):
+    """Both packages are complete, and say that they are typed."""
+    for package in ("conformance", "reference"):
+        packed = {name.removeprefix(f"{package}/") for name in contents if name.startswith(f"{package}/")}
+        assert {name for name in packed if name.endswith(".py")} == below(package, ".py")
+        assert "py.typed" in packed
+
+
+@pytest.mark.parametrize("folder", ["cases", "deviations"])
+def test_the_wheel_holds_the_same_data_as_the_checkout(contents, folder):
+    """Cases and recorded deviations are packed byte for byte, none is forgotten and none is left over."""
+    prefix = f"conformance/data/{folder}/"
+    packed = {name.removeprefix(prefix): data for name, data in contents.items() if name.startswith(prefix)}
+    assert packed
+    assert packed == {name: (ROOT / folder / name).read_bytes() for name in below(folder, ".yaml")}
+
+
+def test_the_wheel_holds_the_pins_and_the_licence(contents):
+    """constraints.txt decides what counts as the pinned environment, so an installed copy needs it, too."""
+    assert contents["conformance/data/constraints.txt"] == (ROOT / "constraints.txt").read_bytes()
+    licence = contents[f"bce_conformance-{__version__}.dist-info/licenses/LICENSE"]
+    assert licence == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_wheel_holds_nothing_else(contents):
+    """No tests, benchmarks or caches travel along."""
+    info = f"bce_conformance-{__version__}.dist-info"
+    assert {name.split("/")[0] for name in contents} == {"conformance", "reference", info}
+    assert not [name for name in contents if "__pycache__" in name]
+
+
+def test_a_plain_installation_needs_no_framework_and_no_test_tool(metadata):
+    """Frameworks and test tools are extras: the core has seven light requirements."""
+    required = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
+    assert {canonicalize_name(one.name) for one in required if one.marker is None} == CORE
+
+
+def test_the_metadata_names_version_licence_and_command(metadata, contents):
+    """What a package index and an installer read."""
+    assert metadata["Name"] == "bce-conformance"
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    commands = contents[f"bce_conformance-{__version__}.dist-info/entry_points.txt"].decode()
+    assert "bce-conformance = conformance.cli:main" in commands
+
+
+def test_every_requirement_is_pinned_to_a_version_that_satisfies_it():
+    """`make` installs under constraints.txt; a requirement without a pin would float."""
+    pinned = {canonicalize_name(name): version for name, version in pins().items()}
+    for one in requirements():
+        assert one.specifier.contains(pinned[canonicalize_name(one.name)]), one
+
+
+def test_pins_are_exact_and_name_no_place():
+    """Lines are `name==version`, sorted and unique, so that any index and any local wheel will do."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line) for line in pinned)
+    names = [line.split("==")[0].lower() for line in pinned]
+    assert names == sorted(set(names))
+
+
+def test_an_installed_copy_finds_its_own_data_outside_a_checkout(installed):
+    """Nothing depends on the current folder being the checkout."""
+    printed = installed(
+        "-c",
+        "import json; from conformance import cases, deviations, pinned;"
+        "print(json.dumps([str(cases.default_folder()), str(deviations.default_folder()), pinned.versions()]))",
+    )
+    case_folder, deviation_folder, versions = json.loads(printed)
+    assert Path(case_folder) == installed.site / "conformance/data/cases"
+    assert Path(deviation_folder) == installed.site / "conformance/data/deviations"
+    assert versions["torch"] == pins()["torch"]
+
+
+def test_an_installed_copy_lists_the_cases_of_the_question(installed):
+    """The command works on packaged data."""
+    assert "question/hard" in installed("-m", "conformance", "list", "cases")
+
+
+@pytest.mark.slow
+def test_an_installed_copy_passes_its_own_lint(installed):
+    """Packaged cases and deviations satisfy the checks that the checkout's do."""
+    installed("-m", "conformance", "lint")
+
+
+@pytest.mark.slow
+def test_an_installed_copy_runs_its_workers(installed):
+    """A worker is started from the installed files: the NumPy backend judges the question's cases."""
+    installed("-m", "conformance", "run", "--backend", "numpy", "--case", "*question/*")
