@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flint
@@ -20,14 +20,18 @@ WANTED = 120
 
 
 def escalate(form: str, quantity: str, arrays: Sequence[Any], found: Reference, share: float) -> Reference:
-    """`found` with every point recomputed whose bound exceeds `share` float64 ULPs; what fails keeps its bound."""
+    """`found` with every point recomputed whose bound exceeds `share` float64 ULPs; what fails keeps its bound.
+
+    At infinite inputs the special values decide, which are exact.
+    """
     scale = np.maximum(np.abs(found.hi), found.scale)
     doubtful = np.isfinite(found.hi) & (found.bound > share * ulp(scale, FORMATS["float64"]))
     if not doubtful.any():
         return found
     columns = [np.array(field) for field in found]
     for index in np.flatnonzero(doubtful):
-        certified = exact(form, quantity, *(float(array[index]) for array in arrays))
+        inputs = [float(array[index]) for array in arrays]
+        certified = exact(form, quantity, *inputs) if np.isfinite(inputs).all() else (found.hi[index], found.lo[index])
         if certified is not None:
             columns[0][index], columns[1][index] = certified
             columns[2][index] = 0.0
@@ -40,7 +44,10 @@ def exact(form: str, quantity: str, p: float, y: float, w: float, q: float) -> t
     try:
         for precision in PRECISIONS:
             flint.ctx.prec = precision
-            value = _FORMULA[form, quantity](arb(p), arb(y), arb(w), arb(q))
+            # dL/dy is the loss with the coefficients' derivatives by y in place of the coefficients.
+            by_label = quantity == "gradient-label"
+            a, b = (arb(w) * q, -arb(w)) if by_label else (arb(w) * q * y, w * (1 - arb(y)))
+            value = _FORMULA[form, "value" if by_label else quantity](arb(p), a, b)
             if value.is_exact() or value.rel_accuracy_bits() >= WANTED:
                 return _split(value)
     finally:
@@ -61,13 +68,21 @@ def _sigmoid(x: arb) -> arb:
     return 1 / (1 + (-x).exp())
 
 
+def _sum(a: arb, positive: Callable[[], arb], b: arb, negative: Callable[[], arb]) -> arb:
+    """a·positive + b·negative; a coefficient 0 annihilates its term, which then need not exist."""
+    total = arb(0)
+    if a != 0:
+        total += a * positive()
+    if b != 0:
+        total += b * negative()
+    return total
+
+
 _FORMULA: dict[tuple[str, str], Any] = {
-    ("logits", "value"): lambda z, y, w, q: w * (q * y * _softplus(-z) + (1 - y) * _softplus(z)),
-    ("logits", "gradient-prediction"): lambda z, y, w, q: w * ((1 - y) * _sigmoid(z) - q * y * _sigmoid(-z)),
-    ("logits", "gradient-label"): lambda z, y, w, q: w * (q * _softplus(-z) - _softplus(z)),
-    ("logits", "second-derivative"): lambda z, y, w, q: w * (q * y + 1 - y) * _sigmoid(z) * _sigmoid(-z),
-    ("probabilities", "value"): lambda p, y, w, q: -w * (q * y * p.log() + (1 - y) * (-p).log1p()),
-    ("probabilities", "gradient-prediction"): lambda p, y, w, q: w * ((1 - y) / (1 - p) - q * y / p),
-    ("probabilities", "gradient-label"): lambda p, y, w, q: w * ((-p).log1p() - q * p.log()),
-    ("probabilities", "second-derivative"): lambda p, y, w, q: w * (q * y / p**2 + (1 - y) / (1 - p) ** 2),
+    ("logits", "value"): lambda z, a, b: _sum(a, lambda: _softplus(-z), b, lambda: _softplus(z)),
+    ("logits", "gradient-prediction"): lambda z, a, b: _sum(-a, lambda: _sigmoid(-z), b, lambda: _sigmoid(z)),
+    ("logits", "second-derivative"): lambda z, a, b: (a + b) * _sigmoid(z) * _sigmoid(-z),
+    ("probabilities", "value"): lambda p, a, b: _sum(-a, lambda: p.log(), -b, lambda: (-p).log1p()),
+    ("probabilities", "gradient-prediction"): lambda p, a, b: _sum(-a, lambda: 1 / p, b, lambda: 1 / (1 - p)),
+    ("probabilities", "second-derivative"): lambda p, a, b: _sum(a, lambda: p**-2, b, lambda: (1 - p) ** -2),
 }

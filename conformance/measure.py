@@ -91,8 +91,10 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     hi = exact.hi
     shift = _shift(got, hi, limits)
     distance = _distance(got, exact, limits, shift)
-    plain = distance / _ulp(hi, limits, shift)
-    scaled = distance / _ulp(exact.scale, limits, shift)
+    # The ULP is that of the unrounded value, which lies in the binade below hi where lo takes it there.
+    magnitude = np.where(-exact.lo * np.sign(hi) > exact.bound, np.nextafter(np.abs(hi), 0.0), np.abs(hi))
+    plain = distance / _ulp(magnitude, limits, shift)
+    scaled = distance / _ulp(np.where(exact.scale == np.abs(hi), magnitude, exact.scale), limits, shift)
     equal = (got == hi) & ((exact.lo == 0) | ~np.isfinite(hi)) | np.isnan(got) & np.isnan(hi) | _overflowed(got, hi, limits)
     plain = np.where(equal, 0.0, plain)
     scaled = np.where(equal, 0.0, scaled)

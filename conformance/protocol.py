@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -39,6 +39,8 @@ def write(stream: BinaryIO, header: Dict[str, Any], arrays: Sequence[Tensor] = (
     header["arrays"] = []
     for tensor in arrays:
         bits = np.ascontiguousarray(tensor.bits)
+        if bits.dtype.hasobject:
+            raise ProtocolError("object arrays are not transported")
         header["arrays"].append([tensor.dtype, bits.dtype.str, list(tensor.bits.shape)])
         payload.append(bits.tobytes())
     body = b"".join(payload)
@@ -55,19 +57,31 @@ def read(stream: BinaryIO) -> Optional[Message]:
     text_length, body_length = _LENGTHS.unpack(prefix)
     if text_length > LIMIT or body_length > LIMIT:
         raise ProtocolError("impossible length %d + %d" % (text_length, body_length))
-    header = json.loads(_exactly(stream, text_length).decode("utf-8"))
-    body = _exactly(stream, body_length)
-    arrays = []
+    text, body = _exactly(stream, text_length), _exactly(stream, body_length)
+    try:
+        header = json.loads(text.decode("utf-8"))
+        return Message(header, list(_arrays(header.pop("arrays"), body)))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ProtocolError("not a message: %s: %s" % (type(error).__name__, error)) from None
+
+
+def _arrays(items: Any, body: bytes) -> Iterator[Tensor]:
+    """The tensors that a header lists, which must use up the payload."""
     offset = 0
-    for dtype, storage, shape in header.pop("arrays"):
+    for dtype, storage, shape in items:
         kind = np.dtype(storage)
         if kind.hasobject:
             raise ProtocolError("object arrays are not transported")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = 1
+        for length in shape:
+            count *= length
+        if count < 0 or offset + count * kind.itemsize > len(body):
+            raise ProtocolError("impossible shape %s" % (shape,))
         bits = np.frombuffer(body, dtype=kind, count=count, offset=offset).reshape(shape)
         offset += count * kind.itemsize
-        arrays.append(Tensor(dtype, bits))
-    return Message(header, arrays)
+        yield Tensor(dtype, bits)
+    if offset != len(body):
+        raise ProtocolError("%d bytes of the payload belong to no array" % (len(body) - offset))
 
 
 def _exactly(stream: BinaryIO, count: int, at_start: bool = False) -> bytes:

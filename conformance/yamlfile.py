@@ -105,6 +105,8 @@ def _plain(node: Node, file: Path, path: tuple[str | int, ...], lines: Lines) ->
     if isinstance(node, MappingNode):
         return _mapping(node, file, path, lines)
     if isinstance(node, SequenceNode):
+        if str(node.tag) != _TAG + "seq":
+            raise at(file, lines[path], f"tags are not allowed (got {node.tag})")
         return [_plain(child, file, (*path, index), lines) for index, child in enumerate(node.value)]
     assert isinstance(node, ScalarNode)
     kind = str(node.tag).removeprefix(_TAG)

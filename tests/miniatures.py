@@ -2,7 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 from hypothesis import settings
+
+from conformance.cases import Case, Element, Located, Suite
+from conformance.contracts import Contract, Source
+from conformance.formats import FORMATS, Tensor, encode
+from conformance.judge import Judge, Judged
+from conformance.observation import Observation, Observed
+from conformance.plan import Implementation, Inputs, Plan, Request
 
 #: Every run tries the same examples, however slow the machine is.
 deterministic = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+
+#: A source of a contract's field, for implementations that nobody wrote documentation for.
+SOURCE = Source("it says so", "https://example.org/documentation")
+
+DERIVED = ("gradient-prediction", "gradient-label", "second-derivative")
+
+
+def case(*elements: tuple[str, str], name: str = "small/one", form: str = "probabilities", **fields: Any) -> Case:
+    """A case of (prediction, label) pairs, whose elements are called e0, e1, ..."""
+    made = tuple(Element(f"e{index}", prediction, label) for index, (prediction, label) in enumerate(elements))
+    fields.setdefault("elements", made)
+    return Case(id=name, why="it exists for this test", form=form, flags=(), **fields)  # type: ignore[arg-type]
+
+
+def located(one: Case, family: str = "small") -> Located:
+    """A case with a place."""
+    return Located(one, family, Path("small.yaml"), 1)
+
+
+def suite(*cases: Case) -> Suite:
+    """A suite of some cases."""
+    return Suite(Path("cases"), tuple(located(one) for one in cases), {}, "digest")
+
+
+def implementation(contract: Contract = (), **fields: Any) -> Implementation:
+    """The implementation `stub/loss/eager/cpu` of everything, unless fields say otherwise."""
+    given: dict[str, Any] = {
+        "adapter": "stub",
+        "entry": "loss",
+        "mode": "eager",
+        "device": "cpu",
+        "form": "probabilities",
+        "dtypes": tuple(FORMATS),
+        "options": ("weight", "pos_weight"),
+        "reductions": ("none", "mean", "sum"),
+        "quantities": ("value", *DERIVED),
+    } | fields
+    key = f"{given['entry']}/{given['mode']}/{given['device']}"
+    return Implementation(key=key, contract=contract, **given)
+
+
+def request(
+    one: Case, by: Implementation | None = None, dtype: str = "float32", quantities: Sequence[str] = ("value",)
+) -> Request:
+    """A request of a case, on the stub without a contract unless another is given."""
+    chosen = by or implementation(form=one.form)
+    return Request(located(one), chosen, Inputs(one, dtype), tuple(quantities))
+
+
+def plan(requests: Sequence[Request]) -> Plan:
+    """A plan of requests."""
+    cases = {one.case.id: one.case for one in requests}
+    return Plan(suite(*cases.values()), tuple({one.implementation: None for one in requests}), tuple(requests))
+
+
+def tensor(values: Any, dtype: str = "float32") -> Tensor:
+    """A tensor of float64 values, rounded."""
+    return encode(np.asarray(values, dtype=np.float64), dtype)
+
+
+def returned(values: Any, dtype: str = "float32", **fields: Any) -> Observation:
+    """An observation of a returned tensor."""
+    result = values if isinstance(values, Tensor) else tensor(values, dtype)
+    return Observation("returned", tensor=result, **fields)
+
+
+def raised(type_: str = "RuntimeError", message: str = "no", control: bool = True) -> Observation:
+    """An observation of an exception; `control` tells whether the paired control succeeded."""
+    return Observation("raised", type=type_, message=message, control=control)
+
+
+CRASHED = Observation("crashed", message="the process was ended by SIGABRT")
+TIMED_OUT = Observation("timed-out", message="no answer within 1 s")
+
+
+def judged(asked: Request, *seen: Observation, quantity: str | None = None) -> Judged:
+    """The one check of a request, from the observations of its numeric quantity."""
+    checks = judged_all([asked], [{asked.numeric[0]: seen}])
+    if quantity is not None:
+        checks = [check for check in checks if check.quantity == quantity]
+    (check,) = checks
+    return check
+
+
+def judged_all(asked: Sequence[Request], observed: Sequence[dict[str, Observed] | None]) -> list[Judged]:
+    """All checks of some requests."""
+    return Judge(asked).judge(observed)
+
+

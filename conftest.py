@@ -1,0 +1,224 @@
+"""Every check of `cases/` as a pytest item, by the same plan, workers and judge as `bce-conformance run`.
+
+The requests of all selected items run once, before the first item; an item then looks up its verdict.  A recorded
+deviation is an expected failure with its link as reason; it is strict where the backend has the pinned versions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import cases, record
+from conformance import run as runs
+from conformance.cli import options_from, record_from
+from conformance.commands.run import last_run
+from conformance.plan import Plan, Request
+from conformance.pool import Backend
+from conformance.record import CheckLine
+from conformance.summary import causes
+
+#: Filters and settings, named as on the command line: (option, whether it repeats, help).
+OPTIONS = (
+    ("--adapter", True, "adapter file"),
+    ("--python", True, "BACKEND=INTERPRETER"),
+    ("--backend", True, "backends to run (glob)"),
+    ("--implementation", True, "implementations (glob)"),
+    ("--case", True, "cases (glob on the id or the family)"),
+    ("--flag", True, "cases with this flag (glob)"),
+    ("--dtype", True, "dtypes of the inputs"),
+    ("--quantity", True, "quantities"),
+    ("--deviations", True, "more recorded deviations"),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The filters of `bce-conformance run`."""
+    group = parser.getgroup("bce-conformance")
+    for name, _, text in OPTIONS:
+        group.addoption(name, action="append", default=[], dest=f"bce_{name[2:]}", help=text)
+    group.addoption("--timeout-request", type=float, default=60.0, dest="bce_timeout", help="seconds for one request")
+    group.addoption("--worker-jobs", type=int, default=None, dest="bce_jobs", help="workers at once")
+    group.addoption("--strict-deviations", action="store_true", dest="bce_strict", help="fixed deviations fail anywhere")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse -n: every xdist process would import all frameworks and run all requests."""
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("-n is refused: the checks run in one process per backend already, see --worker-jobs")
+    config.stash[SESSION] = Checks(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A case file of the suite holds items; `flags.yaml` and other YAML files do not."""
+    checks = parent.config.stash[SESSION]
+    if file_path.suffix == ".yaml" and file_path.resolve() in checks.files:
+        return CaseFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]  # pytest's factory is untyped
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Run the requests of all selected checks at once."""
+    if not session.config.option.collectonly and not session.testsfailed:
+        session.config.stash[SESSION].run([item for item in session.items if isinstance(item, Check)])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """New and fixed causes, and where the record is."""
+    done = config.stash[SESSION].done
+    if done is None:
+        return
+    terminalreporter.section("bce-conformance")
+    for one in causes(done.record):
+        if one.outcome != "recorded":
+            terminalreporter.write_line(f"{one.outcome}: {one.cause} ({one.elements} elements)")
+    terminalreporter.write_line(f"run record: {last_run}")
+
+
+class Checks:
+    """The plan of this session, and the run once it was made."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.folder = config.rootpath / "cases"
+        self.suite = cases.load_suite(self.folder)
+        self.files = {located.file.resolve() for located in self.suite.cases}
+        self.done: runs.Run | None = None
+        self.lines: dict[str, CheckLine] = {}
+        self._planned: tuple[tuple[Backend, ...], Plan] | None = None
+
+    @property
+    def options(self) -> runs.Options:
+        """The options of a run, from those of pytest."""
+        given = self.config.option
+        arguments: dict[str, Any] = {name: tuple(getattr(given, f"bce_{name}")) for name in ("backend", "implementation")}
+        arguments |= {name: tuple(getattr(given, f"bce_{name}")) for name in ("flag", "dtype", "quantity")}
+        arguments |= {
+            "case_patterns": tuple(given.bce_case),
+            "adapters": tuple(Path(file) for file in given.bce_adapter),
+            "interpreters": tuple(given.bce_python),
+            "timeout": given.bce_timeout,
+            "jobs": given.bce_jobs,
+        }
+        return options_from(arguments, given.bce_strict)
+
+    def plan(self) -> Plan:
+        """The plan, made once."""
+        if self._planned is None:
+            with runs.open_pool(self.options) as pool:
+                backends = runs.discover(pool, self.options)
+            self._planned = backends, runs.planned(backends, self.suite, self.options)
+        return self._planned[1]
+
+    def run(self, items: list[Check]) -> None:
+        """Run the requests that `items` need."""
+        if not items or self._planned is None:
+            return
+        backends, plan = self._planned
+        wanted = {id(item.request): item.request for item in items}
+        chosen = Plan(plan.suite, plan.implementations, tuple(wanted.values()), plan.not_offered)
+        known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
+        with runs.open_pool(self.options) as pool:
+            self.done = runs.execute(pool, backends, chosen, known, self.options)
+        record.write(self.done.record, last_run)
+        self.lines = {line.id: line for line in self.done.record.checks}
+        if self.done.record.interrupted:
+            raise KeyboardInterrupt
+
+    def strict(self, backend: str) -> bool:
+        """Whether a recorded deviation that no longer shows fails for `backend`."""
+        assert self.done is not None
+        pinned = {line.name for line in self.done.record.header.backends if line.pinned}
+        return self.config.option.bce_strict or backend in pinned
+
+
+SESSION = pytest.StashKey[Checks]()
+
+
+class CaseFile(pytest.File):
+    """A case file: the checks of its cases."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Items in the order of the plan."""
+        here = self.path.resolve()
+        for request in self.config.stash[SESSION].plan().requests:
+            if request.located.file.resolve() == here:
+                yield from self._items(request)
+
+    def _items(self, request: Request) -> Iterator[pytest.Item]:
+        for quantity in request.quantities:
+            name = request.check_id(quantity)
+            yield Check.from_parent(self, name=name, request=request, quantity=quantity)
+
+
+class Check(pytest.Item):
+    """One check."""
+
+    def __init__(self, *, request: Request, quantity: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.request = request
+        self.quantity = quantity
+
+    def runtest(self) -> None:
+        """Look up the verdict: skip what was not run, expect what is recorded, fail what is new."""
+        checks = self.config.stash[SESSION]
+        assert checks.done is not None
+        adapter = self.request.implementation.adapter
+        line = checks.lines.get(self.name)
+        if line is None:
+            absent = checks.done.opened[adapter].absent if adapter in checks.done.opened else None
+            if absent is None:
+                raise NotRun(f"{self.name} was not run")
+            pytest.skip(f"{adapter} is absent: {absent}")
+        if line.outcome == "new" or (line.outcome == "fixed" and checks.strict(adapter)):
+            raise NotAsExpected(line)
+        if line.outcome == "recorded":
+            pytest.xfail(self._reason(line, checks.done))
+
+    def _reason(self, line: CheckLine, done: runs.Run) -> str:
+        known = {one.cause: one for one in done.record.causes}
+        found = [known[cause] for cause in dict.fromkeys(finding.cause for finding in line.findings) if cause in known]
+        return "; ".join(f"{one.title} ({' '.join(one.links) or one.reason})" for one in found)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What deviates, element by element, and a command that shows it."""
+        if isinstance(excinfo.value, NotAsExpected):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """File, line and id of the case."""
+        return self.path, self.request.located.line - 1, self.name
+
+
+class NotRun(Exception):
+    """A check that was planned has no result: the harness failed."""
+
+
+class NotAsExpected(AssertionError):
+    """A check with a new or a fixed finding."""
+
+    def __init__(self, line: CheckLine) -> None:
+        lines = [f"{line.id}: {line.verdict}, {line.outcome}"]
+        for finding in line.findings:
+            position = line.elements.index(finding.element) if finding.element in line.elements else 0
+            error = line.ulp[position] if position < len(line.ulp) else None
+            bits = line.bits[position] if position < len(line.bits) else ""
+            lines.append(
+                f"  {finding.outcome} {finding.element}: {finding.what}, got 0x{bits or '-'}"
+                f"{'' if error is None else f', {error:.6g} ULP'} {finding.note} [{finding.cause}]"
+            )
+            if finding.outcome == "fixed":
+                lines.append("  recorded but not seen: fixed upstream? then remove it from the record")
+        lines += [f"  {text}" for text in line.details]
+        lines.append(f"  bce-conformance explain '{line.case}' '{line.implementation}' --dtype {line.dtype}")
+        super().__init__("\n".join(lines))
+
+
+if any(name in sys.modules for name in ("torch", "tensorflow", "jax", "keras")):
+    raise RuntimeError("a framework is loaded in the parent process, where its settings could reach the reference")
