@@ -27,8 +27,8 @@ from conformance.plan import QUANTITIES, Plan, Request
 Kind = Literal["bug", "by-design", "unsupported"]
 Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z-]+/[a-z]+/[a-z-]+$")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-#: A class of `judge.Finding.what`, or the largest error in ULP with which an element may be inaccurate.
-Expected = Annotated[str, Meta(pattern=r"^([a-z][a-z-]*|[0-9.]+(e\+?[0-9]+)?)$")]
+#: Classes of `judge.Finding.what` joined by `|`, or the largest error in ULP with which an element may be inaccurate.
+Expected = Annotated[str, Meta(pattern=r"^([a-z][a-z|-]*|[0-9.]+(e\+?[0-9]+)?)$")]
 
 
 class Selector(Struct, frozen=True, forbid_unknown_fields=True):
@@ -242,7 +242,7 @@ def _differs(entry: _Entry, check: Judged, element: str, what: str, cause: str) 
     if cause != entry.deviation.id:
         return f"recorded as {entry.deviation.id}"
     if not entry.expected[0].isdigit():
-        return "" if what == entry.expected else f"recorded as {entry.expected}, now {what}"
+        return "" if what in entry.expected.split("|") else f"recorded as {entry.expected}, now {what}"
     if what not in ("inaccurate", "zero", "sign"):
         return f"recorded as inaccurate up to {entry.expected} ULP, now {what}"
     error = check.scaled[check.elements.index(element)]

@@ -15,14 +15,16 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from conformance import record as records
 from conformance.errors import InputError
-from conformance.measure import CLASSES
 from conformance.record import CheckLine, FindingLine, RunRecord
 
 #: A recorded bound is at most so many times the error that was seen.
 MARGIN = 1.5
 
-#: (implementation, case, dtype, quantity) -> element -> class or largest error, for one run.
-Seen = dict[tuple[str, str, str, str], dict[str, str | float]]
+#: (implementation, case, dtype, quantity) -> element -> (class, error in ULP), for one run.
+Seen = dict[tuple[str, str, str, str], dict[str, tuple[str, float | None]]]
+
+#: Classes that are errors of a size; `inaccurate` is recorded by its bound.
+_SIZED = {"inaccurate", "zero", "sign"}
 
 
 @dataclass(frozen=True)
@@ -79,29 +81,25 @@ def _seen(run: RunRecord) -> dict[str, Seen]:
     return found
 
 
-def _expected(check: CheckLine, finding: FindingLine) -> str | float:
-    """The class of a finding, or its error in ULP where that is what is recorded."""
-    if finding.what in CLASSES and finding.what in ("inaccurate", "sign"):
-        error = check.ulp[check.elements.index(finding.element)]
-        if error is not None and finding.what == "inaccurate":
-            return error
-    return finding.what
+def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None]:
+    """The class of a finding and its error, where it has one."""
+    position = check.elements.index(finding.element)
+    return finding.what, check.ulp[position] if position < len(check.ulp) else None
 
 
 def _bound(errors: Sequence[float]) -> str:
     """MARGIN times the largest error seen, rounded up to two digits."""
     value = max(errors) * MARGIN
     step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return f"{math.ceil(value / step) * step:.2g}".replace("e+0", "e+").replace("e+", "e+")
+    return f"{math.ceil(value / step) * step:.2g}"
 
 
-def _merged(values: Sequence[str | float]) -> str:
-    """What is expected of an element that runs saw as `values`."""
-    errors = [value for value in values if isinstance(value, float)]
-    words = {value for value in values if isinstance(value, str)}
-    if not errors and len(words) == 1:
-        return words.pop()
-    return _bound(errors or [1.0])
+def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
+    """What is expected of an element that runs saw as `seen`: a bound, a class, or classes joined by `|`."""
+    words = list(dict.fromkeys(what for what, _ in seen))
+    if words == ["inaccurate"] or (len(words) > 1 and set(words) <= _SIZED):
+        return _bound([error for _, error in seen if error is not None])
+    return "|".join(sorted(words))
 
 
 def _selectors(seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
@@ -176,7 +174,8 @@ def _flow(selector: dict[str, Any]) -> CommentedMap:
 
 
 def _scalar(value: str) -> Any:
-    return float(value) if value[0].isdigit() and "e" not in value and "." in value else int(value) if value.isdigit() else value
+    """A plain number where YAML would read one, so that the file shows no quotes."""
+    return YAML(typ="safe").load(value) if value[0].isdigit() else value
 
 
 def _plain(node: Any) -> Any:
