@@ -208,11 +208,13 @@ SIGNATURE = {
 def cause(request: Request, quantity: str, region: str, what: str) -> str:
     """backend/entry/quantity/region/signature: the same for every version, CPU, dtype, mode, case and element.
 
-    An exception, or the lack of one, is about acceptance, whichever quantity met it; dtype, shape and changed inputs
-    do not depend on where the inputs lie.
+    An exception, or the lack of one, is about acceptance, whichever quantity met it; so is the end of a process, which,
+    like dtype, shape and changed inputs, does not depend on where the inputs lie.
     """
     if what in ("raised", "accepted", "unsupported"):
         quantity = "acceptance"
+    if what in ("crashed", "timed-out"):
+        quantity, region = "acceptance", "any"
     if what in ("result-dtype", "result-shape", "changed"):
         quantity, region = ("inputs-unchanged" if what == "changed" else what), "any"
     return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"

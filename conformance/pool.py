@@ -33,6 +33,9 @@ OPEN_LIMIT = 300.0
 #: After so many crashes or time-outs of one implementation its remaining requests are not tried.
 PATIENCE = 3
 
+#: Seconds between two looks whether a silent worker is still alive.
+LOOK_EVERY = 0.5
+
 #: Threads of every numeric library in a worker: results are then the same from run to run.
 SINGLE_THREADED = {
     name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -92,6 +95,7 @@ class Worker:
             os.close(child_write)
         self._outgoing = os.fdopen(self._write_fd, "wb")
         self._deadline = 0.0
+        self._at_end = False
 
     def receive(self, limit: float) -> Message:
         """The next message within `limit` seconds.  Raises Ended."""
@@ -101,7 +105,10 @@ class Worker:
         except TimeoutError:
             self.kill()
             raise Ended(Observation("timed-out", message=f"no answer within {limit:g} s")) from None
-        except (protocol.ProtocolError, ValueError):
+        except protocol.ProtocolError as error:
+            if not self._at_end:
+                self.kill()
+                raise Ended(Observation("crashed", message=f"wrote into the pipe of the suite: {error}")) from None
             message = None
         if message is None:
             raise Ended(ended(self._reap()))
@@ -116,12 +123,20 @@ class Worker:
         return self.receive(limit)
 
     def read(self, count: int) -> bytes:
-        """Up to `count` bytes from the worker; TimeoutError at the deadline.  The stream that `protocol.read` reads."""
-        remaining = self._deadline - time.monotonic()
-        ready, _, _ = select.select([self._read_fd], [], [], max(remaining, 0.0))
-        if not ready:
-            raise TimeoutError
-        return os.read(self._read_fd, min(count, 1 << 20))
+        """Up to `count` bytes from the worker; TimeoutError at the deadline.  The stream that `protocol.read` reads.
+
+        Looks after the process now and then: a child of it may hold the pipe open when it has ended.
+        """
+        while True:
+            gone = self.process.poll() is not None
+            remaining = max(self._deadline - time.monotonic(), 0.0)
+            ready, _, _ = select.select([self._read_fd], [], [], 0.0 if gone else min(remaining, LOOK_EVERY))
+            data = os.read(self._read_fd, min(count, 1 << 20)) if ready else b""
+            if ready or gone:
+                self._at_end = not data
+                return data
+            if not remaining:
+                raise TimeoutError
 
     def kill(self) -> None:
         """End the process and all that it started."""
@@ -133,10 +148,9 @@ class Worker:
         """Close the pipe, give the process a moment to leave, then end it."""
         with contextlib.suppress(OSError):
             self._outgoing.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self.kill()
         with contextlib.suppress(OSError):
             os.close(self._read_fd)
 
@@ -224,6 +238,8 @@ class Pool:
         worker = Worker(interpreter, source, self.log)
         with self._lock:
             self._alive.add(worker)
+            if self._stopping:
+                worker.kill()
         try:
             yield worker
         finally:
@@ -268,7 +284,7 @@ class _Service:
         self.on_observed = on_observed
         self.stack = contextlib.ExitStack()
         self.worker: Worker | None = None
-        self.failures: dict[str, int] = {}
+        self.failures: dict[str, list[Observation]] = {}
 
     def run(self, queue: Sequence[int]) -> None:
         with self.stack:
@@ -303,8 +319,10 @@ class _Service:
     def observe(self, request: Request) -> dict[str, Observed]:
         """All numeric quantities of a request."""
         name = request.implementation.id
-        if self.failures.get(name, 0) >= PATIENCE:
-            given_up = Observation("timed-out", message=f"not tried: {name} brought its process down {PATIENCE} times")
+        before = self.failures.setdefault(name, [])
+        if len(before) >= PATIENCE:
+            message = f"not tried: {name} brought its process down {PATIENCE} times, last: {before[-1].message}"
+            given_up = Observation(before[-1].kind, message=message)
             return dict.fromkeys(request.numeric, (given_up,))
         try:
             return self.ask(request, request.numeric)
@@ -318,7 +336,7 @@ class _Service:
                 observed |= self.ask(request, (quantity,))
             except Ended as end:
                 observed[quantity] = (end.observation,)
-                self.failures[name] = self.failures.get(name, 0) + 1
+                before.append(end.observation)
                 self.replace(request, end)
                 if self.pool._stopping:
                     break
@@ -347,6 +365,7 @@ class _Service:
         assert self.worker is not None
         with self.pool._lock:
             self.pool.restarts.append(f"{request.case.id}::{request.implementation.id}::{request.dtype}")
+        self.stack.close()
         opened = self.open()
         if opened.absent is not None:
             raise HarnessError(f"backend {self.backend.name} could not be restarted: {opened.absent}")

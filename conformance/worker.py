@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import types
 import warnings
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -44,11 +45,13 @@ def load(source: str) -> List[Adapter]:
     """The adapters of a built-in module or of a file.  Raises what the file raises, ValueError where it has none."""
     if not source.endswith(".py"):
         return adapter_package.load_builtin(source)
-    namespace: Dict[str, Any] = {"__name__": "bce_conformance_adapter", "__file__": source}
+    module = types.ModuleType("bce_conformance_adapter")
+    module.__file__ = source
+    sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up
     with open(source, "rb") as stream:
-        code = compile(stream.read(), source, "exec")
-    exec(code, namespace)  # an adapter file is code that the user asked to run
-    found = namespace.get("adapters")
+        code = compile(stream.read(), source, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # an adapter file is code that the user asked to run
+    found = getattr(module, "adapters", None)
     if not isinstance(found, list) or not found or not all(isinstance(item, Adapter) for item in found):
         raise ValueError("%s must define `adapters`, a list of conformance.adapters.Adapter" % os.path.basename(source))
     return found

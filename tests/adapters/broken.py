@@ -1,0 +1,3 @@
+"""An adapter file that is no Python."""
+
+adapters = [

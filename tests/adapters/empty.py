@@ -1,0 +1,3 @@
+"""An adapter file that defines no `adapters`."""
+
+adapter = []
