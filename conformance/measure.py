@@ -19,6 +19,9 @@ from reference import Reference
 #: functions and a product.  docs/accuracy.md derives it.
 BUDGET = 4.0
 
+#: The largest error that is told apart.
+LARGEST = float(np.finfo(np.float64).max)
+
 #: Classes of a point, in the order of their codes.
 CLASSES = (
     "ok",

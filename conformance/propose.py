@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from conformance import record as records
 from conformance.errors import InputError
+from conformance.measure import LARGEST
 from conformance.record import CheckLine, FindingLine, RunRecord
 
 #: A recorded bound is at most so many times the error that was seen.
@@ -89,7 +90,7 @@ def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None
 
 def _bound(errors: Sequence[float]) -> str:
     """MARGIN times the largest error seen, rounded up to two digits."""
-    value = max(errors) * MARGIN
+    value = min(max(errors), LARGEST / MARGIN / 2) * MARGIN
     step = 10.0 ** (math.floor(math.log10(value)) - 1)
     return f"{math.ceil(value / step) * step:.2g}"
 
@@ -98,7 +99,7 @@ def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
     """What is expected of an element that runs saw as `seen`: a bound, a class, or classes joined by `|`."""
     words = list(dict.fromkeys(what for what, _ in seen))
     if words == ["inaccurate"] or (len(words) > 1 and set(words) <= _SIZED):
-        return _bound([error for _, error in seen if error is not None])
+        return _bound([LARGEST if error is None else error for _, error in seen])
     return "|".join(sorted(words))
 
 

@@ -114,7 +114,7 @@ def _plain(node: Node, file: Path, path: tuple[str | int, ...], lines: Lines) ->
         return None
     if kind == "bool":
         return node.value.lower() == "true"
-    if kind in ("str", "int", "float"):
+    if kind in ("str", "int", "float", "timestamp"):  # YAML 1.2 knows no timestamps; the parser does
         return node.value
     raise at(file, lines[path], f"tags are not allowed (got {node.tag})", "quote the value if it is text")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,7 @@ def run(output: Path | None, extra: tuple[Path, ...], only_deviations: bool, str
     The record is always kept in .bce-conformance/last.jsonl.
     """
     shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form")}
+    settings = _settings(arguments)
     suite = suite_from(arguments)
     options = options_from(arguments, strict)
     known = record_from(extra, only_deviations)
@@ -62,7 +64,7 @@ def run(output: Path | None, extra: tuple[Path, ...], only_deviations: bool, str
     records.write(done.record, last_run)
     if output is not None:
         records.write(done.record, output)
-    show_record(done.record, quantities=options.filters.quantity, **shown)
+    show_record(done.record, quantities=options.filters.quantity, settings=settings, **shown)
     sys.exit(130 if done.record.interrupted else int(done.exit))
 
 
@@ -75,7 +77,13 @@ def show(file: Path | None, **shown: Any) -> None:
 
 
 def show_record(
-    record: RunRecord, everything: bool, wide: bool, tolerances: bool, form: str, quantities: tuple[str, ...] = ()
+    record: RunRecord,
+    everything: bool,
+    wide: bool,
+    tolerances: bool,
+    form: str,
+    quantities: tuple[str, ...] = (),
+    settings: str = "",
 ) -> None:
     """Print a record in one of the forms."""
     if form == "json":
@@ -89,7 +97,16 @@ def show_record(
         wanted = quantities or ("value",)
         console.print(text.tolerance_table([line for line in record.tolerances if line.quantity in wanted]))
         return
-    text.render(record, console, wide, everything)
+    text.render(record, console, wide, everything, settings)
+
+
+def _settings(arguments: dict[str, Any]) -> str:
+    """The options that a printed command needs to find the same cases and implementations."""
+    words = [f"--adapter {shlex.quote(str(file))}" for file in arguments["adapters"]]
+    words += [f"--python {shlex.quote(text)}" for text in arguments["interpreters"]]
+    if arguments["cases_folder"]:
+        words.append(f"--cases {shlex.quote(str(arguments['cases_folder']))}")
+    return "".join(f" {word}" for word in words)
 
 
 @contextmanager

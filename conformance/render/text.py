@@ -26,8 +26,10 @@ LEGEND = (
 STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
 
 
-def render(record: RunRecord, console: Console, wide: bool = False, everything: bool = False) -> None:
-    """Print a whole run."""
+def render(
+    record: RunRecord, console: Console, wide: bool = False, everything: bool = False, settings: str = ""
+) -> None:
+    """Print a whole run.  `settings` are the options that a command needs to find the same implementations."""
     for line in head(record):
         console.print(line, highlight=False)
     rows = scoreboard(record)
@@ -35,7 +37,7 @@ def render(record: RunRecord, console: Console, wide: bool = False, everything: 
     console.print(table)
     console.print(LEGEND, style="dim", highlight=False)
     used = 12 + len(rows) + len(record.header.backends)
-    for line in findings(record, LINES - used if not everything else 1_000_000):
+    for line in findings(record, LINES - used if not everything else 1_000_000, settings):
         console.print(line, highlight=False, soft_wrap=True)
     for line in closing(record):
         console.print(line, highlight=False, soft_wrap=True)
@@ -126,7 +128,7 @@ def error_text(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}" if value < 100 else f"{value:.2g}"
 
 
-def findings(record: RunRecord, lines: int) -> Iterator[str]:
+def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]:
     """New findings first, all of them if they fit; then fixed ones; then a choice of the recorded ones."""
     summaries = causes(record)
     by_outcome = {name: [one for one in summaries if one.outcome == name] for name in ("new", "fixed", "recorded")}
@@ -140,13 +142,13 @@ def findings(record: RunRecord, lines: int) -> Iterator[str]:
     for name, found in by_outcome.items():
         shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
         for one in shown:
-            yield from finding(one)
+            yield from finding(one, settings)
         room -= 3 * len(shown)
         if len(shown) < len(found):
             yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
 
 
-def finding(one: CauseSummary) -> Iterator[str]:
+def finding(one: CauseSummary, settings: str = "") -> Iterator[str]:
     """Three lines on one cause."""
     dtypes = " ".join(dtype for dtype in ALL_DTYPES if dtype in one.dtypes)
     known = f" · {one.kind}" if one.kind else ""
@@ -157,7 +159,7 @@ def finding(one: CauseSummary) -> Iterator[str]:
         return
     yield "    " + escape(example_text(example))
     link = f" · {one.links[0]}" if one.links else f" · unreported: {one.reason}" if one.reason else ""
-    yield f"    {escape(example.command)}{escape(link)}"
+    yield f"    {escape(example.command)}{escape(settings)}{escape(link)}"
 
 
 def example_text(example: Example) -> str:
