@@ -20,12 +20,11 @@ WANTED = 120
 
 
 def escalate(form: str, quantity: str, arrays: Sequence[Any], found: Reference, share: float) -> Reference:
-    """`found` with every point recomputed whose bound exceeds `share` float64 ULPs; what fails keeps its bound.
+    """`found` with every point recomputed whose bound exceeds `share` float64 ULPs of its value.
 
-    At infinite inputs the special values decide, which are exact.
+    What Arb does not resolve keeps its bound.  At infinite inputs the special values decide, which are exact.
     """
-    scale = np.maximum(np.abs(found.hi), found.scale)
-    doubtful = np.isfinite(found.hi) & (found.bound > share * ulp(scale, FORMATS["float64"]))
+    doubtful = np.isfinite(found.hi) & (found.bound > share * ulp(found.hi, FORMATS["float64"]))
     if not doubtful.any():
         return found
     columns = [np.array(field) for field in found]

@@ -1,0 +1,209 @@
+"""The commands as a user runs them: exit codes, messages without tracebacks, and the record that a run leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from conformance import record
+from conformance.cli import main
+from conformance.errors import Exit, HarnessError, InputError
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+ADAPTERS = ROOT / "tests" / "adapters"
+
+FLAGS = "flags:\n  plain:\n    meaning: nothing special about it\n"
+
+CASES = """\
+family: small
+title: a family for tests
+cases:
+  - id: small/one
+    why: it exists for this test
+    form: probabilities
+    flags: [plain]
+    dtypes: [float32]
+    quantities: [value]
+    elements:
+      - {id: a, prediction: 0.5, label: 1}
+      - {id: b, prediction: 0.25, label: 0.5}
+"""
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Runs `bce-conformance` in an empty folder that has a small suite in `suite`."""
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / "flags.yaml").write_text(FLAGS)
+    (tmp_path / "suite" / "small.yaml").write_text(CASES)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "conformance", *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def adapter(name: str, entries: str = "*") -> tuple[str, ...]:
+    """The words that run one adapter of the tests on the small suite."""
+    file = str(ADAPTERS / f"{name}.py")
+    return ("run", "--cases", "suite", "--adapter", file, "--implementation", f"{name}/{entries}", "--timeout", "1")
+
+
+def test_a_run_that_is_as_expected_exits_with_0(command: Command, tmp_path: Path) -> None:
+    """A right implementation passes, and the record is complete."""
+    done = command(*adapter("orderly"))
+    assert (done.returncode, done.stderr) == (Exit.AS_EXPECTED, "")
+    kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
+    assert not kept.interrupted
+    assert {check.verdict for check in kept.checks} == {"conforms"}
+
+
+@pytest.mark.parametrize("entry", ["hangs", "aborts", "exits", "none", "one_short", "surrogates", "babbles_in_the_pipe"])
+def test_a_run_with_a_misbehaving_implementation_exits_with_1(command: Command, tmp_path: Path, entry: str) -> None:
+    """A crash, a time-out or nonsense is not as expected, the record is complete, and no traceback is shown."""
+    done = command(*adapter("wayward", f"{entry}/*"))
+    assert done.returncode == Exit.NOT_AS_EXPECTED, done.stderr
+    assert "Traceback" not in done.stderr
+    kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
+    assert not kept.interrupted
+    assert kept.footer is not None
+    assert (kept.footer.exit, kept.footer.not_run) == (Exit.NOT_AS_EXPECTED, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("rum",), "did you mean run?"),
+        (("run", "--dtype", "float8"), "float8"),
+        (("run", "--timeout", "0"), "--timeout must lie between"),
+        (("run", "--timeout", "nan"), "--timeout must lie between"),
+        (("run", "--jobs", "0"), "jobs"),
+        (("run", "--python", "numpy"), "--python must be BACKEND=INTERPRETER"),
+        (("run", "--cases", "nowhere"), "nowhere: must hold flags.yaml and case files"),
+        (("run", "--adapter", "nowhere.py"), "--adapter must be a Python file"),
+        (("run", "--cases", "suite", "--backend", "nobody"), "no backend matches 'nobody'"),
+        (("run", "--cases", "suite", "--case", "nothing"), "the filters leave no check"),
+        (("run", "--cases", "suite", "--python", "numpy=/no/such/python"), "'/no/such/python' cannot be started"),
+        (adapter("raises"), "RuntimeError: this file cannot be imported"),
+        (adapter("empty"), "must define `adapters`"),
+        (adapter("leaves"), "status 7"),
+        (adapter("twice"), "twice"),
+        (adapter("taken"), "two adapters are called 'numpy'"),
+        ((*adapter("absent"), "--backend", "absent"), "asked for by name but is absent"),
+        ((*adapter("orderly"), "--deviations", "nowhere"), "no such file or folder"),
+        (("show", "suite/small.yaml"), "must start with its header"),
+        (("show", "nowhere.jsonl"), "cannot be read"),
+    ],
+)
+def test_bad_input_exits_with_2_and_one_message(
+    command: Command, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    """The message says what is wrong, there is no traceback, and nothing is written."""
+    done = command(*words)
+    assert done.returncode == Exit.BAD_INPUT, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / ".bce-conformance" / "last.jsonl").exists()
+
+
+def test_a_record_that_cannot_be_written_exits_with_3(command: Command) -> None:
+    """The harness failed, not an implementation."""
+    done = command(*adapter("orderly"), "--output", "suite/flags.yaml/run.jsonl")
+    assert done.returncode == Exit.HARNESS_FAILED
+    assert "cannot be written" in done.stderr
+
+
+def test_an_interrupted_record_is_shown_as_such(command: Command, tmp_path: Path) -> None:
+    """A record without its footer is never presented as a complete run."""
+    command(*adapter("orderly"))
+    whole = tmp_path / ".bce-conformance" / "last.jsonl"
+    lines = whole.read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:-1]))
+    assert "interrupted" in command("show", "cut.jsonl").stdout.lower()
+    assert "interrupted" not in command("show").stdout.lower()
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+def test_an_interrupted_record_is_marked_in_every_form(command: Command, tmp_path: Path, form: str) -> None:
+    """JSON and Markdown readers learn it, too."""
+    command(*adapter("orderly"))
+    whole = tmp_path / ".bce-conformance" / "last.jsonl"
+    (tmp_path / "cut.jsonl").write_bytes(b"".join(whole.read_bytes().splitlines(keepends=True)[:-1]))
+    assert "interrupted" in command("show", "cut.jsonl", "--format", form).stdout.lower()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("a wrong file"), Exit.BAD_INPUT),
+        (HarnessError("no space"), Exit.HARNESS_FAILED),
+        (RuntimeError("a mistake in the suite"), Exit.HARNESS_FAILED),
+        (MemoryError(), Exit.HARNESS_FAILED),
+        (AssertionError("an assumption"), Exit.HARNESS_FAILED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_of_the_suite_itself_exits_with_3(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: Exit
+) -> None:
+    """A mistake in the suite is never reported as 1, which would say that an implementation deviates."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("conformance.commands.run.suite_from", fail)
+    assert CliRunner().invoke(main, ["run"]).exit_code == code
+
+
+def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path, command: Command) -> None:
+    """SIGINT during a request that hangs: exit code 130, an interrupted record, and no process left."""
+    words = [*adapter("wayward", "hangs/*")[:-1], "600"]
+    token = f"BCE_TEST_INTERRUPT={os.getpid()}"
+    name, _, value = token.partition("=")
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "conformance", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), name: value, "BCE_READY": str(ready)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with ready.open("rb") as stream:  # opens when the implementation has been called
+        stream.read(1)
+    process.send_signal(signal.SIGINT)
+    _, problems = process.communicate(timeout=60)
+    assert process.returncode == 130, problems
+    kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
+    assert kept.interrupted
+    assert not [
+        folder.name
+        for folder in Path("/proc").glob("[0-9]*")
+        if folder.name != str(process.pid) and token.encode() in _environment(folder)
+    ]
+
+
+def _environment(folder: Path) -> bytes:
+    try:
+        return (folder / "environ").read_bytes()
+    except OSError:
+        return b""
