@@ -43,7 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(name, action="append", default=[], dest=f"bce_{name[2:]}", help=text)
     group.addoption("--timeout-request", type=float, default=60.0, dest="bce_timeout", help="seconds for one request")
     group.addoption("--worker-jobs", type=int, default=None, dest="bce_jobs", help="workers at once")
-    group.addoption("--strict-deviations", action="store_true", dest="bce_strict", help="fixed deviations fail anywhere")
+    group.addoption(
+        "--strict-deviations", action="store_true", dest="bce_strict", help="fixed deviations fail anywhere"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,7 +98,9 @@ class Checks:
     def options(self) -> runs.Options:
         """The options of a run, from those of pytest."""
         given = self.config.option
-        arguments: dict[str, Any] = {name: tuple(getattr(given, f"bce_{name}")) for name in ("backend", "implementation")}
+        arguments: dict[str, Any] = {
+            name: tuple(getattr(given, f"bce_{name}")) for name in ("backend", "implementation")
+        }
         arguments |= {name: tuple(getattr(given, f"bce_{name}")) for name in ("flag", "dtype", "quantity")}
         arguments |= {
             "case_patterns": tuple(given.bce_case),

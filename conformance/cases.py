@@ -274,5 +274,3 @@ def _allow_numbers(node: Any) -> None:
     elif isinstance(node, list):
         for child in node:
             _allow_numbers(child)
-
-

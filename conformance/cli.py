@@ -50,7 +50,9 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
         ),
-        click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."),
+        click.option(
+            "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
+        ),
         click.option("--backend", multiple=True, help="Backends to run (glob, repeatable)."),
         click.option("--implementation", multiple=True, help="Implementations (glob on the id or on backend/entry)."),
         click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),

@@ -252,9 +252,10 @@ def _differs(entry: _Entry, check: Judged, element: str, what: str, cause: str) 
 def outcome_of(matches: Sequence[Match], check: Judged) -> Outcome:
     """The outcome of a check: the worst of its elements."""
     seen = {match.outcome for match in matches}
-    for outcome in ("new", "fixed", "recorded"):
+    ranked: tuple[Outcome, ...] = ("new", "fixed", "recorded")
+    for outcome in ranked:
         if outcome in seen:
-            return outcome  # type: ignore[return-value]  # the tuple above holds members of Outcome
+            return outcome
     assert check.verdict in EXPECTED
     return "as expected"
 

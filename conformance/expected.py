@@ -75,7 +75,8 @@ def compute(points: Sequence[Point]) -> list[Reference]:
         groups.setdefault((point.form, point.quantity, point.log_clamp, point.epsilon), []).append(index)
     for (form, quantity, log_clamp, epsilon), members in groups.items():
         joined = [np.concatenate([points[index].arrays[axis] for index in members]) for axis in range(4)]
-        whole = QUANTITY[quantity](form, *joined, log_clamp=log_clamp, epsilon=epsilon)
+        p, y, w, q = joined
+        whole = QUANTITY[quantity](form, p, y, w, q, log_clamp=log_clamp, epsilon=epsilon)
         if log_clamp is None and epsilon is None:
             whole = escalate(form, quantity, joined, whole, BUDGET / 16)
         start = 0
@@ -177,7 +178,8 @@ def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Refer
     formula = contracts.find(contract, "formula")
     if formula and quantity == "value" and inputs.case.reduction == "none":
         fmt = FORMATS[inputs.dtype]
-        slack = forward_error(formula.formula, *(inputs.values[name] for name in ARGUMENTS), fmt.unit_roundoff)
+        z, y, w, q = (inputs.values[name] for name in ARGUMENTS)
+        slack = forward_error(formula.formula, z, y, w, q, fmt.unit_roundoff)
         slack = np.where(np.isfinite(slack), slack, 0.0)
     hull = np.isnan(factor) if len(factor) == len(result.hi) else np.zeros(len(result.hi), dtype=bool)
     return Alternative(result, hull, slack)

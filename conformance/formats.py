@@ -162,7 +162,7 @@ def ulp(magnitude: Array, fmt: Format) -> Array:
 
 
 def ulp_exponent(magnitude: Array, emin: Array, emax: Array) -> Array:
-    """clamp(floor(log2|r|), emin, emax) as integers; zero counts as the smallest magnitude, non-finite as the largest."""
+    """clamp(floor(log2|r|), emin, emax) as integers; zero counts as the smallest magnitude, non-finite as largest."""
     magnitude = np.asarray(magnitude, dtype=np.float64)
     finite = np.isfinite(magnitude)
     _, exponent = np.frexp(np.where(finite, np.abs(magnitude), 1.0))

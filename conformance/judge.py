@@ -311,7 +311,10 @@ class Judge:
                     against_ideal.scaled[here],
                     against_ideal.plain[here],
                     contract_ulp[here],
-                    np.where(judged_by_contract[here], contract_value[here].astype(object), None),
+                    [
+                        float(v) if seen else None
+                        for v, seen in zip(contract_value[here], judged_by_contract[here], strict=True)
+                    ],
                     budget[here],
                     stripped.get(index),
                 )
@@ -362,9 +365,7 @@ class Judge:
             agrees[index] |= ok
         return agrees
 
-    def _readings(
-        self, selected: Sequence[tuple[int, Points, Any]]
-    ) -> list[tuple[int, expected.Alternative]]:
+    def _readings(self, selected: Sequence[tuple[int, Points, Any]]) -> list[tuple[int, expected.Alternative]]:
         """(index, reading) of the contracts of `selected` (index, check, a field to leave out or None), in bulk."""
         wanted: dict[tuple[Any, ...], tuple[Inputs, str, contracts.Contract]] = {}
         users: dict[tuple[Any, ...], list[int]] = {}
@@ -382,7 +383,7 @@ class Judge:
             for point, factor in expected.contract_points(*arguments, key[-1])
         ]
         computed = expected.compute([point for _, _, point, _ in flat])
-        readings = []
+        readings: list[tuple[int, expected.Alternative]] = []
         for (key, arguments, _, factor), result in zip(flat, computed, strict=True):
             one = expected.alternative(*arguments, result, factor)
             readings.extend((index, one) for index in users[key])
@@ -396,7 +397,8 @@ class Judge:
         scaled: Any,
         plain: Any,
         contract_ulp: Any,
-        contract_values: Any,
+        contract_value: Any,
+        judged_by_contract: Any,
         budget: Any,
         agrees_without: Any,
     ) -> Judged:
@@ -430,7 +432,7 @@ class Judge:
             tuple(np.where(check.present, scaled, np.nan).tolist()),
             tuple(np.where(check.present, plain, np.nan).tolist()),
             tuple(np.where(check.present, contract_ulp, np.nan).tolist()),
-            tuple(contract_values.tolist()) if findings else (),
+            _known(contract_value, judged_by_contract) if findings else (),
             tuple(budget.tolist()),
             check.dtype,
             tuple(findings),
@@ -468,6 +470,10 @@ class Judge:
             findings=tuple(findings),
             details=tuple(dict.fromkeys(details)),
         )
+
+
+def _known(values: Any, known: Any) -> tuple[float | None, ...]:
+    return tuple(value if is_known else None for value, is_known in zip(values.tolist(), known.tolist(), strict=True))
 
 
 def _element_names(check: Points) -> tuple[str, ...]:

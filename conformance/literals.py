@@ -14,7 +14,9 @@ from fractions import Fraction
 from conformance.formats import FORMATS, Format, infinity_bits, nan_bits, round_to_bits
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\Z")
-_HEX = re.compile(r"(?P<sign>[+-]?)0[xX](?P<digits>[0-9a-fA-F]+)(\.(?P<tail>[0-9a-fA-F]*))?([pP](?P<power>[+-]?[0-9]{1,5}))?\Z")
+_HEX = re.compile(
+    r"(?P<sign>[+-]?)0[xX](?P<digits>[0-9a-fA-F]+)(\.(?P<tail>[0-9a-fA-F]*))?([pP](?P<power>[+-]?[0-9]{1,5}))?\Z"
+)
 _NEXT = re.compile(r"nextafter\((?P<start>[^()]+|nextafter\(.*\)),\s*(?P<toward>[^(),]+)\)\Z")
 _NAMES = ("max", "min_normal", "min_subnormal")
 

@@ -75,7 +75,9 @@ def concatenate(references: Sequence[Reference]) -> Reference:
     """References of many checks as one."""
     if not references:
         return Reference(*(np.zeros(0) for _ in Reference._fields))
-    return Reference(*(np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*references, strict=True)))
+    return Reference(
+        *(np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*references, strict=True))
+    )
 
 
 def measure(got: Any, exact: Reference, limits: Limits, budget: Any = BUDGET) -> Measured:
@@ -98,7 +100,9 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     magnitude = np.where(-exact.lo * np.sign(hi) > exact.bound, np.nextafter(np.abs(hi), 0.0), np.abs(hi))
     plain = distance / _ulp(magnitude, limits, shift)
     scaled = distance / _ulp(np.where(exact.scale == np.abs(hi), magnitude, exact.scale), limits, shift)
-    equal = (got == hi) & ((exact.lo == 0) | ~np.isfinite(hi)) | np.isnan(got) & np.isnan(hi) | _overflowed(got, hi, limits)
+    equal = (
+        (got == hi) & ((exact.lo == 0) | ~np.isfinite(hi)) | np.isnan(got) & np.isnan(hi) | _overflowed(got, hi, limits)
+    )
     plain = np.where(equal, 0.0, plain)
     scaled = np.where(equal, 0.0, scaled)
 
@@ -110,7 +114,9 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     code[_flushed(got, exact, limits)] = CODE["flushed"]
     # An infinite result counts as a large number only while it stays in the budget.
     code[outside & np.isinf(got)] = CODE["infinite"]
-    uncertain = exact.bound > budget / 16 * np.ldexp(1.0, ulp_exponent(exact.scale, limits.emin, 1023) - limits.precision + 1)
+    uncertain = exact.bound > budget / 16 * np.ldexp(
+        1.0, ulp_exponent(exact.scale, limits.emin, 1023) - limits.precision + 1
+    )
     code[uncertain & np.isfinite(hi)] = CODE["undecided"]
     code[np.isinf(hi) & ~equal & np.isfinite(got)] = CODE["finite"]
     code[np.isinf(hi) & ~equal & np.isinf(got)] = CODE["infinite"]
@@ -138,7 +144,11 @@ def _ulp(magnitude: Any, limits: Limits, shift: Any) -> Any:
 
 def _overflowed(got: Any, hi: Any, limits: Limits) -> Any:
     """An infinity of the right sign for an exact value that rounds to infinity: |r| >= (2 - 2^-p) 2^emax."""
-    threshold = np.where(limits.emax > 1000, np.inf, (2.0 - np.ldexp(1.0, -limits.precision)) * np.ldexp(1.0, np.minimum(limits.emax, 1000)))
+    threshold = np.where(
+        limits.emax > 1000,
+        np.inf,
+        (2.0 - np.ldexp(1.0, -limits.precision)) * np.ldexp(1.0, np.minimum(limits.emax, 1000)),
+    )
     return np.isinf(got) & (np.abs(hi) >= threshold) & (np.sign(got) == np.sign(hi))
 
 

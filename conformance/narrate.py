@@ -17,8 +17,8 @@ FORMULA = {
 
 def loss(form: str, prediction: float, label: float, weight: float = 1.0, pos_weight: float = 1.0) -> float:
     """The exact loss, rounded to float64."""
-    arrays = (np.array([value]) for value in (prediction, label, weight, pos_weight))
-    return float(reference.loss(form, *arrays).hi[0])
+    p, y, w, q = (np.array([value]) for value in (prediction, label, weight, pos_weight))
+    return float(reference.loss(form, p, y, w, q).hi[0])
 
 
 def derivation(form: str, prediction: float, label: float, weight: float = 1.0, pos_weight: float = 1.0) -> str:
@@ -71,9 +71,7 @@ def contract_lines(contract: Contract) -> list[str]:
     """A contract in words, a line for each field with its source."""
     lines = []
     for one in contract:
-        values = {
-            key: value for key, value in vars(one).items() if key not in ("source", "name")
-        }
+        values = {key: value for key, value in vars(one).items() if key not in ("source", "name")}
         shown = ", ".join(f"{key} {value}" for key, value in values.items())
         lines.append(f'{one.name}{f" ({shown})" if shown else ""}: "{one.source.quote}" {one.source.link}')
     return lines

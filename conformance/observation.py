@@ -63,7 +63,7 @@ def ended(returncode: int) -> Observation:
 
 
 def anonymous(text: str) -> str:
-    """`text` without home path, user name, host name and memory addresses; lone surrogates, which no file takes, as ?."""
+    """`text` without home path, user name, host name, memory addresses; lone surrogates, which no file takes, as ?."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     for pattern, replacement in _private():
         text = pattern.sub(replacement, text)

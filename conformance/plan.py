@@ -58,10 +58,10 @@ class Implementation:
 
 def implementation_from_wire(adapter: str, item: dict[str, Any]) -> Implementation:
     """The parent's view of a declaration.  Raises ValueError where its contract is not of the vocabulary."""
+    item = dict(item)
     contract = contracts.from_wire(item.pop("contract"))
-    return Implementation(adapter=adapter, contract=contract, **{
-        key: tuple(value) if isinstance(value, list) else value for key, value in item.items()
-    })
+    rest: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    return Implementation(adapter=adapter, contract=contract, **rest)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,9 @@ def make_plan(suite: Suite, implementations: Sequence[Implementation], filters: 
     for located in suite.cases:
         if not filters.takes_case(located):
             continue
-        inputs = {dtype: Inputs(located.case, dtype) for dtype in located.case.dtypes if matches(filters.dtype, dtype)}
+        inputs: dict[str, Inputs] = {
+            dtype: Inputs(located.case, dtype) for dtype in located.case.dtypes if matches(filters.dtype, dtype)
+        }
         for one in chosen:
             if one.form == located.case.form:
                 requests.extend(_requests(located, one, inputs, filters, not_offered))

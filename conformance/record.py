@@ -205,7 +205,9 @@ def write_lines(lines: Iterable[bytes], file: Path) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise HarnessError(f"{file}: cannot be written: {error.strerror}", "free some space or name another file") from None
+        raise HarnessError(
+            f"{file}: cannot be written: {error.strerror}", "free some space or name another file"
+        ) from None
 
 
 def read(file: Path) -> RunRecord:
@@ -252,7 +254,9 @@ def _check_schema(file: Path, line: bytes) -> None:
         first = msgspec.json.decode(line)
         version = first["schema"] if first["type"] == "header" else None
     except (msgspec.DecodeError, KeyError, TypeError):
-        raise at(file, 1, "a run record must start with its header", "is this a file of `bce-conformance run`?") from None
+        raise at(
+            file, 1, "a run record must start with its header", "is this a file of `bce-conformance run`?"
+        ) from None
     if not isinstance(version, int) or version < 1:
         raise at(file, 1, f"schema version must be a positive integer (got {version!r})")
     if version > SCHEMA:

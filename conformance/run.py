@@ -229,7 +229,16 @@ def _record(
     )
     tolerance_lines = tuple(
         ToleranceLine(
-            *key, one.points, one.budget, *numbers([_nan(one.worst_ulp)]), one.rtol, one.atol, one.no_tolerance
+            implementation=key[0],
+            dtype=key[1],
+            family=key[2],
+            quantity=key[3],
+            points=one.points,
+            budget=one.budget,
+            worst_ulp=one.worst_ulp,
+            rtol=one.rtol,
+            atol=one.atol,
+            no_tolerance=one.no_tolerance,
         )
         for key, one in tolerances(judge, checks).items()
     )
@@ -246,10 +255,6 @@ def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
     seen = {match.deviation.id: match.deviation for found in matches.values() for match in found if match.deviation}
     for cause, one in sorted(seen.items()):
         yield CauseLine(cause, one.title, one.kind, one.links, one.reason or "")
-
-
-def _nan(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def _implementation_line(one: Implementation) -> ImplementationLine:
@@ -339,9 +344,7 @@ def _with_footer(
         for line in record.checks
     )
     not_run = plan.checks - len(record.checks)
-    absent = sum(
-        len(request.quantities) for request in plan.requests if request.implementation.adapter not in present
-    )
+    absent = sum(len(request.quantities) for request in plan.requests if request.implementation.adapter not in present)
     failed = outcomes["new"] or fixed_fails
     code = Exit.HARNESS_FAILED if not_run > absent else Exit.NOT_AS_EXPECTED if failed else Exit.AS_EXPECTED
     footer = Footer(

@@ -86,7 +86,9 @@ class Session:
     def evaluate(self, request: Dict[str, Any], arrays: List[Tensor]) -> Tuple[Dict[str, Any], List[Tensor]]:
         """Observe every quantity of one request: first the whole tensor, element by element where that raises."""
         implementation = self.implementations[request["implementation"]]
-        call = Call(implementation, request["reduction"], arrays[0], arrays[1], dict(zip(request["options"], arrays[2:])))
+        call = Call(
+            implementation, request["reduction"], arrays[0], arrays[1], dict(zip(request["options"], arrays[2:]))
+        )
         results: List[Tensor] = []
         observations: Dict[str, Any] = {}
         for quantity in request["quantities"]:
@@ -99,7 +101,7 @@ class Session:
                 observations[quantity] = [whole]
         return {"observations": observations}, results
 
-    def observe(self, call: "Call", quantity: str, results: List[Tensor]) -> Dict[str, Any]:
+    def observe(self, call: Call, quantity: str, results: List[Tensor]) -> Dict[str, Any]:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
         observation = self.attempt(call, quantity, results)
         if observation["kind"] == "raised":
@@ -109,7 +111,7 @@ class Session:
             observation["control"] = self.controls[key]
         return observation
 
-    def attempt(self, call: "Call", quantity: str, results: List[Tensor]) -> Dict[str, Any]:
+    def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Dict[str, Any]:
         """Call once and describe what happened."""
         padded = call.padded(self.runtime.sizes) if call.separable else call
         try:
@@ -123,9 +125,7 @@ class Session:
                 result = cut(self.runtime.bits(returned), padded.size, call.size)
                 changed = [
                     name
-                    for name, tensor, native in zip(
-                        ("prediction", "label") + tuple(call.options), padded.inputs, natives
-                    )
+                    for name, tensor, native in zip(["prediction", "label", *call.options], padded.inputs, natives)
                     if not same_bits(self.runtime.bits(native), tensor)
                 ]
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
@@ -159,7 +159,7 @@ class Call:
     @property
     def inputs(self) -> List[Tensor]:
         """Prediction, label and option tensors, in the order in which they travel."""
-        return [self.prediction, self.label] + list(self.options.values())
+        return [self.prediction, self.label, *self.options.values()]
 
     @property
     def shape(self) -> Tuple[int, ...]:
@@ -181,7 +181,7 @@ class Call:
         """Whether each element has a call of its own: an unreduced, one-dimensional request."""
         return self.reduction == "none" and len(self.shape) == 1
 
-    def element(self, index: int) -> "Call":
+    def element(self, index: int) -> Call:
         """The call of element `index` alone, as a tensor of shape (1,)."""
 
         def pick(tensor: Tensor) -> Tensor:
@@ -190,13 +190,13 @@ class Call:
         options = {name: pick(tensor) for name, tensor in self.options.items()}
         return Call(self.implementation, self.reduction, pick(self.prediction), pick(self.label), options)
 
-    def control(self) -> "Call":
+    def control(self) -> Call:
         """The paired control: same shapes, dtypes and options, values inside the domain."""
         prediction = filled(self.prediction, self.shape, CONTROL["prediction"])
         label = filled(self.label, self.label.shape, CONTROL["label"])
         return Call(self.implementation, self.reduction, prediction, label, self.options)
 
-    def padded(self, sizes: Sequence[int]) -> "Call":
+    def padded(self, sizes: Sequence[int]) -> Call:
         """This one-dimensional call with control elements appended up to the next of `sizes`, if there is one.
 
         A framework that compiles anew for every shape then compiles for a few sizes only.

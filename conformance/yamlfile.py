@@ -78,13 +78,15 @@ def _node(file: Path, text: str) -> Node:
         depth = 0
         for event in _parser().parse(text):
             if isinstance(event, AliasEvent):
-                raise at(file, event.start_mark.line + 1, f"aliases are not allowed (got *{event.anchor})", "write it out")
+                raise at(
+                    file, event.start_mark.line + 1, f"aliases are not allowed (got *{event.anchor})", "write it out"
+                )
             if getattr(event, "anchor", None):
                 raise at(file, event.start_mark.line + 1, f"anchors are not allowed (got &{event.anchor})")
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise at(file, event.start_mark.line + 1, f"nesting must be at most {MAX_DEPTH} deep")
-        node = _parser().compose(text)
+        node: Node | None = _parser().compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

@@ -32,8 +32,10 @@ def sigmoid_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float
 
 
 def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
-    """Bound of (1 - z) x + l (log(1 + exp(-|x|)) + max(-x, 0)), l = 1 + (q - 1) z (TensorFlow,
-    `tf.nn.weighted_cross_entropy_with_logits`, q = `pos_weight`)."""
+    """Bound of (1 - z) x + l (log(1 + exp(-|x|)) + max(-x, 0)), l = 1 + (q - 1) z, q = `pos_weight`.
+
+    TensorFlow, `tf.nn.weighted_cross_entropy_with_logits`.
+    """
     left = np.abs((1 - z) * x)
     rise = np.abs((pos_weight - 1) * z)
     factor = np.abs(1 + (pos_weight - 1) * z)

@@ -36,6 +36,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
 
 
 def checks(run: RunRecord, backend: str) -> list[CheckLine]:
+    """The checks of one backend."""
     return [line for line in run.checks if line.implementation.startswith(backend + "/")]
 
 
@@ -92,7 +93,7 @@ def test_two_runs_give_the_same_record_bit_for_bit(
     again = tmp_path / "again.jsonl"
     words = ["--adapter", str(ADAPTERS / "wrong_log.py"), "--backend", "wrong"]
     command("run", *words, "--output", str(again))
-    assert [line for line in record.read(again).checks] == checks(ran[1], "wrong")
+    assert list(record.read(again).checks) == checks(ran[1], "wrong")
 
 
 def test_assert_close_passes_with_the_reported_tolerances_and_fails_below_them(
@@ -159,7 +160,10 @@ def test_adapters_check_refuses_a_contract_that_is_not_true(tmp_path: Path) -> N
     file.write_text(
         (ADAPTERS / "wrong_log.py")
         .read_text()
-        .replace("import Adapter, Implementation", "import Adapter, Implementation\nfrom conformance.contracts import Clip, Source")
+        .replace(
+            "import Adapter, Implementation",
+            "import Adapter, Implementation\nfrom conformance.contracts import Clip, Source",
+        )
         .replace(", loss)", ', loss, contract=(Clip("1e-7", "0.9999999", Source("q", "https://example.org")),))')
     )
     done = command("adapters", "check", str(file))
@@ -191,7 +195,7 @@ def test_try_names_the_first_non_finite_and_the_worst_element_of_a_file(tmp_path
 
 
 def test_try_prints_the_floor_of_a_soft_label() -> None:
-    """"Why is my loss not 0?": because the entropy of the label is its floor."""
+    """ "Why is my loss not 0?": because the entropy of the label is its floor."""
     words = ["try", "--form", "probabilities", "--prediction", "0.3", "--label", "0.3", "--backend", "numpy"]
     assert "floor H(y) = 0.610864312, excess KL(y||p) = 0" in command(*words).stdout
 

@@ -28,7 +28,7 @@ def adapters() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @suite_options
 @click.pass_context
-def check(context: click.Context, file: Path, **arguments: Any) -> None:
+def check(context: click.Context, /, file: Path, **arguments: Any) -> None:
     """Check an adapter file: it loads, answers in every dtype it declares, and its contract is true.
 
     Exit code 1 where something of that fails.  Inaccurate results do not fail it: they are what a run reports.
@@ -59,7 +59,7 @@ def check(context: click.Context, file: Path, **arguments: Any) -> None:
 def _problems(checks: list[Judged]) -> list[str]:
     if not checks:
         return ["no check is planned: no case has its form, dtypes and reductions"]
-    lines = {}
+    lines: dict[str, str] = {}
     for judged in checks:
         for finding in judged.findings:
             if finding.what in OWED or (judged.quantity == PROBE and finding.verdict == "deviates"):

@@ -89,9 +89,7 @@ def _element_lines(inputs: Inputs) -> list[str]:
             f"{name}={text_of(int(tensor.bits[index]), fmt)} (0x{int(tensor.bits[index]):0{fmt.width // 4}x})"
             for name, tensor in inputs.tensors.items()
         )
-        values = [
-            float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight")
-        ]
+        values = [float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight")]
         lines.append(f"  {element.id}: {exact}, expect {words[index]}")
         lines.append(f"      {narrate.derivation(inputs.case.form, *values)}")
         floor = narrate.floor(inputs.case.form, *values[:2])

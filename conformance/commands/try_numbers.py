@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from conformance import deviations, literals, narrate, record
 from conformance import run as runs
-from conformance.cases import OPTIONS, Case, Element, Located, Suite
+from conformance.cases import OPTIONS, Case, DType, Element, Located, Suite
 from conformance.cli import main, options_from, suite_options
 from conformance.errors import InputError
 from conformance.formats import FORMATS
@@ -47,7 +47,7 @@ def try_(
 ) -> None:
     """Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN."""
     arguments.pop("cases_folder")
-    dtypes = arguments.pop("dtype") or ("float32",)
+    dtypes: tuple[DType, ...] = arguments.pop("dtype") or ("float32",)
     options = options_from(arguments | {"dtype": ()})
     if file is not None and (prediction or label or settings):
         raise InputError("--input holds all numbers: leave --prediction, --label and --option out")
@@ -79,12 +79,14 @@ def try_(
         _tell_worst(done)
 
 
-def _from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Element, ...]:
+def _from_words(
+    predictions: tuple[str, ...], labels: tuple[str, ...], settings: tuple[str, ...]
+) -> tuple[Element, ...]:
     if not predictions or len(predictions) != len(labels):
         raise InputError(
             f"as many --label as --prediction are needed (got {len(predictions)} predictions, {len(labels)} labels)"
         )
-    values = {}
+    values: dict[str, Any] = {}
     for text in settings:
         name, separator, value = text.partition("=")
         if name not in OPTIONS or not separator:
@@ -109,11 +111,15 @@ def _from_file(file: Path) -> tuple[Element, ...]:
         raise InputError(f"{file}: is no .npz file of plain arrays: {error}") from None
     unknown = sorted(set(arrays) - {"prediction", "label", *OPTIONS})
     if unknown or not {"prediction", "label"} <= set(arrays):
-        raise InputError(f"{file}: must hold prediction, label and optionally {', '.join(OPTIONS)} (got {list(arrays)})")
+        raise InputError(
+            f"{file}: must hold prediction, label and optionally {', '.join(OPTIONS)} (got {list(arrays)})"
+        )
     columns = {}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub" or array.size > LARGEST:
-            raise InputError(f"{file}: {name} must hold at most {LARGEST} real numbers (got {array.size} {array.dtype})")
+            raise InputError(
+                f"{file}: {name} must hold at most {LARGEST} real numbers (got {array.size} {array.dtype})"
+            )
         columns[name] = [_literal(value) for value in array.astype(np.float64).ravel().tolist()]
     sizes = {name: len(column) for name, column in columns.items()}
     if len(set(sizes.values())) != 1 or not sizes["prediction"]:
@@ -187,7 +193,7 @@ def _tell_worst(done: runs.Run) -> None:
         parts += check.details
         click.echo(", ".join(parts))
         for index in {i for i in (first, worst[1] if worst else None) if i is not None}:
-            values = {name: float(array[min(index, len(array) - 1)]) for name, array in check.request.inputs.values.items()}
+            values = {
+                name: float(array[min(index, len(array) - 1)]) for name, array in check.request.inputs.values.items()
+            }
             click.echo(f"    {check.elements[index]}: prediction={values['prediction']!r} label={values['label']!r}")
-
-

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from conformance import propose, record
 from conformance import deviations as deviation_files
+from conformance import propose, record
 from conformance.cli import main
 from conformance.errors import Exit
 

@@ -18,8 +18,11 @@ def document(record: RunRecord) -> dict[str, Any]:
         "header": msgspec.to_builtins(record.header),
         "scoreboard": [asdict(row) for row in scoreboard(record)],
         "causes": [
-            {key: list(value) if key in ("dtypes", "implementations") else value for key, value in asdict(one).items()
-             if not key.startswith("_")}
+            {
+                key: list(value) if key in ("dtypes", "implementations") else value
+                for key, value in asdict(one).items()
+                if not key.startswith("_")
+            }
             for one in causes(record)
         ],
         "tolerances": msgspec.to_builtins(record.tolerances),

@@ -48,7 +48,9 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield row(["---"] * 4)
         for cause in found_causes:
             example = example_text(cause.example) if cause.example else "not seen"
-            yield row([f"`{cause.cause}`", str(cause.elements), cell(example), cell(" ".join(cause.links) or cause.reason)])
+            yield row(
+                [f"`{cause.cause}`", str(cause.elements), cell(example), cell(" ".join(cause.links) or cause.reason)]
+            )
     if record.footer is not None:
         yield ""
         yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."

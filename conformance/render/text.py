@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.cases import ALL_DTYPES, Suite
+from conformance.cases import ALL_DTYPES
 from conformance.record import BackendLine, RunRecord, ToleranceLine
 from conformance.summary import CauseSummary, Cell, Example, Row, causes, diverse, scoreboard
 
@@ -136,7 +136,7 @@ def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]
     yield (
         "[bold]Findings by cause[/]: "
         + ", ".join(f"{len(found)} {name}" for name, found in by_outcome.items())
-        + f" (elements: {', '.join(f'{sum(one.elements for one in found)} {name}' for name, found in by_outcome.items())})"
+        + f" (elements: {', '.join(f'{_elements(found)} {name}' for name, found in by_outcome.items())})"
     )
     room = max(lines - 3, 3)
     for name, found in by_outcome.items():
@@ -146,6 +146,10 @@ def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]
         room -= 3 * len(shown)
         if len(shown) < len(found):
             yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
+
+
+def _elements(found: Sequence[CauseSummary]) -> int:
+    return sum(one.elements for one in found)
 
 
 def finding(one: CauseSummary, settings: str = "") -> Iterator[str]:

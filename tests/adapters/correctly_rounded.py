@@ -184,7 +184,9 @@ def real(number: float) -> Real:
 def elementwise(form: str, quantity: str) -> Callable[..., Any]:
     """A function of NumPy arrays that computes `quantity` element by element, reductions included."""
 
-    def function(prediction: Any, label: Any, reduction: str = "none", weight: Any = None, pos_weight: Any = None) -> Any:
+    def function(
+        prediction: Any, label: Any, reduction: str = "none", weight: Any = None, pos_weight: Any = None
+    ) -> Any:
         dtype = str(prediction.dtype)
         columns = [np.asarray(one).astype(np.float64).ravel().tolist() for one in (prediction, label)]
         columns += [
@@ -198,9 +200,11 @@ def elementwise(form: str, quantity: str) -> Callable[..., Any]:
             exact.append(NAN if nan else FUNCTIONS[quantity](form, *(real(number) for number in numbers)))
         share = Fraction(1, len(exact)) if reduction == "mean" else Fraction(1)
         if reduction != "none":
-            exact = [combine([(share, one) for one in exact])] if quantity == "value" else [
-                combine([(share, one)]) for one in exact
-            ]
+            exact = (
+                [combine([(share, one) for one in exact])]
+                if quantity == "value"
+                else [combine([(share, one)]) for one in exact]
+            )
         patterns = np.array([bits(one, dtype) for one in exact], dtype=FORMATS[dtype].storage)
         result = patterns.view(prediction.dtype)
         return result.reshape(()) if reduction != "none" and quantity == "value" else result.reshape(prediction.shape)
