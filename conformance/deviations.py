@@ -7,9 +7,10 @@ fails differently fails the run, one that no longer deviates is reported as fixe
 from __future__ import annotations
 
 import datetime
+import operator
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,16 +20,25 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance import yamlfile
-from conformance.cases import Link, Text
+from conformance.cases import DType, Link, Text
 from conformance.errors import InputError, at
 from conformance.judge import EXPECTED, Judged
-from conformance.plan import QUANTITIES, Plan, Request
+from conformance.measure import CLASSES
+from conformance.plan import QUANTITIES, Plan, Request, matches
 
 Kind = Literal["bug", "by-design", "unsupported"]
 Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z-]+/[a-z]+/[a-z-]+$")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-#: Classes of `judge.Finding.what` joined by `|`, or the largest error in ULP with which an element may be inaccurate.
-Expected = Annotated[str, Meta(pattern=r"^([a-z][a-z|-]*|[0-9.]+(e\+?[0-9]+)?)$")]
+#: What a finding can be (`judge.Finding.what`).
+WHATS = (
+    *(name for name in CLASSES if name != "ok"),
+    *("raised", "accepted", "unsupported", "crashed", "timed-out", "result-dtype", "result-shape", "changed", "field"),
+)
+#: One of WHATS, several joined by `|`, or the largest error in ULP with which an element may be inaccurate.
+EXPECTATION = (
+    rf"^(({'|'.join(WHATS)})(\|({'|'.join(WHATS)}))*|[0-9]+(\.[0-9]+)?(e\+?([0-9]{{1,2}}|[12][0-9]{{2}}|30[0-8]))?)$"
+)
+Expected = Annotated[str, Meta(extra_json_schema={"pattern": EXPECTATION})]
 
 
 class Selector(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +49,7 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
 
     implementation: str
     case: str
-    dtype: str
+    dtype: DType
     quantities: tuple[str, ...]
     elements: dict[str, Expected]
     sometimes: tuple[str, ...] = ()
@@ -49,7 +59,7 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
         return (
             request.case.id == self.case
             and request.dtype == self.dtype
-            and fnmatchcase(request.implementation.id, self.implementation)
+            and matches((self.implementation,), request.implementation.id)
         )
 
 
@@ -77,11 +87,27 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
         return all(_contains(spec, versions.get(package, "0")) for package, spec in self.versions.items())
 
 
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
 def _contains(spec: str, version: str) -> bool:
+    """Whether `version` lies in `spec`, by plain order of versions.
+
+    PEP 440 leaves nightlies and release candidates out of `<2.13` and `>=2.13` alike; here every version lies in
+    exactly one of two adjacent ranges.  The local part (`+cpu`) does not count.
+    """
     try:
-        return SpecifierSet(spec, prereleases=True).contains(Version(version))
+        public = Version(Version(version).public)
     except InvalidVersion:
         return False
+    return all(_COMPARE[one.operator](public, Version(one.version)) for one in SpecifierSet(spec))
 
 
 @dataclass(frozen=True)
@@ -127,14 +153,21 @@ def _load_file(file: Path) -> Deviation:
         raise at(file, lines[("checked",)], f"checked must be a day (got {one.checked!r})") from None
     for package, spec in one.versions.items():
         try:
-            SpecifierSet(spec)
+            plain = all(one.operator in _COMPARE and "*" not in one.version for one in SpecifierSet(spec))
         except InvalidSpecifier:
-            raise at(file, lines[("versions", package)], f"{package}: not a version range (got {spec!r})") from None
+            plain = False
+        if not plain:
+            here = lines[("versions", package)]
+            raise at(file, here, f"{package}: not a version range of {', '.join(_COMPARE)} (got {spec!r})")
     for index, selector in enumerate(one.selectors):
         here = lines[("selectors", index)]
         strange = [name for name in selector.quantities if name not in QUANTITIES]
         if strange:
             raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
+        for name, wanted in selector.elements.items():
+            if not re.match(EXPECTATION, wanted):
+                line = lines[("selectors", index, "elements", name)]
+                raise at(file, line, f"{name}: must be an error in ULP or one of {', '.join(WHATS)} (got {wanted!r})")
         for name in selector.sometimes:
             if name not in selector.elements:
                 raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
@@ -202,17 +235,16 @@ class Matcher:
         entries = self._entries(check)
         matches = []
         for finding in check.findings:
-            entry = entries.pop(finding.element, None)
-            if entry is None:
-                outcome, note = "new", ""
-            else:
-                note = _differs(entry, check, finding.element, finding.what, finding.cause)
-                outcome = "new" if note else "recorded"
+            known = entries.get(finding.element, [])
+            entry = next((one for one in known if one.deviation.id == finding.cause), known[0] if known else None)
+            note = _differs(entry, check, finding.element, finding.what, finding.cause) if entry else ""
+            if entry is not None:
+                known.remove(entry)
             matches.append(
                 Match(
                     check,
                     finding.element,
-                    "new" if outcome == "new" else "recorded",
+                    "recorded" if entry and not note else "new",
                     finding.cause,
                     finding.verdict,
                     finding.what,
@@ -220,20 +252,23 @@ class Matcher:
                     note,
                 )
             )
-        for element, entry in entries.items():
-            if not entry.sometimes:
-                matches.append(
-                    Match(check, element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
-                )
+        matches.extend(
+            Match(check, element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
+            for element, left in entries.items()
+            for entry in left
+            if not entry.sometimes
+        )
         return matches
 
-    def _entries(self, check: Judged) -> dict[str, _Entry]:
-        entries: dict[str, _Entry] = {}
+    def _entries(self, check: Judged) -> dict[str, list[_Entry]]:
+        """What is recorded of each element of a check; two causes may claim one element."""
+        entries: dict[str, list[_Entry]] = {}
         for deviation, selector in self._selectors.get((check.request.case.id, check.request.dtype), ()):
             if check.quantity in selector.quantities and selector.selects(check.request):
                 for element, wanted in selector.elements.items():
                     if element in check.elements:
-                        entries[element] = _Entry(deviation, wanted, element in selector.sometimes)
+                        entry = _Entry(deviation, wanted, element in selector.sometimes)
+                        entries.setdefault(element, []).append(entry)
         return entries
 
 

@@ -7,7 +7,7 @@ reading of their implementation's contract, then each check gets the worst verdi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from conformance import contracts, expected
 from conformance.cases import NUMERIC
 from conformance.formats import FORMATS, Format, decode, encode
-from conformance.measure import BUDGET, CLASSES, CODE, Limits, concatenate, measure
+from conformance.measure import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.observation import Observation, Observed
 from conformance.plan import PROBE, Inputs, Request
 from reference import Reference
@@ -220,6 +220,57 @@ def cause(request: Request, quantity: str, region: str, what: str) -> str:
     return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"
 
 
+@dataclass(frozen=True)
+class Errors:
+    """What is known of each point: arrays of equal length, views of which `part` gives.
+
+    `code`, `scaled` and `plain` are those of `measure` against the ideal.  `contract` is the error against the nearer
+    of the ideal and all readings of the contract, `reading` that reading's value, `read` whether there was one, and
+    `by_contract` whether a point that misses the ideal meets one.
+    """
+
+    code: Any
+    scaled: Any
+    plain: Any
+    budget: Any
+    contract: Any
+    reading: Any
+    read: Any
+    by_contract: Any
+
+    @classmethod
+    def against_ideal(cls, found: Measured, budget: Any) -> Errors:
+        """Before any contract was looked at."""
+        size = found.code.shape
+        return cls(
+            found.code,
+            found.scaled,
+            found.plain,
+            budget,
+            found.scaled.copy(),
+            np.full(size, np.nan),
+            np.zeros(size, dtype=bool),
+            np.zeros(size, dtype=bool),
+        )
+
+    def part(self, here: slice) -> Errors:
+        """The points of one check."""
+        return Errors(*(getattr(self, one.name)[here] for one in fields(self)))
+
+    def take_in(self, meets: Any, ulps: Any, values: Any) -> None:
+        """Another reading of the contract: which points meet it, their errors, its values."""
+        nearer = ~(self.contract <= ulps) | ~self.read
+        self.reading[nearer] = values[nearer]
+        self.read[:] = True
+        self.by_contract[:] |= meets
+        self.contract[:] = np.fmin(self.contract, ulps)
+
+    def contract_values(self) -> tuple[float | None, ...]:
+        """The nearest reading's value at each point, None where there was no reading."""
+        pairs = zip(self.reading.tolist(), self.read.tolist(), strict=True)
+        return tuple(value if known else None for value, known in pairs)
+
+
 class Judge:
     """Judges one run.  Ideal references are computed when the judge is made, while the workers still run."""
 
@@ -283,43 +334,19 @@ class Judge:
         budget = np.concatenate([self._budget(check) for check in checks])
         got = np.concatenate([check.got for check in checks])
         present = np.concatenate([check.present for check in checks])
-        against_ideal = measure(got, ideal, limits, budget)
-        contract_ok = np.zeros(got.shape, dtype=bool)
-        contract_ulp = against_ideal.scaled.copy()
-        contract_value = np.full(got.shape, np.nan)
-        judged_by_contract = np.zeros(got.shape, dtype=bool)
         starts = np.concatenate([[0], np.cumsum(counts)])
-        missing = present & ~against_ideal.ok
-        readings = self._contracts(checks, starts, missing, got, limits, budget)
-        for index, ok, ulps, values in readings:
+        found = measure(got, ideal, limits, budget)
+        errors = Errors.against_ideal(found, budget)
+        missing = present & ~found.ok
+        for index, ok, ulps, values in self._contracts(checks, starts, missing, got, limits, budget):
             here = slice(starts[index], starts[index + 1])
-            nearer = ~(contract_ulp[here] <= ulps) | ~judged_by_contract[here]
-            contract_value[here] = np.where(nearer, values, contract_value[here])
-            judged_by_contract[here] = True
-            contract_ok[here] |= ok & missing[here]
-            contract_ulp[here] = np.fmin(contract_ulp[here], ulps)
-        self._flushed_by_contract(checks, starts, missing & (against_ideal.code == CODE["flushed"]), contract_ok)
-        stripped = self._without_field(checks, starts, got, limits, budget, against_ideal.ok)
-        results = []
-        for index, check in enumerate(checks):
-            here = slice(starts[index], starts[index + 1])
-            results.append(
-                self._assemble(
-                    check,
-                    against_ideal.code[here],
-                    contract_ok[here],
-                    against_ideal.scaled[here],
-                    against_ideal.plain[here],
-                    contract_ulp[here],
-                    [
-                        float(v) if seen else None
-                        for v, seen in zip(contract_value[here], judged_by_contract[here], strict=True)
-                    ],
-                    budget[here],
-                    stripped.get(index),
-                )
-            )
-        return results
+            errors.part(here).take_in(ok & missing[here], ulps, values)
+        self._flushed_by_contract(checks, starts, missing & (found.code == CODE["flushed"]), errors)
+        agrees = self._without_field(checks, starts, got, limits, budget, found.ok)
+        return [
+            self._assemble(check, errors.part(slice(starts[index], starts[index + 1])), agrees.get(index))
+            for index, check in enumerate(checks)
+        ]
 
     def _budget(self, check: Points) -> Any:
         """BUDGET; a reduced value may add the bound of its summation, (ceil(log2 n) + 8) u_acc sum|x| + 0.5 ULP.
@@ -344,11 +371,11 @@ class Judge:
         ]
         return _agreements(self._readings(selected), checks, starts, got, limits, budget)
 
-    def _flushed_by_contract(self, checks: Sequence[Points], starts: Any, flushed: Any, contract_ok: Any) -> None:
+    def _flushed_by_contract(self, checks: Sequence[Points], starts: Any, flushed: Any, errors: Errors) -> None:
         for index, check in enumerate(checks):
             if contracts.find(check.request.implementation.contract, "ftz"):
                 here = slice(starts[index], starts[index + 1])
-                contract_ok[here] |= flushed[here]
+                errors.by_contract[here] |= flushed[here]
 
     def _without_field(
         self, checks: Sequence[Points], starts: Any, got: Any, limits: Limits, budget: Any, ideal_ok: Any
@@ -389,29 +416,18 @@ class Judge:
             readings.extend((index, one) for index in users[key])
         return readings
 
-    def _assemble(
-        self,
-        check: Points,
-        code: Any,
-        contract_ok: Any,
-        scaled: Any,
-        plain: Any,
-        contract_ulp: Any,
-        contract_value: Any,
-        judged_by_contract: Any,
-        budget: Any,
-        agrees_without: Any,
-    ) -> Judged:
+    def _assemble(self, check: Points, errors: Errors, agrees_without: Any) -> Judged:
         request = check.request
         names = _element_names(check)
         expect = _for_results(self.expectation(request), check.count)
+        code = errors.code
         if check.quantity == PROBE:
-            verdicts, whats = _probe(check, code, contract_ok, expect, agrees_without)
+            verdicts, whats = _probe(check, code, errors.by_contract, expect, agrees_without)
         elif (code == 0).all() and check.present.all() and "reject" not in expect and "observe" not in expect:
             verdicts, whats = ["conforms"] * check.count, [""] * check.count
         else:
             pairs = [
-                _verdict(expect[i], check.observation(i), check.problem, CLASSES[code[i]], bool(contract_ok[i]))
+                _verdict(expect[i], check.observation(i), check.problem, CLASSES[code[i]], bool(errors.by_contract[i]))
                 for i in range(check.count)
             ]
             verdicts, whats = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -429,11 +445,11 @@ class Judge:
             names,
             tuple(verdicts),
             check.bits,
-            tuple(np.where(check.present, scaled, np.nan).tolist()),
-            tuple(np.where(check.present, plain, np.nan).tolist()),
-            tuple(np.where(check.present, contract_ulp, np.nan).tolist()),
-            _known(contract_value, judged_by_contract) if findings else (),
-            tuple(budget.tolist()),
+            tuple(np.where(check.present, errors.scaled, np.nan).tolist()),
+            tuple(np.where(check.present, errors.plain, np.nan).tolist()),
+            tuple(np.where(check.present, errors.contract, np.nan).tolist()),
+            errors.contract_values() if findings else (),
+            tuple(errors.budget.tolist()),
             check.dtype,
             tuple(findings),
             tuple(dict.fromkeys(text for one in check.observations if (text := _detail(one)))),
@@ -470,10 +486,6 @@ class Judge:
             findings=tuple(findings),
             details=tuple(dict.fromkeys(details)),
         )
-
-
-def _known(values: Any, known: Any) -> tuple[float | None, ...]:
-    return tuple(value if is_known else None for value, is_known in zip(values.tolist(), known.tolist(), strict=True))
 
 
 def _element_names(check: Points) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ def _selectors(seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
     for (implementation, case, dtype, signature), quantities in groups.items():
         expected, sometimes = content[signature]
         selector: dict[str, Any] = {
-            "implementation": _glob(implementation),
+            "implementation": implementation,
             "case": case,
             "dtype": dtype,
             "quantities": quantities,
@@ -127,11 +127,6 @@ def _selectors(seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
         if sometimes:
             selector["sometimes"] = sometimes
         yield selector
-
-
-def _glob(implementation: str) -> str:
-    """The id as a glob pattern that matches it alone."""
-    return implementation.replace("[", "[[]")
 
 
 def _edit(file: Path, cause: str, selectors: list[dict[str, Any]], today: str) -> Iterator[Edit]:
@@ -191,7 +186,7 @@ def _was_planned(file: Path, planned: set[tuple[str, str, str, str]]) -> bool:
     """Whether all that a file is about was in the runs, so that its absence there means something."""
     data = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     wanted = {
-        (str(one["implementation"]).replace("[[]", "["), one["case"], one["dtype"], quantity)
+        (str(one["implementation"]), one["case"], one["dtype"], quantity)
         for one in data["selectors"]
         for quantity in one["quantities"]
     }

@@ -105,5 +105,3 @@ def judged(asked: Request, *seen: Observation, quantity: str | None = None) -> J
 def judged_all(asked: Sequence[Request], observed: Sequence[dict[str, Observed] | None]) -> list[Judged]:
     """All checks of some requests."""
     return Judge(asked).judge(observed)
-
-

@@ -226,7 +226,9 @@ def test_a_bad_number_in_a_grid_is_named_with_its_line(load: Load) -> None:
 
 def test_a_grid_is_every_prediction_with_every_label(load: Load) -> None:
     """Elements of a grid are named PREDICTION-LABEL, predictions in the outer loop."""
-    text = GOOD[: GOOD.index("    elements:")] + "    grid:\n      prediction: {p: 1, q: 0}\n      label: {y: 1, z: 0}\n"
+    text = (
+        GOOD[: GOOD.index("    elements:")] + "    grid:\n      prediction: {p: 1, q: 0}\n      label: {y: 1, z: 0}\n"
+    )
     (located,) = load(text).cases
     assert [(one.id, one.prediction, one.label) for one in located.case.elements] == [
         ("p-y", "1", "1"),

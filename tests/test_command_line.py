@@ -76,7 +76,9 @@ def test_a_run_that_is_as_expected_exits_with_0(command: Command, tmp_path: Path
     assert {check.verdict for check in kept.checks} == {"conforms"}
 
 
-@pytest.mark.parametrize("entry", ["hangs", "aborts", "exits", "none", "one_short", "surrogates", "babbles_in_the_pipe"])
+@pytest.mark.parametrize(
+    "entry", ["hangs", "aborts", "exits", "none", "one_short", "surrogates", "babbles_in_the_pipe"]
+)
 def test_a_run_with_a_misbehaving_implementation_exits_with_1(command: Command, tmp_path: Path, entry: str) -> None:
     """A crash, a time-out or nonsense is not as expected, the record is complete, and no traceback is shown."""
     done = command(*adapter("wayward", f"{entry}/*"))
@@ -101,7 +103,10 @@ def test_a_run_with_a_misbehaving_implementation_exits_with_1(command: Command, 
         (("run", "--adapter", "nowhere.py"), "--adapter must be a Python file"),
         (("run", "--cases", "suite", "--backend", "nobody"), "no backend matches 'nobody'"),
         (("run", "--cases", "suite", "--case", "nothing"), "the filters leave no check"),
-        (("run", "--cases", "suite", "--backend", "numpy", "--python", "numpy=/no/such/python"), "'/no/such/python' cannot be started"),
+        (
+            ("run", "--cases", "suite", "--backend", "numpy", "--python", "numpy=/no/such/python"),
+            "'/no/such/python' cannot be started",
+        ),
         (adapter("raises"), "RuntimeError: this file cannot be imported"),
         (adapter("empty"), "must define `adapters`"),
         (adapter("leaves"), "status 7"),

@@ -210,6 +210,9 @@ def test_a_check_sees_the_input_after_a_documented_cast() -> None:
         ("float16", "0", "1", 23 * math.log(2), "by-contract"),  # both neighbours of 1e-7 are subnormal
         ("float16", "0", "1", 24 * math.log(2), "by-contract"),
         ("float16", "0", "1", 25 * math.log(2), "deviates"),
+        ("float16", "1.5", "0", 11 * math.log(2), "by-contract"),
+        ("float16", "1.5", "0", math.inf, "deviates"),  # clipped to 1
+        ("float16", "1.5", "1", 0.0, "deviates"),  # clipped to 1
     ],
 )
 def test_a_clip_bound_is_a_neighbour_strictly_inside(
@@ -341,7 +344,9 @@ def test_flush_to_zero_is_by_contract_only_where_documented() -> None:
     made = case(("1e-40", "0"))
     assert whats(judged(request(made), returned([0.0]))) == ["flushed"]
     assert verdict(request(made, implementation((FlushToZero(SOURCE),))), returned([0.0])) == "by-contract"
-    assert verdict(request(made), Observation("returned", Tensor("float32", np.array([71362], np.uint32)))) == "conforms"
+    assert (
+        verdict(request(made), Observation("returned", Tensor("float32", np.array([71362], np.uint32)))) == "conforms"
+    )
 
 
 def test_flush_to_zero_does_not_excuse_a_normal_value() -> None:
@@ -577,7 +582,9 @@ def test_acceptance_is_one_cause_whichever_quantity_met_it(what: str) -> None:
     made = case(("0.5", "1" if what == "raised" else "2"), expect="reject" if what == "accepted" else None)
     seen = raised() if what == "raised" else returned([7.0])
     quantities = ("value", "gradient-prediction", "acceptance")
-    checks = judged_all([request(made, None, "float32", quantities)], [{"value": (seen,), "gradient-prediction": (seen,)}])
+    checks = judged_all(
+        [request(made, None, "float32", quantities)], [{"value": (seen,), "gradient-prediction": (seen,)}]
+    )
     assert len(checks) == 3
     assert len({finding.cause for check in checks for finding in check.findings}) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -186,7 +187,7 @@ def test_ordinals_are_monotone_and_both_zeros_are_one() -> None:
     values = decode(Tensor(fmt.name, np.array(patterns, dtype=np.uint16)))
     by_value = [ordinal(patterns[index], fmt) for index in np.argsort(values, kind="stable")]
     assert sorted(set(by_value)) == list(range(-infinity_bits(fmt), infinity_bits(fmt) + 1))
-    assert all(0 <= right - left <= 1 for left, right in zip(by_value, by_value[1:], strict=False))
+    assert all(0 <= right - left <= 1 for left, right in itertools.pairwise(by_value))
     assert ordinal(0, fmt) == ordinal(0x8000, fmt) == 0
 
 

@@ -16,7 +16,9 @@ from reference import Reference
 from tests.miniatures import deterministic
 
 every_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=list(FORMATS))
-narrow_format = pytest.mark.parametrize("fmt", [FORMATS[name] for name in ("float32", "float16", "bfloat16")], ids=lambda fmt: fmt.name)
+narrow_format = pytest.mark.parametrize(
+    "fmt", [FORMATS[name] for name in ("float32", "float16", "bfloat16")], ids=lambda fmt: fmt.name
+)
 FLOAT64, FLOAT32, FLOAT16 = FORMATS["float64"], FORMATS["float32"], FORMATS["float16"]
 
 

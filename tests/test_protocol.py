@@ -19,6 +19,7 @@ class Trickle(io.BytesIO):
     """A stream that gives one byte at a time, as a slow pipe may."""
 
     def read(self, count: int | None = -1, /) -> bytes:
+        """At most one byte."""
         return super().read(min(count or 0, 1))
 
 

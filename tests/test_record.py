@@ -48,7 +48,7 @@ def example() -> RunRecord:
     asked = [request(made, one, "float32", ("value", *BEHAVIOUR)) for one in by]
     seen = [
         returned([math.inf, 0.7, math.nan, 0.0, -math.inf]),
-        raised(message="Zeilenumbruch\n\u2028 und \"Anführung\" \U0001f600"),
+        raised(message='Zeilenumbruch\n\u2028 und "Anführung" \U0001f600'),
         CRASHED,
         returned([math.nan] * 5, warnings=("UserWarning: careful",), changed=("label",)),
     ]
@@ -134,12 +134,28 @@ def test_a_record_cut_anywhere_is_an_interrupted_one(example: RunRecord, tmp_pat
     data, lines = whole.read_bytes(), lines_of(whole)
     header, footer = len(lines[0]), len(lines[-1])
     cut = tmp_path / "cut.jsonl"
-    for length in (len(data) - 1, len(data) - footer // 2, len(data) - footer, len(data) - footer - 1, header, header + 9):
+    for length in (
+        len(data) - 1,
+        len(data) - footer // 2,
+        len(data) - footer,
+        len(data) - footer - 1,
+        header,
+        header + 9,
+    ):
         cut.write_bytes(data[:length])
         found = record.read(cut)
         assert found.interrupted
         assert found.header == example.header
         assert found.checks == example.checks[: len(found.checks)]
+
+
+def test_a_cut_line_after_the_footer_is_an_interrupted_record(example: RunRecord, tmp_path: Path) -> None:
+    """Whatever was being written when the file ended, the file does not end as a record does."""
+    file = tmp_path / "run.jsonl"
+    record.write(example, file)
+    with file.open("ab") as stream:
+        stream.write(b'{"type": "che')
+    assert record.read(file).interrupted
 
 
 def test_a_record_cut_after_some_checks_keeps_those(example: RunRecord, tmp_path: Path) -> None:

@@ -173,7 +173,10 @@ def test_the_culprit_gets_its_verdict(ran: Ran, entry: str) -> None:
 def test_a_wrong_result_deviates_in_what_is_wrong_with_it(ran: Ran, entry: str) -> None:
     """Only the quantities that are wrong deviate, with their class."""
     found = {
-        check.quantity: finding.what for check in ran.of(entry) if check.verdict != "conforms" for finding in check.findings
+        check.quantity: finding.what
+        for check in ran.of(entry)
+        if check.verdict != "conforms"
+        for finding in check.findings
     }
     assert found == DEVIATING[entry]
 
@@ -235,7 +238,10 @@ def test_a_persistent_offender_is_given_up() -> None:
         def planned(self) -> Plan:
             more = [case(("0.5", "1"), name=f"small/{n}", quantities=("value",)) for n in ("a", "b", "c", "d", "e")]
             chosen = [
-                one for backend in self.backends for one in backend.implementations if one.entry in ("first", "exits", "last")
+                one
+                for backend in self.backends
+                for one in backend.implementations
+                if one.entry in ("first", "exits", "last")
             ]
             return make_plan(suite(*more), chosen)
 

@@ -131,7 +131,9 @@ def test_a_session_runs_under_python_3_7() -> None:
                 plan = make_plan(made, [one for backend in backends for one in backend.implementations])
                 requests = [one for one in plan.requests if one.dtype != "bfloat16"]
                 observed: list[dict[str, Observed] | None] = [None] * len(requests)
-                pool.run(backends, requests, lambda backend, what: opened.update({backend.name: what}), observed.__setitem__)
+                pool.run(
+                    backends, requests, lambda backend, what: opened.update({backend.name: what}), observed.__setitem__
+                )
             finally:
                 pool.stop()
         assert opened["numpy"].absent is None
