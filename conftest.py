@@ -19,7 +19,7 @@ from conformance.cli import options_from, record_from
 from conformance.commands.run import last_run
 from conformance.plan import Plan, Request
 from conformance.pool import Backend
-from conformance.record import CheckLine
+from conformance.record import CheckLine, RunRecord
 from conformance.summary import causes
 
 #: Filters and settings, named as on the command line: (option, whether it repeats, help).
@@ -61,6 +61,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix == ".yaml" and file_path.resolve() in checks.files:
         return CaseFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]  # pytest's factory is untyped
     return None
+
+
+@pytest.fixture(scope="session")
+def whole_run(request: pytest.FixtureRequest) -> RunRecord | None:
+    """The record of this session's run where it holds every check of the suite, else None."""
+    checks = request.config.stash[SESSION]
+    if checks.done is None or checks.done.record.footer is None or checks.done.record.header.filters:
+        return None
+    complete = checks.done.plan.checks == checks.plan().checks and checks.done.record.footer.not_run == 0
+    return checks.done.record if complete else None
 
 
 @pytest.hookimpl(tryfirst=True)

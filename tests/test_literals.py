@@ -57,11 +57,11 @@ def test_the_spellings_of_a_float64_mean_that_float64(number: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "-", "+", ".", "e5", "1e", "1e+", "0x", "0x.8", "0x1p", "1p3", "0b1", "0o7", "1_000", "1,5", "1 2", "--1",
-        "+-1", "-+1", "+-inf", "- 1", "1f", "1.0.0", "1e12345", "0x1p123456", "Max", "maximum", "min", "nextafter",
-        "nextafter()", "nextafter(1)", "nextafter(1,0", "nextafter(1,0))", "nextafter(1,0,0)", "-nextafter(1,0)",
-        "nextafter(x,0)", "nextafter(1,x)", "one", "true", "null", "~", "1/3", "\u0663", "\u0660.\u0665", "\uff11",
-        "inf\n1", "0.1\x00",
+        "", " ", "-", "+", ".", "e5", "1e", "1e+", "0x", "0x.8", "0x1p", "1p3", "0b1", "0o7", "1_000", "1,5", "1 2",
+        "--1", "+-1", "-+1", "+-inf", "- 1", "1f", "1.0.0", "1e12345", "0x1p123456", "Max", "maximum", "min",
+        "nextafter", "nextafter()", "nextafter(1)", "nextafter(1,0", "nextafter(1,0))", "nextafter(1,0,0)",
+        "-nextafter(1,0)", "nextafter(x,0)", "nextafter(1,x)", "one", "true", "null", "~", "1/3", "\u0663",
+        "\u0660.\u0665", "\uff11", "inf\n1", "0.1\x00",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_and_quoted(text: str) -> None:

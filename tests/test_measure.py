@@ -72,7 +72,7 @@ def representable(fmt: Format) -> st.SearchStrategy[float]:
 
 @every_format
 def test_the_error_is_that_of_the_definition(fmt: Format) -> None:
-    """For exact values hi + lo and any finite result both errors are the definition's, up to rounding of the quotient."""
+    """For exact values hi + lo and any finite result both errors are the definition's, up to one rounding."""
 
     @deterministic
     @given(representable(fmt), st.integers(-40, 40), st.floats(0.5, 1), st.floats(-0.5, 0.5), st.integers(0, 20))

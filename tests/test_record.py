@@ -209,8 +209,8 @@ def test_a_schema_version_that_is_none_is_refused(example: RunRecord, tmp_path: 
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"\n", b"{}\n", b"[]\n", b"5\n", b"null\n", b"not JSON\n", b"\xff\xfe\n", b"\0" * 100, b'{"type": "header"}\n',
-        b'{"type": "footer", "schema": 1}\n', b"a" * 100_000,
+        b"", b"\n", b"{}\n", b"[]\n", b"5\n", b"null\n", b"not JSON\n", b"\xff\xfe\n", b"\0" * 100,
+        b'{"type": "header"}\n', b'{"type": "footer", "schema": 1}\n', b"a" * 100_000,
     ],
 )  # fmt: skip
 def test_garbage_is_refused_with_file_and_line(tmp_path: Path, data: bytes) -> None:

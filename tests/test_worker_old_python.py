@@ -32,8 +32,8 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
-    "__future__", "collections.abc", "contextlib", "dataclasses", "fractions", "importlib", "json", "math", "os", "platform", "struct",
-    "sys", "tempfile", "types", "typing", "warnings",
+    "__future__", "collections.abc", "contextlib", "dataclasses", "fractions", "importlib", "json", "math",
+    "os", "platform", "struct", "sys", "tempfile", "types", "typing", "warnings",
 }  # fmt: skip
 
 worker_side = pytest.mark.parametrize("file", WORKER_SIDE, ids=lambda file: str(file.relative_to(ROOT)))
@@ -117,32 +117,34 @@ def test_an_import_of_something_else_would_be_found() -> None:
 def test_a_session_runs_under_python_3_7() -> None:
     """The NumPy adapter in Python 3.7 gives the verdicts that it gives here."""
     interpreter = old_python()
-    verdicts = []
-    for chosen in (interpreter, sys.executable):
-        made = suite(
-            case(("0.5", "1"), ("0.25", "0"), ("0", "1"), ("nan", "1"), name="small/probabilities"),
-            case(("3", "1"), ("-100", "0"), ("inf", "0"), name="small/logits", form="logits"),
-        )
-        opened: dict[str, Opened] = {}
-        with tempfile.TemporaryFile() as log:
-            pool = Pool(log, 30.0, interpreters={"numpy": chosen})
-            try:
-                backends = [backend for backend in pool.discover() if backend.name == "numpy"]
-                plan = make_plan(made, [one for backend in backends for one in backend.implementations])
-                requests = [one for one in plan.requests if one.dtype != "bfloat16"]
-                observed: list[dict[str, Observed] | None] = [None] * len(requests)
-                pool.run(
-                    backends, requests, lambda backend, what: opened.update({backend.name: what}), observed.__setitem__
-                )
-            finally:
-                pool.stop()
-        assert opened["numpy"].absent is None
-        if chosen == interpreter:
-            assert opened["numpy"].environment["python"].startswith("3.7.")
-        assert pool.restarts == []
-        verdicts.append([(check.id, check.verdict) for check in Judge(requests).judge(observed)])
-    assert len(verdicts[0]) > 50
-    assert verdicts[0] == verdicts[1]
+    here, there = verdicts(sys.executable), verdicts(interpreter, "3.7.")
+    assert len(there) > 50
+    assert there == here
+
+
+def verdicts(interpreter: str, version: str = "") -> list[tuple[str, str]]:
+    """Check ids and verdicts of the NumPy adapter in an interpreter, whose version is as told."""
+    made = suite(
+        case(("0.5", "1"), ("0.25", "0"), ("0", "1"), ("nan", "1"), name="small/probabilities"),
+        case(("3", "1"), ("-100", "0"), ("inf", "0"), name="small/logits", form="logits"),
+    )
+    opened: dict[str, Opened] = {}
+    with tempfile.TemporaryFile() as log:
+        pool = Pool(log, 30.0, interpreters={"numpy": interpreter})
+        try:
+            backends = [backend for backend in pool.discover() if backend.name == "numpy"]
+            plan = make_plan(made, [one for backend in backends for one in backend.implementations])
+            requests = [one for one in plan.requests if one.dtype != "bfloat16"]
+            observed: list[dict[str, Observed] | None] = [None] * len(requests)
+            pool.run(
+                backends, requests, lambda backend, what: opened.update({backend.name: what}), observed.__setitem__
+            )
+        finally:
+            pool.stop()
+    assert opened["numpy"].absent is None
+    assert opened["numpy"].environment["python"].startswith(version)
+    assert pool.restarts == []
+    return [(check.id, check.verdict) for check in Judge(requests).judge(observed)]
 
 
 def test_every_built_in_adapter_module_is_looked_at() -> None:

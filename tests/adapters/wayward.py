@@ -3,6 +3,7 @@
 `first` and `last` are right.  The adapter's name is `wayward`; nothing here needs more than NumPy.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -109,10 +110,8 @@ def closes_standard_output(prediction, label):
 def babbles_in_the_pipe(prediction, label):
     """Writes into every descriptor but the standard ones, as a program with a wrong number would."""
     for descriptor in range(3, 64):
-        try:
+        with contextlib.suppress(OSError):
             os.write(descriptor, b"this is no message, and it is longer than sixteen bytes")
-        except OSError:
-            pass
     return loss(prediction, label)
 
 
