@@ -343,10 +343,14 @@ class Judge:
             errors.part(here).take_in(ok & missing[here], ulps, values)
         self._flushed_by_contract(checks, starts, missing & (found.code == CODE["flushed"]), errors)
         agrees = self._without_field(checks, starts, got, limits, budget, found.ok)
-        return [
-            self._assemble(check, errors.part(slice(starts[index], starts[index + 1])), agrees.get(index))
-            for index, check in enumerate(checks)
-        ]
+        columns = [np.where(present, one, np.nan).tolist() for one in (errors.scaled, errors.plain, errors.contract)]
+        columns.append(budget.tolist())
+        results = []
+        for index, check in enumerate(checks):
+            here = slice(int(starts[index]), int(starts[index + 1]))
+            numbers = [tuple(column[here]) for column in columns]
+            results.append(self._assemble(check, errors.part(here), numbers, agrees.get(index)))
+        return results
 
     def _budget(self, check: Points) -> Any:
         """BUDGET; a reduced value may add the bound of its summation, (ceil(log2 n) + 8) u_acc sum|x| + 0.5 ULP.
@@ -416,7 +420,9 @@ class Judge:
             readings.extend((index, one) for index in users[key])
         return readings
 
-    def _assemble(self, check: Points, errors: Errors, agrees_without: Any) -> Judged:
+    def _assemble(
+        self, check: Points, errors: Errors, numbers: Sequence[tuple[float, ...]], agrees_without: Any
+    ) -> Judged:
         request = check.request
         names = _element_names(check)
         expect = _for_results(self.expectation(request), check.count)
@@ -445,11 +451,11 @@ class Judge:
             names,
             tuple(verdicts),
             check.bits,
-            tuple(np.where(check.present, errors.scaled, np.nan).tolist()),
-            tuple(np.where(check.present, errors.plain, np.nan).tolist()),
-            tuple(np.where(check.present, errors.contract, np.nan).tolist()),
+            numbers[0],
+            numbers[1],
+            numbers[2],
             errors.contract_values() if findings else (),
-            tuple(errors.budget.tolist()),
+            numbers[3],
             check.dtype,
             tuple(findings),
             tuple(dict.fromkeys(text for one in check.observations if (text := _detail(one)))),
@@ -461,9 +467,7 @@ class Judge:
     def _behaviour(self, request: Request, quantity: str, observations: Observed) -> Judged:
         judge_one = _BEHAVIOUR[quantity]
         expect = _for_results(self.expectation(request), len(observations))
-        names = [one.id for one in request.inputs.elements]
-        if len(observations) != len(names):
-            names = ["all"]
+        names = request.inputs.names if len(observations) == len(request.inputs.names) else ("all",)
         verdicts, findings, details = [], [], []
         for index, observation in enumerate(observations):
             if observation.kind == "returned":
@@ -481,7 +485,7 @@ class Judge:
             request,
             quantity,
             max(verdicts, key=SEVERITY.__getitem__),
-            tuple(names),
+            names,
             tuple(verdicts),
             findings=tuple(findings),
             details=tuple(dict.fromkeys(details)),
@@ -489,7 +493,7 @@ class Judge:
 
 
 def _element_names(check: Points) -> tuple[str, ...]:
-    names = tuple(one.id for one in check.request.inputs.elements)
+    names = check.request.inputs.names
     return names if len(names) == check.count else ("all",)
 
 
@@ -542,7 +546,9 @@ def _probe(
     for index in range(check.count):
         seen = check.observation(index)
         verdict, what = _verdict("value", seen, check.problem, CLASSES[code[index]], bool(contract_ok[index]))
-        if probed.name == "domain_check":
+        if verdict in ("crashed", "timed-out"):
+            pass  # whatever the field says, the process did not survive
+        elif probed.name == "domain_check":
             shown = seen.kind == "raised" and seen.control and seen.type == probed.raises
             inside = expect[index] == "value"
             ok = seen.kind == "returned" if inside else shown

@@ -77,6 +77,11 @@ class Inputs:
         return tuple(one for one in self.case.elements if one.dtypes is None or self.dtype in one.dtypes)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Ids of the elements."""
+        return tuple(one.id for one in self.elements)
+
+    @cached_property
     def tensors(self) -> dict[str, Tensor]:
         """Bit patterns of prediction, label and the options that the case sets."""
         fmt = FORMATS[self.dtype]
