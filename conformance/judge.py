@@ -131,6 +131,12 @@ class Points:
         """The observation that covers result element `index`."""
         return self.observations[index if len(self.observations) > 1 else 0]
 
+    def trouble(self, index: int) -> str:
+        """Why result element `index` has no value although something came back; "" where it has one."""
+        if self.problem or self.present[index] or self.observation(index).tensor is None:
+            return self.problem
+        return "result-shape"
+
     @cached_property
     def bits(self) -> tuple[str, ...]:
         """Patterns that came back, in hexadecimal."""
@@ -433,7 +439,9 @@ class Judge:
             verdicts, whats = ["conforms"] * check.count, [""] * check.count
         else:
             pairs = [
-                _verdict(expect[i], check.observation(i), check.problem, CLASSES[code[i]], bool(errors.by_contract[i]))
+                _verdict(
+                    expect[i], check.observation(i), check.trouble(i), CLASSES[code[i]], bool(errors.by_contract[i])
+                )
                 for i in range(check.count)
             ]
             verdicts, whats = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -545,7 +553,7 @@ def _probe(
     probed = _probed(check.request)
     for index in range(check.count):
         seen = check.observation(index)
-        verdict, what = _verdict("value", seen, check.problem, CLASSES[code[index]], bool(contract_ok[index]))
+        verdict, what = _verdict("value", seen, check.trouble(index), CLASSES[code[index]], bool(contract_ok[index]))
         if verdict in ("crashed", "timed-out"):
             pass  # whatever the field says, the process did not survive
         elif probed.name == "domain_check":
