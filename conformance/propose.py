@@ -21,8 +21,11 @@ from conformance.record import CheckLine, FindingLine, RunRecord
 #: A recorded bound is at most so many times the error that was seen.
 MARGIN = 1.5
 
-#: (implementation, case, dtype, quantity) -> element -> (class, error in ULP), for one run.
-Seen = dict[tuple[str, str, str, str], dict[str, tuple[str, float | None]]]
+#: (implementation, case, dtype, quantity).
+Key = tuple[str, str, str, str]
+
+#: Element -> (class, error in ULP), for one run.
+Seen = dict[Key, dict[str, tuple[str, float | None]]]
 
 #: Classes that are errors of a size; `inaccurate` is recorded by its bound.
 _SIZED = {"inaccurate", "zero", "sign"}
@@ -60,11 +63,12 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
         if run.interrupted:
             raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
     seen = [_seen(run) for run in runs]
-    planned = {(line.implementation, line.case, line.dtype, line.quantity) for run in runs for line in run.checks}
+    ran = [{_key(line): set(line.elements) for line in run.checks} for run in runs]
+    planned = {key for one in ran for key in one}
     causes = dict.fromkeys(cause for one in seen for cause in one)
     for cause in causes:
         file = folder / f"{cause}.yaml"
-        selectors = list(_selectors([one.get(cause, {}) for one in seen]))
+        selectors = list(_selectors([one.get(cause, {}) for one in seen], ran))
         yield from _edit(file, cause, selectors, today)
     for file in sorted(folder.rglob("*.yaml")):
         cause = file.relative_to(folder).as_posix().removesuffix(".yaml")
@@ -72,13 +76,18 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
             yield Edit(file, file.read_text(encoding="utf-8"), "")
 
 
+def _key(check: CheckLine) -> Key:
+    return check.implementation, check.case, check.dtype, check.quantity
+
+
 def _seen(run: RunRecord) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     for check in run.checks:
         for finding in check.findings:
             if finding.outcome != "fixed":
-                key = (check.implementation, check.case, check.dtype, check.quantity)
-                found.setdefault(finding.cause, {}).setdefault(key, {})[finding.element] = _expected(check, finding)
+                found.setdefault(finding.cause, {}).setdefault(_key(check), {})[finding.element] = _expected(
+                    check, finding
+                )
     return found
 
 
@@ -103,14 +112,23 @@ def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
     return "|".join(sorted(words))
 
 
-def _selectors(seen: Sequence[Seen]) -> Iterator[dict[str, Any]]:
-    """One selector for each implementation, case and dtype; quantities that expect the same share one."""
+def _selectors(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Iterator[dict[str, Any]]:
+    """One selector for each implementation, case and dtype; quantities that expect the same share one.
+
+    An element deviates `sometimes` where one of the runs that had it in a check (`ran`) did not see it deviate.
+    """
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     content: dict[str, tuple[dict[str, str], list[str]]] = {}
     for key in dict.fromkeys(key for one in seen for key in one):
         elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
         expected = {name: _merged([one[key][name] for one in seen if name in one.get(key, {})]) for name in elements}
-        sometimes = [name for name in elements if any(name not in one.get(key, {}) for one in seen)]
+        sometimes = [
+            name
+            for name in elements
+            if any(
+                name in had.get(key, ()) and name not in one.get(key, {}) for one, had in zip(seen, ran, strict=True)
+            )
+        ]
         implementation, case, dtype, quantity = key
         signature = repr((expected, sometimes))
         content[signature] = (expected, sometimes)
