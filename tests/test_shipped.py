@@ -1,0 +1,111 @@
+"""What ships with the suite is up to date: schemas, records of older versions, probes, the README's output."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from conformance import cases, contracts, record
+from conformance import run as runs
+from conformance.adapters import BUILTIN, load_builtin
+from conformance.commands.lint import SCHEMAS, schema_text
+from conformance.commands.run import WIDTH
+from conformance.plan import Plan, make_plan
+from conformance.record import RunRecord
+from conformance.render import text
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: The block of the README that holds a printed run.
+BLOCK = re.compile(r"<!-- run-output -->\n```text\n(.*?)```\n<!-- /run-output -->", re.DOTALL)
+
+
+@pytest.mark.parametrize("what", list(SCHEMAS))
+def test_the_published_schema_is_the_generated_one(what: str) -> None:
+    """`bce-conformance schema cases > docs/schema/cases.json` and so on after every change."""
+    assert (ROOT / "docs" / "schema" / f"{what}.json").read_text() == schema_text(what)
+
+
+@pytest.mark.parametrize("version", range(1, record.SCHEMA + 1))
+def test_a_record_of_every_schema_version_is_read(version: int) -> None:
+    """Readers accept older files: one of each version is kept."""
+    found = record.read(ROOT / "tests" / "data" / f"record-schema-{version}.jsonl")
+    assert found.header.schema == version
+    assert not found.interrupted
+    assert len(found.checks) == found.header.planned
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """The plan of everything."""
+    with runs.open_pool(runs.Options()) as pool:
+        backends = pool.discover()
+    return make_plan(cases.load_suite(ROOT / "cases"), [one for backend in backends for one in backend.implementations])
+
+
+def test_every_field_of_every_contract_is_probed(plan: Plan) -> None:
+    """A field without a probe could be wrong unnoticed."""
+    probed = {
+        (request.implementation.id, contracts.probed(request.implementation.contract, request.case.probe))
+        for request in plan.requests
+        if request.case.probe is not None
+    }
+    declared = {(one.id, field) for one in plan.implementations for field in one.contract}
+    assert declared
+    assert declared == probed
+
+
+def test_every_case_is_planned_for_some_implementation(plan: Plan) -> None:
+    """A case that nobody runs proves nothing; probes of fields that nobody declares wait for one who does."""
+    planned = {request.case.id for request in plan.requests}
+    idle = {one.case.id for one in plan.suite.cases if one.case.id not in planned}
+    waiting = {"daz", "ftz"}
+    assert {one.case.probe for one in plan.suite.cases if one.case.id in idle} <= waiting
+
+
+def test_every_flag_is_used(plan: Plan) -> None:
+    """A flag that no case has explains nothing."""
+    assert {flag for one in plan.suite.cases for flag in one.case.flags} == set(plan.suite.flags)
+
+
+def test_every_built_in_source_has_a_quote_and_a_link() -> None:
+    """A contract's field says where it is documented, and in which words."""
+    fields = [
+        field
+        for module in BUILTIN
+        for adapter in load_builtin(module)
+        for one in adapter.implementations
+        for field in one.contract
+    ]
+    assert fields
+    assert all(field.source.quote and field.source.link.startswith("https://") for field in fields)
+
+
+def test_the_readme_shows_the_output_as_it_is_printed(whole_run: RunRecord | None) -> None:
+    """The block between the markers is this session's run, seconds aside.
+
+    Renew it with `bce-conformance show` after a whole run.  On a processor with other instructions the digits of an
+    error may differ, so that only the lines without them are compared there.
+    """
+    if whole_run is None:
+        pytest.skip("needs a whole run: `pytest` without filters")
+    block = BLOCK.search((ROOT / "README.md").read_text())
+    assert block is not None
+    assert comparable(block[1]) == comparable(printed(whole_run))
+
+
+def printed(run: RunRecord) -> str:
+    """A run as `bce-conformance run` prints it where standard output is no terminal."""
+    stream = io.StringIO()
+    text.render(run, Console(file=stream, width=WIDTH, soft_wrap=False, force_terminal=False))
+    return stream.getvalue()
+
+
+def comparable(output: str) -> list[str]:
+    """Lines without trailing blanks, without seconds and without digits that depend on the processor."""
+    lines = [re.sub(r"· [0-9.]+ s ·", "· … s ·", line.rstrip()) for line in output.splitlines()]
+    return [re.sub(r"\b[0-9][0-9.e+]*(?= ULP\b)", "…", line) for line in lines if line]
