@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from conformance import __version__, cases, deviations
-from conformance.errors import ConformanceError, InputError
+from conformance.errors import ConformanceError, Exit, InputError
 from conformance.plan import QUANTITIES, Filters
 from conformance.run import Options
 
@@ -35,6 +36,12 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("bce-conformance: interrupted", err=True)
             ctx.exit(130)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception:
+            traceback.print_exc()
+            click.echo("bce-conformance: the suite itself failed; this says nothing about any implementation", err=True)
+            ctx.exit(int(Exit.HARNESS_FAILED))
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -326,8 +326,8 @@ class _Service:
             return dict.fromkeys(request.numeric, (given_up,))
         try:
             return self.ask(request, request.numeric)
-        except Ended as end:
-            self.replace(request, end)
+        except Ended:
+            self.replace(request)
             if self.pool._stopping:
                 return {}
         observed: dict[str, Observed] = {}
@@ -337,7 +337,7 @@ class _Service:
             except Ended as end:
                 observed[quantity] = (end.observation,)
                 before.append(end.observation)
-                self.replace(request, end)
+                self.replace(request)
                 if self.pool._stopping:
                     break
         return observed
@@ -353,13 +353,16 @@ class _Service:
             "quantities": list(quantities),
         }
         answer = self.worker.request(header, list(tensors.values()), self.pool.timeout)
-        return {
+        observed = {
             quantity: tuple(from_wire(item, answer.arrays) for item in items)
             for quantity, items in answer.header["observations"].items()
         }
+        if any(protocol.STATE in one.changed for found in observed.values() for one in found):
+            self.replace(request)  # the next implementation must not inherit it
+        return observed
 
-    def replace(self, request: Request, end: Ended) -> None:
-        """A new worker in place of one that ended."""
+    def replace(self, request: Request) -> None:
+        """A new worker in place of one that ended, or that must not go on."""
         if self.pool._stopping:
             return
         assert self.worker is not None

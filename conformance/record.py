@@ -202,12 +202,13 @@ def write_lines(lines: Iterable[bytes], file: Path) -> None:
         temporary.chmod(0o644)
         temporary.replace(file)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
         raise HarnessError(
             f"{file}: cannot be written: {error.strerror}", "free some space or name another file"
         ) from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):  # it is gone where it has become `file`
+                temporary.unlink()
 
 
 def read(file: Path) -> RunRecord:
@@ -232,6 +233,8 @@ def read(file: Path) -> RunRecord:
             decoded = decoder.decode(line)
         except msgspec.MsgspecError as error:
             raise at(file, number, f"is not a line of a run record: {error}") from None
+        if found[Footer] or isinstance(decoded, Header) != (number == 1):
+            raise at(file, number, "a run record has one header, at its start, and one footer, at its end")
         if isinstance(decoded, Header):
             header = decoded
         else:

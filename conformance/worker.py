@@ -66,6 +66,7 @@ class Session:
         self.runtime: Runtime = Runtime()
         self.implementations: Dict[str, Implementation] = {}
         self.controls: Dict[Any, bool] = {}
+        self.flushing = flushes_to_zero()
 
     def open(self, name: str) -> Dict[str, Any]:
         """Import the framework of adapter `name`; the answer holds versions and switches, or why it is absent."""
@@ -78,6 +79,7 @@ class Session:
             self.runtime.open()
         except ImportError as error:
             return {"absent": "%s: %s" % (type(error).__name__, error)}
+        self.flushing = flushes_to_zero()
         return {
             "versions": {package: version_of(package) for package in self.runtime.packages},
             "environment": dict(self.runtime.environment(), **facts()),
@@ -111,6 +113,13 @@ class Session:
             observation["control"] = self.controls[key]
         return observation
 
+    def result(self, returned: Any) -> Tensor:
+        """The bits of what a call returned; what is no tensor of the framework is a result of its own type."""
+        try:
+            return self.runtime.bits(returned)
+        except TypeError:
+            return Tensor(type(returned).__name__, np.zeros(0, dtype=np.uint8))
+
     def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Dict[str, Any]:
         """Call once and describe what happened."""
         padded = call.padded(self.runtime.sizes) if call.separable else call
@@ -122,12 +131,14 @@ class Session:
                 if len(call.implementation.reductions) > 1:
                     options["reduction"] = call.reduction
                 returned = self.runtime.evaluate(call.implementation, quantity, natives[0], natives[1], options)
-                result = cut(self.runtime.bits(returned), padded.size, call.size)
+                result = cut(self.result(returned), padded.size, call.size)
                 changed = [
                     name
                     for name, tensor, native in zip(["prediction", "label", *call.options], padded.inputs, natives)
                     if not same_bits(self.runtime.bits(native), tensor)
                 ]
+                if flushes_to_zero() != self.flushing:
+                    changed.append(protocol.STATE)
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
             return raised(error)
         results.append(result)

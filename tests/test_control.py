@@ -195,7 +195,7 @@ def test_try_names_the_first_non_finite_and_the_worst_element_of_a_file(tmp_path
 
 
 def test_try_prints_the_floor_of_a_soft_label() -> None:
-    """ "Why is my loss not 0?": because the entropy of the label is its floor."""
+    """The loss of a soft label is not 0 because the entropy of the label is its floor."""
     words = ["try", "--form", "probabilities", "--prediction", "0.3", "--label", "0.3", "--backend", "numpy"]
     assert "floor H(y) = 0.610864312, excess KL(y||p) = 0" in command(*words).stdout
 

@@ -81,7 +81,7 @@ def test_a_backend_asked_for_by_name_must_be_there(core: Path) -> None:
 
 
 def test_the_core_installation_alone_runs_the_numpy_backend(core: Path, tmp_path: Path) -> None:
-    """Every framework is listed as absent with the reason, nothing of it passes, and NumPy is judged."""
+    """Every framework is listed as absent with the reason, nothing of it passes, and NumPy is judged as recorded."""
     output = tmp_path / "run.jsonl"
     done = run(core, "run", "--case", "hard-labels/*", "--output", str(output))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -53,9 +53,6 @@ FAILING = {
     "unspeakable": ("unsupported", "Unspeakable"),
     "surrogates": ("unsupported", "ValueError: half a character: ?"),
     "recursion": ("unsupported", "RecursionError"),
-    "none": ("unsupported", "TypeError: returned NoneType"),
-    "python_list": ("unsupported", "TypeError: returned list"),
-    "objects": ("unsupported", "TypeError: returned an array of Python objects"),
 }
 
 #: Implementation -> the quantities that deviate, with the class.
@@ -67,6 +64,9 @@ DEVIATING = {
     "wrong_dtype": {"value": "result-dtype", "result-dtype": "result-dtype"},
     "complex_numbers": {"value": "result-dtype", "result-dtype": "result-dtype"},
     "text": {"value": "result-dtype", "result-dtype": "result-dtype"},
+    "none": {"value": "result-dtype", "result-dtype": "result-dtype", "result-shape": "result-shape"},
+    "python_list": {"value": "result-dtype", "result-dtype": "result-dtype", "result-shape": "result-shape"},
+    "objects": {"value": "result-dtype", "result-dtype": "result-dtype", "result-shape": "result-shape"},
     "structured": {"value": "result-dtype", "result-dtype": "result-dtype"},
 }
 

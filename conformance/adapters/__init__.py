@@ -8,6 +8,7 @@ Worker-side code: standard library and NumPy only (a framework is imported in `R
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from conformance.contracts import Contract, to_wire
@@ -48,6 +49,8 @@ class Implementation:
         device: str = "cpu",
         link: str = "",
     ) -> None:
+        if not re.match(r"[^/:\s]+\Z", entry):
+            raise ValueError("entry must be a word without '/' and ':' (got %r)" % (entry,))
         if form not in ("probabilities", "logits"):
             raise ValueError("form of %r must be 'probabilities' or 'logits' (got %r)" % (entry, form))
         unknown = [dtype for dtype in dtypes if dtype not in FORMATS]
@@ -125,8 +128,8 @@ class Adapter:
         double = sorted({key for key in keys if keys.count(key) > 1})
         if double:
             raise ValueError("adapter %r declares %r twice" % (name, double[0]))
-        if not name or "/" in name or ":" in name:
-            raise ValueError("adapter name must be a word without '/' and ':' (got %r)" % (name,))
+        if not re.match(r"[a-z0-9]+(-[a-z0-9]+)*\Z", name):
+            raise ValueError("adapter name must be of lower case letters, digits and '-' (got %r)" % (name,))
         self.name = name
         self.implementations = list(implementations)
         self.backend = backend if backend is not None else name

@@ -53,7 +53,7 @@ def ends(ball: arb) -> tuple[Fraction, Fraction]:
 
 
 def exponential(x: Fraction) -> arb:
-    """exp(x) for x of moderate size or negative; beyond -7000 the ball [0, 2^-10000], as far below 2^-1075 as need be."""
+    """exp(x) for x of moderate size or negative; below -7000 the ball [0, 2^-10000], far below 2^-1075."""
     if x < -7000:
         half = arb(2) ** -10001
         return arb(half, half)
@@ -104,7 +104,8 @@ def coefficients(y: Real, w: Real, q: Real) -> tuple[Real, Real]:
     """(w q y, w (1 - y))."""
     if isinstance(y, float):
         return math.copysign(INF, y), -math.copysign(INF, y)
-    assert isinstance(w, Fraction) and isinstance(q, Fraction)
+    assert isinstance(w, Fraction)
+    assert isinstance(q, Fraction)
     return w * q * y, w * (1 - y)
 
 
@@ -150,7 +151,8 @@ def gradient_label(form: str, x: Real, y: Real, w: Real, q: Real) -> Real | Ball
         return -w * x if isinstance(x, Fraction) else combine([(w, -x)])
     if q == 1 and x == Fraction(1, 2):
         return Fraction(0)
-    assert isinstance(w, Fraction) and isinstance(q, Fraction)
+    assert isinstance(w, Fraction)
+    assert isinstance(q, Fraction)
     one, zero = losses(form, x)
     return combine([(w * q, one), (-w, zero)])
 
@@ -162,7 +164,8 @@ def second_derivative(form: str, x: Real, y: Real, w: Real, q: Real) -> Real | B
         return combine([(b, INF if x == 1 else (1 - x) ** -2), (a, INF if x == 0 else x**-2)])
     if isinstance(x, float):
         return Fraction(0)
-    assert isinstance(a, Fraction) and isinstance(b, Fraction)
+    assert isinstance(a, Fraction)
+    assert isinstance(b, Fraction)
     up, down = sigmoids(x)
     if not callable(up) or not callable(down):
         return (a + b) / 4
