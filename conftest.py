@@ -157,17 +157,30 @@ SESSION = pytest.StashKey[Checks]()
 class CaseFile(pytest.File):
     """A case file: the checks of its cases."""
 
-    def collect(self) -> Iterable[pytest.Item]:
-        """Items in the order of the plan."""
+    def collect(self) -> Iterable[pytest.Collector]:
+        """Its cases that are planned, in order."""
         here = self.path.resolve()
+        requests: dict[str, list[Request]] = {}
         for request in self.config.stash[SESSION].plan().requests:
             if request.located.file.resolve() == here:
-                yield from self._items(request)
+                requests.setdefault(request.case.id, []).append(request)
+        for case, members in requests.items():
+            yield CaseNode.from_parent(self, name=case, requests=members)
 
-    def _items(self, request: Request) -> Iterator[pytest.Item]:
-        for quantity in request.quantities:
-            name = request.check_id(quantity)
-            yield Check.from_parent(self, name=name, request=request, quantity=quantity)
+
+class CaseNode(pytest.Collector):
+    """A case: its checks, named implementation/dtype/quantity (`::` inside a name would confuse --lf)."""
+
+    def __init__(self, *, requests: list[Request], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.requests = requests
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Items in the order of the plan."""
+        for request in self.requests:
+            for quantity in request.quantities:
+                name = f"{request.implementation.id}/{request.dtype}/{quantity}"
+                yield Check.from_parent(self, name=name, request=request, quantity=quantity)
 
 
 class Check(pytest.Item):
@@ -176,18 +189,18 @@ class Check(pytest.Item):
     def __init__(self, *, request: Request, quantity: str, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.request = request
-        self.quantity = quantity
+        self.check_id = request.check_id(quantity)
 
     def runtest(self) -> None:
         """Look up the verdict: skip what was not run, expect what is recorded, fail what is new."""
         checks = self.config.stash[SESSION]
         assert checks.done is not None
         adapter = self.request.implementation.adapter
-        line = checks.lines.get(self.name)
+        line = checks.lines.get(self.check_id)
         if line is None:
             absent = checks.done.opened[adapter].absent if adapter in checks.done.opened else None
             if absent is None:
-                raise NotRun(f"{self.name} was not run")
+                raise NotRun(f"{self.check_id} was not run")
             pytest.skip(f"{adapter} is absent: {absent}")
         if line.outcome == "new" or (line.outcome == "fixed" and checks.strict(adapter)):
             raise NotAsExpected(line)
@@ -207,7 +220,7 @@ class Check(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line and id of the case."""
-        return self.path, self.request.located.line - 1, self.name
+        return self.path, self.request.located.line - 1, self.check_id
 
 
 class NotRun(Exception):

@@ -1,0 +1,124 @@
+"""pytest at the root: every check is an item, with the same outcomes however it is selected."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: A small part of the plan: 18 requests of the NumPy backend, with recorded deviations among them.
+PART = ("cases/hard-labels.yaml", "--backend", "numpy")
+
+
+def items(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a process of its own."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Outcome by item of a run with -rA."""
+    found = re.findall(r"^(PASSED|FAILED|XFAIL|SKIPPED) (cases/\S+)", done.stdout, re.MULTILINE)
+    return {name: outcome for outcome, name in found}
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, str]:
+    """Outcomes of the part, with the shipped record of deviations."""
+    return outcomes(items(*PART, "-rA"))
+
+
+def test_an_item_has_a_readable_id(whole: dict[str, str]) -> None:
+    """File, case, implementation, dtype, quantity."""
+    assert "cases/hard-labels.yaml::hard-labels/logits::numpy/sigmoid_textbook/eager/cpu/float32/value" in whole
+
+
+def test_a_recorded_deviation_is_an_expected_failure_and_the_rest_passes(whole: dict[str, str]) -> None:
+    """Green with the shipped record: no failure, and both other outcomes are there."""
+    assert set(whole.values()) == {"PASSED", "XFAIL"}
+
+
+def test_an_expected_failure_tells_title_and_reason() -> None:
+    """The reason is what the deviation file says."""
+    done = items(*PART, "-rx", "-k", "sigmoid_textbook and float32 and value")
+    assert "the formula is what people write by hand" in done.stdout
+
+
+@pytest.mark.parametrize("selection", [("-k", "stable_textbook"), ("--dtype", "float16"), ("--quantity", "value")])
+def test_a_selection_gives_the_same_outcomes(whole: dict[str, str], selection: tuple[str, ...]) -> None:
+    """-k and the filters of the command line choose items and change none."""
+    part = outcomes(items(*PART, "-rA", *selection))
+    assert 0 < len(part) < len(whole)
+    assert part == {name: whole[name] for name in part}
+
+
+def test_without_the_record_the_same_items_fail(whole: dict[str, str], tmp_path: Path) -> None:
+    """A new deviation fails, with inputs' bits, error, cause and a command in its text."""
+    adapter = tmp_path / "mine.py"
+    adapter.write_text(
+        "from conformance.adapters import Adapter, Implementation\n"
+        "from conformance.adapters.numpy import sigmoid_textbook\n"
+        "adapters = [Adapter('mine', [Implementation('loss', 'logits', sigmoid_textbook)], backend='numpy')]\n"
+    )
+    done = items("cases/hard-labels.yaml", "--adapter", str(adapter), "--backend", "mine", "-rA")
+    failed = {
+        name.replace("mine/loss", "numpy/sigmoid_textbook") for name, one in outcomes(done).items() if one == "FAILED"
+    }
+    expected = {name for name, one in whole.items() if one == "XFAIL" and "sigmoid" in name and "gradient" not in name}
+    assert failed == expected
+    assert done.returncode == 1
+    assert "ULP  [mine/loss/value/ordinary/inaccurate]" in done.stdout
+    assert "bce-conformance explain 'hard-labels/logits' 'mine/loss/eager/cpu' --dtype float32" in done.stdout
+
+
+def test_x_stops_at_the_first_failure(tmp_path: Path) -> None:
+    """-x reports one failure, whatever else was run."""
+    done = items(
+        "cases/hard-labels.yaml", "--adapter", str(ROOT / "tests/adapters/wrong_log.py"), "--backend", "wrong", "-x"
+    )
+    assert "1 failed" in done.stdout
+    assert done.returncode == 1
+
+
+def test_last_failed_runs_the_failed_ones_again(tmp_path: Path) -> None:
+    """--lf selects exactly the items that failed, and they fail again."""
+    words = ["cases/hard-labels.yaml", "--adapter", str(ROOT / "tests/adapters/wrong_log.py"), "--backend", "wrong"]
+    cache = ["-o", f"cache_dir={tmp_path / 'cache'}"]
+    command = [sys.executable, "-m", "pytest", "-q", *cache, *words]
+    first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    again = subprocess.run([*command, "--lf"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    failed = re.search(r"(\d+) failed", first.stdout)
+    assert failed is not None
+    assert f"{failed[1]} failed" in again.stdout
+    assert "deselected" in again.stdout.splitlines()[-1]
+    assert "passed" not in again.stdout.splitlines()[-1]
+
+
+def test_n_is_refused_with_a_reason() -> None:
+    """xdist would import every framework in every process."""
+    pytest.importorskip("xdist")
+    done = items(*PART, "-n", "2")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "-n is refused" in done.stderr
+
+
+def test_a_bad_case_file_runs_nothing(tmp_path: Path) -> None:
+    """A mistake in a case file is told with its line before any check runs."""
+    copy = tmp_path / "copy"
+    for name in ("conftest.py", "pyproject.toml", "constraints.txt"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text((ROOT / name).read_text())
+    for folder in ("conformance", "reference", "deviations"):
+        (copy / folder).symlink_to(ROOT / folder)
+    (copy / "cases").mkdir()
+    (copy / "cases" / "flags.yaml").write_text((ROOT / "cases" / "flags.yaml").read_text())
+    (copy / "cases" / "bad.yaml").write_text("family: bad\ntitle: a bad file\ncases:\n  - id: Not a slug\n")
+    done = items("cases", cwd=copy)
+    assert done.returncode != 0
+    assert "bad.yaml:4" in done.stdout + done.stderr
+    assert "passed" not in done.stdout
