@@ -19,8 +19,8 @@ from reference import Reference
 #: functions and a product.  docs/accuracy.md derives it.
 BUDGET = 4.0
 
-#: The largest error that is told apart.
-LARGEST = float(np.finfo(np.float64).max)
+#: In units of a subnormal ULP an error can exceed the range of float64; beyond this number errors are not told apart.
+LARGEST = 1e300
 
 #: Classes of a point, in the order of their codes.
 CLASSES = (
@@ -98,8 +98,9 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     distance = _distance(got, exact, limits, shift)
     # The ULP is that of the unrounded value, which lies in the binade below hi where lo takes it there.
     magnitude = np.where(-exact.lo * np.sign(hi) > exact.bound, np.nextafter(np.abs(hi), 0.0), np.abs(hi))
-    plain = distance / _ulp(magnitude, limits, shift)
-    scaled = distance / _ulp(np.where(exact.scale == np.abs(hi), magnitude, exact.scale), limits, shift)
+    plain = np.minimum(distance / _ulp(magnitude, limits, shift), LARGEST)
+    scale = np.where(exact.scale == np.abs(hi), magnitude, exact.scale)
+    scaled = np.minimum(distance / _ulp(scale, limits, shift), LARGEST)
     equal = (
         (got == hi) & ((exact.lo == 0) | ~np.isfinite(hi)) | np.isnan(got) & np.isnan(hi) | _overflowed(got, hi, limits)
     )

@@ -99,7 +99,7 @@ def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None
 
 def _bound(errors: Sequence[float]) -> str:
     """MARGIN times the largest error seen, rounded up to two digits."""
-    value = min(max(errors), LARGEST / MARGIN / 2) * MARGIN
+    value = max(errors) * MARGIN
     step = 10.0 ** (math.floor(math.log10(value)) - 1)
     return f"{math.ceil(value / step) * step:.2g}"
 

@@ -243,11 +243,13 @@ def _quantity_rank(quantity: str) -> int:
     return _QUANTITY_ORDER.index(quantity) if quantity in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
 
 
-def _rank_cause(one: CauseSummary) -> tuple[int, int, int, str]:
-    _, _, quantity, region, _ = one.cause.split("/")
+def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
+    """Bugs first, values before gradients, what no tolerance covers before what is inaccurate, plain inputs first."""
+    _, _, quantity, region, signature = one.cause.split("/")
     kind = ("bug", "by-design", "unsupported", "").index(one.kind)
+    loudness = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}.get(signature, 2)
     where = ("ordinary", "saturated", "outside", "any", "infinite", "nan").index(region)
-    return kind, _quantity_rank(quantity), where, one.cause
+    return kind, _quantity_rank(quantity), loudness, where, one.cause
 
 
 def diverse(summaries: Iterable[CauseSummary], count: int) -> list[CauseSummary]:
