@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.record import RunRecord
-from conformance.render.text import MAIN_FAMILIES, error_text, example_text
+from conformance.render.text import MAIN_FAMILIES, cell_text, error_text, example_text
 from conformance.summary import causes, scoreboard
 
 
@@ -29,14 +29,11 @@ def _lines(record: RunRecord) -> Iterator[str]:
     yield row(["implementation", *families, "worst ULP", "against contract", "labels outside [0, 1]"])
     yield row(["---"] * (len(families) + 4))
     for one in scoreboard(record):
-        counts = [
-            f"{found.conforms}+{found.by_contract}/{found.checks}" if (found := one.cells.get(family)) else "-"
-            for family in families
-        ]
+        counts = [cell_text(found) if (found := one.cells.get(family)) else "-" for family in families]
         errors = [error_text(one.worst_ulp), error_text(one.worst_contract)]
         yield row([f"`{one.implementation}`", *counts, *errors, one.out_of_range or "-"])
     yield ""
-    yield "Cells: conforms + by-contract / checks."
+    yield "Cells: conforms + by-contract (+ r: rejected, as expected) / checks."
     for outcome in ("new", "fixed", "recorded"):
         found_causes = [one for one in causes(record) if one.outcome == outcome]
         if not found_causes:

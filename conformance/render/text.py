@@ -19,8 +19,8 @@ LINES = 100
 MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-predictions")
 
 LEGEND = (
-    "cells: conforms + by-contract / checks · worst ULP of values: against the ideal, and against the nearer of ideal "
-    "and contract (budget 4) · labels outside [0, 1]"
+    "cells: conforms + by-contract (+ r: rejected, as expected) / checks · ULP: worst of the values, against the ideal "
+    "and against the nearer of ideal and contract (budget 4) · labels: those outside [0, 1]"
 )
 
 STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
@@ -115,12 +115,19 @@ def _sum(cells: Iterator[Cell | None]) -> Cell:
         if cell is not None:
             total.conforms += cell.conforms
             total.by_contract += cell.by_contract
+            total.rejects += cell.rejects
             total.checks += cell.checks
     return total
 
 
 def _cell(cell: Cell | None) -> str:
-    return f"{cell.conforms}+{cell.by_contract}/{cell.checks}" if cell is not None and cell.checks else "-"
+    return cell_text(cell) if cell is not None and cell.checks else "-"
+
+
+def cell_text(cell: Cell) -> str:
+    """conforms+by-contract/checks; where checks were rejected as expected, their number with an r."""
+    rejected = f"+{cell.rejects}r" if cell.rejects else ""
+    return f"{cell.conforms}+{cell.by_contract}{rejected}/{cell.checks}"
 
 
 def error_text(value: float | None) -> str:
