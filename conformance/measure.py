@@ -16,7 +16,7 @@ from reference import Reference
 
 #: Largest admissible condition-scaled error in ULP of the returned dtype, for values and gradients.  OpenCL's full
 #: profile demands 3 of exp and log (OpenCL C 3.0, table "ULP values for single precision"); a loss composes two such
-#: functions and a product.  docs/accuracy.md derives it.
+#: functions and a product.
 BUDGET = 4.0
 
 #: In units of a subnormal ULP an error can exceed the range of float64; beyond this number errors are not told apart.

@@ -369,3 +369,22 @@ def test_flush_to_zero_in_a_worker_does_not_reach_the_judge(
     assert not flushes_to_zero()
     smallest = formats.decode(formats.Tensor("float32", np.array([1], dtype=np.uint32)))
     assert smallest.tolist() == [math.ldexp(1, -149)]
+
+
+def test_the_next_implementation_does_not_inherit_flush_to_zero(
+    flush_library: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """The culprit is told by what it changed, and its worker is replaced: its honest neighbour conforms."""
+    monkeypatch.setenv("BCE_FLUSH", str(flush_library))
+
+    class Tiny(Ran):
+        def planned(self) -> Plan:
+            tiny = case(("1e-40", "0"), name="small/tiny", quantities=("value",))
+            every = [one for backend in self.backends for one in backend.implementations]
+            return make_plan(suite(tiny), every)
+
+    tiny = Tiny("flushing.py", timeout=30.0)
+    assert {check.verdict for check in tiny.of("honest")} == {"conforms"}
+    (unchanged,) = tiny.of("flushes", "inputs-unchanged")
+    assert [finding.what for finding in unchanged.findings] == ["changed"]
+    assert "floating-point state" in unchanged.findings[0].detail

@@ -9,15 +9,13 @@ src/backend/*/nn.py).
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import tempfile
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from conformance.adapters import Adapter, Call, Implementation
 from conformance.adapters.jax import JaxRuntime
-from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime
+from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime, no_keras_json
 from conformance.adapters.torch import LABEL_CHECK, TorchRuntime
 from conformance.contracts import CastsTo, Clip, Contract, Reduction, Source
 
@@ -29,25 +27,6 @@ VERSIONS = "3.15.1"
 def _keras() -> Any:
     """The framework, imported on first use: a process that only reads declarations must not load it."""
     return importlib.import_module("keras")
-
-
-@contextlib.contextmanager
-def _default_settings(backend: str) -> Iterator[None]:
-    """Within it Keras, when imported, chooses `backend` and finds no keras.json of the user.
-
-    TensorFlow imports Keras by itself, so that the framework underneath is imported within it, too.
-    """
-    os.environ["KERAS_BACKEND"] = backend
-    before = os.environ.get("KERAS_HOME")
-    with tempfile.TemporaryDirectory() as home:  # Keras also writes a keras.json where there is none
-        os.environ["KERAS_HOME"] = home
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["KERAS_HOME"]
-            else:
-                os.environ["KERAS_HOME"] = before
 
 
 def _open(backend: str) -> None:
@@ -81,7 +60,8 @@ class KerasTensorFlowRuntime(TensorFlowRuntime):
     packages = ("keras", "tensorflow", "numpy")
 
     def open(self) -> None:
-        with _default_settings("tensorflow"):
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        with no_keras_json():
             super().open()
             _open("tensorflow")
 
@@ -95,7 +75,8 @@ class KerasTorchRuntime(TorchRuntime):
     packages = ("keras", "torch", "numpy")
 
     def open(self) -> None:
-        with _default_settings("torch"):
+        os.environ["KERAS_BACKEND"] = "torch"
+        with no_keras_json():
             super().open()
             _open("torch")
 
@@ -109,7 +90,8 @@ class KerasJaxRuntime(JaxRuntime):
     packages = ("keras", "jax", "jaxlib", "numpy")
 
     def open(self) -> None:
-        with _default_settings("jax"):
+        os.environ["KERAS_BACKEND"] = "jax"
+        with no_keras_json():
             super().open()
             _open("jax")
 

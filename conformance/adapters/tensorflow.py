@@ -5,9 +5,11 @@ Read: the docstrings of TensorFlow 2.21.0 (python/ops/nn_impl.py, python/ops/los
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from typing import Any, Callable, Dict, Tuple
+import tempfile
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import numpy as np
 
@@ -24,6 +26,24 @@ def _tensorflow() -> Any:
     return importlib.import_module("tensorflow")
 
 
+@contextlib.contextmanager
+def no_keras_json() -> Iterator[None]:
+    """Within it Keras, when imported, finds no keras.json of the user and leaves none behind.
+
+    `import tensorflow` imports Keras by itself, which reads, and where there is none writes, ~/.keras/keras.json.
+    """
+    before = os.environ.get("KERAS_HOME")
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["KERAS_HOME"] = home
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop("KERAS_HOME", None)
+            else:
+                os.environ["KERAS_HOME"] = before
+
+
 class TensorFlowRuntime(Runtime):
     """Eager tensors on the CPU, one thread, derivatives by tf.GradientTape."""
 
@@ -32,7 +52,8 @@ class TensorFlowRuntime(Runtime):
     def open(self) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-        threading = _tensorflow().config.threading
+        with no_keras_json():
+            threading = _tensorflow().config.threading
         try:
             threading.set_intra_op_parallelism_threads(1)
             threading.set_inter_op_parallelism_threads(1)
