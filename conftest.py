@@ -15,8 +15,8 @@ import pytest
 
 from conformance import cases, record
 from conformance import run as runs
-from conformance.cli import options_from, record_from
 from conformance.commands.run import last_run
+from conformance.options import options_from, record_from
 from conformance.plan import Plan, Request
 from conformance.pool import Backend
 from conformance.record import CheckLine, RunRecord

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from conformance import __version__, cases, deviations
-from conformance.errors import ConformanceError, Exit, InputError
-from conformance.plan import QUANTITIES, Filters
-from conformance.run import Options
+from conformance import __version__, cases
+from conformance.commands import adapters, explain, lint, listing, run, try_numbers, update
+from conformance.errors import ConformanceError, Exit
 
 
 class Group(click.Group):
@@ -50,70 +47,15 @@ def main() -> None:
     """Judge the binary cross-entropy of deep-learning frameworks against exact mathematics."""
 
 
-def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that choose cases, adapters and a part of the plan; the command gets `suite` and `options`."""
-    decorators = [
-        click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files."),
-        click.option(
-            "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
-        ),
-        click.option(
-            "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
-        ),
-        click.option("--backend", multiple=True, help="Backends to run (glob, repeatable)."),
-        click.option("--implementation", multiple=True, help="Implementations (glob on the id or on backend/entry)."),
-        click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),
-        click.option("--flag", multiple=True, help="Cases with this flag (glob)."),
-        click.option("--dtype", multiple=True, type=click.Choice(cases.ALL_DTYPES), help="dtypes of the inputs."),
-        click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
-        click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
-        click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
-    ]
-    for decorator in reversed(decorators):
-        function = decorator(function)
-    return function
-
-
-def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
-    """The Options that the arguments of `suite_options` mean; takes them out of `arguments`."""
-    interpreters = {}
-    for text in arguments.pop("interpreters"):
-        backend, separator, path = text.partition("=")
-        if not separator or not backend or not path:
-            raise InputError(f"--python must be BACKEND=INTERPRETER (got {text!r})")
-        interpreters[backend] = path
-    adapters = arguments.pop("adapters")
-    for file in adapters:
-        if not file.is_file() or file.suffix != ".py":
-            raise InputError(f"--adapter must be a Python file (got {str(file)!r})")
-    timeout = arguments.pop("timeout")
-    if not 0 < timeout < 86_400:
-        raise InputError(f"--timeout must lie between 0 and 86400 s (got {timeout:g})")
-    filters = Filters(
-        backend=arguments.pop("backend"),
-        implementation=arguments.pop("implementation"),
-        case=arguments.pop("case_patterns"),
-        flag=arguments.pop("flag"),
-        dtype=arguments.pop("dtype"),
-        quantity=arguments.pop("quantity"),
-    )
-    return Options(filters, tuple(adapters), interpreters, timeout, arguments.pop("jobs"), strict)
-
-
-def suite_from(arguments: dict[str, Any]) -> cases.Suite:
-    """The suite that `--cases` names, or the default one; takes it out of `arguments`."""
-    return cases.load_suite(arguments.pop("cases_folder") or cases.default_folder())
-
-
-def record_from(paths: tuple[Path, ...], replace: bool = False) -> deviations.Record:
-    """The shipped record of deviations with the files and folders of `--deviations` added, or those alone."""
-    shipped = () if replace else (deviations.default_folder(),)
-    return deviations.load((*shipped, *paths))
-
-
-def load_commands() -> None:
-    """Import every command module; each registers itself on `main`."""
-    from conformance.commands import adapters, explain, lint, listing, run, try_numbers, update  # noqa: F401  (each registers itself)
-
-
-load_commands()
+for command in (
+    adapters.adapters,
+    explain.explain,
+    lint.lint,
+    lint.schema,
+    listing.list_,
+    run.run,
+    run.show,
+    try_numbers.try_,
+    update.deviations,
+):
+    main.add_command(command)

@@ -8,11 +8,27 @@ import numpy as np
 
 import reference
 from conformance.contracts import Contract
+from conformance.formats import FORMATS
+from conformance.literals import text_of
+from conformance.plan import Inputs
 
 FORMULA = {
     "logits": "L = y·softplus(-z) + (1-y)·softplus(z)",
     "probabilities": "L = -y·log p - (1-y)·log1p(-p)",
 }
+
+
+def exact_inputs(inputs: Inputs, index: int) -> str:
+    """Prediction, label and options of an element, in decimal and as bits."""
+    fmt = FORMATS[inputs.dtype]
+    patterns = {name: int(tensor.bits[index]) for name, tensor in inputs.tensors.items()}
+    return " ".join(f"{name}={text_of(bits, fmt)} (0x{bits:0{fmt.width // 4}x})" for name, bits in patterns.items())
+
+
+def values_at(inputs: Inputs, index: int) -> tuple[float, float, float, float]:
+    """Prediction, label, weight and pos_weight of an element; absent options are 1."""
+    p, y, w, q = (float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight"))
+    return p, y, w, q
 
 
 def loss(form: str, prediction: float, label: float, weight: float = 1.0, pos_weight: float = 1.0) -> float:

@@ -349,17 +349,21 @@ def flush_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "flush.so"
 
 
+class Tiny(Ran):
+    """A run of one case with a subnormal result."""
+
+    def planned(self) -> Plan:
+        """The plan of that case."""
+        tiny = case(("1e-40", "0"), name="small/tiny", quantities=("value",))
+        every = [one for backend in self.backends for one in backend.implementations]
+        return make_plan(suite(tiny), every)
+
+
 def test_flush_to_zero_in_a_worker_does_not_reach_the_judge(
     flush_library: Path, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     """A worker that flushes deviates as flushed; the parent's arithmetic and other adapters stay gradual."""
     monkeypatch.setenv("BCE_FLUSH", str(flush_library))
-
-    class Tiny(Ran):
-        def planned(self) -> Plan:
-            tiny = case(("1e-40", "0"), name="small/tiny", quantities=("value",))
-            every = [one for backend in self.backends for one in backend.implementations]
-            return make_plan(suite(tiny), every)
 
     tiny = Tiny("flushing.py", "orderly.py", timeout=30.0)
     (check,) = tiny.of("flushes", "value")
@@ -376,12 +380,6 @@ def test_the_next_implementation_does_not_inherit_flush_to_zero(
 ) -> None:
     """The culprit is told by what it changed, and its worker is replaced: its honest neighbour conforms."""
     monkeypatch.setenv("BCE_FLUSH", str(flush_library))
-
-    class Tiny(Ran):
-        def planned(self) -> Plan:
-            tiny = case(("1e-40", "0"), name="small/tiny", quantities=("value",))
-            every = [one for backend in self.backends for one in backend.implementations]
-            return make_plan(suite(tiny), every)
 
     tiny = Tiny("flushing.py", timeout=30.0)
     assert {check.verdict for check in tiny.of("honest")} == {"conforms"}

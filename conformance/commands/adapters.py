@@ -10,16 +10,16 @@ import click
 
 from conformance import deviations
 from conformance import run as runs
-from conformance.cli import main, options_from, suite_from, suite_options
 from conformance.errors import Exit, InputError
 from conformance.judge import Judged
+from conformance.options import options_from, suite_from, suite_options
 from conformance.plan import PROBE, Filters
 
 #: What an adapter must get right before its numbers mean anything.
 OWED = {"result-shape", "raised", "unsupported", "crashed", "timed-out", "changed", "field"}
 
 
-@main.group()
+@click.group()
 def adapters() -> None:
     """Work with adapter files."""
 

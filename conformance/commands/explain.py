@@ -10,16 +10,14 @@ import click
 from conformance import deviations, narrate
 from conformance import run as runs
 from conformance.cases import Located, did_you_mean
-from conformance.cli import main, options_from, suite_from, suite_options
+from conformance.domain import expectations
 from conformance.errors import InputError
-from conformance.formats import FORMATS
-from conformance.judge import expectations
-from conformance.literals import text_of
+from conformance.options import options_from, suite_from, suite_options
 from conformance.plan import Filters, Implementation, Inputs
 from conformance.render.elements import check_table, print_table
 
 
-@main.command()
+@click.command()
 @click.argument("case_id", metavar="CASE")
 @click.argument("implementation_id", metavar="[IMPLEMENTATION]", required=False)
 @suite_options
@@ -81,16 +79,11 @@ def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
 
 
 def _element_lines(inputs: Inputs) -> list[str]:
-    fmt = FORMATS[inputs.dtype]
     lines = [f"{inputs.dtype}:"] if inputs.elements else []
     words = expectations(inputs, ())
     for index, element in enumerate(inputs.elements):
-        exact = " ".join(
-            f"{name}={text_of(int(tensor.bits[index]), fmt)} (0x{int(tensor.bits[index]):0{fmt.width // 4}x})"
-            for name, tensor in inputs.tensors.items()
-        )
-        values = [float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight")]
-        lines.append(f"  {element.id}: {exact}, expect {words[index]}")
+        values = narrate.values_at(inputs, index)
+        lines.append(f"  {element.id}: {narrate.exact_inputs(inputs, index)}, expect {words[index]}")
         lines.append(f"      {narrate.derivation(inputs.case.form, *values)}")
         floor = narrate.floor(inputs.case.form, *values[:2])
         if floor and 0 < values[1] < 1:

@@ -11,14 +11,13 @@ from ruamel.yaml import YAML  # noqa: F401  (a broken installation shows here, n
 
 from conformance import cases, deviations, record
 from conformance import run as runs
-from conformance.cli import main
 from conformance.errors import Exit
 from conformance.plan import make_plan
 
 SCHEMAS = {"cases": cases.json_schema, "deviations": deviations.json_schema, "record": record.schema}
 
 
-@main.command()
+@click.command()
 @click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
 @click.option("--deviations", "folder", type=click.Path(path_type=Path), help="Folder or file of deviations.")
 @click.pass_context
@@ -38,7 +37,7 @@ def lint(context: click.Context, cases_folder: Path | None, folder: Path | None)
     context.exit(int(Exit.BAD_INPUT if problems else Exit.AS_EXPECTED))
 
 
-@main.command()
+@click.command()
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def schema(what: str) -> None:
     """Print the JSON Schema of case files, deviation files or the lines of a run record."""

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from conformance import run as runs
-from conformance.cli import main, options_from, suite_from, suite_options
+from conformance.options import options_from, suite_from, suite_options
 
 
-@main.command("list")
+@click.command("list")
 @click.argument("what", type=click.Choice(["cases", "implementations", "checks", "flags"]))
 @suite_options
 def list_(what: str, **arguments: Any) -> None:

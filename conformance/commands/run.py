@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
-from conformance.cli import main, options_from, record_from, suite_from, suite_options
+from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
 from conformance.render import jsondoc, markdown, text
 
@@ -38,7 +38,7 @@ def output_options(function: Any) -> Any:
     return function
 
 
-@main.command()
+@click.command()
 @suite_options
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the run record here.")
 @click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
@@ -68,7 +68,7 @@ def run(output: Path | None, extra: tuple[Path, ...], only_deviations: bool, str
     sys.exit(130 if done.record.interrupted else int(done.exit))
 
 
-@main.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @output_options
 def show(file: Path | None, **shown: Any) -> None:

@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 from conformance import deviations, literals, narrate, record
 from conformance import run as runs
 from conformance.cases import OPTIONS, Case, DType, Element, Located, Suite
-from conformance.cli import main, options_from, suite_options
 from conformance.errors import InputError
 from conformance.formats import FORMATS
+from conformance.options import options_from, suite_options
 from conformance.plan import Inputs
 from conformance.render.elements import check_table, print_table
 
@@ -26,7 +26,7 @@ SHOWN = 8
 LARGEST = 1 << 20
 
 
-@main.command("try")
+@click.command("try")
 @click.option("--form", required=True, type=click.Choice(["probabilities", "logits"]), help="What the prediction is.")
 @click.option("--prediction", multiple=True, help="A literal (repeatable); write --prediction=-inf.")
 @click.option("--label", multiple=True, help="A literal for each prediction.")
@@ -155,18 +155,13 @@ def _save(case: Case, file: Path) -> None:
 
 
 def _tell_inputs(inputs: Inputs) -> None:
-    fmt = FORMATS[inputs.dtype]
     if len(inputs.elements) > SHOWN:
         click.echo(f"{inputs.dtype}: {len(inputs.elements)} elements")
         return
     form = inputs.case.form
     for index, element in enumerate(inputs.elements):
-        exact = " ".join(
-            f"{name}={literals.text_of(int(tensor.bits[index]), fmt)} (0x{int(tensor.bits[index]):0{fmt.width // 4}x})"
-            for name, tensor in inputs.tensors.items()
-        )
-        values = [float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight")]
-        click.echo(f"{inputs.dtype} {element.id}: {exact}")
+        values = narrate.values_at(inputs, index)
+        click.echo(f"{inputs.dtype} {element.id}: {narrate.exact_inputs(inputs, index)}")
         click.echo(f"    {narrate.FORMULA[form]}; {narrate.derivation(form, *values)}")
         for line in (narrate.floor(form, *values[:2]), narrate.why_nan(form, *values[:2])):
             if line:

@@ -9,11 +9,10 @@ import click
 
 from conformance import deviations as deviation_files
 from conformance import propose, record
-from conformance.cli import main
 from conformance.errors import Exit
 
 
-@main.group()
+@click.group()
 def deviations() -> None:
     """Work with the record of deviations."""
 
