@@ -33,7 +33,7 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
     "__future__", "collections.abc", "contextlib", "dataclasses", "fractions", "importlib", "json", "math",
-    "os", "platform", "struct", "sys", "tempfile", "types", "typing", "warnings",
+    "os", "platform", "re", "struct", "sys", "tempfile", "types", "typing", "warnings",
 }  # fmt: skip
 
 worker_side = pytest.mark.parametrize("file", WORKER_SIDE, ids=lambda file: str(file.relative_to(ROOT)))
