@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--timeout-request", type=float, default=60.0, dest="bce_timeout", help="seconds for one request")
     group.addoption("--worker-jobs", type=int, default=None, dest="bce_jobs", help="workers at once")
     group.addoption(
+        "--require-all-backends", action="store_true", dest="bce_require", help="an absent backend fails its checks"
+    )
+    group.addoption(
         "--strict-deviations", action="store_true", dest="bce_strict", help="fixed deviations fail anywhere"
     )
 
@@ -199,7 +202,7 @@ class Check(pytest.Item):
         line = checks.lines.get(self.check_id)
         if line is None:
             absent = checks.done.opened[adapter].absent if adapter in checks.done.opened else None
-            if absent is None:
+            if absent is None or self.config.option.bce_require:
                 raise NotRun(f"{self.check_id} was not run")
             pytest.skip(f"{adapter} is absent: {absent}")
         if line.outcome == "new" or (line.outcome == "fixed" and checks.strict(adapter)):

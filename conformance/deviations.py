@@ -266,7 +266,7 @@ class Matcher:
         for deviation, selector in self._selectors.get((check.request.case.id, check.request.dtype), ()):
             if check.quantity in selector.quantities and selector.selects(check.request):
                 for element, wanted in selector.elements.items():
-                    if element in check.elements:
+                    if element in check.elements or check.elements == ("all",):
                         entry = _Entry(deviation, wanted, element in selector.sometimes)
                         entries.setdefault(element, []).append(entry)
         return entries

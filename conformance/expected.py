@@ -114,9 +114,7 @@ def contract_points(inputs: Inputs, quantity: str, contract: Contract, reduction
     """(point, factor) for each reading of `contract`; `factor` is 1, 0 outside a clip, NaN at a clip bound."""
     cast = contracts.find(contract, "casts_to")
     dtype = cast.dtype if cast else inputs.dtype
-    arrays = [inputs.values[name] for name in ARGUMENTS]
-    if cast:
-        arrays = [decode(encode(array, dtype)) for array in arrays]
+    arrays = [_cast(inputs.values[name], cast) for name in ARGUMENTS]
     daz = contracts.find(contract, "daz")
     if daz:
         tiny = 2.0 ** FORMATS[dtype].emin
@@ -136,6 +134,10 @@ def contract_points(inputs: Inputs, quantity: str, contract: Contract, reduction
         by_prediction = quantity in ("gradient-prediction", "second-derivative")
         readings.append((point, factor if by_prediction else np.ones(len(prediction))))
     return readings
+
+
+def _cast(array: Any, cast: contracts.CastsTo | None) -> Any:
+    return decode(encode(array, cast.dtype)) if cast else array
 
 
 def _clipped(prediction: Any, clip: contracts.Clip | None, fmt: Format) -> Iterator[tuple[Any, Any]]:
@@ -177,9 +179,10 @@ def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Refer
     slack = np.zeros_like(result.hi)
     formula = contracts.find(contract, "formula")
     if formula and quantity == "value" and inputs.case.reduction == "none":
-        fmt = FORMATS[inputs.dtype]
-        z, y, w, q = (inputs.values[name] for name in ARGUMENTS)
-        slack = forward_error(formula.formula, z, y, w, q, fmt.unit_roundoff)
+        cast = contracts.find(contract, "casts_to")
+        dtype = cast.dtype if cast else inputs.dtype
+        z, y, w, q = (_cast(inputs.values[name], cast) for name in ARGUMENTS)
+        slack = forward_error(formula.formula, z, y, w, q, FORMATS[dtype].unit_roundoff)
         slack = np.where(np.isfinite(slack), slack, 0.0)
     hull = np.isnan(factor) if len(factor) == len(result.hi) else np.zeros(len(result.hi), dtype=bool)
     return Alternative(result, hull, slack)

@@ -63,7 +63,8 @@ class Judged:
     `elements` are the ids, `bits` the patterns that came back (hexadecimal, "" where nothing came), `scaled` and
     `plain` the errors against the ideal in ULP of `result_dtype`, `contract` the error against the nearest reading of
     the contract and `contract_values` that reading's value (None where it was not needed); NaN where no number
-    applies.  `verdicts` has one entry for each element.
+    applies.  `verdicts` has one entry for each element; `formula` names the
+    elements that are by-contract only because the counted error of a documented formula allows it.
     """
 
     request: Request
@@ -78,6 +79,7 @@ class Judged:
     contract_values: tuple[float | None, ...] = ()
     budget: tuple[float, ...] = ()
     result_dtype: str = ""
+    formula: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     details: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -180,13 +182,17 @@ def cause(request: Request, quantity: str, region: str, what: str) -> str:
     return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"
 
 
+#: How a point meets a contract: within the counted error of a documented formula, or within the budget of a reading.
+FORMULA, CONTRACT = 1, 2
+
+
 @dataclass(frozen=True)
 class Errors:
     """What is known of each point: arrays of equal length, views of which `part` gives.
 
     `code`, `scaled` and `plain` are those of `measure` against the ideal.  `contract` is the error against the nearer
     of the ideal and all readings of the contract, `reading` that reading's value, `read` whether there was one, and
-    `by_contract` whether a point that misses the ideal meets one.
+    `by_contract` how a point that misses the ideal meets one: not (0), by FORMULA or by CONTRACT.
     """
 
     code: Any
@@ -210,7 +216,7 @@ class Errors:
             found.scaled.copy(),
             np.full(size, np.nan),
             np.zeros(size, dtype=bool),
-            np.zeros(size, dtype=bool),
+            np.zeros(size, dtype=np.int8),
         )
 
     def part(self, here: slice) -> Errors:
@@ -222,7 +228,7 @@ class Errors:
         nearer = ~(self.contract <= ulps) | ~self.read
         self.reading[nearer] = values[nearer]
         self.read[:] = True
-        self.by_contract[:] |= meets
+        self.by_contract[:] = np.maximum(self.by_contract, meets)
         self.contract[:] = np.fmin(self.contract, ulps)
 
     def contract_values(self) -> tuple[float | None, ...]:
@@ -260,7 +266,7 @@ class Judge:
             for quantity in request.quantities if outcome is not None else ():
                 done = judged.get((id(request), quantity))
                 if done is None and outcome is not None and "value" in outcome:
-                    done = self._behaviour(request, quantity, outcome["value"])
+                    done = self._behaviour(request, quantity, outcome)
                 if done is not None:
                     results.append(done)
         return results
@@ -300,7 +306,7 @@ class Judge:
         missing = present & ~found.ok
         for index, ok, ulps, values in self._contracts(checks, starts, missing, got, limits, budget):
             here = slice(starts[index], starts[index + 1])
-            errors.part(here).take_in(ok & missing[here], ulps, values)
+            errors.part(here).take_in(np.where(missing[here], ok, 0), ulps, values)
         self._flushed_by_contract(checks, starts, missing & (found.code == CODE["flushed"]), errors)
         agrees = self._without_field(checks, starts, got, limits, budget, found.ok)
         columns = [np.where(present, one, np.nan).tolist() for one in (errors.scaled, errors.plain, errors.contract)]
@@ -339,7 +345,7 @@ class Judge:
         for index, check in enumerate(checks):
             if contracts.find(check.request.implementation.contract, "ftz"):
                 here = slice(starts[index], starts[index + 1])
-                errors.by_contract[here] |= flushed[here]
+                errors.by_contract[here] = np.maximum(errors.by_contract[here], CONTRACT * flushed[here])
 
     def _without_field(
         self, checks: Sequence[Points], starts: Any, got: Any, limits: Limits, budget: Any, ideal_ok: Any
@@ -353,7 +359,7 @@ class Judge:
             alone = not rest and probed.name != "reduction"
             agrees[index] = ideal_ok[here].copy() if alone else np.zeros(check.count, dtype=bool)
         for index, ok, _, _ in _agreements(self._readings(probes), checks, starts, got, limits, budget):
-            agrees[index] |= ok
+            agrees[index] |= ok > 0
         return agrees
 
     def _readings(self, selected: Sequence[tuple[int, Points, Any]]) -> list[tuple[int, expected.Alternative]]:
@@ -386,6 +392,8 @@ class Judge:
         request = check.request
         names = _element_names(check)
         expect = _for_results(self.expectation(request), check.count)
+        if request.case.reduction != "none" and len(check.observations) == 1 and check.observations[0].kind == "raised":
+            expect = _for_results(self.expectation(request), 1) * check.count  # one call over all elements was rejected
         code = errors.code
         if check.quantity == PROBE:
             verdicts, whats = _probe(check, code, errors.by_contract, expect, agrees_without)
@@ -419,6 +427,7 @@ class Judge:
             errors.contract_values() if findings else (),
             numbers[3],
             check.dtype,
+            _by_formula(names, verdicts, errors),
             tuple(findings),
             tuple(dict.fromkeys(text for one in check.observations if (text := _detail(one)))),
             tuple(sorted({text for one in check.observations for text in one.warnings})),
@@ -426,14 +435,17 @@ class Judge:
 
     # -- quantities about how the value came back ----------------------------------------------------------------
 
-    def _behaviour(self, request: Request, quantity: str, observations: Observed) -> Judged:
+    def _behaviour(self, request: Request, quantity: str, outcome: dict[str, Observed]) -> Judged:
         judge_one = _BEHAVIOUR[quantity]
+        observations = outcome["value"]
         expect = _for_results(self.expectation(request), len(observations))
         names = request.inputs.names if len(observations) == len(request.inputs.names) else ("all",)
         verdicts, findings, details = [], [], []
         for index, observation in enumerate(observations):
             if observation.kind == "returned":
                 verdict, what, detail = judge_one(request, expect[index], observation, len(observations) > 1)
+                if index == 0 and verdict in EXPECTED:
+                    verdict, what, detail = _of_derivatives(request, quantity, outcome) or (verdict, what, detail)
             else:
                 verdict, what = _verdict(expect[index], observation, "", "ok", False)
                 detail = _detail(observation)
@@ -452,6 +464,12 @@ class Judge:
             findings=tuple(findings),
             details=tuple(dict.fromkeys(details)),
         )
+
+
+def _by_formula(names: Sequence[str], verdicts: Sequence[str], errors: Errors) -> tuple[str, ...]:
+    """Elements that are by-contract only by the counted error of a documented formula."""
+    how = zip(names, verdicts, errors.by_contract.tolist(), strict=True)
+    return tuple(name for name, verdict, by in how if verdict == "by-contract" and by == FORMULA)
 
 
 def _element_names(check: Points) -> tuple[str, ...]:
@@ -530,7 +548,7 @@ def _agreements(
     limits: Limits,
     budget: Any,
 ) -> Iterator[tuple[int, Any, Any, Any]]:
-    """(index of the check, whether each point agrees with the reading, its error in ULP, the reading), in bulk."""
+    """(index of the check, how each point agrees with the reading, its error in ULP, the reading), in bulk."""
     if not readings:
         return
     index = np.concatenate([np.arange(starts[i], starts[i + 1]) for i, _ in readings])
@@ -544,11 +562,13 @@ def _agreements(
     slack = np.concatenate([one.slack for _, one in readings])
     hull = np.concatenate([one.hull for _, one in readings])
     with np.errstate(all="ignore"):
-        within = np.isfinite(values) & (np.abs(values - joined.hi) <= slack)
+        within = np.isfinite(values) & (np.abs(values - joined.hi) <= slack) & (slack > 0) & ~found.ok
+        # A formula's rounding errors explain neither another sign nor a flushed result nor an uncertain reference.
+        within &= ~np.isin(found.code, (CODE["sign"], CODE["flushed"], CODE["undecided"]))
         span = np.abs(joined.hi) * (1 + allowed * 2.0 ** (1 - limits.precision))
         between = hull & (values * np.sign(joined.hi) >= 0) & (np.abs(values) <= span)
-    ok = found.ok | within | between
-    ulps = np.where(between & ~found.ok, 0.0, found.scaled)
+    ok = np.where(found.ok | between, CONTRACT, np.where(within, FORMULA, 0))
+    ulps = np.where((between | within) & ~found.ok, 0.0, found.scaled)
     stops = np.cumsum(counts)
     for (i, _), stop, count in zip(readings, stops, counts, strict=True):
         here = slice(stop - count, stop)
@@ -598,6 +618,24 @@ def _inputs_unchanged(request: Request, expect: str, seen: Observation, single: 
     if not seen.changed:
         return "conforms", "", ""
     return "deviates", "changed", f"changed its input {', '.join(seen.changed)}"
+
+
+def _of_derivatives(request: Request, quantity: str, outcome: dict[str, Observed]) -> BehaviourVerdict | None:
+    """What is wrong with how a derivative came back: its dtype, its shape, or inputs that its call changed."""
+    cast = contracts.find(request.implementation.contract, "casts_to")
+    dtypes = {request.dtype, cast.dtype if cast else request.dtype}
+    for name, observations in outcome.items():
+        shapes = {(1,)} if len(observations) > 1 else {request.inputs.tensors["prediction"].shape}
+        for seen in observations if name != "value" else ():
+            if seen.tensor is None:
+                continue
+            if quantity == "result-dtype" and seen.tensor.dtype not in dtypes:
+                return "deviates", "result-dtype", f"{name} returned {seen.tensor.dtype} for {request.dtype}"
+            if quantity == "result-shape" and seen.tensor.shape not in shapes:
+                return "deviates", "result-shape", f"{name} returned shape {seen.tensor.shape}"
+            if quantity == "inputs-unchanged" and seen.changed:
+                return "deviates", "changed", f"{name} changed its input {', '.join(seen.changed)}"
+    return None
 
 
 _BEHAVIOUR: dict[str, Callable[[Request, str, Observation, bool], BehaviourVerdict]] = {

@@ -47,7 +47,7 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
             warnings=tuple(anonymous(text) for text in item["warnings"]),
         )
     return Observation(
-        "raised", type=item["type"], message=anonymous(item["message"]), control=bool(item.get("control"))
+        "raised", type=item["type"], message=anonymous(item["message"])[:400], control=bool(item.get("control"))
     )
 
 
@@ -74,7 +74,11 @@ def anonymous(text: str) -> str:
 def _private() -> tuple[tuple[re.Pattern[str], str], ...]:
     patterns = [(re.compile(r"0x[0-9a-f]{8,16}\b"), "0x…")]
     home = os.path.expanduser("~")
-    patterns = [(re.compile(re.escape(path)), "~") for path in (home, os.getcwd()) if len(path) > 4] + patterns
+    patterns = [
+        (re.compile(re.escape(path)), "~")
+        for path in sorted((home, os.getcwd()), key=len, reverse=True)
+        if len(path) > 4
+    ] + patterns
     host = socket.gethostname()
     if len(host) > 2 and host != "localhost":
         patterns.append((re.compile(rf"\b{re.escape(host)}\b"), "HOST"))

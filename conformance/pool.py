@@ -54,11 +54,15 @@ class Backend:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a backend said when it was opened: versions and switches, or why it is absent."""
+    """What a backend said when it was opened: versions and switches, or why it is absent, or how that failed.
+
+    Only an ImportError makes a backend absent; a crash or another exception is a failure, and the run ends with 3.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     absent: str | None = None
+    failed: str | None = None
 
 
 class Ended(Exception):
@@ -289,9 +293,11 @@ class _Service:
     def run(self, queue: Sequence[int]) -> None:
         with self.stack:
             opened = self.open()
+            if self.pool._stopping:
+                return
             with self.pool._lock:
                 self.on_opened(self.backend, opened)
-            if opened.absent is not None:
+            if opened.absent is not None or opened.failed is not None:
                 return
             for index in queue:
                 if self.pool._stopping:
@@ -308,13 +314,15 @@ class _Service:
         try:
             hello = self.worker.receive(OPEN_LIMIT).header
             if hello["kind"] == "refused":
-                return Opened(absent=anonymous(f"{hello['type']}: {hello['message']}"))
+                return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
             answer = self.worker.request({"op": "open", "adapter": self.backend.name}, (), OPEN_LIMIT).header
         except Ended as end:
-            return Opened(absent=end.observation.message)
+            return Opened(failed=end.observation.message)
         if "absent" in answer:
             return Opened(absent=anonymous(answer["absent"]))
-        return Opened(answer["versions"], answer["environment"])
+        if "failed" in answer:
+            return Opened(failed=anonymous(answer["failed"]))
+        return Opened(_anonymous_values(answer["versions"]), _anonymous_values(answer["environment"]))
 
     def observe(self, request: Request) -> dict[str, Observed]:
         """All numeric quantities of a request."""
@@ -326,7 +334,8 @@ class _Service:
             return dict.fromkeys(request.numeric, (given_up,))
         try:
             return self.ask(request, request.numeric)
-        except Ended:
+        except Ended as end:
+            first = end.observation
             self.replace(request)
             if self.pool._stopping:
                 return {}
@@ -340,6 +349,8 @@ class _Service:
                 self.replace(request)
                 if self.pool._stopping:
                     break
+        if not any(one.kind in ("crashed", "timed-out") for seen in observed.values() for one in seen):
+            before.append(first)  # it did not happen again; it counts all the same, and the footer names it
         return observed
 
     def ask(self, request: Request, quantities: Sequence[str]) -> dict[str, Observed]:
@@ -370,8 +381,13 @@ class _Service:
             self.pool.restarts.append(f"{request.case.id}::{request.implementation.id}::{request.dtype}")
         self.stack.close()
         opened = self.open()
-        if opened.absent is not None:
-            raise HarnessError(f"backend {self.backend.name} could not be restarted: {opened.absent}")
+        if opened.absent is not None or opened.failed is not None:
+            why = opened.absent or opened.failed
+            raise HarnessError(f"backend {self.backend.name} could not be restarted: {why}")
+
+
+def _anonymous_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: anonymous(value) if isinstance(value, str) else value for key, value in values.items()}
 
 
 def _weight(name: str) -> int:

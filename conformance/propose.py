@@ -69,7 +69,7 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
     for cause in causes:
         file = folder / f"{cause}.yaml"
         selectors = list(_selectors([one.get(cause, {}) for one in seen], ran))
-        yield from _edit(file, cause, selectors, today)
+        yield from _edit(file, cause, selectors, planned, today)
     for file in sorted(folder.rglob("*.yaml")):
         cause = file.relative_to(folder).as_posix().removesuffix(".yaml")
         if cause not in causes and _was_planned(file, planned):
@@ -107,7 +107,7 @@ def _bound(errors: Sequence[float]) -> str:
 def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
     """What is expected of an element that runs saw as `seen`: a bound, a class, or classes joined by `|`."""
     words = list(dict.fromkeys(what for what, _ in seen))
-    if words == ["inaccurate"] or (len(words) > 1 and set(words) <= _SIZED):
+    if set(words) <= _SIZED and words != ["zero"]:
         return _bound([LARGEST if error is None else error for _, error in seen])
     return "|".join(sorted(words))
 
@@ -147,12 +147,26 @@ def _selectors(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Iter
         yield selector
 
 
-def _edit(file: Path, cause: str, selectors: list[dict[str, Any]], today: str) -> Iterator[Edit]:
+def _place(selector: Any) -> tuple[str, ...]:
+    """What selectors keep their order by."""
+    return str(selector["implementation"]), selector["case"], selector["dtype"]
+
+
+def _keys(selector: Any) -> Iterator[Key]:
+    """The checks that a selector of a file is about."""
+    for quantity in selector["quantities"]:
+        yield str(selector["implementation"]), selector["case"], selector["dtype"], quantity
+
+
+def _edit(file: Path, cause: str, selectors: list[dict[str, Any]], planned: set[Key], today: str) -> Iterator[Edit]:
     yaml = YAML()
     yaml.width = 4096
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     data = yaml.load(before) if before else _new(cause, today)
-    wanted = CommentedSeq([_flow(selector) for selector in selectors])
+    kept = [one for one in data.get("selectors", ()) if not any(key in planned for key in _keys(one))]
+    order = {_place(one): index for index, one in reversed(list(enumerate(data.get("selectors", ()))))}
+    everything = [*(_flow(selector) for selector in selectors), *kept]
+    wanted = CommentedSeq(sorted(everything, key=lambda one: order.get(_place(one), len(order))))
     if before and _plain(data["selectors"]) == _plain(wanted):
         return
     data["selectors"] = wanted
@@ -203,9 +217,4 @@ def _plain(node: Any) -> Any:
 def _was_planned(file: Path, planned: set[tuple[str, str, str, str]]) -> bool:
     """Whether all that a file is about was in the runs, so that its absence there means something."""
     data = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    wanted = {
-        (str(one["implementation"]), one["case"], one["dtype"], quantity)
-        for one in data["selectors"]
-        for quantity in one["quantities"]
-    }
-    return wanted <= planned
+    return all(key in planned for one in data["selectors"] for key in _keys(one))

@@ -24,12 +24,13 @@ SCHEMA = 1
 
 
 class BackendLine(Struct, frozen=True, omit_defaults=True):
-    """A backend in the header: versions and switches, or why it is absent."""
+    """A backend in the header: versions and switches, or why it is absent, or how opening it failed."""
 
     name: str
     versions: dict[str, str] = {}
     environment: dict[str, Any] = {}
     absent: str | None = None
+    failed: str | None = None
     pinned: bool = False
 
 
@@ -98,7 +99,10 @@ class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field=
 
 
 class CheckLine(Struct, frozen=True, omit_defaults=True, tag="check", tag_field="type"):
-    """One check.  `ulp`, `plain_ulp`, `contract_ulp` and `budget` are in ULP of `result_dtype`, one per element."""
+    """One check.  `formula` names elements that are by-contract by a documented formula's counted error alone.
+
+    `ulp`, `plain_ulp`, `contract_ulp` and `budget` are in ULP of `result_dtype`, one per element.
+    """
 
     id: str
     case: str
@@ -116,6 +120,7 @@ class CheckLine(Struct, frozen=True, omit_defaults=True, tag="check", tag_field=
     contract_ulp: tuple[float | None, ...] = ()
     budget: tuple[float, ...] = ()
     result_dtype: str = ""
+    formula: tuple[str, ...] = ()
     findings: tuple[FindingLine, ...] = ()
     details: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

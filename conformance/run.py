@@ -137,7 +137,8 @@ def execute(
             interrupted = True
             pool.stop()
         judge = background.result()
-    _absent_by_name(opened, options)
+    if not interrupted:
+        _absent_by_name(opened, options)
     checks = judge.judge(observed)
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
@@ -220,7 +221,7 @@ def _record(
         machine=machine(),
         filters={key: list(value) for key, value in asdict(options.filters).items() if value},
         backends=tuple(
-            BackendLine(name, one.versions, one.environment, one.absent, pinned.is_pinned(one.versions))
+            BackendLine(name, one.versions, one.environment, one.absent, one.failed, pinned.is_pinned(one.versions))
             for name, one in sorted(opened.items())
         ),
         implementations=tuple(_implementation_line(one) for one in plan.implementations),
@@ -308,6 +309,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         numbers(check.contract) if check.contract != check.scaled else (),
         check.budget,
         check.result_dtype,
+        check.formula,
         tuple(
             FindingLine(
                 one.element,

@@ -17,10 +17,11 @@ _QUANTITY_ORDER = ("acceptance", "value", "contract", "result-dtype", "result-sh
 
 @dataclass
 class Cell:
-    """Counts of checks: `conforms` and `by_contract` are never added up."""
+    """Counts of checks, never added up; `by_formula` are those by-contract by a documented formula's error alone."""
 
     conforms: int = 0
     by_contract: int = 0
+    by_formula: int = 0
     rejects: int = 0
     checks: int = 0
 
@@ -28,7 +29,9 @@ class Cell:
         """Count one check."""
         self.checks += 1
         self.conforms += check.verdict == "conforms"
-        self.by_contract += check.verdict == "by-contract"
+        formula = bool(check.formula)
+        self.by_contract += check.verdict == "by-contract" and not formula
+        self.by_formula += check.verdict == "by-contract" and formula
         self.rejects += check.verdict == "rejects"
 
 

@@ -79,6 +79,8 @@ class Session:
             self.runtime.open()
         except ImportError as error:
             return {"absent": "%s: %s" % (type(error).__name__, error)}
+        except Exception as error:  # the adapter's own mistake, or a broken installation
+            return {"failed": "%s: %s" % (type(error).__name__, error)}
         self.flushing = flushes_to_zero()
         return {
             "versions": {package: version_of(package) for package in self.runtime.packages},
@@ -107,7 +109,16 @@ class Session:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
         observation = self.attempt(call, quantity, results)
         if observation["kind"] == "raised":
-            key = (call.implementation.key, call.reduction, quantity, call.dtypes, call.shape, tuple(call.options))
+            values = tuple(tensor.bits.tobytes() for tensor in call.options.values())
+            key = (
+                call.implementation.key,
+                call.reduction,
+                quantity,
+                call.dtypes,
+                call.shape,
+                tuple(call.options),
+                values,
+            )
             if key not in self.controls:
                 self.controls[key] = self.attempt(call.control(), quantity, [])["kind"] == "returned"
             observation["control"] = self.controls[key]
@@ -243,12 +254,12 @@ def cut(result: Tensor, padded_size: int, size: int) -> Tensor:
 
 
 def raised(error: BaseException) -> Dict[str, Any]:
-    """The observation of an exception: its type and the first 400 characters of its message."""
+    """The observation of an exception: its type and the start of its message."""
     try:
         message = str(error)
     except Exception:  # an exception whose __str__ fails is still an observation
         message = ""
-    return {"kind": "raised", "type": type(error).__name__, "message": message[:400]}
+    return {"kind": "raised", "type": type(error).__name__, "message": message[:4000]}
 
 
 def same_bits(left: Tensor, right: Tensor) -> bool:

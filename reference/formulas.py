@@ -23,12 +23,23 @@ def _log_of_one_plus_exp(x: Any, u: float) -> Any:
     return value, u * (FUNCTION * e / (1 + e) + 1 + FUNCTION * value)
 
 
+def _is_zero_or_one(z: Any) -> Any:
+    return (z == 0) | (z == 1)
+
+
+def _is_exact(z: Any) -> Any:
+    """Whether a product with `z` is exact, underflow aside: 0 and powers of two."""
+    return (z == 0) | (np.abs(np.frexp(z)[0]) == 0.5)
+
+
 def sigmoid_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
     """Bound of max(x, 0) - x z + log(1 + exp(-|x|)) (TensorFlow, `tf.nn.sigmoid_cross_entropy_with_logits`)."""
-    product = np.abs(x * z)
+    product = np.where(_is_exact(z), 0.0, np.abs(x * z))
     linear = np.abs(np.maximum(x, 0) - x * z)
     value, error = _log_of_one_plus_exp(x, u)
-    return np.abs(weight) * (u * (product + linear) + error + u * (linear + value))
+    # A difference with 0, or of a number with itself, is exact, too.
+    difference = np.where(_is_zero_or_one(z), 0.0, linear)
+    return np.abs(weight) * (u * (product + difference) + error + u * (linear + value))
 
 
 def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
@@ -36,6 +47,7 @@ def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: floa
 
     TensorFlow, `tf.nn.weighted_cross_entropy_with_logits`.
     """
+    hard = _is_zero_or_one(z)
     left = np.abs((1 - z) * x)
     rise = np.abs((pos_weight - 1) * z)
     factor = np.abs(1 + (pos_weight - 1) * z)
@@ -43,7 +55,9 @@ def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: floa
     right = value + np.maximum(-x, 0)
     product = factor * right
     error_product = right * u * (2 * rise + factor) + factor * (error + u * right) + u * product
-    return np.abs(weight) * (2 * u * left + error_product + u * (left + product))
+    plain = hard & (pos_weight == 1) | (z == 0)
+    error_product = np.where(plain, error + u * right, error_product)
+    return np.abs(weight) * (np.where(hard, 0.0, 2 * u * left) + error_product + u * (left + product))
 
 
 Bound = Callable[[Any, Any, Any, Any, float], Any]

@@ -222,3 +222,89 @@ def test_bad_input_ends_with_exit_code_2_and_a_next_step(words: list[str], said:
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+ADAPTER = """
+import numpy as np
+from conformance.adapters import Adapter, Implementation
+from conformance.adapters.numpy import NumPyRuntime, {function} as call
+{body}
+adapters = [Adapter("mine", [{implementation}], backend={backend})]
+"""
+
+
+def adapter(
+    file: Path, body: str, implementation: str, backend: str = "'numpy'", function: str = "log_textbook"
+) -> Path:
+    """An adapter file made of a few lines."""
+    file.write_text(ADAPTER.format(function=function, body=body, implementation=implementation, backend=backend))
+    return file
+
+
+def test_a_gradient_of_another_dtype_and_a_gradient_that_changes_its_input_deviate(tmp_path: Path) -> None:
+    """How a derivative comes back is judged like how the value does."""
+    body = """
+def gradient(prediction, label):
+    result = ((prediction - label) / (prediction * (1 - prediction))).astype(np.float16)
+    label[:] = 0
+    return result
+"""
+    file = adapter(
+        tmp_path / "mine.py",
+        body,
+        'Implementation("loss", "probabilities", call, dtypes=("float32",), '
+        'derivatives={"gradient-prediction": gradient})',
+    )
+    output = tmp_path / "run.jsonl"
+    words = [
+        "--adapter",
+        str(file),
+        "--backend",
+        "mine",
+        "--case",
+        "hard-labels/probabilities",
+        "--output",
+        str(output),
+    ]
+    command("run", *words)
+    found = {line.quantity: line.findings[0].what for line in record.read(output).checks if line.findings}
+    assert found["result-dtype"] == "result-dtype"
+    assert found["inputs-unchanged"] == "changed"
+
+
+def test_a_backend_that_cannot_be_opened_is_a_failure_of_the_harness(tmp_path: Path) -> None:
+    """A crash or a bug on import must not pass for a framework that is not installed."""
+    body = """
+class Broken(NumPyRuntime):
+    def open(self):
+        raise RuntimeError("bug in the adapter")
+"""
+    file = adapter(tmp_path / "mine.py", body, 'Implementation("loss", "probabilities", call)', backend="Broken()")
+    done = command("run", "--adapter", str(file), "--backend", "min*", "--case", "hard-labels/*")
+    assert done.returncode == 3, done.stdout
+    assert "failed mine: RuntimeError: bug in the adapter" in done.stdout
+    assert "NOT as expected" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("lost", "wanted", "logits"), [("0.0", "zero", ["14.5"]), ("-5e-8", "sign", ["14.5", "17.4", "20"])]
+)
+def test_a_printed_formula_does_not_excuse_a_lost_tail_or_a_wrong_sign(
+    tmp_path: Path, lost: str, wanted: str, logits: list[str]
+) -> None:
+    """For a hard label log(1 + exp(-|z|)) keeps the tail until 1 + exp(-|z|) rounds to 1, and is never negative."""
+    body = f"""
+from conformance.contracts import Formula, Source
+def loss(prediction, label):
+    result = call(prediction, label)
+    return np.where(result < 1e-6, np.float32({lost}), result).astype(prediction.dtype)
+contract = (Formula("tf-sigmoid-cross-entropy", Source("q", "https://example.org")),)
+"""
+    implementation = 'Implementation("loss", "logits", loss, dtypes=("float32",), contract=contract)'
+    file = adapter(tmp_path / "mine.py", body, implementation, function="stable_textbook")
+    output = tmp_path / "run.jsonl"
+    words = ["--case", "extreme-predictions/logits-tail", "--quantity", "value", "--output", str(output)]
+    command("run", "--adapter", str(file), "--backend", "mine", *words)
+    (line,) = record.read(output).checks
+    elements = {name for z in logits for name in (f"z{z}-y1", f"m{z}-y0")}
+    assert {one.element: one.what for one in line.findings} == dict.fromkeys(elements, wanted)

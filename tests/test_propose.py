@@ -101,6 +101,13 @@ def test_an_element_that_one_of_two_runs_did_not_see_deviates_sometimes(seen: Ru
     assert selector.sometimes == (dropped,)
 
 
+def test_a_filtered_run_leaves_the_other_selectors_alone(folder: Path, tmp_path: Path) -> None:
+    """What a run did not plan it says nothing about: only its own dtype's selectors may change."""
+    part = tmp_path / "part.jsonl"
+    run(part, "--dtype", "float32")
+    assert list(propose.edits([record.read(part)], folder, TODAY)) == []
+
+
 def test_an_interrupted_run_proposes_nothing(seen: RunRecord, tmp_path: Path) -> None:
     """Its silence about a check means nothing."""
     part = RunRecord(seen.header, seen.inputs, seen.checks)

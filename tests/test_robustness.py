@@ -314,13 +314,13 @@ def test_an_interpreter_that_does_not_exist_is_bad_input(token: str) -> None:
     assert processes_with(token) == []
 
 
-def test_an_interpreter_that_is_no_python_makes_the_backend_absent() -> None:
-    """A program that ends without a word is told with its exit status."""
+def test_an_interpreter_that_is_no_python_is_a_failure_and_no_absence() -> None:
+    """A program that ends without a word is told with its exit status; only an ImportError makes a backend absent."""
     false = shutil.which("false")
     assert false is not None
-    assert Ran("orderly.py", interpreters={"orderly": false}).opened["orderly"].absent == (
-        "the process exited with status 1"
-    )
+    opened = Ran("orderly.py", interpreters={"orderly": false}).opened["orderly"]
+    assert opened.absent is None
+    assert opened.failed == "the process exited with status 1"
 
 
 def test_an_interpreter_for_an_unknown_backend_is_bad_input() -> None:

@@ -71,8 +71,8 @@ def try_(
     for dtype in dtypes:
         _tell_inputs(Inputs(case, dtype))
     for name, opened in done.opened.items():
-        if opened.absent is not None:
-            click.echo(f"absent {name}: {opened.absent}")
+        if opened.absent is not None or opened.failed is not None:
+            click.echo(f"absent {name}: {opened.absent}" if opened.absent else f"failed {name}: {opened.failed}")
     if len(elements) <= SHOWN:
         print_table(check_table(done))
     else:

@@ -22,7 +22,14 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield ""
     for line in record.header.backends:
         versions = ", ".join(f"{name} {version}" for name, version in line.versions.items())
-        yield f"- {line.name}: {cell(line.absent) if line.absent else versions}{'' if line.pinned else ' (not pinned)'}"
+        state = (
+            "absent: " + cell(line.absent)
+            if line.absent
+            else "failed: " + cell(line.failed)
+            if line.failed
+            else versions
+        )
+        yield f"- {line.name}: {state}{'' if line.pinned else ' (not pinned)'}"
     yield ""
     families = list(dict.fromkeys(check.family for check in record.checks))
     families.sort(key=lambda family: MAIN_FAMILIES.index(family) if family in MAIN_FAMILIES else len(MAIN_FAMILIES))
@@ -33,7 +40,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
         errors = [error_text(one.worst_ulp), error_text(one.worst_contract)]
         yield row([f"`{one.implementation}`", *counts, *errors, one.out_of_range or "-"])
     yield ""
-    yield "Cells: conforms + by-contract (+ r: rejected, as expected) / checks."
+    yield "Cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks."
     for outcome in ("new", "fixed", "recorded"):
         found_causes = [one for one in causes(record) if one.outcome == outcome]
         if not found_causes:

@@ -19,8 +19,8 @@ LINES = 100
 MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-predictions")
 
 LEGEND = (
-    "cells: conforms + by-contract (+ r: rejected, as expected) / checks · ULP: worst of the values, against the ideal "
-    "and against the nearer of ideal and contract (budget 4) · labels: those outside [0, 1]"
+    "cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks · ULP: worst of the "
+    "values, against the ideal and against the nearer of ideal and contract (budget 4) · labels: those outside [0, 1]"
 )
 
 STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
@@ -46,7 +46,6 @@ def render(
 def head(record: RunRecord) -> Iterator[str]:
     """What was run, on what."""
     header = record.header
-    absent = [line for line in header.backends if line.absent is not None]
     ran = len({check.implementation for check in record.checks})
     cases = len({check.case for check in record.checks})
     yield (
@@ -54,9 +53,12 @@ def head(record: RunRecord) -> Iterator[str]:
         f"{len(record.checks)} checks of {header.planned} planned · "
         f"{sum(header.not_offered.values())} not offered"
     )
-    yield escape(" · ".join(_versions(line) for line in header.backends if line.absent is None))
-    for line in absent:
-        yield f"[yellow]absent[/] {line.name}: {escape(line.absent or '')}"
+    yield escape(" · ".join(_versions(line) for line in header.backends if line.versions))
+    for line in header.backends:
+        if line.absent is not None:
+            yield f"[yellow]absent[/] {line.name}: {escape(line.absent)}"
+        if line.failed is not None:
+            yield f"[bold red]failed[/] {line.name}: {escape(line.failed)}"
     if record.interrupted:
         yield "[bold red]INTERRUPTED: this run has no end; what follows is what was seen until then[/]"
 
@@ -115,6 +117,7 @@ def _sum(cells: Iterator[Cell | None]) -> Cell:
         if cell is not None:
             total.conforms += cell.conforms
             total.by_contract += cell.by_contract
+            total.by_formula += cell.by_formula
             total.rejects += cell.rejects
             total.checks += cell.checks
     return total
@@ -125,9 +128,10 @@ def _cell(cell: Cell | None) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """conforms+by-contract/checks; where checks were rejected as expected, their number with an r."""
+    """conforms+by-contract/checks; +Nf by a documented formula, +Nr rejected as expected."""
+    formula = f"+{cell.by_formula}f" if cell.by_formula else ""
     rejected = f"+{cell.rejects}r" if cell.rejects else ""
-    return f"{cell.conforms}+{cell.by_contract}{rejected}/{cell.checks}"
+    return f"{cell.conforms}+{cell.by_contract}{formula}{rejected}/{cell.checks}"
 
 
 def error_text(value: float | None) -> str:
@@ -205,7 +209,10 @@ def closing(record: RunRecord) -> Iterator[str]:
     yield "verdicts: " + ", ".join(f"{count} {name}" for name, count in footer.verdicts.items())
     counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
     outcome = ", ".join(f"{count} {name}" for name, count in counts.items())
-    word = "[green]as expected[/]" if footer.exit == 0 else "[bold red]NOT as expected[/]"
+    words = {0: "[green]as expected[/]", 1: "[bold red]NOT as expected[/]"}
+    word = words.get(footer.exit, "[bold red]the suite failed: not everything was run[/]")
+    if footer.restarts:
+        yield f"workers replaced after a crash, a time-out or a change of state: {escape(', '.join(footer.restarts))}"
     missing = f", {footer.not_run} not run" if footer.not_run else ""
     yield f"outcomes: {outcome}{missing} · {footer.seconds:.1f} s · {word}"
 
