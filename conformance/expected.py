@@ -19,7 +19,7 @@ from conformance import contracts
 from conformance.contracts import Contract
 from conformance.escalate import escalate
 from conformance.formats import FORMATS, Format, decode, encode, round_to_bits
-from conformance.literals import rational
+from conformance.literals import float_of, rational
 from conformance.measure import BUDGET
 from conformance.plan import Inputs
 from reference import Reference
@@ -158,16 +158,10 @@ def clip_bounds(literal: str, fmt: Format) -> tuple[float, ...]:
     """The neighbours in `fmt` of the real bound `literal` that lie strictly inside (0, 1)."""
     exact = rational(literal)
     nearest = round_to_bits(exact, fmt)
-    values = [_value(bits, fmt) for bits in (nearest - 1, nearest, nearest + 1)]
+    values = [float_of(bits, fmt) for bits in (nearest - 1, nearest, nearest + 1)]
     below = max((value for value in values if Fraction(value) <= exact), default=0.0)
     above = min((value for value in values if Fraction(value) >= exact), default=1.0)
     return tuple(sorted({value for value in (below, above) if 0.0 < value < 1.0}))
-
-
-def _value(bits: int, fmt: Format) -> float:
-    from conformance.formats import Tensor
-
-    return float(decode(Tensor(fmt.name, np.array(bits, dtype=fmt.storage))))
 
 
 def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Reference, factor: Any) -> Alternative:

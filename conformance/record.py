@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -171,6 +172,11 @@ class RunRecord:
     def interrupted(self) -> bool:
         """Whether the run did not reach its end."""
         return self.footer is None
+
+    @cached_property
+    def inputs_by_case(self) -> dict[tuple[str, str], InputsLine]:
+        """The inputs by case and dtype."""
+        return {(line.case, line.dtype): line for line in self.inputs}
 
     def lines(self) -> Iterator[Line]:
         """All lines in the order of the file."""

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -129,14 +130,14 @@ def execute(
         observed[index] = what
         progress(1)
 
-    judge: Judge | None = None
-    with _Background(lambda: Judge(plan.requests)) as background:
+    with ThreadPoolExecutor(max_workers=1) as threads:  # the ideals are computed while workers are waited for
+        computed = threads.submit(Judge, plan.requests)
         try:
             pool.run(backends, plan.requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
         except KeyboardInterrupt:
             interrupted = True
             pool.stop()
-        judge = background.result()
+        judge = computed.result()
     if not interrupted:
         _absent_by_name(opened, options)
     checks = judge.judge(observed)
@@ -147,25 +148,6 @@ def execute(
     if not interrupted:
         lines = _with_footer(lines, plan, opened, pool, clock, options)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
-
-
-class _Background:
-    """Computes something in a thread while workers, which are other processes, are waited for."""
-
-    def __init__(self, work: Callable[[], Judge]) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
-        self._threads = ThreadPoolExecutor(max_workers=1)
-        self._future = self._threads.submit(work)
-
-    def __enter__(self) -> _Background:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=True)
-
-    def result(self) -> Judge:
-        return self._future.result()
 
 
 def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:

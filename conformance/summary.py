@@ -81,25 +81,12 @@ def _largest(old: float | None, values: Sequence[float | None]) -> float | None:
 
 def _answers(check: CheckLine, record: RunRecord) -> set[str]:
     """rejects or accepts, over the elements whose label lies outside [0, 1]."""
-    inputs = index_inputs(record)[check.case, check.dtype]
+    inputs = record.inputs_by_case[check.case, check.dtype]
     outside = [not 0.0 <= float(text_of(int(bits, 16), FORMATS[check.dtype])) <= 1.0 for bits in inputs.inputs["label"]]
     verdicts = check.verdicts or (check.verdict,) * len(check.elements)
     if len(verdicts) != len(outside):
         return {"rejects" if verdicts[0] == "rejects" else "accepts"} if any(outside) else set()
     return {"rejects" if v == "rejects" else "accepts" for v, out in zip(verdicts, outside, strict=True) if out}
-
-
-def index_inputs(record: RunRecord) -> dict[tuple[str, str], InputsLine]:
-    """The inputs of a record by case and dtype."""
-    cached = _INDEXED.get(id(record))
-    if cached is None or cached[0] is not record:
-        cached = (record, {(line.case, line.dtype): line for line in record.inputs})
-        _INDEXED.clear()
-        _INDEXED[id(record)] = cached
-    return cached[1]
-
-
-_INDEXED: dict[int, tuple[RunRecord, dict[tuple[str, str], InputsLine]]] = {}
 
 
 @dataclass(frozen=True)
@@ -155,10 +142,8 @@ def causes(record: RunRecord) -> list[CauseSummary]:
         for finding in check.findings:
             one = found.setdefault((finding.cause, finding.outcome), CauseSummary(finding.cause, finding.outcome))
             _add(one, check, finding, positions.get(finding.element, 0), record)
-        for cause_id in {finding.cause for finding in check.findings}:
-            for outcome in ("new", "recorded", "fixed"):
-                if (cause_id, outcome) in found:
-                    found[cause_id, outcome].checks += 1
+        for key in {(finding.cause, finding.outcome) for finding in check.findings}:
+            found[key].checks += 1
     for one in found.values():
         _describe(one, known)
     order = {"new": 0, "fixed": 1, "recorded": 2}
@@ -174,7 +159,7 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
         one.worst_ulp = max(one.worst_ulp or 0.0, error)
     if finding.outcome == "fixed":
         return
-    line = index_inputs(record)[check.case, check.dtype]
+    line = record.inputs_by_case[check.case, check.dtype]
     text = _inputs_text(line, line.elements.index(finding.element) if finding.element in line.elements else None)
     # A single element in the dtype most people train in, a plain failure, the plainest numbers: the best example.
     rank = (

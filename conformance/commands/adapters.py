@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def check(context: click.Context, /, file: Path, **arguments: Any) -> None:
         backends = [backend for backend in pool.discover(options.adapters) if backend.source == str(file)]
         names = tuple(backend.name for backend in backends)
         filters = Filters(backend=names, case=options.filters.case, dtype=options.filters.dtype)
-        options = runs.Options(filters, options.adapters, options.interpreters, options.timeout, options.jobs)
+        options = replace(options, filters=filters)
         plan = runs.planned(backends, suite, options)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
     problems = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
             dtype=tuple(dtypes),
             quantity=options.filters.quantity,
         )
-        narrowed = runs.Options(filters, options.adapters, options.interpreters, options.timeout, options.jobs)
+        narrowed = replace(options, filters=filters)
         plan = runs.planned(backends, suite, narrowed)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
     click.echo()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from ruamel.yaml import YAML  # noqa: F401  (a broken installation shows here, not in the middle of a run)
 
 from conformance import cases, deviations, record
 from conformance import run as runs
