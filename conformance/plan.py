@@ -44,6 +44,11 @@ class Implementation:
     quantities: tuple[str, ...]
     contract: contracts.Contract
     link: str = ""
+    parameters: tuple[str, ...] = ()
+    labels: str = "any"
+    counterpart: str = ""
+    layouts: tuple[str, ...] = ("contiguous",)
+    producers: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

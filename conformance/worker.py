@@ -138,10 +138,10 @@ class Session:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 natives = [self.runtime.tensor(tensor) for tensor in padded.inputs]
-                options = dict(zip(call.options, natives[2:]))
+                arguments = dict(zip(("prediction", "label", *call.options), natives))
                 if len(call.implementation.reductions) > 1:
-                    options["reduction"] = call.reduction
-                returned = self.runtime.evaluate(call.implementation, quantity, natives[0], natives[1], options)
+                    arguments["reduction"] = call.reduction
+                returned = self.runtime.evaluate(call.implementation, quantity, arguments)
                 result = cut(self.result(returned), padded.size, call.size)
                 changed = [
                     name

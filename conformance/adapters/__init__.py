@@ -17,22 +17,44 @@ from conformance.formats import FORMATS, Tensor
 #: Modules of this package that hold the built-in adapters.
 BUILTIN = ("numpy", "torch", "tensorflow", "jax", "keras")
 
-#: The numeric quantities, in the order in which they are computed.
-NUMERIC = ("value", "gradient-prediction", "gradient-label", "second-derivative")
+#: The numeric quantities, in the order in which they are computed, with the argument that each differentiates by.
+VARIABLE = {
+    "value": "",
+    "gradient-prediction": "prediction",
+    "gradient-label": "label",
+    "gradient-weight": "weight",
+    "gradient-pos_weight": "pos_weight",
+    "second-derivative": "prediction",
+}
+
+NUMERIC = tuple(VARIABLE)
+
+#: Numbers that a loss may take beside its tensors: they hold for the whole call and travel as float64.
+PARAMETERS = ("label_smoothing", "gamma", "alpha")
 
 ALL_DTYPES = tuple(FORMATS)
 
 #: Function of native tensors: (prediction, label, **options) -> native tensor.
 Call = Callable[..., Any]
 
+#: Arguments of one call by name: `prediction`, `label` and the options as native tensors, `reduction`, parameters.
+Arguments = Dict[str, Any]
+
+#: How a tensor can lie in memory; what a runtime has no notion of is not offered.
+LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
+
 
 class Implementation:
     """One public entry point in one execution mode on one device, as its adapter declares it.
 
     `call` takes (prediction, label, reduction=..., **options) in the framework's own tensors and returns one; it gets
-    `reduction` only where `reductions` offers more than "none", and only options named in `options`.
+    `reduction` only where `reductions` offers more than "none", only options named in `options` (tensors), and only
+    numbers named in `parameters`; of both only those that a case sets.
     `form` is "probabilities" or "logits".  `quantities` that need autodiff are derived from `call` by the runtime;
     plain NumPy code passes callables of the same signature in `derivatives` instead, keyed by quantity.
+    `mode` is one of the runtime's execution modes.  `labels` is "hard" for an entry point that is a binary
+    cross-entropy for labels 0 and 1 only.  `counterpart` names the entry of the same adapter and mode that takes the
+    other form of prediction, for the relation between the two.
     """
 
     def __init__(
@@ -48,11 +70,19 @@ class Implementation:
         mode: str = "eager",
         device: str = "cpu",
         link: str = "",
+        parameters: Tuple[str, ...] = (),
+        labels: str = "any",
+        counterpart: str = "",
     ) -> None:
         if not re.match(r"[^/:\s]+\Z", entry):
             raise ValueError("entry must be a word without '/' and ':' (got %r)" % (entry,))
         if form not in ("probabilities", "logits"):
             raise ValueError("form of %r must be 'probabilities' or 'logits' (got %r)" % (entry, form))
+        if labels not in ("any", "hard"):
+            raise ValueError("labels of %r must be 'any' or 'hard' (got %r)" % (entry, labels))
+        odd = [name for name in parameters if name not in PARAMETERS]
+        if odd:
+            raise ValueError("parameter %r of %r is not one of %s" % (odd[0], entry, ", ".join(PARAMETERS)))
         unknown = [dtype for dtype in dtypes if dtype not in FORMATS]
         if unknown:
             raise ValueError("dtype %r of %r is not one of %s" % (unknown[0], entry, ", ".join(FORMATS)))
@@ -70,6 +100,18 @@ class Implementation:
         self.mode = mode
         self.device = device
         self.link = link
+        self.parameters = tuple(parameters)
+        self.labels = labels
+        self.counterpart = counterpart
+
+    def loss(self, arguments: Arguments) -> Any:
+        """The result of `call` with named `arguments`."""
+        rest = dict(arguments)
+        return self.call(rest.pop("prediction"), rest.pop("label"), **rest)
+
+    def loss_of(self, name: str, arguments: Arguments) -> Callable[[Any], Any]:
+        """The loss as a function of argument `name` alone; the other `arguments` are fixed."""
+        return lambda variable: self.loss(dict(arguments, **{name: variable}))
 
     @property
     def key(self) -> str:
@@ -105,14 +147,38 @@ class Runtime:
         """The bits of a native tensor.  Raises TypeError where `native` is no tensor of the framework."""
         raise NotImplementedError
 
+    #: Memory layouts, of LAYOUTS, in which `arrange` can present a tensor.
+    layouts: Tuple[str, ...] = ("contiguous",)
+
+    #: What `produce` can make probabilities with.
+    producers: Tuple[str, ...] = ()
+
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
-        """The numeric quantities that can be computed for `implementation`."""
+        """The numeric quantities that can be computed for `implementation`, which may depend on its mode."""
         return NUMERIC
 
-    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
-        """Compute `quantity` of `implementation` on native tensors and return a native tensor.
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+        """Compute `quantity` of `implementation` in its mode on native tensors and return a native tensor.
 
         A gradient is that of the sum of all results: for unreduced losses the gradient of each element's own loss.
+        """
+        raise NotImplementedError
+
+    def arrange(self, tensor: Tensor, layout: str) -> Any:
+        """A fresh native tensor with exactly these bits that lies in memory as `layout` says.
+
+        `strided` is every other element of a larger tensor, `reversed` has negative strides, `transposed` is the
+        transpose of a contiguous tensor, `offset` starts one element into its memory, `read-only` refuses writes, and
+        `broadcast` holds one element, which all others share.
+        """
+        if layout != "contiguous":
+            raise NotImplementedError(layout)
+        return self.tensor(tensor)
+
+    def produce(self, producer: str, logits: Any) -> Any:
+        """Probabilities that the framework itself makes of native 1-d `logits`, exactly as it hands them out.
+
+        "sigmoid" gives them in the same shape, "softmax" as (n, 2): the probabilities of the classes 0 and 1.
         """
         raise NotImplementedError
 
@@ -159,6 +225,11 @@ class Adapter:
                     "quantities": list(chosen.quantities(one)),
                     "contract": to_wire(one.contract),
                     "link": one.link,
+                    "parameters": list(one.parameters),
+                    "labels": one.labels,
+                    "counterpart": one.counterpart,
+                    "layouts": list(chosen.layouts),
+                    "producers": list(chosen.producers),
                 }
                 for one in self.implementations
             ],

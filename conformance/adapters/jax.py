@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
 from conformance.formats import FORMATS, Tensor
 
 
@@ -61,20 +61,14 @@ class JaxRuntime(Runtime):
             return Tensor(name, np.ascontiguousarray(array).reshape(array.shape).view(FORMATS[name].storage))
         return Tensor(name, array)
 
-    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
-        def loss_of_label(variable: Any) -> Any:
-            return implementation.call(prediction, variable, **options)
-
-        def loss_of_prediction(variable: Any) -> Any:
-            return implementation.call(variable, label, **options)
-
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if quantity == "value":
-            return implementation.call(prediction, label, **options)
-        if quantity == "gradient-label":
-            return _gradient(loss_of_label, label)
-        if quantity == "gradient-prediction":
-            return _gradient(loss_of_prediction, prediction)
-        return _gradient(lambda variable: _gradient(loss_of_prediction, variable), prediction)
+            return implementation.loss(arguments)
+        name = VARIABLE[quantity]
+        loss = implementation.loss_of(name, arguments)
+        if quantity != "second-derivative":
+            return _gradient(loss, arguments[name])
+        return _gradient(lambda variable: _gradient(loss, variable), arguments[name])
 
 
 def _gradient(function: Callable[[Any], Any], variable: Any) -> Any:

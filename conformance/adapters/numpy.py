@@ -9,7 +9,7 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import ALL_DTYPES, NUMERIC, Adapter, Implementation, Runtime
+from conformance.adapters import ALL_DTYPES, NUMERIC, Adapter, Arguments, Implementation, Runtime
 from conformance.formats import FORMATS, Tensor
 
 
@@ -42,9 +42,11 @@ class NumPyRuntime(Runtime):
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
         return tuple(name for name in NUMERIC if name == "value" or name in implementation.derivatives)
 
-    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
-        function = implementation.call if quantity == "value" else implementation.derivatives[quantity]
-        return function(prediction, label, **options)
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+        if quantity == "value":
+            return implementation.loss(arguments)
+        rest = dict(arguments)
+        return implementation.derivatives[quantity](rest.pop("prediction"), rest.pop("label"), **rest)
 
 
 def _bfloat16() -> Any:

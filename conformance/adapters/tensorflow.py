@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 
 import numpy as np
 
-from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
 from conformance.contracts import Epsilon, Formula, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -85,17 +85,16 @@ class TensorFlowRuntime(Runtime):
             return Tensor(name, np.ascontiguousarray(array).reshape(array.shape).view(FORMATS[name].storage))
         return Tensor(name, array)
 
-    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         def loss() -> Any:
-            return implementation.call(prediction, label, **options)
+            return implementation.loss(arguments)
 
         if quantity == "value":
             return loss()
-        if quantity == "gradient-label":
-            return _gradient(loss, label)
-        if quantity == "gradient-prediction":
-            return _gradient(loss, prediction)
-        return _gradient(lambda: _gradient(loss, prediction), prediction)
+        variable = arguments[VARIABLE[quantity]]
+        if quantity != "second-derivative":
+            return _gradient(loss, variable)
+        return _gradient(lambda: _gradient(loss, variable), variable)
 
 
 def _gradient(function: Callable[[], Any], variable: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
 from conformance.contracts import DomainCheck, LogClamp, Reduction, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -66,15 +66,14 @@ class TorchRuntime(Runtime):
             return Tensor(name, plain.view(torch.uint8).numpy())
         return Tensor(name, plain.numpy())
 
-    def evaluate(self, implementation: Implementation, quantity: str, prediction: Any, label: Any, options: Any) -> Any:
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if quantity == "value":
-            return implementation.call(prediction, label, **options)
-        by_label = quantity == "gradient-label"
+            return implementation.loss(arguments)
+        name = VARIABLE[quantity]
         # detach: a leaf of its own that shares the storage, so that an in-place change of the input is still seen.
-        variable = (label if by_label else prediction).detach().requires_grad_(True)
-        pair = (prediction, variable) if by_label else (variable, label)
+        variable = arguments[name].detach().requires_grad_(True)
         second = quantity == "second-derivative"
-        first = _gradient(implementation.call(*pair, **options), variable, second)
+        first = _gradient(implementation.loss_of(name, arguments)(variable), variable, second)
         return _gradient(first, variable, False) if second else first
 
 
