@@ -153,7 +153,7 @@ class Judge:
         if not request.presentations:
             return for_results(words, count)
         (word,) = for_results(words, 1)
-        return tuple("reject" if request.inputs.rows_of(one) is None else word for one in request.presentations)
+        return tuple(word if request.inputs.fits(one) else "reject" for one in request.presentations)
 
     def _region(self, request: Request, count: int) -> tuple[str, ...]:
         """Where the inputs of each of `count` observations or elements lie."""

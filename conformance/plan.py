@@ -186,12 +186,25 @@ class Inputs:
         rows, _ = self.combinations
         return tuple(self.values[name][rows[:, axis]] for axis, name in enumerate(ARGUMENTS))
 
-    def rows_of(self, presentation: Presentation) -> Any | None:
-        """The combination at each position of the prediction, in order; None where the tensors do not fit together."""
-        _, places = self.combinations
+    def fits(self, presentation: Presentation) -> bool:
+        """Whether its tensors fit together without enlarging the prediction."""
+        return not presentation.others or presentation.name in self.combinations[1]
+
+    def rows_at(self, presentation: Presentation, positions: Any) -> Any:
+        """The combination at some positions of the prediction; the tensors must fit together."""
         if presentation.others:
-            return places.get(presentation.name)
-        return presentation.elements_of("prediction", len(self.elements)).ravel()
+            return self.combinations[1][presentation.name][positions]
+        return positions % presentation.period(len(self.elements))
+
+    def times(self, presentation: Presentation) -> Any:
+        """How often each combination stands in the whole prediction."""
+        count = len(self.combinations[0])
+        if presentation.others:
+            return np.bincount(self.combinations[1][presentation.name], minlength=count)
+        period = presentation.period(len(self.elements))
+        times = np.zeros(count, dtype=np.int64)
+        times[:period] = presentation.size // period + (np.arange(period) < presentation.size % period)
+        return times
 
 
 #: The tensors of which a loss is made.

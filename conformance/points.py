@@ -168,11 +168,11 @@ class PresentedPoints(Points):
         """Values of one presentation, and the combination (of a line to reduce: its number) that each belongs to."""
         seen = self.observations[index]
         presentation = self.request.presentations[index]
-        rows = self.request.inputs.rows_of(presentation)
-        if seen.tensor is None or self.troubles[index] or rows is None:
+        if seen.tensor is None or self.troubles[index] or not self.request.inputs.fits(presentation):
             return np.zeros(0), np.zeros(0, dtype=np.int64)
         positions = np.array(seen.positions, dtype=np.int64)
-        return decode(seen.tensor).ravel(), positions if self.scalar else rows[positions]
+        rows = positions if self.scalar else self.request.inputs.rows_at(presentation, positions)
+        return decode(seen.tensor).ravel(), rows
 
     def trouble(self, index: int) -> str:
         """Why presentation `index` has no points although something came back; "" where it has."""
@@ -224,11 +224,10 @@ class PresentedPoints(Points):
     def lines(self, index: int, combinations: int) -> Iterator[Any]:
         """How often each combination stands in each line that presentation `index` reduces."""
         presentation = self.request.presentations[index]
-        rows = self.request.inputs.rows_of(presentation)
-        assert rows is not None
         if self.shape(index) == ():
-            yield np.bincount(rows, minlength=combinations)
+            yield self.request.inputs.times(presentation)
             return
+        rows = self.request.inputs.rows_at(presentation, np.arange(presentation.size))
         for line in rows.reshape(-1, presentation.shape[-1]):
             yield np.bincount(line, minlength=combinations)
 

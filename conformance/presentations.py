@@ -69,12 +69,14 @@ class Presentation:
         """What a worker needs to know."""
         return {"layout": self.layout, "shapes": [list(self.shape_of(name)) for name in tensors]}
 
+    def period(self, count: int) -> int:
+        """How many of `count` elements take turns."""
+        return 1 if self.layout == "broadcast" else count
+
     def elements_of(self, tensor: str, count: int) -> Any:
         """Which of `count` elements stands at each position of a tensor."""
         shape = self.shape_of(tensor)
-        if self.layout == "broadcast" or not np.prod(shape):
-            return np.zeros(shape, dtype=np.int64)
-        return np.resize(np.arange(count), shape)
+        return (np.arange(np.prod(shape, dtype=np.int64)) % self.period(count)).reshape(shape)
 
     def met(self, tensor: str, count: int) -> Any | None:
         """Which element of a tensor meets each position of the prediction, or None where it does not fit.

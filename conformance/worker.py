@@ -269,8 +269,7 @@ class Call:
         tensors = {}
         for (name, tensor), shape in zip(self.tensors.items(), shapes):
             bits = tensor.bits[:1] if layout == "broadcast" else tensor.bits
-            empty = 0 in shape
-            tensors[name] = Tensor(tensor.dtype, np.zeros(shape, bits.dtype) if empty else np.resize(bits, shape))
+            tensors[name] = Tensor(tensor.dtype, repeated(bits, tuple(shape)))
         return Call(self.implementation, self.reduction, tensors, self.parameters, layout, self.size)
 
     def element(self, index: int) -> Call:
@@ -394,7 +393,14 @@ def reshaped(tensor: Tensor, shape: Tuple[int, ...]) -> Tensor:
     """The tensor's values repeated to another shape."""
     if tensor.shape == shape or not tensor.bits.size:
         return tensor
-    return Tensor(tensor.dtype, np.resize(tensor.bits, shape))
+    return Tensor(tensor.dtype, repeated(tensor.bits, shape))
+
+
+def repeated(bits: Any, shape: Tuple[int, ...]) -> Any:
+    """A few numbers, in order again and again until an array is full: np.resize, which is slow for many."""
+    size = int(np.prod(shape, dtype=np.int64))
+    flat = bits.ravel()
+    return np.tile(flat, -(-size // flat.size))[:size].reshape(shape)
 
 
 def filled(like: Tensor, shape: Tuple[int, ...], value: float) -> Tensor:
