@@ -23,7 +23,7 @@ LOG_LOSS = "https://scikit-learn.org/stable/modules/generated/sklearn.metrics.lo
 class SciPyRuntime(NumPyRuntime):
     """NumPy arrays in SciPy's functions."""
 
-    packages = ("numpy", "scipy")
+    packages = ("numpy", "scipy")  # type: ignore[assignment]
 
     def open(self) -> None:
         import scipy.special
@@ -33,7 +33,7 @@ class SciPyRuntime(NumPyRuntime):
 class ScikitLearnRuntime(NumPyRuntime):
     """NumPy arrays in scikit-learn's metrics."""
 
-    packages = ("numpy", "scipy", "sklearn")
+    packages = ("numpy", "scipy", "sklearn")  # type: ignore[assignment]
 
     def open(self) -> None:
         import sklearn.metrics  # noqa: F401
@@ -62,21 +62,21 @@ def bernoulli(prediction: Any, label: Any) -> Any:
 
 
 def log_expit(prediction: Any, label: Any) -> Any:
-    """The textbook formula, -(y log_expit(z) + (1 - y) log_expit(-z)), on log_expit."""
+    """The textbook formula with log_expit of z and of -z for the two logarithms."""
     from scipy import special
 
     return -(label * special.log_expit(prediction) + (1 - label) * special.log_expit(-prediction))
 
 
 def softplus(prediction: Any, label: Any) -> Any:
-    """The rearrangement softplus(z) - z y."""
+    """What the textbook formula simplifies to, softplus of z less z y."""
     from scipy import special
 
     return special.softplus(prediction) - prediction * label
 
 
 def logaddexp(prediction: Any, label: Any) -> Any:
-    """The same with logaddexp(0, z), as softplus was written before SciPy had it."""
+    """The same, with softplus as it was written before SciPy had it."""
     return np.logaddexp(np.zeros((), dtype=prediction.dtype), prediction) - prediction * label
 
 
