@@ -7,7 +7,7 @@ from typing import Any
 
 import flint
 import numpy as np
-from flint import arb
+from flint import arb, fmpq
 
 from conformance.formats import FORMATS, ulp
 from reference import Reference
@@ -19,9 +19,12 @@ PRECISIONS = (256, 1024, 4096)
 WANTED = 120
 
 
-def escalate(form: str, quantity: str, arrays: Sequence[Any], found: Reference, share: float) -> Reference:
+def escalate(
+    form: str, quantity: str, arrays: Sequence[Any], found: Reference, share: float, **parameters: float
+) -> Reference:
     """`found` with every point recomputed whose bound exceeds `share` float64 ULPs of its value.
 
+    `parameters` are those of `exact`.
     What Arb does not resolve keeps its bound.  At infinite inputs the special values decide, which are exact.
     """
     doubtful = np.isfinite(found.hi) & (found.bound > share * ulp(found.hi, FORMATS["float64"]))
@@ -30,28 +33,71 @@ def escalate(form: str, quantity: str, arrays: Sequence[Any], found: Reference, 
     columns = [np.array(field) for field in found]
     for index in np.flatnonzero(doubtful):
         inputs = [float(array[index]) for array in arrays]
-        certified = exact(form, quantity, *inputs) if np.isfinite(inputs).all() else (found.hi[index], found.lo[index])
+        certified: tuple[float, float] | None = (found.hi[index], found.lo[index])
+        if np.isfinite(inputs).all():
+            certified = exact(form, quantity, *inputs, **parameters)
         if certified is not None:
             columns[0][index], columns[1][index] = certified
             columns[2][index] = 0.0
     return Reference(*columns)
 
 
-def exact(form: str, quantity: str, p: float, y: float, w: float, q: float) -> tuple[float, float] | None:
+def exact(
+    form: str,
+    quantity: str,
+    p: float,
+    y: float,
+    w: float,
+    q: float,
+    label_smoothing: float | None = None,
+    gamma: float | None = None,
+    alpha: float | None = None,
+) -> tuple[float, float] | None:
     """(hi, lo) of `quantity` for finite inputs inside the domain, or None where Arb does not reach `WANTED` bits."""
+    smoothing = _rational(label_smoothing or 0)
+    label = _rational(y) * (1 - smoothing) + smoothing / 2
+    weight = fmpq(1) if quantity == "gradient-weight" else _rational(w)
+    if alpha is not None:
+        weight *= label * _rational(alpha) + (1 - label) * (1 - _rational(alpha))
     before = flint.ctx.prec
     try:
         for precision in PRECISIONS:
             flint.ctx.prec = precision
-            # dL/dy is the loss with the coefficients' derivatives by y in place of the coefficients.
-            by_label = quantity == "gradient-label"
-            a, b = (arb(w) * q, -arb(w)) if by_label else (arb(w) * q * y, w * (1 - arb(y)))
-            value = _FORMULA[form, "value" if by_label else quantity](arb(p), a, b)
+            value = arb(weight) * _unweighted(form, quantity, p, label, 1 - smoothing, q, int(gamma or 0))
             if value.is_exact() or value.rel_accuracy_bits() >= WANTED:
                 return _split(value)
     finally:
         flint.ctx.prec = before
     return None
+
+
+def _unweighted(form: str, quantity: str, p: float, y: fmpq, slope: fmpq, q: float, gamma: int) -> arb:
+    """`quantity` for the smoothed label `y`, whose derivative by the label is `slope`."""
+    a, b = _rational(q) * y, 1 - y
+    if quantity == "gradient-label":
+        a, b = _rational(q) * slope, -slope
+    elif quantity == "gradient-pos_weight":
+        a, b = y, fmpq(0)
+    value: arb = _FORMULA[form, _LIKE.get(quantity, quantity)](arb(p), a, b)
+    if gamma == 0:
+        return value
+    miss, rise = _miss(form, p, y)
+    value *= miss**gamma
+    if quantity == "gradient-prediction" and y != fmpq(1, 2):
+        value += gamma * miss ** (gamma - 1) * rise * _FORMULA[form, "value"](arb(p), a, b)
+    return value
+
+
+def _miss(form: str, p: float, y: fmpq) -> tuple[arb, arb]:
+    """1 - p_t of the focal loss, and its derivative by the prediction."""
+    if form == "logits":
+        hit, miss = _sigmoid(arb(p)), _sigmoid(-arb(p))
+        return y * miss + (1 - y) * hit, (1 - 2 * y) * (hit * miss)
+    return arb(y * (1 - _rational(p)) + (1 - y) * _rational(p)), arb(1 - 2 * y)
+
+
+def _rational(x: float) -> fmpq:
+    return fmpq(*float(x).as_integer_ratio())
 
 
 def _split(value: arb) -> tuple[float, float]:
@@ -67,7 +113,7 @@ def _sigmoid(x: arb) -> arb:
     return 1 / (1 + (-x).exp())
 
 
-def _sum(a: arb, positive: Callable[[], arb], b: arb, negative: Callable[[], arb]) -> arb:
+def _sum(a: fmpq, positive: Callable[[], arb], b: fmpq, negative: Callable[[], arb]) -> arb:
     """a·positive + b·negative; a coefficient 0 annihilates its term, which then need not exist."""
     total = arb(0)
     if a != 0:
@@ -77,6 +123,10 @@ def _sum(a: arb, positive: Callable[[], arb], b: arb, negative: Callable[[], arb
     return total
 
 
+#: Quantities that are the loss with coefficients of their own.
+_LIKE = dict.fromkeys(("gradient-label", "gradient-weight", "gradient-pos_weight"), "value")
+
+#: By form and quantity: of the prediction and the coefficients of its two terms.
 _FORMULA: dict[tuple[str, str], Any] = {
     ("logits", "value"): lambda z, a, b: _sum(a, lambda: _softplus(-z), b, lambda: _softplus(z)),
     ("logits", "gradient-prediction"): lambda z, a, b: _sum(-a, lambda: _sigmoid(-z), b, lambda: _sigmoid(z)),

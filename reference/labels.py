@@ -9,7 +9,6 @@ Discrete & Computational Geometry 18, 1997 (Grow-Expansion).
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,12 +60,14 @@ def _addends(operands: Operands, smoothing: float) -> list[Scaled]:
 
 def _exact_sum(addends: list[Scaled]) -> Scaled:
     """Return the sum of single float64 values, relative error at most 4 u**2 however much they cancel."""
-    exponent = reduce(np.maximum, [x.exponent for x in addends])
+    exponent = addends[0].exponent
+    for x in addends[1:]:
+        exponent = np.maximum(exponent, x.exponent)
     expansion: list[Array] = []
     for x in addends:
         expansion = _grow(expansion, np.ldexp(x.high, x.exponent - exponent))
-    high = reduce(np.add, expansion)
-    low = reduce(np.add, _grow(expansion, -high))
+    high = sum(expansion, np.zeros(1))
+    low = sum(_grow(expansion, -high), np.zeros(1))
     total = dd.normalise(*dd.fast_two_sum(high, low))
     return total._replace(exponent=total.exponent + exponent)
 

@@ -15,7 +15,7 @@ from conformance.contracts import Contract, to_wire
 from conformance.formats import FORMATS, Tensor
 
 #: Modules of this package that hold the built-in adapters.
-BUILTIN = ("numpy", "torch", "tensorflow", "jax", "keras")
+BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras")
 
 #: The numeric quantities, in the order in which they are computed, with the argument that each differentiates by.
 VARIABLE = {

@@ -23,6 +23,39 @@ OPTIONS = {
     "probabilities": ({}, {"weight": 0.1, "pos_weight": 3.7}, {"log_clamp": -100.0}, {"epsilon": 1e-7}),
 }
 
+#: Both weights, where they take part in everything.
+WEIGHTS = {"weight": 0.1, "pos_weight": 3.7}
+
+#: Gradients by the weights.
+BY_WEIGHTS = [
+    (form, quantity, options)
+    for form in reference.FORMS
+    for quantity in ("gradient_weight", "gradient_pos_weight")
+    for options in OPTIONS[form]
+]
+
+#: Smoothed labels: a usual amount, all of it, and so little that 1 - s is no float64.
+SMOOTHED = [
+    (form, quantity, {"label_smoothing": smoothing, **weights})
+    for form in reference.FORMS
+    for quantity in (*QUANTITIES, "gradient_weight", "gradient_pos_weight")
+    for smoothing, weights in ((0.1, {}), (0.1, WEIGHTS), (1.0, {}), (1e-20, {}))
+]
+
+#: Focal losses: alone, at both ends of gamma, and with everything at once.
+FOCAL = [
+    (form, quantity, options)
+    for form in reference.FORMS
+    for quantity in ("loss", "gradient_prediction")
+    for options in (
+        {"gamma": 2},
+        {"gamma": 0, "alpha": 0.25},
+        {"gamma": 1, "alpha": 1.0},
+        {"gamma": 8, "alpha": 0.25, **WEIGHTS},
+        {"gamma": 2, "alpha": 0.25, "label_smoothing": 0.1},
+    )
+]
+
 _NORMAL = 2.0**-1022
 
 
@@ -104,17 +137,16 @@ def main():
         "| form | quantity | labels | options | hi, ulp | beyond law | subnormal, ulp | law | part of bound | scale |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for form in reference.FORMS:
-        for quantity in QUANTITIES:
-            for kind, labels in (("inside", samples.labels_inside), ("outside", samples.labels_outside)):
-                for options in OPTIONS[form]:
-                    x = samples.predictions(form, arguments.points, random)
-                    errors = measure(form, quantity, x, labels(x.size, random), **options)
-                    cells = "{:.4g} | {:.4f} | {:.4f} | {:.2f} | {:.2f} | {:.1e}".format(
-                        errors.normal, errors.excess, *errors[1:5]
-                    )
-                    named = ", ".join("{} {}".format(*item) for item in sorted(options.items())) or "none"
-                    print(f"| {form} | {quantity} | {kind} | {named} | {cells} |", flush=True)
+    plain = [(form, quantity, option) for form in OPTIONS for quantity in QUANTITIES for option in OPTIONS[form]]
+    for form, quantity, options in plain + BY_WEIGHTS + SMOOTHED + FOCAL:
+        for kind, labels in (("inside", samples.labels_inside), ("outside", samples.labels_outside)):
+            x = samples.predictions(form, arguments.points, random)
+            errors = measure(form, quantity, x, labels(x.size, random), **options)
+            cells = "{:.4g} | {:.4f} | {:.4f} | {:.2f} | {:.2f} | {:.1e}".format(
+                errors.normal, errors.excess, *errors[1:5]
+            )
+            named = ", ".join("{} {}".format(*item) for item in sorted(options.items())) or "none"
+            print(f"| {form} | {quantity} | {kind} | {named} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

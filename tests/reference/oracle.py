@@ -36,22 +36,59 @@ def exact(
     pos_weight: float | None = None,
     log_clamp: float | None = None,
     epsilon: float | None = None,
+    label_smoothing: float | None = None,
+    gamma: int | None = None,
+    alpha: float | None = None,
 ) -> arb:
     """Return a ball around the exact value of a quantity, for finite inputs where it is finite.
 
     Its relative accuracy is at least ACCURACY bits, or its radius is zero.
     """
-    positive, negative = _coefficients(quantity, label, pos_weight)
-    p, w, e = _rational(prediction), _rational(weight, 1), _rational(epsilon, 0)
+    y, p, e = _smoothed(label, label_smoothing), _rational(prediction), _rational(epsilon, 0)
+    w = fmpq(1) if quantity == "gradient_weight" else _rational(weight, 1)
 
-    def value() -> arb:
+    def plain(quantity: str) -> arb:
+        positive, negative = _coefficients(quantity, y, pos_weight, label_smoothing)
         if form == "logits":
-            terms = _logit_terms(quantity, p, positive, negative)
+            terms = _logit_terms(_like(quantity), p, positive, negative)
         else:
-            terms = _probability_terms(quantity, p, positive, negative, log_clamp, e)
-        return _ball(w) * (terms[0] + terms[1])
+            terms = _probability_terms(_like(quantity), p, positive, negative, log_clamp, e)
+        return terms[0] + terms[1]
 
-    return accurate(value)
+    def focal() -> arb:
+        miss, slope = _miss(form, p, y)
+        if quantity != "gradient_prediction":
+            return miss**gamma * plain("loss")
+        steep = miss**gamma * plain(quantity)
+        return steep if gamma == 0 or y == fmpq(1, 2) else steep + gamma * miss ** (gamma - 1) * slope * plain("loss")
+
+    if gamma is None:
+        return accurate(lambda: _times(w, plain(quantity)))
+    return accurate(lambda: _times(w * _alpha(y, alpha), focal()))
+
+
+def _like(quantity: str) -> str:
+    """Return the quantity whose factors a quantity has; its coefficients are its own."""
+    return "loss" if quantity in ("gradient_weight", "gradient_pos_weight") else quantity
+
+
+def _smoothed(label: float, smoothing: float | None) -> fmpq:
+    s = _rational(smoothing, 0)
+    return _rational(label) * (1 - s) + s / 2
+
+
+def _alpha(y: fmpq, alpha: float | None) -> fmpq:
+    return fmpq(1) if alpha is None else y * _rational(alpha) + (1 - y) * (1 - _rational(alpha))
+
+
+def _miss(form: str, x: fmpq, y: fmpq) -> tuple[arb, arb]:
+    """Return 1 - p_t and its derivative by the prediction."""
+    if form == "probabilities":
+        return _ball(y * (1 - x) + (1 - y) * x), _ball(1 - 2 * y)
+    slope = _times(1 - 2 * y, _sigmoid(x) * _sigmoid(-x))
+    if x == 0:
+        return arb(0.5), slope
+    return _times(y, _sigmoid(-x)) + _times(1 - y, _sigmoid(x)), slope
 
 
 def accurate(value: Callable[[], arb]) -> arb:
@@ -66,11 +103,14 @@ def accurate(value: Callable[[], arb]) -> arb:
     raise Unreachable(f"{ball} has {ball.rel_accuracy_bits()} bits at precision {_LAST_PRECISION}")
 
 
-def _coefficients(quantity: str, label: float, pos_weight: float | None) -> tuple[fmpq, fmpq]:
-    """Return the coefficients of the two terms without the weight."""
+def _coefficients(quantity: str, y: fmpq, pos_weight: float | None, label_smoothing: float | None) -> tuple[fmpq, fmpq]:
+    """Return the coefficients of the two terms without the weight, for a label that is already smoothed."""
     if quantity == "gradient_label":
-        return _rational(pos_weight, 1), fmpq(1)
-    return _rational(pos_weight, 1) * _rational(label), 1 - _rational(label)
+        slope = 1 - _rational(label_smoothing, 0)
+        return slope * _rational(pos_weight, 1), slope
+    if quantity == "gradient_pos_weight":
+        return y, fmpq(0)
+    return _rational(pos_weight, 1) * y, 1 - y
 
 
 def _rational(x: float | None, default: int | None = None) -> fmpq:
@@ -109,7 +149,7 @@ def _logit_terms(quantity: str, z: fmpq, positive: fmpq, negative: fmpq) -> tupl
         return _times(positive, _softplus(-z)), _times(negative, _softplus(z))
     if quantity == "gradient_label":
         if positive == negative:
-            return _ball(-z), arb(0)
+            return _ball(-positive * z), arb(0)
         return _times(positive, _softplus(-z)), -_times(negative, _softplus(z))
     if quantity == "gradient_prediction":
         if z == 0:
@@ -157,12 +197,32 @@ def natural_scale(
     pos_weight: float | None = None,
     log_clamp: float | None = None,
     epsilon: float | None = None,
+    label_smoothing: float | None = None,
+    gamma: int | None = None,
+    alpha: float | None = None,
 ) -> arb:
     """Return abs(A) + abs(B) of the natural terms (or abs of the value where that is the scale)."""
+    y, z, e = _smoothed(label, label_smoothing), _rational(prediction), _rational(epsilon, 0)
+    w = fmpq(1) if quantity == "gradient_weight" else _rational(weight, 1)
+    if gamma is not None:
+        options = prediction, label, None, pos_weight, log_clamp, epsilon, label_smoothing
+        balance = abs(_alpha(y, alpha))
+        if alpha is not None:
+            balance = abs(y * _rational(alpha)) + abs((1 - y) * (1 - _rational(alpha)))
+        loss = natural_scale(form, "loss", *options)
+        steep = natural_scale(form, "gradient_prediction", *options)
+        flint.ctx.prec = _FIRST_PRECISION
+        p, q = (_sigmoid(z), _sigmoid(-z)) if form == "logits" else (_ball(z), _ball(1 - z))
+        miss = _ball(abs(y)) * q + _ball(abs(1 - y)) * p
+        slope = abs(_ball(1 - 2 * y)) * (p * q if form == "logits" else 1)
+        if quantity != "gradient_prediction":
+            return _ball(abs(w) * balance) * miss**gamma * loss
+        flat = gamma * miss ** (gamma - 1) * slope * loss if gamma else arb(0)
+        return _ball(abs(w) * balance) * (flat + miss**gamma * steep)
     if form == "logits" and quantity in ("gradient_label", "second_derivative") and pos_weight in (None, 1.0):
-        return abs(exact(form, quantity, prediction, label, weight, pos_weight))
-    positive, negative = _coefficients(quantity, label, pos_weight)
-    z, w, e = _rational(prediction), _rational(weight, 1), _rational(epsilon, 0)
+        return abs(exact(form, quantity, prediction, label, weight, pos_weight, label_smoothing=label_smoothing))
+    positive, negative = _coefficients(quantity, y, pos_weight, label_smoothing)
+    quantity = _like(quantity)
     functions = {
         "loss": (lambda: _softplus(-z), lambda: _softplus(z)),
         "gradient_label": (lambda: _softplus(-z), lambda: _softplus(z)),

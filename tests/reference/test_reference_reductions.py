@@ -125,3 +125,35 @@ def test_given_numbers_are_not_modified():
     assert not np.shares_memory(given.hi, values)
     reference.exact_sum(given)
     assert given.hi.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("n", "factor"), [(0, 8), (1, 8), (2, 9), (3, 10), (4, 10), (5, 11), (1024, 18), (1025, 19), (2**53 + 1, 62)]
+)
+def test_the_bound_of_a_reduction_grows_with_the_depth_of_pairwise_summation(n, factor):
+    """(ceil(log2 n) + 8) * u * sum|x|; the logarithm is exact also beyond the integers of float64."""
+    assert reference.reduction_bound(n, 2.0**-24, 3.0) == factor * 2.0**-24 * 3.0
+
+
+def test_the_bound_of_a_reduction_covers_pairwise_and_refuses_naive_summation():
+    """NumPy's pairwise float32 sum of many tenths is inside, adding one by one is not."""
+    values = np.full(1 << 16, 0.1, dtype=np.float32)
+    exact = float(reference.exact_sum(reference.as_reference(values)).hi)
+    bound = float(reference.reduction_bound(values.size, 2.0**-24, exact))
+    assert abs(float(np.sum(values)) - exact) <= bound
+    assert abs(float(np.cumsum(values)[-1]) - exact) > bound
+
+
+def test_the_bound_of_a_reduction_takes_arrays_infinities_and_nan():
+    """One bound for each sum, without a warning."""
+    bound = reference.reduction_bound(4, 0.5, [1.0, math.inf, math.nan, MAX])
+    np.testing.assert_array_equal(bound, [5.0, math.inf, math.nan, math.inf])
+
+
+@pytest.mark.parametrize(
+    ("n", "u_acc", "message"), [(-1, 0.5, "'n' must not be negative"), (1, 0.0, "'u_acc'"), (1, math.nan, "'u_acc'")]
+)
+def test_a_bound_of_a_reduction_that_makes_no_sense_is_refused(n, u_acc, message):
+    """A budget that is NaN or 0 would pass or fail everything."""
+    with pytest.raises(ValueError, match=message):
+        reference.reduction_bound(n, u_acc, 1.0)
