@@ -15,7 +15,7 @@ from conformance.contracts import Contract, to_wire
 from conformance.formats import FORMATS, Tensor
 
 #: Modules of this package that hold the built-in adapters.
-BUILTIN = ("numpy", "torch", "tensorflow", "jax", "keras")
+BUILTIN = ("numpy", "torch", "tensorflow", "jax", "keras", "tf_keras")
 
 #: The numeric quantities, in the order in which they are computed, with the argument that each differentiates by.
 VARIABLE = {
@@ -125,9 +125,6 @@ class Runtime:
     #: Distribution or module names whose `__version__` goes into the record's header.
     packages: Tuple[str, ...] = ()
 
-    #: Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation.
-    sizes: Tuple[int, ...] = ()
-
     def open(self) -> None:
         """Import the framework and fix its switches.  ImportError means that the backend is absent."""
 
@@ -156,6 +153,10 @@ class Runtime:
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
         """The numeric quantities that can be computed for `implementation`, which may depend on its mode."""
         return NUMERIC
+
+    def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
+        """Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation."""
+        return ()
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         """Compute `quantity` of `implementation` in its mode on native tensors and return a native tensor.
