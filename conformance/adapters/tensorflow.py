@@ -85,7 +85,8 @@ class TensorFlowRuntime(Runtime):
     def environment(self) -> Dict[str, Any]:
         threading = _tensorflow().config.threading
         return {
-            "device": DEVICE,
+            "device": _device_name(),
+            "XLA_FLAGS": _without_paths(os.environ.get("XLA_FLAGS", "")),
             "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "unset"),
             "onednn-enabled": _onednn(),
             "threads": threading.get_intra_op_parallelism_threads(),
@@ -179,6 +180,20 @@ def _device() -> Any:
     return _tensorflow().device("/%s:0" % DEVICE_TYPES[DEVICE])
 
 
+def _device_name() -> str:
+    """What the device calls itself, which TensorFlow knows of GPUs; else the name that ids have."""
+    if DEVICE == "cpu":
+        return DEVICE
+    config = _tensorflow().config
+    device = config.list_physical_devices(DEVICE_TYPES[DEVICE])[0]
+    return str(config.experimental.get_device_details(device).get("device_name", DEVICE))
+
+
+def _without_paths(flags: str) -> str:
+    """The flags that name no file or folder: a record holds no paths of a machine."""
+    return " ".join(flag for flag in flags.split() if "/" not in flag and "\\" not in flag)
+
+
 #: (function of one tensor, that tensor) -> the derivative of the sum of all results by each of its elements.
 Derivative = Callable[[Callable[[Any], Any], Any], Any]
 
@@ -210,14 +225,13 @@ def _forward(function: Callable[[Any], Any], variable: Any) -> Any:
     """The same by Jacobian-vector products: one where each result depends on its own element, else one an element."""
     tf = _tensorflow()
     result, product = _along(function, variable, tf.ones_like(variable))
-    if result.shape == variable.shape or not variable.shape.num_elements():
-        return tf.reshape(product, variable.shape)
+    if result.shape == variable.shape:
+        return product
     directions = tf.eye(variable.shape.num_elements(), dtype=variable.dtype)
     products = [
-        tf.reduce_sum(_along(function, variable, tf.reshape(direction, variable.shape))[1])
-        for direction in tf.unstack(directions)
+        tf.reduce_sum(_along(function, variable, tf.reshape(direction, variable.shape))[1]) for direction in directions
     ]
-    return tf.reshape(tf.stack(products), variable.shape)
+    return tf.reshape(tf.convert_to_tensor(products, dtype=result.dtype), variable.shape)
 
 
 def _along(function: Callable[[Any], Any], variable: Any, direction: Any) -> Tuple[Any, Any]:

@@ -6,7 +6,6 @@ Read: the docstrings of tf_keras 2.21.0 and, where they are silent, its source (
 from __future__ import annotations
 
 import importlib
-from functools import partial
 from typing import Any, Dict, List
 
 from conformance.adapters import Adapter, Call, Implementation
@@ -89,19 +88,37 @@ def _object_loss(
     return getattr(_keras().losses, loss_class)(**arguments)(label, prediction, sample_weight=weight)
 
 
-def _focal(loss: Call, prediction: Any, label: Any, reduction: str, **arguments: Any) -> Any:
-    """`loss` as a focal loss: binary cross-entropy where the case sets no gamma, balanced where it sets alpha.
+def _focal(arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """`arguments` of a focal loss: binary cross-entropy where the case sets no gamma, balanced where it sets alpha.
 
     gamma 0 has to be said, since the default is 2; alpha is ignored unless apply_class_balancing is True.
     """
-    arguments.setdefault("gamma", 0.0)
-    return loss(prediction, label, reduction, apply_class_balancing="alpha" in arguments, **arguments)
+    return dict({"gamma": 0.0}, apply_class_balancing="alpha" in arguments, **arguments)
 
 
-binary_crossentropy = partial(_function_loss, "binary_crossentropy")
-binary_focal_crossentropy = partial(_focal, partial(_function_loss, "binary_focal_crossentropy"))
-binary_crossentropy_object = partial(_object_loss, "BinaryCrossentropy")
-binary_focal_crossentropy_object = partial(_focal, partial(_object_loss, "BinaryFocalCrossentropy"))
+def binary_crossentropy(prediction: Any, label: Any, reduction: str, **arguments: Any) -> Any:
+    """tf_keras.losses.binary_crossentropy."""
+    return _function_loss("binary_crossentropy", prediction, label, reduction, **arguments)
+
+
+def binary_focal_crossentropy(prediction: Any, label: Any, reduction: str, **arguments: Any) -> Any:
+    """tf_keras.losses.binary_focal_crossentropy."""
+    return _function_loss("binary_focal_crossentropy", prediction, label, reduction, **_focal(arguments))
+
+
+def binary_crossentropy_object(prediction: Any, label: Any, reduction: str, **arguments: Any) -> Any:
+    """tf_keras.losses.BinaryCrossentropy."""
+    return _object_loss("BinaryCrossentropy", prediction, label, reduction, **arguments)
+
+
+def binary_focal_crossentropy_object(prediction: Any, label: Any, reduction: str, **arguments: Any) -> Any:
+    """tf_keras.losses.BinaryFocalCrossentropy."""
+    return _object_loss("BinaryFocalCrossentropy", prediction, label, reduction, **_focal(arguments))
+
+
+def _of_logits(call: Call) -> Call:
+    """`call` with from_logits=True."""
+    return lambda prediction, label, **arguments: call(prediction, label, from_logits=True, **arguments)
 
 
 #: What holds for probabilities.  The documentation mentions neither, so the source is quoted.
@@ -158,7 +175,7 @@ def _pair(
         MODES,
         logits,
         "logits",
-        partial(call, from_logits=True),
+        _of_logits(call),
         contract=of_logits + contract,
         counterpart=entry,
         **declared,
