@@ -144,7 +144,7 @@ class Session:
 
     def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Dict[str, Any]:
         """Call once and describe what happened."""
-        padded = call.padded(self.runtime.sizes) if call.separable else call
+        padded = call.padded(self.runtime.sizes(call.implementation)) if call.separable else call
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")

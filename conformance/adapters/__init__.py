@@ -15,7 +15,7 @@ from conformance.contracts import Contract, to_wire
 from conformance.formats import FORMATS, Tensor
 
 #: Modules of this package that hold the built-in adapters.
-BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras")
+BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras", "tf_keras")
 
 #: The numeric quantities, in the order in which they are computed, with the argument that each differentiates by.
 VARIABLE = {
@@ -129,9 +129,6 @@ class Runtime:
     #: Distribution or module names whose `__version__` goes into the record's header.
     packages: Tuple[str, ...] = ()
 
-    #: Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation.
-    sizes: Tuple[int, ...] = ()
-
     def open(self) -> None:
         """Import the framework and fix its switches.  ImportError means that the backend is absent."""
 
@@ -160,6 +157,10 @@ class Runtime:
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
         """The numeric quantities that can be computed for `implementation`, which may depend on its mode."""
         return NUMERIC
+
+    def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
+        """Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation."""
+        return ()
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         """Compute `quantity` of `implementation` in its mode on native tensors and return a native tensor.
@@ -234,7 +235,7 @@ class Adapter:
                     "counterpart": one.counterpart,
                     "layouts": list(chosen.layouts),
                     "producers": list(chosen.producers),
-                    "few_shapes": bool(chosen.sizes),
+                    "few_shapes": bool(chosen.sizes(one)),
                 }
                 for one in self.implementations
             ],

@@ -25,9 +25,6 @@ class JaxRuntime(Runtime):
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
 
-    #: Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
-    sizes: Tuple[int, ...] = (1, 64)
-
     def open(self) -> None:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -60,6 +57,10 @@ class JaxRuntime(Runtime):
         if name in FORMATS:
             return Tensor(name, np.ascontiguousarray(array).reshape(array.shape).view(FORMATS[name].storage))
         return Tensor(name, array)
+
+    def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
+        # Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
+        return (1, 64)
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if quantity == "value":
