@@ -24,6 +24,7 @@ class JaxRuntime(Runtime):
     """Arrays on the CPU with 64-bit types enabled, derivatives by jax.vjp."""
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
+    cost = 3
 
     #: Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
     sizes: Tuple[int, ...] = (1, 64)

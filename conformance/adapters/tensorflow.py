@@ -48,6 +48,7 @@ class TensorFlowRuntime(Runtime):
     """Eager tensors on the CPU, one thread, derivatives by tf.GradientTape."""
 
     packages: Tuple[str, ...] = ("tensorflow", "numpy")
+    cost = 2
 
     def open(self) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

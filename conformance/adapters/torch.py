@@ -28,6 +28,7 @@ class TorchRuntime(Runtime):
     """Tensors on the CPU, one thread, derivatives by torch.autograd.grad."""
 
     packages: Tuple[str, ...] = ("torch", "numpy")
+    cost = 1
 
     def open(self) -> None:
         _torch().set_num_threads(1)
