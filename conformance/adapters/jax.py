@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime, where_cpu_has
 from conformance.formats import FORMATS, Tensor
 
 
@@ -25,6 +25,12 @@ class JaxRuntime(Runtime):
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
     cost = 3
+    settings = (
+        {},
+        {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},
+        *where_cpu_has("avx2", XLA_FLAGS="--xla_cpu_max_isa=AVX2"),
+        *where_cpu_has("avx512vl", XLA_FLAGS="--xla_cpu_max_isa=AVX512"),
+    )
 
     #: Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
     sizes: Tuple[int, ...] = (1, 64)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime, threads
 from conformance.contracts import Epsilon, Formula, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -49,6 +49,7 @@ class TensorFlowRuntime(Runtime):
 
     packages: Tuple[str, ...] = ("tensorflow", "numpy")
     cost = 2
+    settings = ({}, {"TF_ENABLE_ONEDNN_OPTS": "0"}, {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"BCE_THREADS": "2"})
 
     def open(self) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -56,8 +57,8 @@ class TensorFlowRuntime(Runtime):
         with no_keras_json():
             threading = _tensorflow().config.threading
         try:
-            threading.set_intra_op_parallelism_threads(1)
-            threading.set_inter_op_parallelism_threads(1)
+            threading.set_intra_op_parallelism_threads(threads())
+            threading.set_inter_op_parallelism_threads(threads())
         except RuntimeError:  # the context is already running with other numbers; `environment` tells which
             pass
 

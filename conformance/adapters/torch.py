@@ -6,11 +6,12 @@ Read: the docstrings of torch 2.13.0 (torch/nn/functional.py, torch/nn/modules/l
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime, threads, where_cpu_has
 from conformance.contracts import DomainCheck, LogClamp, Reduction, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -29,9 +30,19 @@ class TorchRuntime(Runtime):
 
     packages: Tuple[str, ...] = ("torch", "numpy")
     cost = 1
+    settings = (
+        {},
+        {"ATEN_CPU_CAPABILITY": "default"},
+        *where_cpu_has("avx2", ATEN_CPU_CAPABILITY="avx2"),
+        *where_cpu_has("avx512vl", ATEN_CPU_CAPABILITY="avx512"),
+        {"BCE_THREADS": "2"},
+        {"BCE_ONEDNN": "0"},
+    )
 
     def open(self) -> None:
-        _torch().set_num_threads(1)
+        _torch().set_num_threads(threads())
+        if os.environ.get("BCE_ONEDNN") == "0":
+            _torch().backends.mkldnn.enabled = False
 
     def environment(self) -> Dict[str, Any]:
         torch = _torch()
