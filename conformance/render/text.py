@@ -77,13 +77,14 @@ def fitting(rows: Sequence[Row], room: int) -> tuple[list[Row], int]:
     """Rows for `room` lines, and how many entries had to be left out.
 
     Modes that behave alike share a row.  Where that is not enough each entry has one row, that of eager mode, which
-    says how many modes differ; where even that is not, entries are left out from the end, those without a new finding first.
+    says how many modes differ; where even that is not, entries are left out from the end, those without a new finding
+    first.
     """
     chosen = folded(rows)
     if _table_lines(chosen) > room:
         chosen = by_entry(chosen)
     left_out = 0
-    while _table_lines(chosen) + bool(left_out) > room:
+    while chosen and _table_lines(chosen) + bool(left_out) > room:
         plain = [index for index, row in enumerate(chosen) if not row.new]
         del chosen[plain[-1] if plain else -1]
         left_out += 1
