@@ -48,6 +48,10 @@ Setting = Dict[str, str]
 LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
 
 
+#: What a framework can make probabilities of logits with.
+PRODUCERS = ("sigmoid", "softmax")
+
+
 def chosen_device() -> str:
     """The device that a run asks for (`--device`): what an implementation runs on unless it names another."""
     return os.environ.get("BCE_DEVICE", "cpu")
@@ -187,7 +191,7 @@ class Runtime:
     #: Memory layouts, of LAYOUTS, in which `arrange` can present a tensor.
     layouts: Tuple[str, ...] = ("contiguous",)
 
-    #: What `produce` can make probabilities with.
+    #: What `produce` can make probabilities with, of PRODUCERS.
     producers: Tuple[str, ...] = ()
 
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
@@ -269,6 +273,7 @@ class Adapter:
                     "counterpart": one.counterpart,
                     "layouts": list(chosen.layouts),
                     "producers": list(chosen.producers),
+                    "few_shapes": bool(chosen.sizes),
                 }
                 for one in self.implementations
             ],
