@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from conformance.adapters import NUMERIC
 from conformance.formats import FORMATS
 from conformance.literals import text_of
+from conformance.plan import AGREEMENT
 from conformance.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
 
 #: Order of quantities and signatures when findings are listed.
@@ -36,6 +38,16 @@ class Cell:
         self.by_formula += check.verdict == "by-contract" and formula
         self.rejects += check.verdict == "rejects"
 
+    def plus(self, other: Cell) -> Cell:
+        """The counts of both."""
+        verdicts = Counter(self.verdicts) + Counter(other.verdicts)
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return Cell(**numbers, verdicts=dict(verdicts))
+
+
+#: The counts of a Cell that are numbers.
+_COUNTS = ("conforms", "by_contract", "by_formula", "rejects", "checks")
+
 
 @dataclass
 class Row:
@@ -45,6 +57,8 @@ class Row:
     that against the nearer of ideal and contract; None where nothing was measured.
     `out_of_range` tells what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where untested.
     `modes` are those that the row is about; `differing` are modes of the same entry that it says nothing about.
+    `agreement` counts the checks whether a mode does as the plain call does; `cells` leave them out, since the plain
+    call has none.
     """
 
     implementation: str
@@ -55,6 +69,7 @@ class Row:
     new: int = 0
     recorded: int = 0
     fixed: int = 0
+    agreement: Cell = field(default_factory=Cell)
     modes: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
 
@@ -66,7 +81,11 @@ class Row:
 
     def alike(self, other: Row) -> bool:
         """Whether it is the same entry with the same counts of verdicts in every family and the same labels column."""
-        return (self.place, self.cells, self.out_of_range) == (other.place, other.cells, other.out_of_range)
+        return self._behaviour() == other._behaviour()
+
+    def _behaviour(self) -> tuple[object, ...]:
+        disagreement = self.agreement.verdicts | {"conforms": 0}
+        return self.place, self.cells, self.out_of_range, disagreement
 
     def with_mode(self, other: Row) -> Row:
         """This row as that of both: counts are alike, the ULP columns show the worst, findings are added up."""
@@ -77,6 +96,7 @@ class Row:
             new=self.new + other.new,
             recorded=self.recorded + other.recorded,
             fixed=self.fixed + other.fixed,
+            agreement=self.agreement.plus(other.agreement),
             modes=self.modes + other.modes,
         )
 
@@ -112,7 +132,8 @@ def scoreboard(record: RunRecord) -> list[Row]:
     answers: dict[str, set[str]] = {}
     for check in record.checks:
         row = rows[check.implementation]
-        row.cells.setdefault(check.family, Cell()).add(check)
+        cell = row.agreement if check.quantity == AGREEMENT else row.cells.setdefault(check.family, Cell())
+        cell.add(check)
         row.new += check.outcome == "new"
         row.recorded += check.outcome == "recorded"
         row.fixed += check.outcome == "fixed"
@@ -123,7 +144,7 @@ def scoreboard(record: RunRecord) -> list[Row]:
             answers.setdefault(check.implementation, set()).update(_answers(check, record))
     for name, seen in answers.items():
         rows[name].out_of_range = seen.pop() if len(seen) == 1 else "mixed" if seen else ""
-    return [row for row in rows.values() if row.cells]
+    return [row for row in rows.values() if row.cells or row.agreement.checks]
 
 
 def _largest(old: float | None, values: Sequence[float | None]) -> float | None:

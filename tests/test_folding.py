@@ -13,11 +13,11 @@ from rich.console import Console
 
 from conformance import deviations, run
 from conformance.observation import Observation
-from conformance.plan import Implementation
+from conformance.plan import AGREEMENT, BASE_MODE, Implementation
 from conformance.pool import Backend, Opened
 from conformance.record import RunRecord
 from conformance.render import markdown, text
-from conformance.summary import Row, by_entry, folded, scoreboard
+from conformance.summary import Cell, Row, by_entry, folded, scoreboard
 from tests.miniatures import case, implementation, plan, raised, request, returned
 
 RIGHT = returned([0.6931472])
@@ -47,9 +47,14 @@ class Canned:
 def made(*pairs: tuple[Implementation, Observation]) -> RunRecord:
     """The record of a run in which each implementation gave one observation for p = 0.5, y = 1 in float32."""
     one = case(("0.5", "1"))
-    asked = plan([request(one, by, "float32", ("value", "acceptance")) for by, _ in pairs])
+    asked = plan([request(one, by, "float32", quantities(by)) for by, _ in pairs])
     canned = Canned([observation for _, observation in pairs])
     return run.execute(canned, (), asked, deviations.Record(Path(), ()), run.Options()).record  # type: ignore[arg-type]
+
+
+def quantities(by: Implementation) -> tuple[str, ...]:
+    """What is asked: of other modes than eager also whether they do as eager does."""
+    return ("value", "acceptance", *((AGREEMENT,) if by.mode != BASE_MODE else ()))
 
 
 def modes(entry: str = "loss", adapter: str = "stub", **observations: Observation) -> RunRecord:
@@ -79,6 +84,22 @@ def test_a_mode_that_differs_has_a_row_of_its_own() -> None:
     """The others still share theirs."""
     rows = scoreboard(modes(eager=RIGHT, compile=WRONG, vmap=RIGHT))
     assert names(folded(rows)) == ["loss  (eager, vmap)", "loss  (compile)"]
+
+
+def test_agreement_with_eager_mode_is_counted_in_a_column_of_its_own() -> None:
+    """Eager mode has no such check, and shares its row with modes that agree."""
+    lines = printed(modes(eager=RIGHT, compile=RIGHT, vmap=RIGHT))
+    assert names(folded(scoreboard(modes(eager=RIGHT, compile=RIGHT)))) == ["loss  (eager, compile)"]
+    heading = next(line.split() for line in lines if line.startswith("implementation"))
+    cells = next(line.split() for line in lines if line.startswith("  loss"))
+    assert cells[heading.index("agree") - len(heading)] == "2/2"
+
+
+def test_a_mode_that_disagrees_has_a_row_of_its_own() -> None:
+    """Even where both results are as they should be against the ideal."""
+    rows = scoreboard(modes(eager=RIGHT, compile=RIGHT))
+    split = replace(rows[1], agreement=Cell(conforms=0, checks=1, verdicts={"deviates": 1}))
+    assert len(folded([rows[0], split])) == 2
 
 
 def test_a_shared_row_shows_the_worst_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,7 +22,7 @@ MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-p
 LEGEND = (
     "cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks · ULP: worst of the "
     "values, against the ideal and against the nearer of ideal and contract (budget 4) · labels: those outside [0, 1]"
-    " · modes with the same counts share a row (all of them: --wide)"
+    " · modes with the same counts share a row (all of them: --wide); agree: checks in which they do as eager mode does"
 )
 
 #: What the legend adds where there is no room for modes that differ from each other.
@@ -153,7 +154,8 @@ def scoreboard_table(record: RunRecord, rows: Sequence[Row], wide: bool) -> Tabl
         table.add_column(_short(family), justify="right", no_wrap=True)
     if others:
         table.add_column("others", justify="right", no_wrap=True)
-    for name in ("ULP", "contract", "labels"):
+    agree = any(row.agreement.checks for row in rows)
+    for name in (*(("agree",) if agree else ()), "ULP", "contract", "labels"):
         table.add_column(name, justify="right", no_wrap=True)
     backend = ""
     for row in rows:
@@ -163,6 +165,8 @@ def scoreboard_table(record: RunRecord, rows: Sequence[Row], wide: bool) -> Tabl
         cells = [_cell(row.cells.get(family)) for family in main]
         if others:
             cells.append(_cell(_sum(row.cells.get(family) for family in others)))
+        if agree:
+            cells.append(agreement_text(row.agreement))
         table.add_row(
             "  " + escape(row_name(row)),
             *cells,
@@ -197,15 +201,12 @@ def modes_text(row: Row, room: int = 1_000) -> str:
 
 
 def _sum(cells: Iterator[Cell | None]) -> Cell:
-    total = Cell()
-    for cell in cells:
-        if cell is not None:
-            total.conforms += cell.conforms
-            total.by_contract += cell.by_contract
-            total.by_formula += cell.by_formula
-            total.rejects += cell.rejects
-            total.checks += cell.checks
-    return total
+    return reduce(Cell.plus, (cell for cell in cells if cell is not None), Cell())
+
+
+def agreement_text(cell: Cell) -> str:
+    """Checks in which a mode does as the plain call does / such checks."""
+    return f"{cell.conforms}/{cell.checks}" if cell.checks else "-"
 
 
 def _cell(cell: Cell | None) -> str:
