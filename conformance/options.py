@@ -13,6 +13,9 @@ from conformance.errors import InputError
 from conformance.plan import QUANTITIES, Filters
 from conformance.run import Options
 
+#: What --device takes; a backend that has no such device is absent.
+DEVICES = ("cpu", "cuda", "mps", "tpu")
+
 
 def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that choose cases, adapters and a part of the plan; the command gets `suite` and `options`."""
@@ -29,7 +32,9 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),
         click.option("--flag", multiple=True, help="Cases with this flag (glob)."),
         click.option("--dtype", multiple=True, type=click.Choice(cases.ALL_DTYPES), help="dtypes of the inputs."),
+        click.option("--mode", multiple=True, help="Execution modes: eager, compile and the like (glob)."),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
+        click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu]."),
         click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
     ]
@@ -60,8 +65,11 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
         flag=arguments.pop("flag"),
         dtype=arguments.pop("dtype"),
         quantity=arguments.pop("quantity"),
+        mode=arguments.pop("mode", ()),
     )
-    return Options(filters, tuple(adapters), interpreters, timeout, arguments.pop("jobs"), strict)
+    device = arguments.pop("device", None)
+    environment = {} if device is None else {"BCE_DEVICE": device}
+    return Options(filters, tuple(adapters), interpreters, timeout, arguments.pop("jobs"), strict, environment)
 
 
 def suite_from(arguments: dict[str, Any]) -> cases.Suite:

@@ -6,6 +6,7 @@ A check is what is judged and reported: one quantity of one request.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -43,6 +44,9 @@ PROBE = "contract"
 _HARD = frozenset({"0", "1"})
 
 QUANTITIES = (*NUMERIC, *BEHAVIOUR, AGREEMENT, REDUCTION, RELATION, PROBE)
+
+#: The quantities of a quick run.
+QUICK = ("value", "gradient-prediction", *BEHAVIOUR, PROBE)
 
 
 @dataclass(frozen=True)
@@ -275,7 +279,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Filters:
-    """Glob patterns; an empty tuple lets everything pass."""
+    """Glob patterns; an empty tuple lets everything pass.  `preset` only names where the others come from."""
 
     backend: tuple[str, ...] = ()
     implementation: tuple[str, ...] = ()
@@ -283,18 +287,32 @@ class Filters:
     flag: tuple[str, ...] = ()
     dtype: tuple[str, ...] = ()
     quantity: tuple[str, ...] = ()
+    mode: tuple[str, ...] = ()
+    without_flag: tuple[str, ...] = ()
+    preset: tuple[str, ...] = ()
+
+    def quick(self) -> Filters:
+        """These filters, and what they leave open narrowed to what a minute is enough for."""
+        return dataclasses.replace(
+            self,
+            mode=self.mode or ("eager",),
+            dtype=self.dtype or ("float32", "float16"),
+            quantity=self.quantity or QUICK,
+            without_flag=("slow", "large"),
+            preset=("quick",),
+        )
 
     def takes_case(self, located: Located) -> bool:
         """Whether a case passes by id, family and flags."""
         case = located.case
         by_id = matches(self.case, case.id) or matches(self.case, located.family)
-        return by_id and (not self.flag or any(matches(self.flag, flag) for flag in case.flags))
+        wanted = not self.flag or any(matches(self.flag, flag) for flag in case.flags)
+        return by_id and wanted and not set(self.without_flag) & set(case.flags)
 
     def takes_implementation(self, one: Implementation) -> bool:
-        """Whether an implementation passes by id (or the part before its mode) and backend."""
-        return matches(self.backend, one.adapter) and (
-            matches(self.implementation, one.id) or matches(self.implementation, one.family)
-        )
+        """Whether an implementation passes by id (or the part before its mode), backend and mode."""
+        by_id = matches(self.implementation, one.id) or matches(self.implementation, one.family)
+        return by_id and matches(self.backend, one.adapter) and matches(self.mode, one.mode)
 
 
 def matches(patterns: Sequence[str], name: str) -> bool:
@@ -304,12 +322,13 @@ def matches(patterns: Sequence[str], name: str) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """All requests, and how many checks were not offered by an implementation."""
+    """All requests, and how many checks were not offered by an implementation or left out by the filters."""
 
     suite: Suite
     implementations: tuple[Implementation, ...]
     requests: tuple[Request, ...]
     not_offered: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
 
     @property
     def checks(self) -> int:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from conformance.adapters import BUILTIN
 from conformance.errors import HarnessError, InputError
 from conformance.observation import Observation, Observed, anonymous, ended, from_wire
 from conformance.plan import Implementation, Request, implementation_from_wire
+from conformance.plugins import Plugin, Refusal
 from conformance.protocol import Message
 
 #: Seconds that importing a framework may take before its worker is given up.
@@ -50,6 +51,8 @@ class Backend:
     source: str
     interpreter: str
     implementations: tuple[Implementation, ...]
+    cost: int = 0
+    settings: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Ended(Exception):
 class Worker:
     """One worker process and its pipe."""
 
-    def __init__(self, interpreter: str, source: str, log: BinaryIO) -> None:
+    def __init__(self, interpreter: str, source: str, log: BinaryIO, environment: Mapping[str, str]) -> None:
         child_read, self._write_fd = os.pipe()
         self._read_fd, child_write = os.pipe()
         script = str(Path(__file__).with_name("worker.py"))
@@ -87,7 +90,7 @@ class Worker:
                 stdout=log,
                 stderr=log,
                 pass_fds=(child_read, child_write),
-                env=os.environ | SINGLE_THREADED,
+                env={**os.environ, **SINGLE_THREADED, **environment},
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the workers in order
             )
         except OSError as error:
@@ -168,26 +171,44 @@ class Worker:
 
 @dataclass
 class Pool:
-    """Runs requests on backends.  `timeout` is the limit of one request in seconds; `jobs` how many run at once."""
+    """Runs requests on backends.
+
+    `timeout` is the limit of one request in seconds; `jobs` how many run at once; `environment` holds variables that
+    every worker gets; `refused` tells after `discover` which plugins are of no use.
+    """
 
     log: BinaryIO
     timeout: float = 60.0
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     interpreters: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    refused: list[Refusal] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
     _alive: set[Worker] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: bool = False
 
-    def discover(self, files: Iterable[Path] = ()) -> tuple[Backend, ...]:
-        """Every adapter of the built-in modules and of `files`, with its implementations; no framework is imported."""
+    def discover(self, files: Iterable[Path] = (), plugins: Sequence[Plugin] = ()) -> tuple[Backend, ...]:
+        """Every adapter of the built-in modules, `files` and `plugins`; no framework is imported.
+
+        A plugin that cannot be loaded, or whose adapters have names that are taken, goes to `refused`; for a file that
+        is an InputError.
+        """
         sources = [*BUILTIN, *(str(file) for file in files)]
         with ThreadPoolExecutor(max_workers=max(self.jobs, 1)) as threads:
+            plugged = threads.map(self._plugged, plugins)
             found = [backend for group in threads.map(self._declared, sources) for backend in group]
         names = [backend.name for backend in found]
         double = [name for name in names if names.count(name) > 1]
         if double:
             raise InputError(f"two adapters are called {double[0]!r}", "give the adapter of your file another name")
+        for plugin, group in zip(plugins, plugged, strict=True):
+            taken = [backend.name for backend in group if backend.name in names]
+            if taken:
+                self.refused.append(Refusal(plugin, f"another adapter is called {taken[0]!r}"))
+            else:
+                found += group
+                names += [backend.name for backend in group]
         unknown = [name for name in self.interpreters if name not in names]
         if unknown:
             raise InputError(f"--python names {unknown[0]!r}, but the backends are {', '.join(names)}")
@@ -207,10 +228,10 @@ class Pool:
         queues: dict[str, list[int]] = {backend.name: [] for backend in backends}
         for index, request in enumerate(requests):
             queues[request.implementation.adapter].append(index)
-        # Longest first, so that the last worker to end is a short one: TensorFlow's import alone takes four seconds.
+        # Longest first, so that the last worker to end is a short one: importing a framework alone takes seconds.
         order = sorted(
             (backend for backend in backends if queues[backend.name]),
-            key=lambda backend: (_weight(backend.name), len(queues[backend.name])),
+            key=lambda backend: (backend.cost, len(queues[backend.name])),
             reverse=True,
         )
 
@@ -239,7 +260,7 @@ class Pool:
     @contextlib.contextmanager
     def worker(self, interpreter: str, source: str) -> Any:
         """A worker that ends with the block."""
-        worker = Worker(interpreter, source, self.log)
+        worker = Worker(interpreter, source, self.log, self.environment)
         with self._lock:
             self._alive.add(worker)
             if self._stopping:
@@ -250,6 +271,13 @@ class Pool:
             with self._lock:
                 self._alive.discard(worker)
             worker.close()
+
+    def _plugged(self, plugin: Plugin) -> list[Backend]:
+        try:
+            return self._declared(plugin.source)
+        except InputError as error:
+            self.refused.append(Refusal(plugin, error.message))
+            return []
 
     def _declared(self, source: str) -> list[Backend]:
         with self.worker(sys.executable, source) as worker:
@@ -266,7 +294,8 @@ class Pool:
                 implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
             except ValueError as error:
                 raise InputError(f"adapter {source}: {error}") from None
-            found.append(Backend(name, source, self.interpreters.get(name, sys.executable), implementations))
+            interpreter = self.interpreters.get(name, sys.executable)
+            found.append(Backend(name, source, interpreter, implementations, item["cost"], tuple(item["settings"])))
         return found
 
 
@@ -390,8 +419,3 @@ class _Service:
 
 def _anonymous_values(values: dict[str, Any]) -> dict[str, Any]:
     return {key: anonymous(value) if isinstance(value, str) else value for key, value in values.items()}
-
-
-def _weight(name: str) -> int:
-    """A guess of how long a backend takes, by the framework in its name; only the order depends on it."""
-    return next((rank for rank, word in enumerate(("torch", "tensorflow", "jax"), start=1) if word in name), 0)

@@ -20,6 +20,9 @@ _LENGTHS = struct.Struct(">QQ")
 #: Largest header or payload that is read (2 GiB): a corrupt length must not exhaust the memory.
 LIMIT = 1 << 31
 
+#: What the source of an adapter starts with where it is an installed module: the module's name follows.
+MODULE = "module:"
+
 #: What a call has changed when the process flushes subnormal numbers after it and did not before, or the reverse.
 STATE = "floating-point state"
 

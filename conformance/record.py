@@ -46,7 +46,10 @@ class ImplementationLine(Struct, frozen=True, omit_defaults=True):
 
 
 class Header(Struct, frozen=True, tag="header", tag_field="type"):
-    """First line of a record."""
+    """First line of a record.
+
+    `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
+    """
 
     schema: int
     suite: str
@@ -58,6 +61,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     implementations: tuple[ImplementationLine, ...]
     planned: int
     not_offered: dict[str, int]
+    skipped: int = 0
 
 
 class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
@@ -147,7 +151,7 @@ class ToleranceLine(Struct, frozen=True, tag="tolerance", tag_field="type"):
 
 
 class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
-    """Last line of a complete record."""
+    """Last line of a complete record.  Of the checks that were `not_run`, `absent` are those of absent backends."""
 
     finished: str
     seconds: float
@@ -156,6 +160,7 @@ class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     not_run: int
     restarts: tuple[str, ...]
     exit: int
+    absent: int = 0
 
 
 Line = Header | InputsLine | CauseLine | CheckLine | ToleranceLine | Footer

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from conformance import __version__, contracts, deviations, pinned
+from conformance import __version__, contracts, deviations, pinned, plugins
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
@@ -60,6 +60,7 @@ class Options:
     timeout: float = 60.0
     jobs: int | None = None
     strict: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -84,7 +85,9 @@ class Run:
 def open_pool(options: Options) -> Iterator[Pool]:
     """A pool whose workers' chatter goes to a log, which is stripped of private names when the pool ends."""
     with tempfile.TemporaryFile() as log:
-        pool = Pool(log, options.timeout, interpreters=dict(options.interpreters))
+        pool = Pool(
+            log, options.timeout, interpreters=dict(options.interpreters), environment=dict(options.environment)
+        )
         if options.jobs is not None:
             pool.jobs = options.jobs
         try:
@@ -95,8 +98,12 @@ def open_pool(options: Options) -> Iterator[Pool]:
 
 
 def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
-    """Backends that can be chosen from; asking for one by a name that none has is an error."""
-    backends = pool.discover(options.adapters)
+    """Backends that can be chosen from; asking for one by a name that none has, or a refused plugin, is an error."""
+    backends = pool.discover(options.adapters, plugins.installed())
+    for refusal in pool.refused:
+        if refusal.plugin.name in options.filters.backend:
+            raise InputError(str(refusal))
+        print(f"warning: {refusal}", file=sys.stderr)
     names = [backend.name for backend in backends]
     for wanted in options.filters.backend:
         if not any(Filters(backend=(wanted,)).takes_implementation(one) for b in backends for one in b.implementations):
@@ -110,7 +117,7 @@ def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan
     plan = make_plan(suite, implementations, options.filters)
     if not plan.requests:
         raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
-    return plan
+    return replace(plan, skipped=make_plan(suite, implementations).checks - plan.checks)
 
 
 def execute(
@@ -156,6 +163,9 @@ def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
     for name, one in opened.items():
         if one.absent is not None and (name in options.filters.backend or name in options.interpreters):
             raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}")
+    if opened and all(one.absent is not None for one in opened.values()):
+        reasons = ", ".join(f"{name}: {one.absent}" for name, one in sorted(opened.items()))
+        raise InputError(f"nothing was run, since every backend is absent: {reasons}")
 
 
 def _keep_log(log: IO[bytes]) -> None:
@@ -210,6 +220,7 @@ def _record(
         implementations=tuple(_implementation_line(one) for one in plan.implementations),
         planned=plan.checks,
         not_offered=dict(sorted(plan.not_offered.items())),
+        skipped=plan.skipped,
     )
     tolerance_lines = tuple(
         ToleranceLine(
@@ -338,6 +349,7 @@ def _with_footer(
         verdicts=dict(sorted(Counter(line.verdict for line in record.checks).items())),
         outcomes=dict(sorted(outcomes.items())),
         not_run=not_run,
+        absent=absent,
         restarts=tuple(pool.restarts),
         exit=int(code),
     )

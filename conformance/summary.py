@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.adapters import NUMERIC
 from conformance.formats import FORMATS
 from conformance.literals import text_of
+from conformance.plan import AGREEMENT
 from conformance.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
 
 #: Order of quantities and signatures when findings are listed.
@@ -24,24 +26,39 @@ class Cell:
     by_formula: int = 0
     rejects: int = 0
     checks: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
 
     def add(self, check: CheckLine) -> None:
         """Count one check."""
         self.checks += 1
+        self.verdicts[check.verdict] = self.verdicts.get(check.verdict, 0) + 1
         self.conforms += check.verdict == "conforms"
         formula = bool(check.formula)
         self.by_contract += check.verdict == "by-contract" and not formula
         self.by_formula += check.verdict == "by-contract" and formula
         self.rejects += check.verdict == "rejects"
 
+    def plus(self, other: Cell) -> Cell:
+        """The counts of both."""
+        verdicts = Counter(self.verdicts) + Counter(other.verdicts)
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return Cell(**numbers, verdicts=dict(verdicts))
+
+
+#: The counts of a Cell that are numbers.
+_COUNTS = ("conforms", "by_contract", "by_formula", "rejects", "checks")
+
 
 @dataclass
 class Row:
-    """One implementation on the scoreboard.
+    """One implementation on the scoreboard, or several modes of one entry that `folded` or `by_entry` put together.
 
     `worst_ulp` is the largest condition-scaled error of values inside the domain against the ideal, `worst_contract`
     that against the nearer of ideal and contract; None where nothing was measured.
     `out_of_range` tells what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where untested.
+    `modes` are those that the row is about; `differing` are modes of the same entry that it says nothing about.
+    `agreement` counts the checks whether a mode does as the plain call does; `cells` leave them out, since the plain
+    call has none.
     """
 
     implementation: str
@@ -52,15 +69,71 @@ class Row:
     new: int = 0
     recorded: int = 0
     fixed: int = 0
+    agreement: Cell = field(default_factory=Cell)
+    modes: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Backend, entry and device: what the modes of one entry have in common."""
+        backend, entry, _, device = self.implementation.split("/")
+        return backend, entry, device
+
+    def alike(self, other: Row) -> bool:
+        """Whether it is the same entry with the same counts of verdicts in every family and the same labels column."""
+        return self._behaviour() == other._behaviour()
+
+    def _behaviour(self) -> tuple[object, ...]:
+        disagreement = self.agreement.verdicts | {"conforms": 0}
+        return self.place, self.cells, self.out_of_range, disagreement
+
+    def with_mode(self, other: Row) -> Row:
+        """This row as that of both: counts are alike, the ULP columns show the worst, findings are added up."""
+        return replace(
+            self,
+            worst_ulp=_largest(self.worst_ulp, (other.worst_ulp,)),
+            worst_contract=_largest(self.worst_contract, (other.worst_contract,)),
+            new=self.new + other.new,
+            recorded=self.recorded + other.recorded,
+            fixed=self.fixed + other.fixed,
+            agreement=self.agreement.plus(other.agreement),
+            modes=self.modes + other.modes,
+        )
+
+
+def folded(rows: Sequence[Row]) -> list[Row]:
+    """One row for all modes of an entry that behave alike, in the place of the first of them."""
+    kept: list[Row] = []
+    for row in rows:
+        same = next((index for index, other in enumerate(kept) if other.alike(row)), None)
+        if same is None:
+            kept.append(row)
+        else:
+            kept[same] = kept[same].with_mode(row)
+    return kept
+
+
+def by_entry(rows: Sequence[Row]) -> list[Row]:
+    """One row for each entry: the one that eager mode is in, or else its first; the other modes are only named."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.place, []).append(row)
+    chosen = []
+    for members in groups.values():
+        shown = next((row for row in members if "eager" in row.modes), members[0])
+        others = tuple(mode for row in members if row is not shown for mode in row.modes)
+        chosen.append(replace(shown, differing=others, new=sum(row.new for row in members)))
+    return chosen
 
 
 def scoreboard(record: RunRecord) -> list[Row]:
     """One row for each implementation that was run, in the order of the header."""
-    rows = {one.id: Row(one.id) for one in record.header.implementations}
+    rows = {one.id: Row(one.id, modes=(one.id.split("/")[2],)) for one in record.header.implementations}
     answers: dict[str, set[str]] = {}
     for check in record.checks:
         row = rows[check.implementation]
-        row.cells.setdefault(check.family, Cell()).add(check)
+        cell = row.agreement if check.quantity == AGREEMENT else row.cells.setdefault(check.family, Cell())
+        cell.add(check)
         row.new += check.outcome == "new"
         row.recorded += check.outcome == "recorded"
         row.fixed += check.outcome == "fixed"
@@ -71,7 +144,7 @@ def scoreboard(record: RunRecord) -> list[Row]:
             answers.setdefault(check.implementation, set()).update(_answers(check, record))
     for name, seen in answers.items():
         rows[name].out_of_range = seen.pop() if len(seen) == 1 else "mixed" if seen else ""
-    return [row for row in rows.values() if row.cells]
+    return [row for row in rows.values() if row.cells or row.agreement.checks]
 
 
 def _largest(old: float | None, values: Sequence[float | None]) -> float | None:

@@ -1,13 +1,14 @@
 """The worker: one backend in one interpreter, answering requests on a pipe of its own.
 
 Run as a script, `python worker.py READ_FD WRITE_FD SOURCE`, by any interpreter that has NumPy; SOURCE is the name of
-a built-in adapter module or the path of an adapter file.  Standard output and error belong to the framework and go to
-a log.  Standard library and NumPy only, Python 3.7 on.
+a built-in adapter module, the path of an adapter file, or `module:` and the name of an installed module.  Standard
+output and error belong to the framework and go to a log.  Standard library and NumPy only, Python 3.7 on.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import platform
 import sys
@@ -49,19 +50,31 @@ LARGEST_WHOLE = 256
 
 
 def load(source: str) -> List[Adapter]:
-    """The adapters of a built-in module or of a file.  Raises what the file raises, ValueError where it has none."""
-    if not source.endswith(".py"):
+    """The adapters of a built-in module, of a file or of an installed module.
+
+    Raises what the file or module raises, ValueError where it defines none.
+    """
+    if source.startswith(protocol.MODULE):
+        module = importlib.import_module(source[len(protocol.MODULE) :])
+    elif source.endswith(".py"):
+        module = executed(source)
+    else:
         return adapter_package.load_builtin(source)
-    module = types.ModuleType("bce_conformance_adapter")
-    module.__file__ = source
-    sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up
-    with open(source, "rb") as stream:
-        code = compile(stream.read(), source, "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # an adapter file is code that the user asked to run
     found = getattr(module, "adapters", None)
     if not isinstance(found, list) or not found or not all(isinstance(item, Adapter) for item in found):
         raise ValueError("%s must define `adapters`, a list of conformance.adapters.Adapter" % os.path.basename(source))
     return found
+
+
+def executed(file: str) -> types.ModuleType:
+    """The module that an adapter file makes: code that the user asked to run."""
+    module = types.ModuleType("bce_conformance_adapter")
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up
+    with open(file, "rb") as stream:
+        code = compile(stream.read(), file, "exec", dont_inherit=True)
+    exec(code, module.__dict__)
+    return module
 
 
 class Session:
@@ -82,6 +95,8 @@ class Session:
                 self.adapter = adapter
         self.runtime = self.adapter.runtime
         self.implementations = {one.key: one for one in self.adapter.implementations}
+        if adapter_package.chosen_device() not in self.runtime.devices:
+            return {"absent": "no device %s for it" % adapter_package.chosen_device()}
         try:
             self.runtime.open()
         except ImportError as error:

@@ -8,6 +8,7 @@ Worker-side code: standard library and NumPy only (a framework is imported in `R
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -40,12 +41,38 @@ Call = Callable[..., Any]
 #: Arguments of one call by name: `prediction`, `label` and the options as native tensors, `reduction`, parameters.
 Arguments = Dict[str, Any]
 
+#: Environment variables of a worker and their values.
+Setting = Dict[str, str]
+
 #: How a tensor can lie in memory; what a runtime has no notion of is not offered.
 LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
 
 
 #: What a framework can make probabilities of logits with.
 PRODUCERS = ("sigmoid", "softmax")
+
+
+def chosen_device() -> str:
+    """The device that a run asks for (`--device`): what an implementation runs on unless it names another."""
+    return os.environ.get("BCE_DEVICE", "cpu")
+
+
+def threads() -> int:
+    """The number of threads that a runtime gives to its framework: one, unless a setting of `environments` differs."""
+    return int(os.environ.get("BCE_THREADS", "1"))
+
+
+def where_cpu_has(feature: str, **variables: str) -> Tuple[Setting, ...]:
+    """The setting of `variables` alone, or nothing on a processor without `feature`, a flag of Linux's /proc/cpuinfo.
+
+    Frameworks do not check: told to use an instruction set that is not there, they die of an illegal instruction.
+    """
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
+            flags = next((line.split() for line in stream if line.startswith("flags")), [])
+    except OSError:
+        flags = []
+    return (variables,) if feature in flags else ()
 
 
 class Implementation:
@@ -56,9 +83,10 @@ class Implementation:
     numbers named in `parameters`; of both only those that a case sets.
     `form` is "probabilities" or "logits".  `quantities` that need autodiff are derived from `call` by the runtime;
     plain NumPy code passes callables of the same signature in `derivatives` instead, keyed by quantity.
-    `mode` is one of the runtime's execution modes.  `labels` is "hard" for an entry point that is a binary
-    cross-entropy for labels 0 and 1 only.  `counterpart` names the entry of the same adapter and mode that takes the
-    other form of prediction, for the relation between the two.
+    `mode` is one of the runtime's execution modes, `device` the one that the run asks for unless it is fixed here.
+    `labels` is "hard" for an entry point that is a binary cross-entropy for labels 0 and 1 only.  `counterpart`
+    names the entry of the same adapter and mode that takes the other form of prediction, for the relation between
+    the two.
     """
 
     def __init__(
@@ -72,7 +100,7 @@ class Implementation:
         contract: Contract = (),
         derivatives: Optional[Dict[str, Call]] = None,
         mode: str = "eager",
-        device: str = "cpu",
+        device: str = "",
         link: str = "",
         parameters: Tuple[str, ...] = (),
         labels: str = "any",
@@ -102,7 +130,7 @@ class Implementation:
         self.contract = tuple(contract)
         self.derivatives = dict(derivatives or {})
         self.mode = mode
-        self.device = device
+        self.device = device or chosen_device()
         self.link = link
         self.parameters = tuple(parameters)
         self.labels = labels
@@ -129,8 +157,17 @@ class Runtime:
     #: Distribution or module names whose `__version__` goes into the record's header.
     packages: Tuple[str, ...] = ()
 
+    #: Weight of starting it, heaviest first: only the order in which backends are started depends on it.
+    cost: int = 0
+
+    #: Devices that it can be asked for; on others it is absent, and so it is where `open` does not find the device.
+    devices: Tuple[str, ...] = ("cpu",)
+
+    #: Settings of the worker's environment under which bits may differ, the default one first; see `environments`.
+    settings: Tuple[Setting, ...] = ()
+
     def open(self) -> None:
-        """Import the framework and fix its switches.  ImportError means that the backend is absent."""
+        """Import the framework and fix its switches.  ImportError means that it, or the device, is absent."""
 
     def dtypes(self) -> Tuple[str, ...]:
         """Formats that this runtime has at all."""
@@ -217,6 +254,8 @@ class Adapter:
         chosen = self.runtime
         return {
             "name": self.name,
+            "cost": chosen.cost,
+            "settings": list(chosen.settings),
             "implementations": [
                 {
                     "key": one.key,

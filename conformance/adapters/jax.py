@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime, where_cpu_has
 from conformance.formats import FORMATS, Tensor
 
 
@@ -24,6 +24,13 @@ class JaxRuntime(Runtime):
     """Arrays on the CPU with 64-bit types enabled, derivatives by jax.vjp."""
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
+    cost = 3
+    settings = (
+        {},
+        {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},
+        *where_cpu_has("avx2", XLA_FLAGS="--xla_cpu_max_isa=AVX2"),
+        *where_cpu_has("avx512vl", XLA_FLAGS="--xla_cpu_max_isa=AVX512"),
+    )
 
     def open(self) -> None:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")

@@ -5,24 +5,42 @@ They are what people write by hand; none documents a contract, so they are judge
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import ALL_DTYPES, NUMERIC, Adapter, Arguments, Implementation, Runtime
+from conformance.adapters import ALL_DTYPES, NUMERIC, Adapter, Arguments, Implementation, Runtime, Setting
 from conformance.formats import FORMATS, Tensor
+
+
+def dispatched() -> Tuple[Setting, ...]:
+    """Settings without the 512-bit and without all optional instruction sets, as far as NumPy would use them here.
+
+    NPY_DISABLE_CPU_FEATURES takes names of dispatched features, which differ between versions (npy_cpu_features.c of
+    NumPy; before 1.20 a module does not list them).
+    """
+    module: Any = getattr(np, "_core", None) or np.core
+    umath = module._multiarray_umath
+    used = [name for name in getattr(umath, "__cpu_dispatch__", ()) if umath.__cpu_features__.get(name)]
+    wide = [name for name in used if name.startswith("AVX512") or name == "X86_V4"]
+    return tuple({"NPY_DISABLE_CPU_FEATURES": " ".join(names)} for names in (wide, used) if names)
 
 
 class NumPyRuntime(Runtime):
     """Plain NumPy arrays; bfloat16 by the ml_dtypes package where it is installed."""
 
     packages = ("numpy",)
+    settings = ({}, *dispatched())
 
     def dtypes(self) -> Tuple[str, ...]:
         return ALL_DTYPES if _bfloat16() is not None else ALL_DTYPES[:3]
 
     def environment(self) -> Dict[str, Any]:
-        return {"bfloat16": "ml_dtypes" if _bfloat16() is not None else "absent"}
+        return {
+            "bfloat16": "ml_dtypes" if _bfloat16() is not None else "absent",
+            "NPY_DISABLE_CPU_FEATURES": os.environ.get("NPY_DISABLE_CPU_FEATURES", "unset"),
+        }
 
     def tensor(self, tensor: Tensor) -> Any:
         native = _bfloat16() if tensor.dtype == "bfloat16" else np.dtype(tensor.dtype)

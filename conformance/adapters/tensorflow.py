@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Call, Implementation, Runtime
+from conformance.adapters import VARIABLE, Adapter, Arguments, Call, Implementation, Runtime, chosen_device, threads
 from conformance.contracts import Contract, Epsilon, Formula, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -27,7 +27,7 @@ VERSIONS = "2.21.0"
 MODES = ("eager", "function", "function-unknown", "xla", "jvp", "vmap")
 
 #: Name of the device, as it appears in ids.
-DEVICE = os.environ.get("BCE_DEVICE", "cpu")
+DEVICE = chosen_device()
 
 #: TensorFlow's own type names.
 DEVICE_TYPES = {"cpu": "CPU", "cuda": "GPU", "tpu": "TPU"}
@@ -60,6 +60,9 @@ class TensorFlowRuntime(Runtime):
     """Tensors on one device, derivatives by tf.GradientTape or, in mode `jvp`, by tf.autodiff.ForwardAccumulator."""
 
     packages: Tuple[str, ...] = ("tensorflow", "numpy")
+    cost = 2
+    devices: Tuple[str, ...] = tuple(DEVICE_TYPES)
+    settings = ({}, {"TF_ENABLE_ONEDNN_OPTS": "0"}, {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"BCE_THREADS": "2"})
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
@@ -72,13 +75,12 @@ class TensorFlowRuntime(Runtime):
             os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
         with no_keras_json():
             config = _tensorflow().config
-        kind = DEVICE_TYPES.get(DEVICE, DEVICE)
+        kind = DEVICE_TYPES[DEVICE]
         if not config.list_physical_devices(kind):
             raise ImportError("no %s device" % kind)
-        threads = int(os.environ.get("BCE_THREADS", "1"))
         try:
-            config.threading.set_intra_op_parallelism_threads(threads)
-            config.threading.set_inter_op_parallelism_threads(threads)
+            config.threading.set_intra_op_parallelism_threads(threads())
+            config.threading.set_inter_op_parallelism_threads(threads())
         except RuntimeError:  # the context is already running with other numbers; `environment` tells which
             pass
 

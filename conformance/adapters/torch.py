@@ -18,7 +18,19 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
 import numpy as np
 
-from conformance.adapters import ALL_DTYPES, NUMERIC, VARIABLE, Adapter, Arguments, Call, Implementation, Runtime
+from conformance.adapters import (
+    ALL_DTYPES,
+    NUMERIC,
+    VARIABLE,
+    Adapter,
+    Arguments,
+    Call,
+    Implementation,
+    Runtime,
+    chosen_device,
+    threads,
+    where_cpu_has,
+)
 from conformance.contracts import CastsTo, DomainCheck, LogClamp, Reduction, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -32,10 +44,7 @@ VERSIONS = "2.13.0"
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "mps": "mps", "tpu": "xla"}
 
 #: The device of this worker, which is part of the ids of its implementations.
-DEVICE = os.environ.get("BCE_DEVICE", "cpu")
-
-if DEVICE not in DEVICES:
-    raise ValueError("BCE_DEVICE must be one of %s (got %r)" % (", ".join(DEVICES), DEVICE))
+DEVICE = chosen_device()
 
 #: Arguments that are tensors, in the order in which functions of tensors alone take them.
 TENSORS = ("prediction", "label", "weight", "pos_weight")
@@ -308,6 +317,19 @@ class TorchRuntime(Runtime):
 
     packages: Tuple[str, ...] = ("torch", "numpy")
 
+    cost = 1
+
+    devices: Tuple[str, ...] = tuple(DEVICES)
+
+    settings = (
+        {},
+        {"ATEN_CPU_CAPABILITY": "default"},
+        *where_cpu_has("avx2", ATEN_CPU_CAPABILITY="avx2"),
+        *where_cpu_has("avx512vl", ATEN_CPU_CAPABILITY="avx512"),
+        {"BCE_THREADS": "2"},
+        {"BCE_ONEDNN": "0"},
+    )
+
     layouts: Tuple[str, ...] = ("contiguous", "strided", "transposed", "offset", "broadcast")
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
@@ -316,7 +338,7 @@ class TorchRuntime(Runtime):
         torch = _torch()
         if DEVICE != "cpu" and not _available(DEVICE):
             raise ImportError("no %s device" % DEVICE)
-        torch.set_num_threads(int(os.environ.get("BCE_THREADS", "1")))
+        torch.set_num_threads(threads())
         if os.environ.get("BCE_ONEDNN") == "0":
             torch.backends.mkldnn.set_flags(False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def output_options(function: Any) -> Any:
     """Options on how a run is printed."""
     for decorator in (
         click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
-        click.option("--wide", is_flag=True, help="A column for every case family."),
+        click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
         click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
         click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="Form of the output."),
     ):
@@ -44,8 +45,11 @@ def output_options(function: Any) -> Any:
 @click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
 @click.option("--only-deviations", is_flag=True, help="Use those of --deviations alone, not the shipped ones.")
 @click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
+@click.option("--quick", is_flag=True, help="Eager mode in float32 and float16 and few quantities: a minute at most.")
 @output_options
-def run(output: Path | None, extra: tuple[Path, ...], only_deviations: bool, strict: bool, **arguments: Any) -> None:
+def run(
+    output: Path | None, extra: tuple[Path, ...], only_deviations: bool, strict: bool, quick: bool, **arguments: Any
+) -> None:
     """Run the checks and print what was found.
 
     Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment.
@@ -55,6 +59,8 @@ def run(output: Path | None, extra: tuple[Path, ...], only_deviations: bool, str
     settings = _settings(arguments)
     suite = suite_from(arguments)
     options = options_from(arguments, strict)
+    if quick:
+        options = replace(options, filters=options.filters.quick())
     known = record_from(extra, only_deviations)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
@@ -104,6 +110,7 @@ def _settings(arguments: dict[str, Any]) -> str:
     """The options that a printed command needs to find the same cases and implementations."""
     words = [f"--adapter {shlex.quote(str(file))}" for file in arguments["adapters"]]
     words += [f"--python {shlex.quote(text)}" for text in arguments["interpreters"]]
+    words += [f"--device {arguments['device']}"] if arguments["device"] else []
     if arguments["cases_folder"]:
         words.append(f"--cases {shlex.quote(str(arguments['cases_folder']))}")
     return "".join(f" {word}" for word in words)

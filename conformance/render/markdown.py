@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.record import RunRecord
-from conformance.render.text import MAIN_FAMILIES, cell_text, error_text, example_text
-from conformance.summary import causes, scoreboard
+from conformance.render.text import (
+    MAIN_FAMILIES,
+    agreement_text,
+    cell_text,
+    error_text,
+    example_text,
+    modes_text,
+    not_judged_text,
+    quick_text,
+)
+from conformance.summary import causes, folded, scoreboard
 
 
 def render(record: RunRecord) -> str:
@@ -19,6 +28,9 @@ def _lines(record: RunRecord) -> Iterator[str]:
     yield ""
     if record.interrupted:
         yield "**Interrupted: this run has no end.**"
+        yield ""
+    if quick := quick_text(record):
+        yield f"**Quick run**: {quick}"
         yield ""
     for line in record.header.backends:
         versions = ", ".join(f"{name} {version}" for name, version in line.versions.items())
@@ -33,14 +45,15 @@ def _lines(record: RunRecord) -> Iterator[str]:
     yield ""
     families = list(dict.fromkeys(check.family for check in record.checks))
     families.sort(key=lambda family: MAIN_FAMILIES.index(family) if family in MAIN_FAMILIES else len(MAIN_FAMILIES))
-    yield row(["implementation", *families, "worst ULP", "against contract", "labels outside [0, 1]"])
-    yield row(["---"] * (len(families) + 4))
-    for one in scoreboard(record):
+    yield row(["implementation", *families, "agree", "worst ULP", "against contract", "labels outside [0, 1]"])
+    yield row(["---"] * (len(families) + 5))
+    for one in folded(scoreboard(record)):
         counts = [cell_text(found) if (found := one.cells.get(family)) else "-" for family in families]
-        errors = [error_text(one.worst_ulp), error_text(one.worst_contract)]
-        yield row([f"`{one.implementation}`", *counts, *errors, one.out_of_range or "-"])
+        rest = [agreement_text(one.agreement), error_text(one.worst_ulp), error_text(one.worst_contract)]
+        yield row([f"`{one.implementation}`{modes_text(one)}", *counts, *rest, one.out_of_range or "-"])
     yield ""
     yield "Cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks."
+    yield "Modes with the same counts share a row; agree: checks in which they do as eager mode does."
     for outcome in ("new", "fixed", "recorded"):
         found_causes = [one for one in causes(record) if one.outcome == outcome]
         if not found_causes:
@@ -58,6 +71,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
     if record.footer is not None:
         yield ""
         yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."
+        yield f"Not judged: {not_judged_text(record)}."
 
 
 def row(cells: list[str]) -> str:

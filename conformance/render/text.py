@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from conformance.cases import ALL_DTYPES
 from conformance.record import BackendLine, RunRecord, ToleranceLine
-from conformance.summary import CauseSummary, Cell, Example, Row, causes, diverse, scoreboard
+from conformance.summary import CauseSummary, Cell, Example, Row, by_entry, causes, diverse, folded, scoreboard
 
 #: Two screens of 50 lines.
 LINES = 100
@@ -21,7 +22,20 @@ MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-p
 LEGEND = (
     "cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks · ULP: worst of the "
     "values, against the ideal and against the nearer of ideal and contract (budget 4) · labels: those outside [0, 1]"
+    " · modes with the same counts share a row (all of them: --wide); agree: checks in which they do as eager mode does"
 )
+
+#: What the legend adds where there is no room for modes that differ from each other.
+ONE_ROW_AN_ENTRY = " · `N differ`: the row is that of the modes named first, N modes have other counts"
+
+#: Lines that the findings get at least: their heading, six findings, and what was left out.
+FOR_FINDINGS = 23
+
+#: Longest name on the scoreboard; where modes would make it longer, they are counted instead of named.
+LONGEST_NAME = 52
+
+#: What a quick run is worth.
+QUICK = "A quick run proves nothing: it only looks for what is obvious."
 
 STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
 
@@ -29,18 +43,53 @@ STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
 def render(
     record: RunRecord, console: Console, wide: bool = False, everything: bool = False, settings: str = ""
 ) -> None:
-    """Print a whole run.  `settings` are the options that a command needs to find the same implementations."""
-    for line in head(record):
+    """Print a whole run, `wide` with a row for every mode and a column for every family, within LINES otherwise.
+
+    `everything` shows all findings; `settings` are the options that a command needs to find the same implementations.
+    """
+    start, end = list(head(record)), list(closing(record))
+    every = scoreboard(record)
+    legend = LEGEND + ONE_ROW_AN_ENTRY
+    used = sum(_height(console, line) for line in (*start, legend)) + len(end) + 1
+    rows, left_out = (every, 0) if wide else fitting(every, LINES - used - FOR_FINDINGS)
+    for line in start:
         console.print(line, highlight=False)
-    rows = scoreboard(record)
-    table = scoreboard_table(record, rows, wide)
-    console.print(table)
-    console.print(LEGEND, style="dim", highlight=False)
-    used = 12 + len(rows) + len(record.header.backends)
+    console.print(scoreboard_table(record, rows, wide))
+    if left_out:
+        console.print(f"… and {left_out} more entries: `bce-conformance show --wide`", highlight=False)
+    console.print(legend if any(row.differing for row in rows) else LEGEND, style="dim", highlight=False)
+    used += _table_lines(rows) + bool(left_out)
     for line in findings(record, LINES - used if not everything else 1_000_000, settings):
         console.print(line, highlight=False, soft_wrap=True)
-    for line in closing(record):
+    for line in end:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _height(console: Console, line: str) -> int:
+    return len(console.render_lines(console.render_str(line)))
+
+
+def _table_lines(rows: Sequence[Row]) -> int:
+    """Lines of the scoreboard's body: a heading for each backend and the rows."""
+    return len({row.place[0] for row in rows}) + len(rows)
+
+
+def fitting(rows: Sequence[Row], room: int) -> tuple[list[Row], int]:
+    """Rows for `room` lines, and how many entries had to be left out.
+
+    Modes that behave alike share a row.  Where that is not enough each entry has one row, that of eager mode, which
+    says how many modes differ; where even that is not, entries are left out from the end, those without a new finding
+    first.
+    """
+    chosen = folded(rows)
+    if _table_lines(chosen) > room:
+        chosen = by_entry(chosen)
+    left_out = 0
+    while chosen and _table_lines(chosen) + bool(left_out) > room:
+        plain = [index for index, row in enumerate(chosen) if not row.new]
+        del chosen[plain[-1] if plain else -1]
+        left_out += 1
+    return chosen, left_out
 
 
 def head(record: RunRecord) -> Iterator[str]:
@@ -53,6 +102,8 @@ def head(record: RunRecord) -> Iterator[str]:
         f"{len(record.checks)} checks of {header.planned} planned · "
         f"{sum(header.not_offered.values())} not offered"
     )
+    if quick := quick_text(record):
+        yield f"[yellow]quick run[/]: {quick}"
     yield escape(" · ".join(_versions(line) for line in header.backends if line.versions))
     for line in header.backends:
         if line.absent is not None:
@@ -61,6 +112,28 @@ def head(record: RunRecord) -> Iterator[str]:
             yield f"[bold red]failed[/] {line.name}: {escape(line.failed)}"
     if record.interrupted:
         yield "[bold red]INTERRUPTED: this run has no end; what follows is what was seen until then[/]"
+
+
+def quick_text(record: RunRecord) -> str:
+    """What part of the checks a quick run covers and what it is worth; "" for another run."""
+    header = record.header
+    if "quick" not in header.filters.get("preset", ()):
+        return ""
+    whole = header.planned + header.skipped
+    return f"{100 * header.planned / whole:.1f} % of all {whole} planned checks. {QUICK}"
+
+
+def not_judged_text(record: RunRecord) -> str:
+    """How many checks have no verdict or none that says anything, for each reason; all of them, also where it is 0."""
+    header, footer = record.header, record.footer
+    reasons = ", ".join(f"{reason} {count}" for reason, count in header.not_offered.items())
+    unsupported = footer.verdicts.get("unsupported", 0) if footer else 0
+    absent, not_run = (footer.absent, footer.not_run) if footer else (0, 0)
+    return (
+        f"{unsupported} unsupported, {absent} absent, {not_run - absent} not run, "
+        f"{sum(header.not_offered.values())} not offered{f' ({reasons})' if reasons else ''}, "
+        f"{header.skipped} skipped by the filters"
+    )
 
 
 def _versions(line: BackendLine) -> str:
@@ -81,19 +154,21 @@ def scoreboard_table(record: RunRecord, rows: Sequence[Row], wide: bool) -> Tabl
         table.add_column(_short(family), justify="right", no_wrap=True)
     if others:
         table.add_column("others", justify="right", no_wrap=True)
-    for name in ("ULP", "contract", "labels"):
+    agree = any(row.agreement.checks for row in rows)
+    for name in (*(("agree",) if agree else ()), "ULP", "contract", "labels"):
         table.add_column(name, justify="right", no_wrap=True)
     backend = ""
     for row in rows:
-        name, _, rest = row.implementation.partition("/")
-        if name != backend:
-            table.add_row(f"[bold]{escape(name)}[/]")
-            backend = name
+        if row.place[0] != backend:
+            backend = row.place[0]
+            table.add_row(f"[bold]{escape(backend)}[/]")
         cells = [_cell(row.cells.get(family)) for family in main]
         if others:
             cells.append(_cell(_sum(row.cells.get(family) for family in others)))
+        if agree:
+            cells.append(agreement_text(row.agreement))
         table.add_row(
-            "  " + escape(short_name(rest)),
+            "  " + escape(row_name(row)),
             *cells,
             error_text(row.worst_ulp),
             error_text(row.worst_contract),
@@ -106,21 +181,32 @@ def _short(family: str) -> str:
     return family.removesuffix("-labels").removesuffix("-predictions").removesuffix("-values")
 
 
-def short_name(rest: str) -> str:
-    """entry/mode/device without what all share: `nn.functional.`, `/eager`, `/cpu`."""
-    return rest.removesuffix("/eager/cpu").replace("nn.functional.", "").replace("compat.v1.", "")
+def row_name(row: Row) -> str:
+    """Entry without `nn.functional.` and the like, its device unless that is the CPU, and its modes in brackets."""
+    _, entry, device = row.place
+    name = entry.replace("nn.functional.", "").replace("compat.v1.", "")
+    name += "" if device == "cpu" else f"/{device}"
+    return name + modes_text(row, LONGEST_NAME - len(name))
+
+
+def modes_text(row: Row, room: int = 1_000) -> str:
+    """The modes of a row in brackets; nothing for eager mode alone, and their number where there is no room."""
+    if row.modes == ("eager",) and not row.differing:
+        return ""
+    differing = f"; {len(row.differing)} differ" if row.differing else ""
+    named = f"  ({', '.join(row.modes)}{differing})"
+    if len(named) <= room:
+        return named
+    return f"  ({row.modes[0]} and {len(row.modes) - 1} more{differing})"
 
 
 def _sum(cells: Iterator[Cell | None]) -> Cell:
-    total = Cell()
-    for cell in cells:
-        if cell is not None:
-            total.conforms += cell.conforms
-            total.by_contract += cell.by_contract
-            total.by_formula += cell.by_formula
-            total.rejects += cell.rejects
-            total.checks += cell.checks
-    return total
+    return reduce(Cell.plus, (cell for cell in cells if cell is not None), Cell())
+
+
+def agreement_text(cell: Cell) -> str:
+    """Checks in which a mode does as the plain call does / such checks."""
+    return f"{cell.conforms}/{cell.checks}" if cell.checks else "-"
 
 
 def _cell(cell: Cell | None) -> str:
@@ -149,7 +235,7 @@ def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]
         + ", ".join(f"{len(found)} {name}" for name, found in by_outcome.items())
         + f" (elements: {', '.join(f'{_elements(found)} {name}' for name, found in by_outcome.items())})"
     )
-    room = max(lines - 3, 3)
+    room = max(lines - 5, 3)
     for name, found in by_outcome.items():
         shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
         for one in shown:
@@ -207,6 +293,7 @@ def closing(record: RunRecord) -> Iterator[str]:
         yield "[bold red]interrupted[/]: no outcome"
         return
     yield "verdicts: " + ", ".join(f"{count} {name}" for name, count in footer.verdicts.items())
+    yield f"not judged: {not_judged_text(record)}"
     counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
     outcome = ", ".join(f"{count} {name}" for name, count in counts.items())
     words = {0: "[green]as expected[/]", 1: "[bold red]NOT as expected[/]"}
