@@ -32,18 +32,8 @@ Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 #: What a finding can be (`judge.Finding.what`).
 WHATS = (
     *(name for name in CLASSES if name != "ok"),
-    *(
-        "raised",
-        "accepted",
-        "unsupported",
-        "crashed",
-        "timed-out",
-        "result-dtype",
-        "result-shape",
-        "changed",
-        "differs",
-        "field",
-    ),  # fmt: skip
+    *("raised", "accepted", "unsupported", "crashed", "timed-out"),
+    *("result-dtype", "result-shape", "changed", "differs", "field"),
 )
 #: One of WHATS, several joined by `|`, or the largest error in ULP with which an element may be inaccurate.
 EXPECTATION = (

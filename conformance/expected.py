@@ -6,7 +6,7 @@ one on a thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -25,7 +25,7 @@ from conformance.plan import Inputs
 from reference import Reference
 from reference.formulas import forward_error
 
-QUANTITY = {
+QUANTITY: dict[str, Callable[..., Reference]] = {
     "value": reference.loss,
     "gradient-prediction": reference.gradient_prediction,
     "gradient-label": reference.gradient_label,
@@ -75,9 +75,10 @@ def compute(points: Sequence[Point]) -> list[Reference]:
         groups.setdefault((point.form, point.quantity, point.constants), []).append(index)
     for (form, quantity, constants), members in groups.items():
         joined = [np.concatenate([points[index].arrays[axis] for index in members]) for axis in range(4)]
-        whole = QUANTITY[quantity](form, *joined, **dict(constants))
-        if not constants:
-            whole = escalate(form, quantity, joined, whole, BUDGET / 16)
+        given = dict(constants)
+        whole = QUANTITY[quantity](form, *joined, **given)
+        if not {"log_clamp", "epsilon"} & set(given):
+            whole = escalate(form, quantity, joined, whole, BUDGET / 16, **given)
         start = 0
         for index in members:
             stop = start + len(points[index].arrays[0])

@@ -312,7 +312,7 @@ class Judge:
                     check.trouble(owner),
                     CLASSES[code[i]],
                     bool(errors.by_contract[i]),
-                )  # fmt: skip
+                )
                 for i, owner in enumerate(owners)
             ]
             verdicts, whats = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -452,7 +452,9 @@ def _probe(
             ok = seen.kind == "returned" if inside else shown
             verdict, what = ("by-contract", "") if ok else ("deviates", "field")
         elif verdict in ("conforms", "by-contract"):
-            verdict, what = ("deviates", "field") if agrees_without[index] else ("by-contract", "")
+            # Without a documented cast a result keeps the dtype of its inputs: another one shows the cast.
+            cast = probed.name == "casts_to" and check.dtype != check.request.dtype
+            verdict, what = ("deviates", "field") if agrees_without[index] and not cast else ("by-contract", "")
         verdicts.append(verdict)
         whats.append(what)
     return verdicts, whats

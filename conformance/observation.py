@@ -20,10 +20,10 @@ Kind = Literal["returned", "raised", "crashed", "timed-out"]
 class Observation:
     """One call: what came back, or how it ended.
 
-    `tensor`, `changed` (names of inputs that the call altered) and `differs` (what gave another result when the call was
-    made again) belong to "returned"; `type`, `message` and `control` (whether the paired control succeeded) to "raised";
-    `message` also tells how a process ended.  Of a presentation `tensor` holds the distinct patterns of each element,
-    `positions` where each stands first in the result, `counts` how often, and `shape` the shape of the whole.
+    `tensor`, `changed` (names of inputs that the call altered) and `differs` (what gave another result when the call
+    was made again) belong to "returned"; `type`, `message` and `control` (whether the paired control succeeded) to
+    "raised"; `message` also tells how a process ended.  Of a presentation `tensor` holds the distinct patterns of each
+    element, `positions` where each stands first in the result, `counts` how often, `shape` the shape of the whole.
     """
 
     kind: Kind

@@ -37,8 +37,8 @@ class PresentationError(ValueError):
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(
-            f"a presentation must be SHAPE [{'|'.join(LAYOUTS)}] [{'|'.join(OTHERS)} SHAPE] with a SHAPE like 17, 1-67, "
-            f"3x4 or scalar: {why} (got {text!r})"
+            f"a presentation must be SHAPE [{'|'.join(LAYOUTS)}] [{'|'.join(OTHERS)} SHAPE] with a SHAPE like 17, "
+            f"1-67, 3x4 or scalar: {why} (got {text!r})"
         )
 
 

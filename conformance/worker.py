@@ -205,7 +205,7 @@ class Session:
     def call(self, call: Call, quantity: str, natives: Dict[str, Any]) -> Any:
         """Evaluate a quantity on native tensors."""
         arguments = dict(natives, **call.parameters)
-        if len(call.implementation.reductions) > 1:
+        if call.implementation.reductions != ("none",):
             arguments["reduction"] = call.reduction
         return self.runtime.evaluate(call.implementation, quantity, arguments)
 
@@ -480,11 +480,12 @@ def serve(read_fd: int, write_fd: int, source: str) -> int:
     with os.fdopen(read_fd, "rb") as incoming, os.fdopen(write_fd, "wb") as outgoing:
         try:
             session: Optional[Session] = Session(source)
+            assert session is not None
+            declared = [one.declaration() for one in session.adapters]
         except BaseException as error:  # whatever an adapter file raises is told, with its type
             protocol.write(outgoing, dict(raised(error), kind="refused"))
             return 0
-        assert session is not None
-        protocol.write(outgoing, {"kind": "adapters", "adapters": [one.declaration() for one in session.adapters]})
+        protocol.write(outgoing, {"kind": "adapters", "adapters": declared})
         while True:
             message = protocol.read(incoming)
             if message is None:

@@ -32,7 +32,7 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
-    "__future__", "collections.abc", "contextlib", "dataclasses", "fractions", "importlib", "json", "math",
+    "__future__", "collections.abc", "contextlib", "dataclasses", "fractions", "functools", "importlib", "json", "math",
     "os", "platform", "re", "struct", "sys", "tempfile", "types", "typing", "warnings",
 }  # fmt: skip
 
