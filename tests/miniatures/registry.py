@@ -16,8 +16,8 @@ class Miniature:
     """One entry of the catalogue.
 
     A `rare` one is wrong on less than 1 % of all inputs, or only in a gradient, in one dtype, in one shape or layout,
-    or when it is compiled.  `report` is the upstream report that it miniaturises.  `waits_for` names the check that must
-    catch it and does not exist yet.
+    or when it is compiled.  `report` is the upstream report that it miniaturises.  `waits_for` names the check that
+    must catch it and does not exist yet.
     """
 
     cls: type[Loss]
