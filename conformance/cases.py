@@ -14,9 +14,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from conformance import literals, yamlfile
+from conformance import literals, presentations, yamlfile
+from conformance.adapters import NUMERIC, PARAMETERS
 from conformance.contracts import VOCABULARY
 from conformance.errors import InputError, at
+from conformance.presentations import Presentation
+from conformance.relations import RELATIONS
 
 SLUG = r"^[a-z][a-z0-9]*([-./][a-z0-9]+)*$"
 
@@ -28,12 +31,24 @@ DType = Literal["float64", "float32", "float16", "bfloat16"]
 Form = Literal["probabilities", "logits"]
 Expect = Literal["value", "reject", "either", "observe"]
 Reduction = Literal["none", "mean", "sum"]
-Numeric = Literal["value", "gradient-prediction", "gradient-label", "second-derivative"]
+Numeric = Literal[
+    "value", "gradient-prediction", "gradient-label", "gradient-weight", "gradient-pos_weight", "second-derivative"
+]
+#: dtypes that a label or an option may have whatever the prediction's is.
+OtherDType = Literal[
+    "float64", "float32", "float16", "bfloat16", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"
+]
+
+#: Tensors that may have a dtype of their own, and numbers that a case may set.
+OtherTensor = Annotated[str, Meta(pattern=r"^(label|weight|pos_weight)$")]
+Parameter = Annotated[str, Meta(pattern=rf"^({'|'.join(PARAMETERS)})$")]
 
 #: A contract's field, or a field with the value of its first attribute: `domain_check:label`.
 Probe = Annotated[str, Meta(pattern=rf"^({'|'.join(sorted(VOCABULARY))})(:[a-z0-9-]+)?$")]
 
-NUMERIC: tuple[Numeric, ...] = ("value", "gradient-prediction", "gradient-label", "second-derivative")
+#: A quantity by an option is left out where a case does not set that option.
+BY_OPTION = {"gradient-weight": "weight", "gradient-pos_weight": "pos_weight"}
+
 ALL_DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 OPTIONS = ("weight", "pos_weight")
 
@@ -91,10 +106,21 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     dtypes: tuple[DType, ...] = ALL_DTYPES
     expect: Expect | None = None
     reduction: Reduction = "none"
-    quantities: tuple[Numeric, ...] = NUMERIC
+    quantities: tuple[Numeric, ...] = NUMERIC  # type: ignore[assignment]  # the same words, not spelled out there
     spec: Link | None = None
     historical: Historical | None = None
     probe: Probe | None = None
+    #: How the elements are handed over (`presentations`); without it as one tensor of one dimension.
+    present: tuple[str, ...] = ()
+    #: dtypes of tensors that do not have the prediction's.
+    dtypes_of: dict[OtherTensor, OtherDType] = {}
+    parameters: dict[Parameter, Number] = {}
+    #: What must hold between results (`relations`); then nothing else of the case is judged.
+    relation: Literal[tuple(RELATIONS)] | None = None  # type: ignore[valid-type]  # the names are known at run time
+    #: What the ideal mean divides by: a weight that masks an element takes it out of the count, too.
+    divisor: Literal["elements", "weights"] = "elements"
+    #: Globs on execution modes; others are not planned.
+    modes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Append the grid's elements to those that are written out."""
@@ -105,6 +131,16 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     def options(self) -> tuple[str, ...]:
         """Options that the case sets; all elements set the same ones."""
         return self.elements[0].options
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Its quantities, without those by an option that it does not set."""
+        return tuple(one for one in self.quantities if one not in BY_OPTION or BY_OPTION[one] in self.options)
+
+    @property
+    def presentations(self) -> tuple[Presentation, ...]:
+        """`present` taken apart."""
+        return presentations.parse(self.present)
 
 
 class CaseFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,8 +270,49 @@ def _check_elements(case: Case, file: Path, lines: yamlfile.Lines, path: tuple[s
         strange = [dtype for dtype in element.dtypes or () if dtype not in case.dtypes]
         if strange:
             raise at(file, here, f"{case.id}: element {element.id!r} has dtype {strange[0]}, which the case has not")
+    _check_presentation(case, file, here)
+    _check_kinds(case, file, here)
     if case.reduction != "none" and any(element.dtypes or element.expect for element in elements):
         raise at(file, here, f"{case.id}: elements of a reduced case cannot have dtypes or expect of their own")
+
+
+def _check_presentation(case: Case, file: Path, here: int) -> None:
+    try:
+        found = case.presentations
+    except presentations.PresentationError as error:
+        raise at(file, here, f"{case.id}: {error}") from None
+    for one in found:
+        strange = [name for name, _ in one.others if name != "label" and name not in case.options]
+        if strange:
+            raise at(file, here, f"{case.id}: {one.name!r} gives a shape to {strange[0]}, which the case does not set")
+    if found and any(element.dtypes or element.expect for element in case.elements):
+        raise at(file, here, f"{case.id}: elements of a presented case cannot have dtypes or expect of their own")
+    if found and case.reduction != "none" and case.quantities != ("value",):
+        raise at(file, here, f"{case.id}: a reduced presentation has the value alone; write `quantities: [value]`")
+
+
+def _check_kinds(case: Case, file: Path, here: int) -> None:
+    """Integer tensors hold integers, parameters are numbers, a relation has exact elements of its own."""
+    for name, dtype in case.dtypes_of.items():
+        if name != "label" and name not in case.options:
+            raise at(file, here, f"{case.id}: dtypes_of names {name}, which the case does not set")
+        if dtype in ALL_DTYPES:
+            continue
+        for element in case.elements:
+            number = getattr(element, name)
+            if not number.strip().isdigit():
+                raise at(file, here, f"{case.id}: {element.id}.{name} must be an integer for {dtype} (got {number!r})")
+    for name, number in case.parameters.items():
+        try:
+            literals.rational(number)
+        except literals.LiteralError as error:
+            raise at(file, here, f"{case.id}: {name}: {error}") from None
+    if case.relation is not None:
+        endless = [one for one in case.elements if any(w in one.prediction + one.label for w in ("inf", "nan"))]
+        if endless:
+            raise at(file, here, f"{case.id}: a relation needs finite inputs ({endless[0].id} has others)")
+    if case.relation is not None and (case.present or case.reduction != "none" or case.probe):
+        raise at(file, here, f"{case.id}: a case with a relation has neither presentations, nor reduction, nor probe")
 
 
 def _numbers(case: Case, lines: yamlfile.Lines, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, int]]:

@@ -22,17 +22,28 @@ from packaging.version import InvalidVersion, Version
 from conformance import yamlfile
 from conformance.cases import DType, Link, Text
 from conformance.errors import InputError, at
-from conformance.judge import EXPECTED, Judged
 from conformance.measure import CLASSES
 from conformance.plan import QUANTITIES, Plan, Request, matches
+from conformance.verdicts import EXPECTED, Judged
 
 Kind = Literal["bug", "by-design", "unsupported"]
-Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z-]+/[a-z]+/[a-z-]+$")]
+Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z_-]+/[a-z]+/[a-z-]+$")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 #: What a finding can be (`judge.Finding.what`).
 WHATS = (
     *(name for name in CLASSES if name != "ok"),
-    *("raised", "accepted", "unsupported", "crashed", "timed-out", "result-dtype", "result-shape", "changed", "field"),
+    *(
+        "raised",
+        "accepted",
+        "unsupported",
+        "crashed",
+        "timed-out",
+        "result-dtype",
+        "result-shape",
+        "changed",
+        "differs",
+        "field",
+    ),  # fmt: skip
 )
 #: One of WHATS, several joined by `|`, or the largest error in ULP with which an element may be inaccurate.
 EXPECTATION = (
@@ -185,7 +196,7 @@ def unmatched(record: Record, plan: Plan) -> Iterator[str]:
             if not found:
                 yield f"{one.id}: {selector.implementation} {selector.case} {selector.dtype} matches no request"
                 continue
-            known = {element.id for r in found for element in r.inputs.elements} | {"all"}
+            known = {name for r in found for name in r.element_names} | {"all"}
             for element in selector.elements:
                 if element not in known:
                     yield f"{one.id}: {selector.case} has no element {element!r} in {selector.dtype}"

@@ -18,7 +18,7 @@ import reference
 from conformance import contracts
 from conformance.contracts import Contract
 from conformance.escalate import escalate
-from conformance.formats import FORMATS, Format, decode, encode, round_to_bits
+from conformance.formats import FORMATS, Format, decode, encode, round_to_bits, ulp
 from conformance.literals import float_of, rational
 from conformance.measure import BUDGET
 from conformance.plan import Inputs
@@ -29,22 +29,23 @@ QUANTITY = {
     "value": reference.loss,
     "gradient-prediction": reference.gradient_prediction,
     "gradient-label": reference.gradient_label,
+    "gradient-weight": reference.gradient_weight,
+    "gradient-pos_weight": reference.gradient_pos_weight,
     "second-derivative": reference.second_derivative,
 }
-
-ARGUMENTS = ("prediction", "label", "weight", "pos_weight")
 
 
 @dataclass(frozen=True)
 class Point:
-    """What to compute: `inputs` (after whatever a contract does to them) and the constants of the formula."""
+    """What to compute: prediction, label, weight, pos_weight (after whatever a contract does to them) and constants.
+
+    `constants` are keyword arguments of the reference: log_clamp, epsilon, and the parameters of a case.
+    """
 
     form: str
     quantity: str
-    reduction: str
     arrays: tuple[Any, ...]
-    log_clamp: float | None = None
-    epsilon: float | None = None
+    constants: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,77 +64,121 @@ class Alternative:
 def ideal_points(requests: Iterable[tuple[Inputs, str]]) -> Iterator[Point]:
     """The exact mathematics on the exact inputs, for (inputs, quantity) pairs."""
     for inputs, quantity in requests:
-        arrays = tuple(inputs.values[name] for name in ARGUMENTS)
-        yield Point(inputs.case.form, quantity, inputs.case.reduction, arrays)
+        yield Point(inputs.case.form, quantity, inputs.arguments, tuple(inputs.parameters.items()))
 
 
 def compute(points: Sequence[Point]) -> list[Reference]:
-    """The reference at every point of `points`, in order; where its bound is too large, certified by Arb."""
+    """The unreduced reference at every point of `points`, in order; where its bound is too large, certified by Arb."""
     results: list[Reference | None] = [None] * len(points)
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, point in enumerate(points):
-        groups.setdefault((point.form, point.quantity, point.log_clamp, point.epsilon), []).append(index)
-    for (form, quantity, log_clamp, epsilon), members in groups.items():
+        groups.setdefault((point.form, point.quantity, point.constants), []).append(index)
+    for (form, quantity, constants), members in groups.items():
         joined = [np.concatenate([points[index].arrays[axis] for index in members]) for axis in range(4)]
-        p, y, w, q = joined
-        whole = QUANTITY[quantity](form, p, y, w, q, log_clamp=log_clamp, epsilon=epsilon)
-        if log_clamp is None and epsilon is None:
+        whole = QUANTITY[quantity](form, *joined, **dict(constants))
+        if not constants:
             whole = escalate(form, quantity, joined, whole, BUDGET / 16)
         start = 0
         for index in members:
             stop = start + len(points[index].arrays[0])
-            part = Reference(*(field[start:stop] for field in whole))
-            results[index] = _reduced(part, points[index])
+            results[index] = Reference(*(field[start:stop] for field in whole))
             start = stop
     return [result for result in results if result is not None]
 
 
-def _reduced(part: Reference, point: Point) -> Reference:
-    if point.reduction == "none":
-        return part
-    if point.quantity == "value":
-        reduce = reference.exact_mean if point.reduction == "mean" else reference.exact_sum
-        return Reference(*(np.atleast_1d(field) for field in reduce(part)))
-    return _divided(part, len(part.hi)) if point.reduction == "mean" else part
+def take(part: Reference, rows: Any) -> Reference:
+    """The reference at some of its points."""
+    return Reference(*(field[rows] for field in part))
 
 
-def _divided(part: Reference, count: int) -> Reference:
+def reduced(part: Reference, counts: Any, divisor: Fraction | None) -> Reference:
+    """The sum of every point `counts` times, divided by `divisor` (None: the empty mean, NaN), as one point.
+
+    Exact but for the roundings of hi and lo, as `reference.exact_sum`, for tensors that repeat a few points.
+    """
+    counted = counts > 0
+    hi, lo, bound, scale = (field[counted] for field in part)
+    times = [int(count) for count in counts[counted].tolist()]
+    if divisor is None or divisor == 0:
+        return _single(np.nan, 0.0, 0.0, np.nan)
+    if not np.isfinite(hi).all():
+        with np.errstate(invalid="ignore"):
+            total = float(np.sum(hi[~np.isfinite(hi)])) * (1 if divisor > 0 else -1)
+        return _single(total, 0.0, 0.0, abs(total))
+    pairs = zip(hi.tolist(), lo.tolist(), times, strict=True)
+    exact = sum((n * (Fraction(h) + Fraction(rest)) for h, rest, n in pairs), Fraction(0)) / divisor
+    high = _nearest(exact)
+    low = _nearest(exact - Fraction(high)) if np.isfinite(high) else 0.0
+    error = sum(n * b for b, n in zip(bound.tolist(), times, strict=True)) / abs(float(divisor))
+    size = sum((n * Fraction(s) for s, n in zip(scale.tolist(), times, strict=True)), Fraction(0)) / abs(divisor)
+    # 2^-105: hi + lo is the exact sum rounded twice; 2^-1074: lo may be subnormal.
+    rounding = abs(high) * 2.0**-105 + (2.0**-1074 if high or error else 0.0)
+    return _single(high, low, error * (1 + 2.0**-40) + rounding, min(_nearest(size), _LARGEST))
+
+
+_LARGEST = float(np.finfo(np.float64).max)
+
+
+def _single(*fields: float) -> Reference:
+    return Reference(*(np.array([field]) for field in fields))
+
+
+def _nearest(exact: Fraction) -> float:
+    try:
+        return exact.numerator / exact.denominator
+    except OverflowError:
+        return np.inf if exact > 0 else -np.inf
+
+
+def divided(part: Reference, count: int) -> Reference:
     """Gradients of a mean: each element's own divided by the number of elements, exactly."""
-    columns = []
-    for hi, lo, bound, scale in zip(*part, strict=True):
-        if not np.isfinite(hi):
-            columns.append((hi, lo, bound, scale / count))
-            continue
-        exact = (Fraction(float(hi)) + Fraction(float(lo))) / count
-        high = float(exact)
-        columns.append((high, float(exact - Fraction(high)), bound / count, scale / count))
-    return Reference(*(np.array(column) for column in zip(*columns, strict=True)))
+    ones = np.ones(1)
+    parts = [reduced(take(part, slice(i, i + 1)), ones, Fraction(count)) for i in range(len(part.hi))]
+    return Reference(*(np.concatenate(fields) for fields in zip(*parts, strict=True))) if parts else part
 
 
-def contract_points(inputs: Inputs, quantity: str, contract: Contract, reduction: str) -> list[tuple[Point, Any]]:
+def contract_points(inputs: Inputs, quantity: str, contract: Contract) -> list[tuple[Point, Any]]:
     """(point, factor) for each reading of `contract`; `factor` is 1, 0 outside a clip, NaN at a clip bound."""
     cast = contracts.find(contract, "casts_to")
     dtype = cast.dtype if cast else inputs.dtype
-    arrays = [_cast(inputs.values[name], cast) for name in ARGUMENTS]
+    arrays = [_cast(array, cast) for array in inputs.arguments]
     daz = contracts.find(contract, "daz")
     if daz:
         tiny = 2.0 ** FORMATS[dtype].emin
         arrays = [np.where(np.abs(array) < tiny, 0.0 * array, array) for array in arrays]
     clamp = contracts.find(contract, "log_clamp")
     epsilon = contracts.find(contract, "epsilon")
+    constants = dict(inputs.parameters)
+    if clamp:
+        constants["log_clamp"] = clamp.bound
+    if epsilon:
+        constants["epsilon"] = epsilon.value
     readings = []
     for prediction, factor in _clipped(arrays[0], contracts.find(contract, "clip"), FORMATS[dtype]):
-        point = Point(
-            inputs.case.form,
-            quantity,
-            reduction,
-            (prediction, *arrays[1:]),
-            clamp.bound if clamp else None,
-            epsilon.value if epsilon else None,
-        )
+        point = Point(inputs.case.form, quantity, (prediction, *arrays[1:]), tuple(constants.items()))
         by_prediction = quantity in ("gradient-prediction", "second-derivative")
         readings.append((point, factor if by_prediction else np.ones(len(prediction))))
     return readings
+
+
+def slope_by_label(inputs: Inputs, quantity: str) -> Any:
+    """Size of the derivative by the label of `quantity` at each combination, from its natural terms."""
+    x, _, weight, _ = inputs.arguments
+    if inputs.case.form == "logits":
+        sizes = {"value": np.abs(x), "gradient-prediction": np.ones_like(x)}
+    else:
+        with np.errstate(all="ignore"):
+            sizes = {
+                "value": np.abs(np.log(x)) + np.abs(np.log1p(-x)),
+                "gradient-prediction": 1 / x + 1 / (1 - x),
+                "second-derivative": 1 / x**2 + 1 / (1 - x) ** 2,
+            }
+    return np.abs(weight) * sizes.get(quantity, np.zeros_like(x))
+
+
+def ulps(one: Reference, fmt: Format) -> Any:
+    """One ULP of `fmt` at the natural terms of each point."""
+    return ulp(one.scale, fmt)
 
 
 def _cast(array: Any, cast: contracts.CastsTo | None) -> Any:
@@ -172,11 +217,10 @@ def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Refer
         result = Reference(*(np.where(outside, zero, field) for field in result))
     slack = np.zeros_like(result.hi)
     formula = contracts.find(contract, "formula")
-    if formula and quantity == "value" and inputs.case.reduction == "none":
+    if formula and quantity == "value":
         cast = contracts.find(contract, "casts_to")
         dtype = cast.dtype if cast else inputs.dtype
-        z, y, w, q = (_cast(inputs.values[name], cast) for name in ARGUMENTS)
+        z, y, w, q = (_cast(array, cast) for array in inputs.arguments)
         slack = forward_error(formula.formula, z, y, w, q, FORMATS[dtype].unit_roundoff)
         slack = np.where(np.isfinite(slack), slack, 0.0)
-    hull = np.isnan(factor) if len(factor) == len(result.hi) else np.zeros(len(result.hi), dtype=bool)
-    return Alternative(result, hull, slack)
+    return Alternative(result, np.isnan(factor), slack)

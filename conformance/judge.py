@@ -6,181 +6,24 @@ reading of their implementation's contract, then each check gets the worst verdi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from conformance import contracts, expected
-from conformance.cases import NUMERIC
+from conformance import agreement, contracts, expected, related, summation
+from conformance.adapters import NUMERIC
+from conformance.behaviour import behaviour
 from conformance.domain import expectations, regions
-from conformance.formats import FORMATS, Format, decode
+from conformance.expected import Alternative
+from conformance.formats import FORMATS, Format
 from conformance.measure import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
-from conformance.observation import Observation, Observed
-from conformance.plan import PROBE, Inputs, Request
+from conformance.observation import Observed
+from conformance.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, Inputs, Request
+from conformance.points import Points, points
+from conformance.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of, for_results, verdict_of
 from reference import Reference
-
-#: Verdicts from best to worst; a check has the worst of its elements.  `recorded` is what `expect: observe` gives.
-VERDICTS = (
-    "conforms",
-    "recorded",
-    "by-contract",
-    "rejects",
-    "unsupported",
-    "undecided",
-    "deviates",
-    "timed-out",
-    "crashed",
-)
-SEVERITY = {name: rank for rank, name in enumerate(VERDICTS)}
-
-#: Verdicts that need no record.
-EXPECTED = frozenset({"conforms", "recorded", "by-contract", "rejects"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An element of a check that is neither conforming nor rejecting as expected.
-
-    `what` is a class of `measure.CLASSES` or one of: raised, accepted, unsupported, crashed, timed-out, result-dtype,
-    result-shape, changed, field (a contract's field does not show).  `cause` groups findings over elements, dtypes,
-    modes and versions.  `detail` is the exception or the observed dtype, shape or inputs.
-    """
-
-    element: str
-    verdict: str
-    what: str
-    cause: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One check with its verdict.
-
-    `elements` are the ids, `bits` the patterns that came back (hexadecimal, "" where nothing came), `scaled` and
-    `plain` the errors against the ideal in ULP of `result_dtype`, `contract` the error against the nearest reading of
-    the contract and `contract_values` that reading's value (None where it was not needed); NaN where no number
-    applies.  `verdicts` has one entry for each element; `formula` names the
-    elements that are by-contract only because the counted error of a documented formula allows it.
-    """
-
-    request: Request
-    quantity: str
-    verdict: str
-    elements: tuple[str, ...]
-    verdicts: tuple[str, ...]
-    bits: tuple[str, ...] = ()
-    scaled: tuple[float, ...] = ()
-    plain: tuple[float, ...] = ()
-    contract: tuple[float, ...] = ()
-    contract_values: tuple[float | None, ...] = ()
-    budget: tuple[float, ...] = ()
-    result_dtype: str = ""
-    formula: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    details: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """The check's id."""
-        return self.request.check_id(self.quantity)
-
-
-@dataclass
-class Points:
-    """A numeric check while it is judged: one entry for each result element."""
-
-    request: Request
-    quantity: str
-    numeric: str
-    observations: Observed
-    count: int
-    got: Any = field(init=False)
-    present: Any = field(init=False)
-    fmt: Format = field(init=False)
-    dtype: str = field(init=False, default="")
-    problem: str = field(init=False, default="")
-
-    def __post_init__(self) -> None:
-        self.got = np.full(self.count, np.nan)
-        self.present = np.zeros(self.count, dtype=bool)
-        self.fmt = FORMATS[self.request.dtype]
-        tensors = [one.tensor for one in self.observations]
-        returned = [tensor for tensor in tensors if tensor is not None]
-        if not returned:
-            return
-        self.dtype = returned[0].dtype
-        if self.dtype not in FORMATS:
-            self.problem = "result-dtype"
-            return
-        self.fmt = FORMATS[self.dtype]
-        if len(tensors) == 1:
-            if returned[0].bits.size != self.count:
-                self.problem = "result-shape"
-                return
-            self.got = decode(returned[0]).ravel()
-            self.present[:] = True
-            return
-        for index, tensor in enumerate(tensors):
-            if tensor is not None and tensor.bits.size == 1 and tensor.dtype == self.dtype:
-                self.got[index] = decode(tensor).ravel()[0]
-                self.present[index] = True
-
-    def observation(self, index: int) -> Observation:
-        """The observation that covers result element `index`."""
-        return self.observations[index if len(self.observations) > 1 else 0]
-
-    def trouble(self, index: int) -> str:
-        """Why result element `index` has no value although something came back; "" where it has one."""
-        if self.problem or self.present[index] or self.observation(index).tensor is None:
-            return self.problem
-        return "result-shape"
-
-    @cached_property
-    def bits(self) -> tuple[str, ...]:
-        """Patterns that came back, in hexadecimal."""
-        if len(self.observations) == 1:
-            tensor = self.observations[0].tensor
-            if tensor is None or tensor.dtype not in FORMATS or tensor.bits.size != self.count:
-                return ("",) * self.count
-            width = FORMATS[tensor.dtype].width // 4
-            return tuple([f"{one:0{width}x}" for one in tensor.bits.ravel().tolist()])
-        return tuple(
-            f"{int(one.tensor.bits.ravel()[0]):0{FORMATS[one.tensor.dtype].width // 4}x}"
-            if one.tensor is not None and self.present[index]
-            else ""
-            for index, one in enumerate(self.observations)
-        )
-
-
-#: Signature of a finding in its cause: what distinguishes one mistake from another, not how far it went.
-SIGNATURE = {
-    "nan": "non-finite",
-    "infinite": "non-finite",
-    "zero": "inaccurate",
-    "raised": "raises",
-    "accepted": "accepts",
-}
-
-
-def cause(request: Request, quantity: str, region: str, what: str) -> str:
-    """backend/entry/quantity/region/signature: the same for every version, CPU, dtype, mode, case and element.
-
-    An exception, or the lack of one, is about acceptance, whichever quantity met it; so is the end of a process, which,
-    like dtype, shape and changed inputs, does not depend on where the inputs lie.
-    """
-    if what in ("raised", "accepted", "unsupported"):
-        quantity = "acceptance"
-    if what in ("crashed", "timed-out"):
-        quantity, region = "acceptance", "any"
-    if what in ("result-dtype", "result-shape", "changed"):
-        quantity, region = ("inputs-unchanged" if what == "changed" else what), "any"
-    return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"
-
 
 #: How a point meets a contract: within the counted error of a documented formula, or within the budget of a reading.
 FORMULA, CONTRACT = 1, 2
@@ -237,6 +80,9 @@ class Errors:
         return tuple(value if known else None for value, known in pairs)
 
 
+Outcome = dict[str, Observed]
+
+
 class Judge:
     """Judges one run.  Ideal references are computed when the judge is made, while the workers still run."""
 
@@ -248,28 +94,51 @@ class Judge:
         for request in requests:
             for quantity in request.numeric:
                 keys[request.case.id, request.dtype, quantity] = (request.inputs, quantity)
-        points = list(expected.ideal_points(keys.values()))
-        self.ideal = dict(zip(keys, expected.compute(points), strict=True))
+        self.ideal = dict(zip(keys, expected.compute(list(expected.ideal_points(keys.values()))), strict=True))
 
-    def judge(self, observed: Sequence[dict[str, Observed] | None]) -> list[Judged]:
+    def judge(self, observed: Sequence[Outcome | None]) -> list[Judged]:
         """Verdicts of all checks whose request was observed, in the order of the plan."""
-        numeric = [
-            Points(request, quantity, name, outcome[name], len(self.ideal[request.case.id, request.dtype, name].hi))
-            for request, outcome in zip(self.requests, observed, strict=True)
-            if outcome is not None
-            for quantity in request.quantities
-            if (name := "value" if quantity == PROBE else quantity) in NUMERIC and name in outcome
+        pairs = [
+            (request, outcome) for request, outcome in zip(self.requests, observed, strict=True) if outcome is not None
         ]
-        judged = dict(zip([(id(one.request), one.quantity) for one in numeric], self._numeric(numeric), strict=True))
+        numeric = [
+            points(request, quantity, name, outcome[name])
+            for request, outcome in pairs
+            for quantity, name in _numeric_of(request)
+            if set(request.calls if quantity == RELATION else (name,)) <= set(outcome)
+        ]
+        outcomes = {id(request): outcome for request, outcome in pairs}
+        judged = {
+            (id(one.request), one.quantity): done
+            for one, done in zip(numeric, self._numeric(numeric, outcomes), strict=True)
+        }
+        plain = {_call(request, BASE_MODE): (request, outcome) for request, outcome in pairs if _is_plain(request)}
         results = []
-        for request, outcome in zip(self.requests, observed, strict=True):
-            for quantity in request.quantities if outcome is not None else ():
-                done = judged.get((id(request), quantity))
-                if done is None and outcome is not None and "value" in outcome:
-                    done = self._behaviour(request, quantity, outcome)
+        for request, outcome in pairs:
+            for quantity in request.quantities:
+                done = judged.get((id(request), quantity)) or self._other(request, quantity, outcome, plain)
                 if done is not None:
                     results.append(done)
         return results
+
+    def _other(
+        self, request: Request, quantity: str, outcome: Outcome, plain: dict[Any, tuple[Request, Outcome]]
+    ) -> Judged | None:
+        """A check that is no numeric one; None where what it needs was not observed."""
+        if "value" not in outcome or quantity in NUMERIC or quantity in (RELATION, PROBE):
+            return None
+        count = len(outcome["value"])
+        regions = self._region(request, count)
+        if quantity == AGREEMENT:
+            base = plain.get(_call(request, BASE_MODE))
+            return agreement.judge(request, outcome, base, self.ideal, regions) if base is not None else None
+        if quantity == REDUCTION:
+            if "unreduced" not in outcome:
+                return None
+            value = points(request, quantity, "value", outcome["value"])
+            exact = value.spread(self._ideal(value), request.case.reduction, request.case.divisor)
+            return summation.judge(value, outcome["unreduced"], exact, regions)
+        return behaviour(request, quantity, outcome, self._expectation(request, count), regions)
 
     def expectation(self, request: Request) -> tuple[str, ...]:
         """`expectations` of a request, computed once for each case, dtype and contract."""
@@ -278,60 +147,92 @@ class Judge:
             self._expectations[key] = expectations(request.inputs, request.implementation.contract)
         return self._expectations[key]
 
-    def region(self, request: Request) -> tuple[str, ...]:
-        """`regions` of a request, computed once for each case and dtype."""
+    def _expectation(self, request: Request, count: int) -> tuple[str, ...]:
+        """What is expected of each of `count` observations or elements."""
+        words = self.expectation(request)
+        if not request.presentations:
+            return for_results(words, count)
+        (word,) = for_results(words, 1)
+        return tuple("reject" if request.inputs.rows_of(one) is None else word for one in request.presentations)
+
+    def _region(self, request: Request, count: int) -> tuple[str, ...]:
+        """Where the inputs of each of `count` observations or elements lie."""
         key = (request.case.id, request.dtype)
         if key not in self._regions:
             self._regions[key] = regions(request.inputs)
-        return self._regions[key]
+        words = self._regions[key]
+        if request.inputs.groups:
+            words = tuple(words[group.legs[0]] for group in request.inputs.groups)
+        if not request.presentations:
+            return for_results(words, count)
+        (word,) = for_results(words, 1)
+        return tuple("shapes" if one.others else word for one in request.presentations)
 
-    def reference(self, request: Request, quantity: str) -> Reference:
-        """The ideal of a numeric quantity of a request."""
-        return self.ideal[request.case.id, request.dtype, quantity]
+    def _ideal(self, check: Points) -> Reference:
+        """The unreduced ideal at the combinations of a check's inputs."""
+        return self.ideal[check.request.case.id, check.request.dtype, check.numeric]
 
     # -- numeric quantities --------------------------------------------------------------------------------------
 
-    def _numeric(self, checks: Sequence[Points]) -> list[Judged]:
+    def _numeric(self, checks: Sequence[Points], outcomes: dict[int, Outcome]) -> list[Judged]:
         if not checks:
             return []
         counts = [check.count for check in checks]
         limits = Limits.of([check.fmt for check in checks], counts)
-        ideal = concatenate([self.reference(check.request, check.numeric) for check in checks])
-        budget = np.concatenate([self._budget(check) for check in checks])
+        ideals = [
+            check.spread(self._ideal(check), check.request.case.reduction, check.request.case.divisor)
+            for check in checks
+        ]
+        ideal = concatenate(ideals)
+        budget = np.concatenate([self._budget(check, one) for check, one in zip(checks, ideals, strict=True)])
         got = np.concatenate([check.got for check in checks])
         present = np.concatenate([check.present for check in checks])
-        starts = np.concatenate([[0], np.cumsum(counts)])
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         found = measure(got, ideal, limits, budget)
         errors = Errors.against_ideal(found, budget)
         missing = present & ~found.ok
-        for index, ok, ulps, values in self._contracts(checks, starts, missing, got, limits, budget):
+        for index, ok, ulps, values in self._contracts(checks, starts, missing, got, budget):
             here = slice(starts[index], starts[index + 1])
             errors.part(here).take_in(np.where(missing[here], ok, 0), ulps, values)
         self._flushed_by_contract(checks, starts, missing & (found.code == CODE["flushed"]), errors)
-        agrees = self._without_field(checks, starts, got, limits, budget, found.ok)
+        agrees = self._without_field(checks, starts, got, budget, found.ok)
         columns = [np.where(present, one, np.nan).tolist() for one in (errors.scaled, errors.plain, errors.contract)]
-        columns.append(budget.tolist())
+        columns += [budget.tolist(), ideal.hi.tolist()]
         results = []
         for index, check in enumerate(checks):
             here = slice(int(starts[index]), int(starts[index + 1]))
+            part = errors.part(here)
+            if check.quantity == RELATION:
+                results.append(self._related(check, part, ideals[index], outcomes[id(check.request)]))
+                continue
             numbers = [tuple(column[here]) for column in columns]
-            results.append(self._assemble(check, errors.part(here), numbers, agrees.get(index)))
+            results.append(self._assemble(check, part, numbers, agrees.get(index)))
         return results
 
-    def _budget(self, check: Points) -> Any:
-        """BUDGET; a reduced value may add the bound of its summation, (ceil(log2 n) + 8) u_acc sum|x| + 0.5 ULP.
-
-        u_acc is that of float32 for the 16-bit types.
-        """
-        count = len(check.request.inputs.elements)
+    def _budget(self, check: Points, ideal: Reference) -> Any:
+        """BUDGET, and what summation and the rounding of a smoothed label may add, in ULP of the returned dtype."""
         budget = np.full(check.count, BUDGET)
-        if check.request.case.reduction != "none" and check.numeric == "value":
-            precision = max(check.fmt.precision, 24)
-            budget += (np.ceil(np.log2(max(count, 1))) + 8) * 2.0 ** (check.fmt.precision - precision) + 0.5
+        if check.scalar:
+            budget += summation.budget(check)
+        if "label_smoothing" in check.request.inputs.parameters:
+            budget += self._rounding_of_label(check, ideal)
         return budget
 
+    def _rounding_of_label(self, check: Points, ideal: Reference) -> Any:
+        """|dL/dy| times two roundings of y' = y (1 - s) + s/2: the documented composition, each step rounded once."""
+        inputs = check.request.inputs
+        slope = np.abs(expected.slope_by_label(inputs, check.numeric))
+        label = np.abs(inputs.arguments[1]) + inputs.parameters["label_smoothing"]
+        fmt = _coarser(check.fmt, check.request.implementation.contract)
+        error = slope * label * 2 * fmt.unit_roundoff
+        zeros = np.zeros_like(error)
+        spread = check.spread(Reference(error, zeros, zeros, error), check.request.case.reduction, "elements").hi
+        with np.errstate(all="ignore"):
+            share = spread / expected.ulps(ideal, check.fmt)
+        return np.where(np.isfinite(share), share, 0.0)
+
     def _contracts(
-        self, checks: Sequence[Points], starts: Any, missing: Any, got: Any, limits: Limits, budget: Any
+        self, checks: Sequence[Points], starts: Any, missing: Any, got: Any, budget: Any
     ) -> Iterator[tuple[int, Any, Any, Any]]:
         """Every reading of the contracts of checks with points that miss the ideal, as `_agreements` gives them."""
         selected = [
@@ -339,7 +240,7 @@ class Judge:
             for index, check in enumerate(checks)
             if check.request.implementation.contract and missing[starts[index] : starts[index + 1]].any()
         ]
-        return _agreements(self._readings(selected), checks, starts, got, limits, budget)
+        return _agreements(self._readings(selected), checks, starts, got, budget)
 
     def _flushed_by_contract(self, checks: Sequence[Points], starts: Any, flushed: Any, errors: Errors) -> None:
         for index, check in enumerate(checks):
@@ -348,7 +249,7 @@ class Judge:
                 errors.by_contract[here] = np.maximum(errors.by_contract[here], CONTRACT * flushed[here])
 
     def _without_field(
-        self, checks: Sequence[Points], starts: Any, got: Any, limits: Limits, budget: Any, ideal_ok: Any
+        self, checks: Sequence[Points], starts: Any, got: Any, budget: Any, ideal_ok: Any
     ) -> dict[int, Any]:
         """For each probe, the points where the result also agrees with the contract minus the probed field."""
         probes = [(i, check, _probed(check.request)) for i, check in enumerate(checks) if check.quantity == PROBE]
@@ -358,158 +259,175 @@ class Judge:
             rest = [one for one in check.request.implementation.contract if one != probed]
             alone = not rest and probed.name != "reduction"
             agrees[index] = ideal_ok[here].copy() if alone else np.zeros(check.count, dtype=bool)
-        for index, ok, _, _ in _agreements(self._readings(probes), checks, starts, got, limits, budget):
+        for index, ok, _, _ in _agreements(self._readings(probes), checks, starts, got, budget):
             agrees[index] |= ok > 0
         return agrees
 
-    def _readings(self, selected: Sequence[tuple[int, Points, Any]]) -> list[tuple[int, expected.Alternative]]:
+    def _readings(self, selected: Sequence[tuple[int, Points, Any]]) -> list[tuple[int, Alternative]]:
         """(index, reading) of the contracts of `selected` (index, check, a field to leave out or None), in bulk."""
         wanted: dict[tuple[Any, ...], tuple[Inputs, str, contracts.Contract]] = {}
-        users: dict[tuple[Any, ...], list[int]] = {}
+        users: dict[tuple[Any, ...], list[tuple[int, Points, str, str]]] = {}
         for index, check, left_out in selected:
             contract = tuple(one for one in check.request.implementation.contract if one != left_out)
-            # A mean without the field that says "divided by the number of elements" is a sum.
+            # A mean without the field that says what it is divided by is a sum.
             without_mean = left_out is not None and left_out.name == "reduction"
             reduction = "sum" if without_mean else check.request.case.reduction
-            key = (check.request.case.id, check.request.dtype, check.numeric, contract, reduction)
+            documented = contracts.find(contract, "reduction")
+            divisor = documented.divisor if documented else "elements"
+            key = (check.request.case.id, check.request.dtype, check.numeric, contract)
             wanted[key] = (check.request.inputs, check.numeric, contract)
-            users.setdefault(key, []).append(index)
+            users.setdefault(key, []).append((index, check, reduction, divisor))
         flat = [
             (key, arguments, point, factor)
             for key, arguments in wanted.items()
-            for point, factor in expected.contract_points(*arguments, key[-1])
+            for point, factor in expected.contract_points(*arguments)
         ]
         computed = expected.compute([point for _, _, point, _ in flat])
-        readings: list[tuple[int, expected.Alternative]] = []
+        readings: list[tuple[int, Alternative]] = []
         for (key, arguments, _, factor), result in zip(flat, computed, strict=True):
             one = expected.alternative(*arguments, result, factor)
-            readings.extend((index, one) for index in users[key])
+            readings.extend(
+                (index, check.spread_reading(one, reduction, divisor))
+                for index, check, reduction, divisor in users[key]
+            )
         return readings
 
     def _assemble(
         self, check: Points, errors: Errors, numbers: Sequence[tuple[float, ...]], agrees_without: Any
     ) -> Judged:
+        """The verdict of a numeric check: that of each point, then of each element the worst of its points'."""
         request = check.request
-        names = _element_names(check)
-        expect = _for_results(self.expectation(request), check.count)
-        if request.case.reduction != "none" and len(check.observations) == 1 and check.observations[0].kind == "raised":
-            expect = _for_results(self.expectation(request), 1) * check.count  # one call over all elements was rejected
+        expect = self._expected_of(check)
         code = errors.code
         if check.quantity == PROBE:
             verdicts, whats = _probe(check, code, errors.by_contract, expect, agrees_without)
-        elif (code == 0).all() and check.present.all() and "reject" not in expect and "observe" not in expect:
+        elif (code == 0).all() and check.present.all() and not {"reject", "observe"} & set(expect):
             verdicts, whats = ["conforms"] * check.count, [""] * check.count
         else:
+            owners = check.owner.tolist()
             pairs = [
-                _verdict(
-                    expect[i], check.observation(i), check.trouble(i), CLASSES[code[i]], bool(errors.by_contract[i])
-                )
-                for i in range(check.count)
+                verdict_of(
+                    expect[owner],
+                    check.observation(owner),
+                    check.trouble(owner),
+                    CLASSES[code[i]],
+                    bool(errors.by_contract[i]),
+                )  # fmt: skip
+                for i, owner in enumerate(owners)
             ]
             verdicts, whats = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        findings = []
-        for index, verdict in enumerate(verdicts):
+        chosen = _worst_points(check, verdicts, numbers[0])
+        bits = check.bits
+        regions = self._region(request, len(check.names))
+        findings, formula, words = [], [], []
+        for index, point in enumerate(chosen):
+            if point is None:  # no point of it came back, or an empty tensor did
+                verdict, what = verdict_of(expect[index], check.observation(index), check.trouble(index), "ok", False)
+            else:
+                verdict, what = verdicts[point], whats[point]
+            words.append(verdict)
+            if verdict == "by-contract" and point is not None and errors.by_contract[point] == FORMULA:
+                formula.append(check.names[index])
             if verdict not in EXPECTED:
-                what = whats[index]
-                region = _for_results(self.region(request), check.count)[index]
-                origin = cause(request, check.quantity, region, what)
-                findings.append(Finding(names[index], verdict, what, origin, _detail(check.observation(index))))
+                detail = detail_of(check.observation(index)) or (check.where(point) if point is not None else "")
+                origin = cause(request, check.quantity, regions[index], what)
+                findings.append(Finding(check.names[index], verdict, what, origin, detail))
+        picked = [tuple(np.nan if i is None else column[i] for i in chosen) for column in numbers]
+        values = errors.contract_values() if findings else ()
         return Judged(
             request,
             check.quantity,
-            max(verdicts, key=SEVERITY.__getitem__),
-            names,
-            tuple(verdicts),
-            check.bits,
-            numbers[0],
-            numbers[1],
-            numbers[2],
-            errors.contract_values() if findings else (),
-            numbers[3],
+            max(words, key=SEVERITY.__getitem__),
+            check.names,
+            tuple(words),
+            tuple("" if i is None else bits[i] for i in chosen),
+            picked[0],
+            picked[1],
+            picked[2],
+            tuple(None if i is None else values[i] for i in chosen) if values else (),
+            tuple(BUDGET if i is None else numbers[3][i] for i in chosen),
+            picked[4],
             check.dtype,
-            _by_formula(names, verdicts, errors),
+            tuple(formula),
             tuple(findings),
-            tuple(dict.fromkeys(text for one in check.observations if (text := _detail(one)))),
+            tuple(dict.fromkeys(text for one in check.observations if (text := detail_of(one)))),
             tuple(sorted({text for one in check.observations for text in one.warnings})),
         )
 
-    # -- quantities about how the value came back ----------------------------------------------------------------
+    def _expected_of(self, check: Points) -> tuple[str, ...]:
+        """What is expected of each of a check's names."""
+        request = check.request
+        whole = len(check.observations) == 1 and check.observations[0].kind == "raised"
+        if request.case.reduction != "none" and whole and not request.presentations:
+            return for_results(self.expectation(request), 1) * len(check.names)  # one call over all was rejected
+        return self._expectation(request, len(check.names))
 
-    def _behaviour(self, request: Request, quantity: str, outcome: dict[str, Observed]) -> Judged:
-        judge_one = _BEHAVIOUR[quantity]
-        observations = outcome["value"]
-        expect = _for_results(self.expectation(request), len(observations))
-        names = request.inputs.names if len(observations) == len(request.inputs.names) else ("all",)
+    def _related(self, check: Points, errors: Errors, ideal: Reference, outcome: Outcome) -> Judged:
+        """A relation: where it does not hold, each result as its contract says explains it."""
+        request = check.request
+        groups = request.inputs.groups
+        found = related.broken(check, ideal, outcome)
+        ok = (errors.code == CODE["ok"]) | (errors.by_contract > 0)
+        expect = self.expectation(request)
+        regions = self._region(request, len(groups))
         verdicts, findings, details = [], [], []
-        for index, observation in enumerate(observations):
-            if observation.kind == "returned":
-                verdict, what, detail = judge_one(request, expect[index], observation, len(observations) > 1)
-                if index == 0 and verdict in EXPECTED:
-                    verdict, what, detail = _of_derivatives(request, quantity, outcome) or (verdict, what, detail)
-            else:
-                verdict, what = _verdict(expect[index], observation, "", "ok", False)
-                detail = _detail(observation)
+        for index, (group, (what, detail)) in enumerate(zip(groups, found, strict=True)):
+            lost = [leg for leg in group.legs if not check.present[leg]]
+            seen = check.observation(lost[0] if lost else group.legs[0])
+            contracted = bool(ok[list(group.legs)].all() and request.implementation.contract)
+            word = expect[group.legs[0]]
+            verdict, what = verdict_of(word, seen, check.trouble(lost[0]) if lost else "", what or "ok", contracted)
             verdicts.append(verdict)
-            if detail:
-                details.append(detail)
             if verdict not in EXPECTED:
-                region = _for_results(self.region(request), len(observations))[index]
-                findings.append(Finding(names[index], verdict, what, cause(request, quantity, region, what), detail))
+                text = detail_of(seen) or detail
+                details.append(f"{group.name}: {text}")
+                origin = cause(request, RELATION, regions[index], what)
+                findings.append(Finding(group.name, verdict, what, origin, text))
         return Judged(
             request,
-            quantity,
+            RELATION,
             max(verdicts, key=SEVERITY.__getitem__),
-            names,
+            tuple(group.name for group in groups),
             tuple(verdicts),
+            result_dtype=check.dtype,
             findings=tuple(findings),
-            details=tuple(dict.fromkeys(details)),
+            details=tuple(details),
         )
 
 
-def _by_formula(names: Sequence[str], verdicts: Sequence[str], errors: Errors) -> tuple[str, ...]:
-    """Elements that are by-contract only by the counted error of a documented formula."""
-    how = zip(names, verdicts, errors.by_contract.tolist(), strict=True)
-    return tuple(name for name, verdict, by in how if verdict == "by-contract" and by == FORMULA)
+def _numeric_of(request: Request) -> Iterator[tuple[str, str]]:
+    """(quantity, numeric quantity that it is judged by) of a request's numeric checks."""
+    for quantity in request.quantities:
+        if quantity in NUMERIC:
+            yield quantity, quantity
+        elif quantity == PROBE:
+            yield quantity, "value"
+        elif quantity == RELATION:
+            yield quantity, request.calls[0]
 
 
-def _element_names(check: Points) -> tuple[str, ...]:
-    names = check.request.inputs.names
-    return names if len(names) == check.count else ("all",)
+def _is_plain(request: Request) -> bool:
+    return request.implementation.mode == BASE_MODE and request.relation is None and request.case.probe is None
 
 
-#: From the least to the most demanding: what a reduced check expects is the first that any of its elements allows.
-_LENIENCE = ("reject", "observe", "either", "value")
+def _call(request: Request, mode: str) -> tuple[str, ...]:
+    """What two modes of one entry point have in common."""
+    one = request.implementation
+    return request.case.id, request.dtype, one.family, one.device, mode
 
 
-def _for_results(words: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Words about elements as words about `count` results: one result over all elements takes the strongest word."""
-    if len(words) == count:
-        return words
-    for word in (*_LENIENCE, "nan", "infinite", "outside", "saturated", "ordinary"):
-        if word in words:
-            return (word,) * count
-    return ("ordinary",) * count
-
-
-def _verdict(expect: str, seen: Observation, problem: str, what: str, by_contract: bool) -> tuple[str, str]:
-    """The table of expectation × observation: (verdict, class)."""
-    if seen.kind in ("crashed", "timed-out"):
-        return seen.kind, seen.kind
-    if expect == "observe":
-        return "recorded", ""
-    if seen.kind == "raised":
-        if not seen.control:
-            return "unsupported", "unsupported"
-        return ("deviates", "raised") if expect == "value" else ("rejects", "")
-    if expect == "reject":
-        return "deviates", "accepted"
-    if problem:
-        return "deviates", problem
-    if what == "ok":
-        return "conforms", ""
-    if by_contract:
-        return "by-contract", ""
-    return ("undecided" if what == "undecided" else "deviates"), what
+def _worst_points(check: Points, verdicts: Sequence[str], errors: Sequence[float]) -> list[int | None]:
+    """For each element of a check its worst point, None where it has none."""
+    if len(check.names) == check.count and not check.request.presentations:
+        return list(range(check.count))
+    chosen: list[int | None] = [None] * len(check.names)
+    ranks: list[tuple[int, float]] = [(-1, 0.0)] * len(check.names)
+    for point, owner in enumerate(check.owner.tolist()):
+        error = errors[point]
+        rank = (SEVERITY[verdicts[point]], error if error == error else -1.0)
+        if rank > ranks[owner]:
+            ranks[owner], chosen[owner] = rank, point
+    return chosen
 
 
 def _probed(request: Request) -> Any:
@@ -525,7 +443,7 @@ def _probe(
     probed = _probed(check.request)
     for index in range(check.count):
         seen = check.observation(index)
-        verdict, what = _verdict("value", seen, check.trouble(index), CLASSES[code[index]], bool(contract_ok[index]))
+        verdict, what = verdict_of("value", seen, check.trouble(index), CLASSES[code[index]], bool(contract_ok[index]))
         if verdict in ("crashed", "timed-out"):
             pass  # whatever the field says, the process did not survive
         elif probed.name == "domain_check":
@@ -541,11 +459,10 @@ def _probe(
 
 
 def _agreements(
-    readings: Sequence[tuple[int, expected.Alternative]],
+    readings: Sequence[tuple[int, Alternative]],
     checks: Sequence[Points],
     starts: Any,
     got: Any,
-    limits: Limits,
     budget: Any,
 ) -> Iterator[tuple[int, Any, Any, Any]]:
     """(index of the check, how each point agrees with the reading, its error in ULP, the reading), in bulk."""
@@ -578,69 +495,3 @@ def _agreements(
 def _coarser(fmt: Format, contract: contracts.Contract) -> Format:
     cast = contracts.find(contract, "casts_to")
     return FORMATS[cast.dtype] if cast and FORMATS[cast.dtype].precision < fmt.precision else fmt
-
-
-def _detail(seen: Observation) -> str:
-    if seen.kind == "raised":
-        return f"{seen.type}: {seen.message}"
-    return seen.message
-
-
-BehaviourVerdict = tuple[str, str, str]
-
-
-def _acceptance(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
-    verdict, what = _verdict(expect, seen, "", "ok", False)
-    return verdict, what, ""
-
-
-def _result_dtype(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
-    assert seen.tensor is not None
-    cast = contracts.find(request.implementation.contract, "casts_to")
-    if cast is not None and seen.tensor.dtype == cast.dtype:
-        return ("conforms" if cast.dtype == request.dtype else "by-contract"), "", ""
-    if seen.tensor.dtype == request.dtype and cast is None:
-        return "conforms", "", ""
-    return "deviates", "result-dtype", f"returned {seen.tensor.dtype} for {request.dtype}"
-
-
-def _result_shape(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
-    assert seen.tensor is not None
-    wanted: tuple[int, ...] = ()
-    if request.case.reduction == "none":
-        wanted = (1,) if single else request.inputs.tensors["prediction"].shape
-    if seen.tensor.shape == wanted:
-        return "conforms", "", ""
-    return "deviates", "result-shape", f"returned shape {seen.tensor.shape}, expected {wanted}"
-
-
-def _inputs_unchanged(request: Request, expect: str, seen: Observation, single: bool) -> BehaviourVerdict:
-    if not seen.changed:
-        return "conforms", "", ""
-    return "deviates", "changed", f"changed its input {', '.join(seen.changed)}"
-
-
-def _of_derivatives(request: Request, quantity: str, outcome: dict[str, Observed]) -> BehaviourVerdict | None:
-    """What is wrong with how a derivative came back: its dtype, its shape, or inputs that its call changed."""
-    cast = contracts.find(request.implementation.contract, "casts_to")
-    dtypes = {request.dtype, cast.dtype if cast else request.dtype}
-    for name, observations in outcome.items():
-        shapes = {(1,)} if len(observations) > 1 else {request.inputs.tensors["prediction"].shape}
-        for seen in observations if name != "value" else ():
-            if seen.tensor is None:
-                continue
-            if quantity == "result-dtype" and seen.tensor.dtype not in dtypes:
-                return "deviates", "result-dtype", f"{name} returned {seen.tensor.dtype} for {request.dtype}"
-            if quantity == "result-shape" and seen.tensor.shape not in shapes:
-                return "deviates", "result-shape", f"{name} returned shape {seen.tensor.shape}"
-            if quantity == "inputs-unchanged" and seen.changed:
-                return "deviates", "changed", f"{name} changed its input {', '.join(seen.changed)}"
-    return None
-
-
-_BEHAVIOUR: dict[str, Callable[[Request, str, Observation, bool], BehaviourVerdict]] = {
-    "acceptance": _acceptance,
-    "result-dtype": _result_dtype,
-    "result-shape": _result_shape,
-    "inputs-unchanged": _inputs_unchanged,
-}

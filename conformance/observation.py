@@ -20,13 +20,19 @@ Kind = Literal["returned", "raised", "crashed", "timed-out"]
 class Observation:
     """One call: what came back, or how it ended.
 
-    `tensor` and `changed` (names of inputs that the call altered) belong to "returned"; `type`, `message` and `control`
-    (whether the paired control succeeded) to "raised"; `message` also tells how a process ended.
+    `tensor`, `changed` (names of inputs that the call altered) and `differs` (what gave another result when the call was
+    made again) belong to "returned"; `type`, `message` and `control` (whether the paired control succeeded) to "raised";
+    `message` also tells how a process ended.  Of a presentation `tensor` holds the distinct patterns of each element,
+    `positions` where each stands first in the result, `counts` how often, and `shape` the shape of the whole.
     """
 
     kind: Kind
     tensor: Tensor | None = None
     changed: tuple[str, ...] = ()
+    differs: str = ""
+    shape: tuple[int, ...] = ()
+    positions: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     type: str = ""
     message: str = ""
@@ -40,10 +46,15 @@ Observed = tuple[Observation, ...]
 def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
     """An observation as a worker sent it, without anything that tells whose machine it was."""
     if item["kind"] == "returned":
+        tensor = arrays[item["array"]]
         return Observation(
             "returned",
-            tensor=arrays[item["array"]],
+            tensor=tensor,
             changed=tuple(item["changed"]),
+            differs=item["differs"],
+            shape=tuple(item.get("shape", tensor.shape)),
+            positions=tuple(item.get("positions", ())),
+            counts=tuple(item.get("counts", ())),
             warnings=tuple(anonymous(text) for text in item["warnings"]),
         )
     return Observation(

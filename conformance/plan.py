@@ -9,23 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from conformance import contracts
-from conformance.cases import NUMERIC, Case, Element, Located, Suite
+from conformance.adapters import NUMERIC, PRODUCERS
+from conformance.cases import Case, Element, Located, Suite
 from conformance.formats import FORMATS, Tensor, decode
-from conformance.literals import bits_of
+from conformance.literals import bits_of, float_of, rational
+from conformance.presentations import Presentation
+from conformance.relations import RELATIONS, Leg, Relation, Statement, exact_in, literal
 
 #: Quantities that describe how the value came back; they need the value's call and no other.
-BEHAVIOUR = ("acceptance", "result-dtype", "result-shape", "inputs-unchanged")
+BEHAVIOUR = ("acceptance", "result-dtype", "result-shape", "inputs-unchanged", "repeatable")
+
+#: Whether an execution mode does what the entry point does when it is called plainly (`BASE_MODE`).
+AGREEMENT = "agreement"
+BASE_MODE = "eager"
+
+#: The quantity of a reduced case: is the result the sum or mean of the implementation's own unreduced results?
+REDUCTION = "reduction"
+
+#: The quantity of a case with a relation.
+RELATION = "relation"
 
 #: The quantity of a probe case: does the contract's field show?
 PROBE = "contract"
 
-QUANTITIES = (*NUMERIC, *BEHAVIOUR, PROBE)
+#: Labels for which every entry point is a binary cross-entropy.
+_HARD = frozenset({"0", "1"})
+
+QUANTITIES = (*NUMERIC, *BEHAVIOUR, AGREEMENT, REDUCTION, RELATION, PROBE)
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,7 @@ class Implementation:
     counterpart: str = ""
     layouts: tuple[str, ...] = ("contiguous",)
     producers: tuple[str, ...] = ()
+    few_shapes: bool = False
 
     @property
     def id(self) -> str:
@@ -70,6 +88,15 @@ def implementation_from_wire(adapter: str, item: dict[str, Any]) -> Implementati
 
 
 @dataclass(frozen=True)
+class Group:
+    """An element of a case with a relation: which of the elements are its legs, and what is stated of them."""
+
+    name: str
+    legs: tuple[int, ...]
+    statement: Statement
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The exact inputs of a case in one dtype: bit patterns, and the values they stand for as float64."""
 
@@ -78,8 +105,33 @@ class Inputs:
 
     @cached_property
     def elements(self) -> tuple[Element, ...]:
-        """Elements that exist in this dtype."""
-        return tuple(one for one in self.case.elements if one.dtypes is None or self.dtype in one.dtypes)
+        """Elements that exist in this dtype, for a relation with the legs derived from them."""
+        return self._related[0]
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """For a case with a relation, its elements and their legs."""
+        return self._related[1]
+
+    @cached_property
+    def _related(self) -> tuple[tuple[Element, ...], tuple[Group, ...]]:
+        own = tuple(one for one in self.case.elements if one.dtypes is None or self.dtype in one.dtypes)
+        if self.case.relation is None:
+            return own, ()
+        relation = RELATIONS[self.case.relation]
+        elements: list[Element] = []
+        groups: list[Group] = []
+        fmt = FORMATS[self.dtype]
+        for one in own:
+            first = Leg(*(Fraction(float_of(bits_of(text, fmt), fmt)) for text in _numbers(one)))
+            legs = relation.legs(self.case.form, first)
+            if not all(exact_in(leg, fmt) for leg in legs.values()):
+                continue
+            derived = [replace(one, f"{one.id}.{name}", leg) for name, leg in legs.items()]
+            places = tuple(range(len(elements), len(elements) + 1 + len(derived)))
+            groups.append(Group(one.id, places, relation.states(first, legs)))
+            elements += [one, *derived]
+        return tuple(elements), tuple(groups)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -88,31 +140,83 @@ class Inputs:
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """Bit patterns of prediction, label and the options that the case sets."""
-        fmt = FORMATS[self.dtype]
-        return {
-            name: Tensor(
-                self.dtype,
-                np.array([bits_of(getattr(one, name), fmt) for one in self.elements], dtype=fmt.storage),
-            )
-            for name in ("prediction", "label", *self.case.options)
-        }
+        """Bit patterns of prediction, label and the options that the case sets; integers as they are."""
+        return {name: self._tensor(name) for name in ("prediction", "label", *self.case.options)}
+
+    def _tensor(self, name: str) -> Tensor:
+        dtype = self.case.dtypes_of.get(name, self.dtype)
+        numbers = [getattr(one, name) for one in self.elements]
+        if dtype not in FORMATS:
+            return Tensor(dtype, np.array([int(number) for number in numbers]).astype(dtype))
+        fmt = FORMATS[dtype]
+        return Tensor(dtype, np.array([bits_of(number, fmt) for number in numbers], dtype=fmt.storage))
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """Numbers for the whole call, as float64."""
+        return {name: float(rational(number)) for name, number in self.case.parameters.items()}
 
     @cached_property
     def values(self) -> dict[str, Any]:
-        """The same as float64; absent options are ones."""
+        """The elements as float64; absent options are ones."""
         ones = np.ones(len(self.elements))
         return {"weight": ones, "pos_weight": ones} | {name: decode(t) for name, t in self.tensors.items()}
+
+    @cached_property
+    def combinations(self) -> tuple[Any, dict[str, Any]]:
+        """Which elements of the four tensors meet anywhere, one row each, and the row at each position by presentation.
+
+        The first rows are the elements themselves.  A presentation in which all tensors have one shape meets no others
+        and is left out: its rows are those of `Presentation.elements_of`.
+        """
+        count = len(self.elements)
+        rows = {(index,) * len(ARGUMENTS): index for index in range(count)}
+        places: dict[str, Any] = {}
+        for one in self.case.presentations:
+            met = [one.met(name, count) for name in ARGUMENTS] if one.others else []
+            if not met or any(index is None for index in met):
+                continue
+            columns = zip(*(index.ravel().tolist() for index in met if index is not None), strict=True)
+            places[one.name] = np.array([rows.setdefault(key, len(rows)) for key in columns], dtype=np.int64)
+        return np.array(list(rows), dtype=np.int64).reshape(-1, len(ARGUMENTS)), places
+
+    @cached_property
+    def arguments(self) -> tuple[Any, ...]:
+        """Prediction, label, weight and pos_weight of every combination: what expected values are computed for."""
+        rows, _ = self.combinations
+        return tuple(self.values[name][rows[:, axis]] for axis, name in enumerate(ARGUMENTS))
+
+    def rows_of(self, presentation: Presentation) -> Any | None:
+        """The combination at each position of the prediction, in order; None where the tensors do not fit together."""
+        _, places = self.combinations
+        if presentation.others:
+            return places.get(presentation.name)
+        return presentation.elements_of("prediction", len(self.elements)).ravel()
+
+
+#: The tensors of which a loss is made.
+ARGUMENTS = ("prediction", "label", "weight", "pos_weight")
+
+
+def _numbers(element: Element) -> tuple[str, str, str]:
+    return element.prediction, element.label, element.weight or "1"
+
+
+def replace(element: Element, name: str, leg: Leg) -> Element:
+    """`element` with the inputs of a leg."""
+    weight = None if element.weight is None else literal(leg.weight)
+    return Element(name, literal(leg.prediction), literal(leg.label), weight, element.pos_weight, expect=element.expect)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One case on one implementation in one dtype."""
+    """One case on one implementation in one dtype, in those of its presentations that can be had there."""
 
     located: Located
     implementation: Implementation
     inputs: Inputs
     quantities: tuple[str, ...]
+    presentations: tuple[Presentation, ...] = ()
 
     @property
     def case(self) -> Case:
@@ -121,16 +225,35 @@ class Request:
 
     @property
     def dtype(self) -> str:
-        """dtype of all input tensors."""
+        """dtype of the prediction, and of all input tensors that the case gives no other."""
         return self.inputs.dtype
 
     @property
-    def numeric(self) -> tuple[str, ...]:
-        """The quantities that the worker must compute for this request's checks."""
+    def relation(self) -> Relation | None:
+        """What must hold between the results, for a case about that."""
+        return RELATIONS[self.case.relation] if self.case.relation else None
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """What the worker must observe for this request's checks: numeric quantities, and variants of the call."""
+        if self.relation is not None:
+            return (self.relation.quantity, *self.relation.variants)
         wanted = [one for one in self.quantities if one in NUMERIC]
         if "value" not in wanted and any(one not in NUMERIC for one in self.quantities):
             wanted.insert(0, "value")
-        return tuple(wanted)
+        return (*wanted, *(("unreduced",) if REDUCTION in self.quantities else ()))
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The numeric quantities among them."""
+        return tuple(one for one in self.calls if one in NUMERIC)
+
+    @property
+    def element_names(self) -> tuple[str, ...]:
+        """What findings are about: the presentations, the elements of a relation, or the elements."""
+        if self.presentations:
+            return tuple(one.name for one in self.presentations)
+        return tuple(one.name for one in self.inputs.groups) or self.inputs.names
 
     def check_id(self, quantity: str) -> str:
         """case::implementation::dtype::quantity."""
@@ -212,15 +335,12 @@ def _requests(
     located: Located, one: Implementation, inputs: dict[str, Inputs], filters: Filters, not_offered: dict[str, int]
 ) -> Iterator[Request]:
     case = located.case
-    if case.probe is not None:
-        if contracts.probed(one.contract, case.probe) is None:
-            return
-        asked: tuple[str, ...] = (PROBE,)
-    else:
-        asked = (*case.quantities, *BEHAVIOUR)
-    wanted = tuple(quantity for quantity in asked if matches(filters.quantity, quantity))
+    if case.probe is not None and contracts.probed(one.contract, case.probe) is None:
+        return
+    wanted = tuple(quantity for quantity in _asked(case, one) if matches(filters.quantity, quantity))
     offered = tuple(q for q in wanted if q not in NUMERIC or q in one.quantities)
-    reason = _refusal(case, one)
+    presentations = tuple(p for p in case.presentations if p.layout in one.layouts and (p.few or not one.few_shapes))
+    reason = _refusal(case, one) or ("layout" if case.present and not presentations else None)
     for dtype, values in inputs.items():
         if not values.elements or not wanted:
             continue
@@ -231,12 +351,36 @@ def _requests(
         if len(offered) < len(wanted):
             not_offered["quantity"] = not_offered.get("quantity", 0) + len(wanted) - len(offered)
         if offered:
-            yield Request(located, one, values, offered)
+            yield Request(located, one, values, offered, presentations)
+
+
+def _asked(case: Case, one: Implementation) -> tuple[str, ...]:
+    """The quantities that a case asks of an implementation."""
+    if case.probe is not None:
+        return (PROBE,)
+    if case.relation is not None:
+        return (RELATION,)
+    reduction = (REDUCTION,) if case.reduction != "none" and "none" in one.reductions else ()
+    return (*case.numeric, *BEHAVIOUR, *reduction, *((AGREEMENT,) if one.mode != BASE_MODE else ()))
 
 
 def _refusal(case: Case, one: Implementation) -> str | None:
+    """Why an implementation has no call for a case."""
     if any(option not in one.options for option in case.options):
         return "option"
+    if any(name not in one.parameters for name in case.parameters):
+        return "parameter"
     if case.reduction not in one.reductions:
         return "reduction"
+    if case.modes and not matches(case.modes, one.mode):
+        return "mode"
+    if one.labels == "hard" and any(element.label not in _HARD for element in case.elements):
+        return "label"
+    relation = RELATIONS[case.relation] if case.relation else None
+    if relation is not None and (
+        relation.quantity not in one.quantities
+        or ("counterpart" in relation.variants and not one.counterpart)
+        or any(name in PRODUCERS and name not in one.producers for name in relation.variants)
+    ):
+        return "relation"
     return None

@@ -325,26 +325,26 @@ class _Service:
         return Opened(_anonymous_values(answer["versions"]), _anonymous_values(answer["environment"]))
 
     def observe(self, request: Request) -> dict[str, Observed]:
-        """All numeric quantities of a request."""
+        """All calls of a request."""
         name = request.implementation.id
         before = self.failures.setdefault(name, [])
         if len(before) >= PATIENCE:
             message = f"not tried: {name} brought its process down {PATIENCE} times, last: {before[-1].message}"
             given_up = Observation(before[-1].kind, message=message)
-            return dict.fromkeys(request.numeric, (given_up,))
+            return dict.fromkeys(request.calls, (given_up,))
         try:
-            return self.ask(request, request.numeric)
+            return self.ask(request, request.calls)
         except Ended as end:
             first = end.observation
             self.replace(request)
             if self.pool._stopping:
                 return {}
         observed: dict[str, Observed] = {}
-        for quantity in request.numeric:
+        for call in request.calls:
             try:
-                observed |= self.ask(request, (quantity,))
+                observed |= self.ask(request, (call,))
             except Ended as end:
-                observed[quantity] = (end.observation,)
+                observed[call] = (end.observation,)
                 before.append(end.observation)
                 self.replace(request)
                 if self.pool._stopping:
@@ -353,20 +353,22 @@ class _Service:
             before.append(first)  # it did not happen again; it counts all the same, and the footer names it
         return observed
 
-    def ask(self, request: Request, quantities: Sequence[str]) -> dict[str, Observed]:
+    def ask(self, request: Request, calls: Sequence[str]) -> dict[str, Observed]:
         assert self.worker is not None
         tensors = request.inputs.tensors
         header = {
             "op": "evaluate",
             "implementation": request.implementation.key,
             "reduction": request.case.reduction,
-            "options": list(request.case.options),
-            "quantities": list(quantities),
+            "tensors": list(tensors),
+            "parameters": request.inputs.parameters,
+            "presentations": [one.wire(tensors) for one in request.presentations],
+            "calls": list(calls),
         }
         answer = self.worker.request(header, list(tensors.values()), self.pool.timeout)
         observed = {
-            quantity: tuple(from_wire(item, answer.arrays) for item in items)
-            for quantity, items in answer.header["observations"].items()
+            call: tuple(from_wire(item, answer.arrays) for item in items)
+            for call, items in answer.header["observations"].items()
         }
         if any(protocol.STATE in one.changed for found in observed.values() for one in found):
             self.replace(request)  # the next implementation must not inherit it

@@ -61,7 +61,10 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
 
 
 class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
-    """The exact inputs of a case in one dtype (bit patterns), and the ideal of each quantity, rounded to float64."""
+    """The exact inputs of a case in one dtype (bit patterns), and the ideal of each quantity, rounded to float64.
+
+    `dtypes` names the tensors that have a dtype of their own; integers stand as they are, in hexadecimal.
+    """
 
     case: str
     family: str
@@ -72,6 +75,7 @@ class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
     elements: tuple[str, ...]
     inputs: dict[str, tuple[str, ...]]
     ideal: dict[str, tuple[str, ...]]
+    dtypes: dict[str, str] = {}
 
 
 class FindingLine(Struct, frozen=True, omit_defaults=True):

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from conformance import __version__, contracts, deviations, pinned
+from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
 from conformance.errors import Exit, InputError
-from conformance.formats import FORMATS
-from conformance.judge import Judge, Judged
+from conformance.formats import FORMATS, Tensor
+from conformance.judge import Judge
 from conformance.observation import Observed, anonymous
-from conformance.plan import Filters, Implementation, Plan, Request, make_plan
+from conformance.plan import Filters, Implementation, Plan, make_plan
 from conformance.pool import Backend, Opened, Pool
 from conformance.record import (
     SCHEMA,
@@ -43,6 +44,7 @@ from conformance.record import (
     write_lines,
 )
 from conformance.tolerances import tolerances
+from conformance.verdicts import Judged
 
 #: Where the last run's record and the workers' log are kept, in the current folder.
 STATE = Path(".bce-conformance")
@@ -144,7 +146,7 @@ def execute(
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
     outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
-    lines = _record(plan, judge, opened, checks, matches, outcomes, options, started)
+    lines = _record(plan, opened, checks, matches, outcomes, options, started)
     if not interrupted:
         lines = _with_footer(lines, plan, opened, pool, clock, options)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
@@ -187,7 +189,6 @@ def machine() -> dict[str, Any]:
 
 def _record(
     plan: Plan,
-    judge: Judge,
     opened: dict[str, Opened],
     checks: Sequence[Judged],
     matches: dict[str, list[Match]],
@@ -223,11 +224,11 @@ def _record(
             atol=one.atol,
             no_tolerance=one.no_tolerance,
         )
-        for key, one in tolerances(judge, checks).items()
+        for key, one in tolerances(checks).items()
     )
     return RunRecord(
         header,
-        tuple(_inputs_lines(plan, judge)),
+        tuple(_inputs_lines(plan, checks)),
         tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks),
         tuple(_cause_lines(matches)),
         tolerance_lines,
@@ -244,32 +245,32 @@ def _implementation_line(one: Implementation) -> ImplementationLine:
     return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
 
 
-def _inputs_lines(plan: Plan, judge: Judge) -> Iterator[InputsLine]:
-    requests: dict[tuple[str, str], list[Request]] = {}
-    for request in plan.requests:
-        requests.setdefault((request.case.id, request.dtype), []).append(request)
-    for (case_id, dtype), members in requests.items():
-        located = members[0].located
-        inputs = members[0].inputs
-        width = FORMATS[dtype].width // 4
-        quantities = dict.fromkeys(quantity for request in members for quantity in request.numeric)
+def _inputs_lines(plan: Plan, checks: Sequence[Judged]) -> Iterator[InputsLine]:
+    requests = {(request.case.id, request.dtype): request for request in plan.requests}
+    ideals: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
+    for check in checks:
+        request = check.request
+        known = ideals.setdefault((request.case.id, request.dtype), {})
+        if check.quantity in NUMERIC and check.quantity not in known and not request.presentations:
+            known[check.quantity] = tuple(value.hex() for value in check.ideal)
+    for (case_id, dtype), request in requests.items():
+        tensors = request.inputs.tensors.items()
         yield InputsLine(
             case_id,
-            located.family,
-            located.case.flags,
-            located.case.form,
-            located.case.reduction,
+            request.located.family,
+            request.case.flags,
+            request.case.form,
+            request.case.reduction,
             dtype,
-            tuple(one.id for one in inputs.elements),
-            {
-                name: tuple([f"{bits:0{width}x}" for bits in tensor.bits.tolist()])
-                for name, tensor in inputs.tensors.items()
-            },
-            {
-                quantity: tuple([float(hi).hex() for hi in judge.reference(members[0], quantity).hi])
-                for quantity in quantities
-            },
+            request.inputs.names,
+            {name: tuple([f"{bits:0{_digits(tensor)}x}" for bits in tensor.bits.tolist()]) for name, tensor in tensors},
+            ideals.get((case_id, dtype), {}),
+            {name: tensor.dtype for name, tensor in tensors if tensor.dtype != dtype},
         )
+
+
+def _digits(tensor: Tensor) -> int:
+    return FORMATS[tensor.dtype].width // 4 if tensor.dtype in FORMATS else 1
 
 
 def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> CheckLine:

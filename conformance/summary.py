@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from conformance.cases import NUMERIC
+from conformance.adapters import NUMERIC
 from conformance.formats import FORMATS
 from conformance.literals import text_of
 from conformance.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
@@ -82,7 +82,8 @@ def _largest(old: float | None, values: Sequence[float | None]) -> float | None:
 def _answers(check: CheckLine, record: RunRecord) -> set[str]:
     """rejects or accepts, over the elements whose label lies outside [0, 1]."""
     inputs = record.inputs_by_case[check.case, check.dtype]
-    outside = [not 0.0 <= float(text_of(int(bits, 16), FORMATS[check.dtype])) <= 1.0 for bits in inputs.inputs["label"]]
+    dtype = inputs.dtypes.get("label", inputs.dtype)
+    outside = [not 0.0 <= float(_decimal(bits, dtype)) <= 1.0 for bits in inputs.inputs["label"]]
     verdicts = check.verdicts or (check.verdict,) * len(check.elements)
     if len(verdicts) != len(outside):
         return {"rejects" if verdicts[0] == "rejects" else "accepts"} if any(outside) else set()
@@ -177,13 +178,18 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
 
 def _inputs_text(line: InputsLine, position: int | None) -> dict[str, tuple[str, str]]:
     """(decimal, hexadecimal) of each input at an element, or of all elements."""
-    fmt = FORMATS[line.dtype]
-    if position is not None:
-        return {name: (text_of(int(bits[position], 16), fmt), bits[position]) for name, bits in line.inputs.items()}
-    return {
-        name: (f"[{', '.join(text_of(int(one, 16), fmt) for one in bits)}]", " ".join(bits))
-        for name, bits in line.inputs.items()
-    }
+    found = {}
+    for name, bits in line.inputs.items():
+        dtype = line.dtypes.get(name, line.dtype)
+        if position is not None:
+            found[name] = (_decimal(bits[position], dtype), bits[position])
+        else:
+            found[name] = (f"[{', '.join(_decimal(one, dtype) for one in bits)}]", " ".join(bits))
+    return found
+
+
+def _decimal(bits: str, dtype: str) -> str:
+    return text_of(int(bits, 16), FORMATS[dtype]) if dtype in FORMATS else str(int(bits, 16))
 
 
 def _example(
@@ -236,7 +242,7 @@ def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
     _, _, quantity, region, signature = one.cause.split("/")
     kind = ("bug", "by-design", "unsupported", "").index(one.kind)
     loudness = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}.get(signature, 2)
-    where = ("ordinary", "saturated", "outside", "any", "infinite", "nan").index(region)
+    where = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan").index(region)
     return kind, _quantity_rank(quantity), loudness, where, one.cause
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases import NUMERIC
+from conformance.adapters import NUMERIC
 from conformance.formats import FORMATS, Tensor, decode
-from conformance.judge import Judge, Judged
+from conformance.verdicts import Judged
 
 
 @dataclass
@@ -67,16 +67,16 @@ def _larger(old: float | None, new: Any) -> float | None:
 Key = tuple[str, str, str, str]
 
 
-def tolerances(judge: Judge, checks: Sequence[Judged]) -> dict[Key, Tolerance]:
+def tolerances(checks: Sequence[Judged]) -> dict[Key, Tolerance]:
     """By (implementation, dtype, family, quantity), in the order of the checks."""
     found: dict[Key, Tolerance] = {}
     for check in checks:
-        if check.quantity not in NUMERIC:
-            continue
         request = check.request
+        if check.quantity not in NUMERIC or request.presentations:  # of many places a presentation tells the worst
+            continue
         key = (request.implementation.id, request.dtype, request.located.family, check.quantity)
         returned = np.array([bool(bits) for bits in check.bits], dtype=bool)
-        ideal = judge.reference(request, check.quantity).hi
+        ideal = np.array(check.ideal)
         found.setdefault(key, Tolerance()).add(
             values_of(check), ideal, returned, np.array(check.scaled), max(check.budget)
         )

@@ -7,12 +7,13 @@ a log.  Standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
 import types
 import warnings
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 if __name__ == "__main__":  # make `conformance` and `reference` importable without touching anything else on sys.path
     import importlib.machinery
@@ -35,10 +36,16 @@ import numpy as np
 from conformance import adapters as adapter_package
 from conformance import protocol
 from conformance.adapters import Adapter, Implementation, Runtime
-from conformance.formats import FORMATS, Tensor, encode
+from conformance.formats import FORMATS, Tensor, decode, encode
 
 #: Values of the paired control: inside the domain of both forms, with a label that every entry point takes.
 CONTROL = {"prediction": 0.5, "label": 1.0}
+
+#: Elements above which a call is not repeated to see whether it gives the same result again.
+LARGEST_REPEATED = 1 << 20
+
+#: Results up to this size travel as they are.
+LARGEST_WHOLE = 256
 
 
 def load(source: str) -> List[Adapter]:
@@ -88,39 +95,43 @@ class Session:
         }
 
     def evaluate(self, request: Dict[str, Any], arrays: List[Tensor]) -> Tuple[Dict[str, Any], List[Tensor]]:
-        """Observe every quantity of one request: first the whole tensor, element by element where that raises."""
-        implementation = self.implementations[request["implementation"]]
+        """Observe every call of one request, in each of its presentations.
+
+        Where an unreduced one-dimensional call raises, it is repeated element by element.
+        """
         call = Call(
-            implementation, request["reduction"], arrays[0], arrays[1], dict(zip(request["options"], arrays[2:]))
+            self.implementations[request["implementation"]],
+            request["reduction"],
+            dict(zip(request["tensors"], arrays)),
+            request["parameters"],
         )
+        presented = [call.presented(one["layout"], one["shapes"]) for one in request["presentations"]]
         results: List[Tensor] = []
         observations: Dict[str, Any] = {}
-        for quantity in request["quantities"]:
-            whole = self.observe(call, quantity, results)
-            if whole["kind"] == "raised" and call.separable:
-                observations[quantity] = [
-                    self.observe(call.element(index), quantity, results) for index in range(call.size)
-                ]
-            else:
-                observations[quantity] = [whole]
+        for name in request["calls"]:
+            observe = functools.partial(self.observe, name=name, results=results)
+            if presented:
+                observations[name] = [observe(one) for one in presented]
+                continue
+            whole = observe(call)
+            raised_whole = whole["kind"] == "raised" and call.separable
+            parts = [call.element(index) for index in range(call.size)] if raised_whole else []
+            observations[name] = [observe(part) for part in parts] if parts else [whole]
         return {"observations": observations}, results
 
-    def observe(self, call: Call, quantity: str, results: List[Tensor]) -> Dict[str, Any]:
+    def observe(self, call: Call, name: str, results: List[Tensor]) -> Dict[str, Any]:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
-        observation = self.attempt(call, quantity, results)
+        if name in VARIANTS:
+            try:
+                call, name = VARIANTS[name](self, call), "value"
+            except Exception as error:  # the framework's own sigmoid may raise
+                return dict(raised(error), control=False)
+        observation = self.attempt(call, name, results)
         if observation["kind"] == "raised":
-            values = tuple(tensor.bits.tobytes() for tensor in call.options.values())
-            key = (
-                call.implementation.key,
-                call.reduction,
-                quantity,
-                call.dtypes,
-                call.shape,
-                tuple(call.options),
-                values,
-            )
+            values = tuple(tensor.bits.tobytes() for tensor in call.options.values() if tensor.bits.size < 4096)
+            key = (call.implementation.key, call.reduction, name, call.kinds, values, tuple(call.parameters.items()))
             if key not in self.controls:
-                self.controls[key] = self.attempt(call.control(), quantity, [])["kind"] == "returned"
+                self.controls[key] = self.attempt(call.control(), name, [])["kind"] == "returned"
             observation["control"] = self.controls[key]
         return observation
 
@@ -137,51 +148,101 @@ class Session:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                natives = [self.runtime.tensor(tensor) for tensor in padded.inputs]
-                arguments = dict(zip(("prediction", "label", *call.options), natives))
-                if len(call.implementation.reductions) > 1:
-                    arguments["reduction"] = call.reduction
-                returned = self.runtime.evaluate(call.implementation, quantity, arguments)
-                result = cut(self.result(returned), padded.size, call.size)
+                natives = self.natives(padded)
+                result = self.result(self.call(padded, quantity, natives))
                 changed = [
                     name
-                    for name, tensor, native in zip(["prediction", "label", *call.options], padded.inputs, natives)
-                    if not same_bits(self.runtime.bits(native), tensor)
+                    for name, tensor in padded.tensors.items()
+                    if not same_bits(self.runtime.bits(natives[name]), tensor)
                 ]
                 if flushes_to_zero() != self.flushing:
                     changed.append(protocol.STATE)
+                differs = "" if quantity != "value" or changed else self.repeated(padded, natives, result)
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
             return raised(error)
-        results.append(result)
-        return {
+        observation = {
             "kind": "returned",
-            "array": len(results) - 1,
+            "array": len(results),
             "changed": changed,
+            "differs": differs,
             "warnings": sorted({"%s: %s" % (one.category.__name__, one.message) for one in caught}),
         }
+        result = cut(result, padded.size, call.size)
+        if call.period:
+            result, observation["shape"], observation["positions"], observation["counts"] = condensed(
+                result, call.period
+            )
+        results.append(result)
+        return observation
+
+    def natives(self, call: Call) -> Dict[str, Any]:
+        """The tensors of a call as the framework's own."""
+        made = {
+            name: self.runtime.arrange(tensor, call.layout)
+            if call.layout != "contiguous"
+            else self.runtime.tensor(tensor)
+            for name, tensor in call.tensors.items()
+        }
+        if call.logits is not None:
+            made["prediction"] = self.runtime.produce(call.producer, self.runtime.tensor(call.logits))
+        return made
+
+    def call(self, call: Call, quantity: str, natives: Dict[str, Any]) -> Any:
+        """Evaluate a quantity on native tensors."""
+        arguments = dict(natives, **call.parameters)
+        if len(call.implementation.reductions) > 1:
+            arguments["reduction"] = call.reduction
+        return self.runtime.evaluate(call.implementation, quantity, arguments)
+
+    def repeated(self, call: Call, natives: Dict[str, Any], result: Tensor) -> str:
+        """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors."""
+        if call.size > LARGEST_REPEATED:
+            return ""
+        if not same_bits(self.result(self.call(call, "value", natives)), result):
+            return "the same call again"
+        if not same_bits(self.result(self.call(call, "value", self.natives(call))), result):
+            return "a copy of the tensors"
+        return ""
 
 
 class Call:
-    """Inputs of one call, and the calls derived from it."""
+    """Inputs of one call, and the calls derived from it.
+
+    `tensors` holds prediction, label and options, in the order in which they travel; `period` is the number of elements
+    that a presentation repeats, 0 for a call that is no presentation; `producer` makes the prediction of its logits.
+    """
 
     def __init__(
         self,
         implementation: Implementation,
         reduction: str,
-        prediction: Tensor,
-        label: Tensor,
-        options: Dict[str, Tensor],
+        tensors: Dict[str, Tensor],
+        parameters: Dict[str, float],
+        layout: str = "contiguous",
+        period: int = 0,
     ) -> None:
         self.implementation = implementation
         self.reduction = reduction
-        self.prediction = prediction
-        self.label = label
-        self.options = options
+        self.tensors = tensors
+        self.parameters = parameters
+        self.layout = layout
+        self.period = period
+        self.producer = ""
+        self.logits: Optional[Tensor] = None
+
+    def with_tensors(self, tensors: Dict[str, Tensor]) -> Call:
+        """The same call on other tensors."""
+        return Call(self.implementation, self.reduction, tensors, self.parameters, self.layout, self.period)
 
     @property
-    def inputs(self) -> List[Tensor]:
-        """Prediction, label and option tensors, in the order in which they travel."""
-        return [self.prediction, self.label, *self.options.values()]
+    def prediction(self) -> Tensor:
+        """The prediction."""
+        return self.tensors["prediction"]
+
+    @property
+    def options(self) -> Dict[str, Tensor]:
+        """Tensors other than prediction and label."""
+        return {name: tensor for name, tensor in self.tensors.items() if name not in ("prediction", "label")}
 
     @property
     def shape(self) -> Tuple[int, ...]:
@@ -194,14 +255,23 @@ class Call:
         return int(self.prediction.bits.size)
 
     @property
-    def dtypes(self) -> Tuple[str, ...]:
-        """dtype names of all inputs."""
-        return tuple(tensor.dtype for tensor in self.inputs)
+    def kinds(self) -> Tuple[Any, ...]:
+        """Name, dtype and shape of all inputs."""
+        return tuple((name, tensor.dtype, tensor.shape) for name, tensor in self.tensors.items())
 
     @property
     def separable(self) -> bool:
         """Whether each element has a call of its own: an unreduced, one-dimensional request."""
-        return self.reduction == "none" and len(self.shape) == 1
+        return self.reduction == "none" and len(self.shape) == 1 and not self.period
+
+    def presented(self, layout: str, shapes: List[List[int]]) -> Call:
+        """The elements repeated in order until tensors of these shapes are full, in a memory layout."""
+        tensors = {}
+        for (name, tensor), shape in zip(self.tensors.items(), shapes):
+            bits = tensor.bits[:1] if layout == "broadcast" else tensor.bits
+            empty = 0 in shape
+            tensors[name] = Tensor(tensor.dtype, np.zeros(shape, bits.dtype) if empty else np.resize(bits, shape))
+        return Call(self.implementation, self.reduction, tensors, self.parameters, layout, self.size)
 
     def element(self, index: int) -> Call:
         """The call of element `index` alone, as a tensor of shape (1,)."""
@@ -209,14 +279,15 @@ class Call:
         def pick(tensor: Tensor) -> Tensor:
             return Tensor(tensor.dtype, tensor.bits[index : index + 1] if tensor.shape == self.shape else tensor.bits)
 
-        options = {name: pick(tensor) for name, tensor in self.options.items()}
-        return Call(self.implementation, self.reduction, pick(self.prediction), pick(self.label), options)
+        return self.with_tensors({name: pick(tensor) for name, tensor in self.tensors.items()})
 
     def control(self) -> Call:
-        """The paired control: same shapes, dtypes and options, values inside the domain."""
-        prediction = filled(self.prediction, self.shape, CONTROL["prediction"])
-        label = filled(self.label, self.label.shape, CONTROL["label"])
-        return Call(self.implementation, self.reduction, prediction, label, self.options)
+        """The paired control: same dtypes and options, values inside the domain, shapes that fit together."""
+        controls = {
+            name: filled(tensor, self.shape, CONTROL[name]) if name in CONTROL else reshaped(tensor, self.shape)
+            for name, tensor in self.tensors.items()
+        }
+        return self.with_tensors(controls)
 
     def padded(self, sizes: Sequence[int]) -> Call:
         """This one-dimensional call with control elements appended up to the next of `sizes`, if there is one.
@@ -227,15 +298,103 @@ class Call:
         if extra == 0:
             return self
 
-        def pad(tensor: Tensor, value: float) -> Tensor:
+        def pad(name: str, tensor: Tensor) -> Tensor:
             if tensor.shape != self.shape:
                 return tensor
-            return Tensor(tensor.dtype, np.concatenate([tensor.bits, filled(tensor, (extra,), value).bits]))
+            more = filled(tensor, (extra,), CONTROL.get(name, 1.0))
+            return Tensor(tensor.dtype, np.concatenate([tensor.bits, more.bits]))
 
-        prediction = pad(self.prediction, CONTROL["prediction"])
-        label = pad(self.label, CONTROL["label"])
-        options = {name: pad(tensor, 1.0) for name, tensor in self.options.items()}
-        return Call(self.implementation, self.reduction, prediction, label, options)
+        return self.with_tensors({name: pad(name, tensor) for name, tensor in self.tensors.items()})
+
+
+def unreduced(session: Session, call: Call) -> Call:
+    """The same call without its reduction."""
+    return Call(call.implementation, "none", call.tensors, call.parameters, call.layout, call.period)
+
+
+def without_options(session: Session, call: Call) -> Call:
+    """The same call with prediction and label only."""
+    return call.with_tensors({name: call.tensors[name] for name in ("prediction", "label")})
+
+
+def in_reversed_order(session: Session, call: Call) -> Call:
+    """The same elements, the last one first."""
+    return call.with_tensors({name: Tensor(one.dtype, one.bits[::-1].copy()) for name, one in call.tensors.items()})
+
+
+def counterpart(session: Session, call: Call) -> Call:
+    """The implementation's counterpart on the probabilities of the logits, rounded to their dtype."""
+    one = call.implementation
+    other = session.implementations["%s/%s/%s" % (one.counterpart, one.mode, one.device)]
+    with np.errstate(over="ignore"):
+        probabilities = encode(1.0 / (1.0 + np.exp(-decode(call.prediction))), call.prediction.dtype)
+    made = call.with_tensors(dict(call.tensors, prediction=probabilities))
+    made.implementation = other
+    return made
+
+
+def produced(producer: str, copied: bool) -> Callable[[Session, Call], Call]:
+    """Variants with the probabilities that the framework makes of logits: as it hands them out, or a copy of them."""
+
+    def variant(session: Session, call: Call) -> Call:
+        p = decode(call.prediction)
+        with np.errstate(all="ignore"):
+            logits = encode(np.log(p) - np.log1p(-p), call.prediction.dtype)
+        made = session.runtime.bits(session.runtime.produce(producer, session.runtime.tensor(logits)))
+        tensors = dict(call.tensors, prediction=made)
+        if len(made.shape) > 1:  # one column for each of the two classes
+            label = decode(call.tensors["label"])
+            tensors["label"] = encode(np.stack([1.0 - label, label], axis=-1), call.tensors["label"].dtype)
+        result = call.with_tensors(tensors)
+        if not copied:
+            result.producer, result.logits = producer, logits
+        return result
+
+    return variant
+
+
+#: Other calls on the same inputs, by the name under which a request asks for them.
+VARIANTS = {
+    "unreduced": unreduced,
+    "absent": without_options,
+    "reversed": in_reversed_order,
+    "counterpart": counterpart,
+    "sigmoid": produced("sigmoid", False),
+    "sigmoid-copy": produced("sigmoid", True),
+    "softmax": produced("softmax", False),
+    "softmax-copy": produced("softmax", True),
+}
+
+
+def condensed(result: Tensor, period: int) -> Tuple[Tensor, List[int], List[int], List[int]]:
+    """A result whose elements repeat: distinct bit patterns by element, the shape, where each stands first, how often.
+
+    Nothing that a verdict depends on is lost: every pattern that came back for an element is there.
+    """
+    flat = result.bits.ravel()
+    shape = list(result.shape)
+    if flat.size <= LARGEST_WHOLE:
+        return Tensor(result.dtype, flat), shape, list(range(flat.size)), [1] * flat.size
+    patterns: List[Any] = []
+    positions: List[int] = []
+    counts: List[int] = []
+    for element in range(min(period, flat.size)):
+        column = flat[element::period]
+        if (column == column[0]).all():
+            found, first, times = column[:1], np.zeros(1, dtype=np.int64), np.array([column.size])
+        else:
+            found, first, times = np.unique(column, return_index=True, return_counts=True)
+        patterns.append(found)
+        positions += (first * period + element).tolist()
+        counts += times.tolist()
+    return Tensor(result.dtype, np.concatenate(patterns)), shape, positions, counts
+
+
+def reshaped(tensor: Tensor, shape: Tuple[int, ...]) -> Tensor:
+    """The tensor's values repeated to another shape."""
+    if tensor.shape == shape or not tensor.bits.size:
+        return tensor
+    return Tensor(tensor.dtype, np.resize(tensor.bits, shape))
 
 
 def filled(like: Tensor, shape: Tuple[int, ...], value: float) -> Tensor:

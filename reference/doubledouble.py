@@ -96,6 +96,12 @@ def normalise(high: Array, low: Array | None = None) -> Scaled:
     return Scaled(mantissa, scaled_low, exponent)
 
 
+def renormalise(x: Scaled) -> Scaled:
+    """Return x with ``high`` scaled again, for a sum, which may have cancelled to any size."""
+    scaled = normalise(x.high, x.low)
+    return scaled._replace(exponent=scaled.exponent + x.exponent)
+
+
 def negative(x: Scaled) -> Scaled:
     """Return -x."""
     return Scaled(-x.high, None if x.low is None else -x.low, x.exponent)

@@ -48,6 +48,29 @@ def exact_mean(values: Reference, axis: Axis = None) -> Reference:
     return _reduce(values, axis, mean=True)
 
 
+def reduction_bound(n: int, u_acc: float, sum_abs: ArrayLike) -> Array:
+    """Return (ceil(log2(n)) + 8) * u_acc * sum_abs: how far a good sum of n addends may be from the exact one.
+
+    ceil(log2(n)) is the depth of pairwise summation, each level of which rounds once (Higham, Accuracy and Stability of
+    Numerical Algorithms, 2nd ed., section 4.2); 8 leaves room for blocks that are summed naively, and for a division.
+
+    Args:
+        n: number of addends.
+        u_acc: unit roundoff of the accumulator's format.
+        sum_abs: the sum of their absolute values; an infinite or NaN one gives an infinite or NaN bound.
+
+    Raises:
+        ValueError: for a negative n, or a u_acc outside (0, 1).
+    """
+    if n < 0:
+        raise ValueError(f"'n' must not be negative (got {n!r})")
+    if not 0.0 < u_acc < 1.0:
+        raise ValueError(f"'u_acc' must be a unit roundoff between 0 and 1 (got {u_acc!r})")
+    depth = max(int(n) - 1, 0).bit_length()
+    with np.errstate(over="ignore"):
+        return np.asarray((depth + 8) * u_acc * np.asarray(sum_abs, dtype=np.float64))
+
+
 def _reduce(values: Reference, axis: Axis, mean: bool) -> Reference:
     lines = [_lines(np.asarray(part, dtype=np.float64), axis) for part in values]
     shape, count = lines[0].shape[:-1], lines[0].shape[-1]

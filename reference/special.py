@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from reference import labels
+
 if TYPE_CHECKING:
     from reference.doubledouble import Array, Mask
 
@@ -27,19 +29,23 @@ FORMS = (PROBABILITIES, LOGITS)
 LOSS = "loss"
 GRADIENT_PREDICTION = "gradient_prediction"
 GRADIENT_LABEL = "gradient_label"
+GRADIENT_WEIGHT = "gradient_weight"
+GRADIENT_POS_WEIGHT = "gradient_pos_weight"
 SECOND_DERIVATIVE = "second_derivative"
-QUANTITIES = (LOSS, GRADIENT_PREDICTION, GRADIENT_LABEL, SECOND_DERIVATIVE)
 
 
 class Operands(NamedTuple):
-    """Inputs of one evaluation: float64 arrays that broadcast against each other, and the two scalar options."""
+    """Inputs of one evaluation: float64 arrays that broadcast against each other, and numbers that hold for all."""
 
     prediction: Array
     label: Array
     weight: Array | None
     pos_weight: Array | None
-    log_clamp: float | None
-    epsilon: float | None
+    log_clamp: float | None = None
+    epsilon: float | None = None
+    label_smoothing: float | None = None
+    gamma: int | None = None
+    alpha: float | None = None
 
 
 def irregular(form: str, operands: Operands) -> Mask | None:
@@ -93,13 +99,8 @@ def limits(form: str, quantity: str, operands: Operands) -> Array:
     """Return the result where it is infinite or NaN by the rules, and an arbitrary finite number elsewhere."""
     factors = _logit_factors if form == LOGITS else _probability_factors
     positive_factor, negative_factor = factors(quantity, operands)
-    one = np.ones_like(operands.prediction)
-    positive = one if operands.pos_weight is None else _class_of(operands.pos_weight)
-    negative = one
-    if quantity != GRADIENT_LABEL:
-        positive = positive * _class_of(operands.label)
-        negative = _class_of(1.0 - operands.label)
-    if operands.weight is not None:
+    positive, negative = _coefficients(quantity, operands)
+    if operands.weight is not None and quantity != GRADIENT_WEIGHT:
         weight = _class_of(operands.weight)
         positive_factor, negative_factor = weight * positive_factor, weight * negative_factor
     result: Array = _annihilating(positive, positive_factor) + _annihilating(negative, negative_factor)
@@ -109,12 +110,36 @@ def limits(form: str, quantity: str, operands: Operands) -> Array:
     return result
 
 
+def _coefficients(quantity: str, operands: Operands) -> tuple[Array, Array]:
+    """Return the classes of the coefficients of both factors."""
+    one = np.ones_like(operands.prediction)
+    pos_weight = one if operands.pos_weight is None else _class_of(operands.pos_weight)
+    if quantity == GRADIENT_LABEL:
+        slope = 1.0 if operands.label_smoothing is None else np.sign(1.0 - operands.label_smoothing)
+        return slope * pos_weight, slope * one
+    label, complement = _label_classes(operands)
+    if quantity == GRADIENT_POS_WEIGHT:
+        return label, 0.0 * one
+    return pos_weight * label, complement
+
+
+def _label_classes(operands: Operands) -> tuple[Array, Array]:
+    """Return the classes of label and 1 - label, smoothed; smoothing leaves infinite labels infinite."""
+    plain = _class_of(operands.label), _class_of(1.0 - operands.label)
+    if operands.label_smoothing is None:
+        return plain
+    finite = np.isfinite(operands.label)
+    smoothed = operands._replace(label=_finite_or(operands.label, 0.5))
+    signs = np.sign(labels.label(smoothed).high), np.sign(labels.less_label(np.ones(1), smoothed).high)
+    return np.where(finite, signs[0], plain[0]), np.where(finite, signs[1], plain[1])
+
+
 def _logit_factors(quantity: str, operands: Operands) -> tuple[Array, Array]:
-    """Return the classes of the factors that label and 1 - label are multiplied by (of pos_weight and 1 for dL/dy)."""
+    """Return the classes of the factors of the two coefficients."""
     z = operands.prediction
     below = np.where(z == np.inf, 0.0, np.where(z == -np.inf, np.inf, 1.0))  # softplus(-z)
     above = np.where(z == -np.inf, 0.0, np.where(z == np.inf, np.inf, 1.0))  # softplus(z)
-    if quantity == LOSS:
+    if quantity in (LOSS, GRADIENT_WEIGHT, GRADIENT_POS_WEIGHT):
         return below, above
     if quantity == GRADIENT_LABEL:
         return below, -above
@@ -130,9 +155,9 @@ def _probability_factors(quantity: str, operands: Operands) -> tuple[Array, Arra
     epsilon = operands.epsilon or 0.0
     log_p, log_q = np.log(p + epsilon), (np.log1p(-p) if epsilon == 0.0 else np.log((1.0 - p) + epsilon))
     clamp = -np.inf if operands.log_clamp is None else operands.log_clamp
-    if quantity in (LOSS, GRADIENT_LABEL):
+    if quantity not in (GRADIENT_PREDICTION, SECOND_DERIVATIVE):
         log_p, log_q = _class_of(np.maximum(log_p, clamp)), _class_of(np.maximum(log_q, clamp))
-        return -log_p, (-log_q if quantity == LOSS else log_q)
+        return -log_p, (log_q if quantity == GRADIENT_LABEL else -log_q)
     # 1/p and 1/(1 - p), 0 where the clamp holds: one of them is infinite only where a probability is exactly 0
     of_p, of_q = _class_of(1.0 / _positive(p + epsilon)), _class_of(1.0 / _positive((1.0 - p) + epsilon))
     of_p, of_q = np.where(log_p < clamp, 0.0, of_p), np.where(log_q < clamp, 0.0, of_q)

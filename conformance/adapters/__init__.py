@@ -44,6 +44,10 @@ Arguments = Dict[str, Any]
 LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
 
 
+#: What a framework can make probabilities of logits with.
+PRODUCERS = ("sigmoid", "softmax")
+
+
 class Implementation:
     """One public entry point in one execution mode on one device, as its adapter declares it.
 
@@ -150,7 +154,7 @@ class Runtime:
     #: Memory layouts, of LAYOUTS, in which `arrange` can present a tensor.
     layouts: Tuple[str, ...] = ("contiguous",)
 
-    #: What `produce` can make probabilities with.
+    #: What `produce` can make probabilities with, of PRODUCERS.
     producers: Tuple[str, ...] = ()
 
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
@@ -230,6 +234,7 @@ class Adapter:
                     "counterpart": one.counterpart,
                     "layouts": list(chosen.layouts),
                     "producers": list(chosen.producers),
+                    "few_shapes": bool(chosen.sizes),
                 }
                 for one in self.implementations
             ],

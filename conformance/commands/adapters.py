@@ -12,9 +12,9 @@ import click
 from conformance import deviations
 from conformance import run as runs
 from conformance.errors import Exit, InputError
-from conformance.judge import Judged
 from conformance.options import options_from, suite_from, suite_options
 from conformance.plan import PROBE, Filters
+from conformance.verdicts import Judged
 
 #: What an adapter must get right before its numbers mean anything.
 OWED = {"result-shape", "raised", "unsupported", "crashed", "timed-out", "changed", "field"}

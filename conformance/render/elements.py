@@ -10,11 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.formats import FORMATS
-from conformance.judge import Judged
 from conformance.literals import text_of
-from conformance.plan import PROBE
 from conformance.render.text import error_text
 from conformance.run import Run
+from conformance.verdicts import Judged
 
 
 def check_table(run: Run, contract: bool = True) -> Table:
@@ -40,7 +39,6 @@ def _rows(run: Run, check: Judged) -> Iterator[tuple[str, ...]]:
         about = "; ".join(check.details)
         yield name, check.request.dtype, check.quantity, "", "", "", "", "", f"{check.verdict} {about}".strip()
         return
-    ideal = run.judge.reference(check.request, "value" if check.quantity == PROBE else check.quantity).hi
     fmt = FORMATS.get(check.result_dtype)
     for index, element in enumerate(check.elements):
         bits = check.bits[index]
@@ -52,8 +50,8 @@ def _rows(run: Run, check: Judged) -> Iterator[tuple[str, ...]]:
             check.quantity,
             element,
             text_of(int(bits, 16), fmt) if bits and fmt else "",
-            f"{ideal[index]:.9g}",
-            "" if contract is None or contract == ideal[index] else f"{contract:.9g}",
+            f"{check.ideal[index]:.9g}",
+            "" if contract is None or contract == check.ideal[index] else f"{contract:.9g}",
             error_text(None if check.scaled[index] != check.scaled[index] else check.scaled[index]),
             f"{check.verdicts[index]} {said}".strip(),
         )

@@ -1,0 +1,125 @@
+"""Judging execution modes: does a mode do what the entry point does when it is called plainly?
+
+Both are held against the ideal as well; here they are held against each other: exactly in what they reject, in dtype,
+shape and class (a number, NaN, an infinity), and within both budgets in value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.formats import ulp
+from conformance.measure import BUDGET
+from conformance.observation import Observation, Observed
+from conformance.plan import AGREEMENT, Request
+from conformance.points import Points, points
+from conformance.verdicts import SEVERITY, Finding, Judged, cause, detail_of
+from reference import Reference
+
+Outcome = dict[str, Observed]
+Difference = tuple[str, str]
+
+
+def judge(
+    request: Request,
+    outcome: Outcome,
+    base: tuple[Request, Outcome],
+    ideal: dict[tuple[str, str, str], Reference],
+    regions: tuple[str, ...],
+) -> Judged:
+    """The check `agreement` of a mode's request with the plain one, `base`; each element tells its first difference."""
+    names = request.element_names
+    differences: dict[int, Difference] = {}
+    for call in request.numeric:
+        if call in outcome and call in base[1] and not _identical(outcome[call], base[1][call]):
+            mode, plain = points(request, call, call, outcome[call]), points(base[0], call, call, base[1][call])
+            for index, found in _differences(call, mode, plain, ideal[request.case.id, request.dtype, call]):
+                differences.setdefault(index, found)
+    findings = [
+        Finding(
+            names[index] if len(names) > index else "all",
+            "deviates",
+            what,
+            cause(request, AGREEMENT, regions[index if index < len(regions) else 0], what),
+            detail,
+        )
+        for index, (what, detail) in sorted(differences.items())
+    ]
+    verdicts = tuple("deviates" if index in differences else "conforms" for index in range(len(names)))
+    return Judged(
+        request,
+        AGREEMENT,
+        max(verdicts, key=SEVERITY.__getitem__),
+        names,
+        verdicts,
+        findings=tuple(findings),
+        details=tuple(dict.fromkeys(one.detail for one in findings)),
+    )
+
+
+def _identical(left: Observed, right: Observed) -> bool:
+    """Whether both returned the same tensors, bit for bit: the common case."""
+    if len(left) != len(right) or any(one.tensor is None for one in (*left, *right)):
+        return False
+    return all(
+        a.shape == b.shape
+        and a.tensor is not None
+        and b.tensor is not None
+        and a.tensor.dtype == b.tensor.dtype
+        and a.positions == b.positions
+        and a.tensor.bits.tobytes() == b.tensor.bits.tobytes()
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> Iterator[tuple[int, Difference]]:
+    """(index of the element, class and words) of what differs between two modes in one call."""
+    count = len(mode.request.element_names)
+    for index in range(count):
+        one = mode.observation(min(index, len(mode.observations) - 1))
+        other = plain.observation(min(index, len(plain.observations) - 1))
+        found = _how(one, other, len(mode.observations) == len(plain.observations))
+        if found:
+            yield index, (found[0], f"{call}: {found[1]}")
+    if mode.request.presentations or mode.count != plain.count:
+        return  # their values are held against the ideal, position by position
+    spread = mode.spread(ideal, mode.request.case.reduction, mode.request.case.divisor)
+    what = _values(mode, plain, spread)
+    for point in np.flatnonzero(what != "").tolist():
+        owner = int(mode.owner[point])
+        yield owner, (str(what[point]), f"{call}: {mode.got[point]!r}, plainly {plain.got[point]!r}")
+
+
+def _how(one: Observation, other: Observation, same_split: bool) -> Difference | None:
+    """What differs between two observations apart from values."""
+    if one.kind in ("crashed", "timed-out") or other.kind in ("crashed", "timed-out"):
+        return None  # a finding of its own
+    if one.kind != other.kind:
+        what = "accepted" if one.kind == "returned" else "raised"
+        return what, f"{_word(one)}, plainly {_word(other)}"
+    if one.tensor is None or other.tensor is None:
+        return None
+    if one.tensor.dtype != other.tensor.dtype:
+        return "result-dtype", f"returned {one.tensor.dtype}, plainly {other.tensor.dtype}"
+    if same_split and one.shape != other.shape:
+        return "result-shape", f"returned shape {one.shape}, plainly {other.shape}"
+    return None
+
+
+def _word(seen: Observation) -> str:
+    return "accepts" if seen.kind == "returned" else f"raises {detail_of(seen)[:120]}"
+
+
+def _values(mode: Points, plain: Points, ideal: Reference) -> Any:
+    """For each point "" or the class of how two results differ, as strings."""
+    a, b = mode.got, plain.got
+    coarser = mode.fmt if mode.fmt.precision <= plain.fmt.precision else plain.fmt
+    with np.errstate(all="ignore"):
+        far = np.abs(a - b) > 2 * BUDGET * ulp(ideal.scale, coarser)
+    what = np.where(np.isfinite(a) & np.isfinite(b), np.where(far, "inaccurate", ""), "infinite").astype("U12")
+    what[np.isnan(a) != np.isnan(b)] = "nan"
+    what[(a == b) | (np.isnan(a) & np.isnan(b)) | ~(mode.present & plain.present)] = ""
+    return what
