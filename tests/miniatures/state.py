@@ -68,19 +68,14 @@ class ReusesItsBuffer(Probabilities):
 
 @wrong(rare=True)
 class GradientOfThePrevious(Logits):
-    """The gradient is that of what the previous value was computed from, where that was not the same call."""
+    """The gradient is that of the previous gradient's logits, where those were as many."""
 
     def __init__(self) -> None:
         self.before: Any = None
 
-    def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
-        self.before = np.zeros_like(x) if self.before is None else self.now
-        self.now = x
-        return super().value(x, y, w, q)
-
     def gradient_prediction(self, x: Any, y: Any, w: Any, q: Any) -> Any:
-        stale = self.before is not None and np.shape(self.before) == np.shape(x)
-        return super().gradient_prediction(self.before if stale else x, y, w, q)
+        stale, self.before = self.before, x
+        return super().gradient_prediction(x if np.shape(stale) != np.shape(x) else stale, y, w, q)
 
 
 @wrong(rare=True)
