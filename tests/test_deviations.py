@@ -15,7 +15,7 @@ from conformance.deviations import Deviation, Matcher, Record, outcome_of, unmat
 from conformance.errors import Exit, InputError
 from conformance.judge import Judged
 from conformance.observation import Observation
-from tests.miniatures import CRASHED, case, implementation, judged, plan, raised, request, returned
+from tests.builders import CRASHED, case, implementation, judged, plan, raised, request, returned
 
 CAUSE = "stub/loss/value/saturated/inaccurate"
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.formats import FORMATS, Format, Tensor, decode, encode, infinity_bits, nan_bits, round_to_bits, ulp
-from tests.miniatures import deterministic
+from tests.builders import deterministic
 
 NATIVE = {
     "float64": np.float64,

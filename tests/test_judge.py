@@ -25,7 +25,7 @@ from conformance.judge import EXPECTED, VERDICTS, Judged, regions
 from conformance.literals import bits_of
 from conformance.observation import Observation
 from conformance.plan import BEHAVIOUR, Inputs
-from tests.miniatures import (
+from tests.builders import (
     CRASHED,
     SOURCE,
     TIMED_OUT,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conformance import literals
 from conformance.formats import FORMATS, Format, Tensor, decode, infinity_bits, nan_bits
 from conformance.literals import LiteralError, bits_of, ordinal, rational
-from tests.miniatures import deterministic
+from tests.builders import deterministic
 
 every_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=list(FORMATS))
 FLOAT32 = FORMATS["float32"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conformance.formats import FORMATS, Format
 from conformance.measure import BUDGET, CLASSES, Limits, Measured, concatenate, measure
 from reference import Reference
-from tests.miniatures import deterministic
+from tests.builders import deterministic
 
 every_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=list(FORMATS))
 narrow_format = pytest.mark.parametrize(

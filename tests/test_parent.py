@@ -40,7 +40,7 @@ JUDGE = """
 import numpy
 from conformance.judge import Judge
 from conformance.escalate import exact
-from tests.miniatures import case, judged, request, returned
+from tests.builders import case, judged, request, returned
 assert judged(request(case(("0.5", "1"))), returned([numpy.log(2)])).verdict == "conforms"
 """
 

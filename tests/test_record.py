@@ -18,7 +18,7 @@ from conformance.errors import Exit, HarnessError, InputError
 from conformance.plan import BEHAVIOUR
 from conformance.pool import Backend, Opened
 from conformance.record import SCHEMA, RunRecord
-from tests.miniatures import CRASHED, case, implementation, plan, raised, request, returned
+from tests.builders import CRASHED, case, implementation, plan, raised, request, returned
 
 ROOT = Path(__file__).parent.parent
 

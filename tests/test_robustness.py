@@ -24,7 +24,7 @@ from conformance.observation import Observed
 from conformance.plan import Plan, make_plan
 from conformance.pool import PATIENCE, Backend, Opened, Pool
 from conformance.worker import flushes_to_zero
-from tests.miniatures import case, suite
+from tests.builders import case, suite
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from conformance.judge import Judge
 from conformance.observation import Observed
 from conformance.plan import make_plan
 from conformance.pool import Opened, Pool
-from tests.miniatures import case, suite
+from tests.builders import case, suite
 
 ROOT = Path(__file__).parent.parent
 

@@ -6,11 +6,20 @@ They are what people write by hand; none documents a contract, so they are judge
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import ALL_DTYPES, NUMERIC, Adapter, Arguments, Implementation, Runtime, Setting
+from conformance.adapters import (
+    ALL_DTYPES,
+    LAYOUTS,
+    NUMERIC,
+    Adapter,
+    Arguments,
+    Implementation,
+    Runtime,
+    Setting,
+)
 from conformance.formats import FORMATS, Tensor
 
 
@@ -32,6 +41,8 @@ class NumPyRuntime(Runtime):
 
     packages = ("numpy",)
     settings = ({}, *dispatched())
+    layouts = LAYOUTS
+    producers = ("sigmoid", "softmax")
 
     def dtypes(self) -> Tuple[str, ...]:
         return ALL_DTYPES if _bfloat16() is not None else ALL_DTYPES[:3]
@@ -65,6 +76,62 @@ class NumPyRuntime(Runtime):
             return implementation.loss(arguments)
         rest = dict(arguments)
         return implementation.derivatives[quantity](rest.pop("prediction"), rest.pop("label"), **rest)
+
+    def arrange(self, tensor: Tensor, layout: str) -> Any:
+        """See `Runtime.arrange`.  Raises ValueError where a broadcast is asked of elements that differ."""
+        return _LAYOUT[layout](self.tensor(tensor))
+
+    def produce(self, producer: str, logits: Any) -> Any:
+        """NumPy has neither function: the textbook sigmoid, and the softmax of (0, z) with its maximum subtracted."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            if producer == "sigmoid":
+                one = _one(logits)
+                return one / (one + np.exp(-logits))
+            pairs = np.stack([np.zeros_like(logits), logits], axis=-1)
+            powers = np.exp(pairs - pairs.max(axis=-1, keepdims=True))
+            return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _strided(array: Any) -> Any:
+    """Every other element along the last axis; the bits between them are all ones, a NaN of every format."""
+    if array.ndim == 0:
+        return array
+    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), dtype=array.dtype)
+    wide.view(np.uint8)[...] = 0xFF
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+def _offset(array: Any) -> Any:
+    memory = np.empty(array.size + 1, dtype=array.dtype)
+    memory.view(np.uint8)[...] = 0xFF
+    memory[1:] = array.ravel()
+    return memory[1:].reshape(array.shape)
+
+
+def _read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def _broadcast(array: Any) -> Any:
+    if array.size == 0:
+        return array
+    first = array.ravel()[0]
+    if array.tobytes() != first.tobytes() * array.size:
+        raise ValueError("one element cannot stand for elements that differ")
+    return np.broadcast_to(first, array.shape)
+
+
+_LAYOUT: Dict[str, Callable[[Any], Any]] = {
+    "contiguous": lambda array: array,
+    "strided": _strided,
+    "reversed": lambda array: np.flip(np.flip(array).copy()),
+    "transposed": lambda array: np.ascontiguousarray(array.T).reshape(array.T.shape).T,
+    "offset": _offset,
+    "read-only": _read_only,
+    "broadcast": _broadcast,
+}
 
 
 def _bfloat16() -> Any:
