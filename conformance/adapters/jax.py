@@ -177,7 +177,7 @@ def _forward_gradient(function: Callable[[Any], Any], variable: Any) -> Any:
     _, tangent = _along(function, variable, jax.numpy.ones_like(variable))
     if tangent.shape == variable.shape:
         return tangent
-    directions = jax.numpy.eye(variable.size, dtype=variable.dtype).reshape((variable.size,) + variable.shape)
+    directions = jax.numpy.eye(variable.size, dtype=variable.dtype).reshape((variable.size, *variable.shape))
     derivatives = jax.vmap(lambda direction: _along(function, variable, direction)[1].sum())(directions)
     return derivatives.reshape(variable.shape)
 
