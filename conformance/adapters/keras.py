@@ -31,8 +31,13 @@ DEVICE = os.environ.get("BCE_DEVICE", "cpu")
 
 
 def _keras() -> Any:
-    """The framework, imported on first use: a process that only reads declarations must not load it."""
-    return importlib.import_module("keras")
+    """The framework, imported on first use: a process that only reads declarations must not load it.
+
+    An import statement, because torch.compile cannot trace a call of importlib.
+    """
+    import keras
+
+    return keras
 
 
 def _settings() -> Any:
@@ -107,6 +112,50 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
 
     keras_backend = "torch"
     packages = ("keras", "torch", "numpy")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compiled: Dict[str, Implementation] = {}
+
+    def open(self) -> None:
+        super().open()
+        # Every dtype, rank and set of arguments is a graph of its own; past the default limit of 8 the rest would be
+        # run eagerly, which only a log tells.
+        config = importlib.import_module("torch._dynamo.config")
+        for name in ("recompile_limit", "accumulated_recompile_limit"):
+            if hasattr(config, name):
+                setattr(config, name, 1 << 16)
+
+    def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
+        # "torch.compile with aot_autograd does not currently support double backward": torch/_functorch/aot_autograd.py
+        found = super().quantities(implementation)
+        return tuple(name for name in found if name != "second-derivative" or implementation.mode != "compile")
+
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+        if implementation.mode == "compile":
+            if implementation.key not in self._compiled:
+                self._compiled[implementation.key] = _with_graph_breaks(implementation)
+            implementation = self._compiled[implementation.key]
+        return super().evaluate(implementation, quantity, arguments)
+
+
+def _with_graph_breaks(implementation: Implementation) -> Implementation:
+    """`implementation` with its call under torch.compile as Keras itself uses it, to be run eagerly.
+
+    As one graph it would not compile: Keras 3.15.1 asks torch.backends.mps.is_available() in binary_crossentropy,
+    which breaks the graph.  Prediction and label always require gradients, so that one graph serves all quantities.
+    """
+    compiled = importlib.import_module("torch").compile(implementation.call, dynamic=True)
+
+    def leaf(tensor: Any) -> Any:
+        if tensor.requires_grad or not tensor.is_floating_point():
+            return tensor
+        return tensor.detach().requires_grad_(True)
+
+    def call(prediction: Any, label: Any, **rest: Any) -> Any:
+        return compiled(leaf(prediction), leaf(label), **rest)
+
+    return Implementation(implementation.entry, implementation.form, call, reductions=implementation.reductions)
 
 
 class KerasJaxRuntime(OnKeras, JaxRuntime):
@@ -187,8 +236,9 @@ def _object_loss(name: str, from_logits: bool, chosen: str = "") -> Call:
     """The class `name` of keras.losses, on inputs with an appended axis; `weight` is its `sample_weight`.
 
     The object takes the mean over the last axis before it reduces: without that axis "sum" would be a mean.
-    "mean" leaves `reduction` out, because it is the documented default, which is thus tested; `chosen` is a reduction
-    of Keras that is no argument of a call.
+    "mean" leaves `reduction` out, because it is the documented default, which is thus tested; of a batch of several
+    axes it is the same without another one, and so the tensors that a layer handed out are what the object gets.
+    `chosen` is a reduction of Keras that is no argument of a call.
     """
 
     def call(prediction: Any, label: Any, reduction: str = "mean", weight: Any = None, **numbers: float) -> Any:
@@ -196,7 +246,8 @@ def _object_loss(name: str, from_logits: bool, chosen: str = "") -> Call:
         if chosen or reduction != "mean":
             options["reduction"] = chosen or reduction
         loss = getattr(_keras().losses, name)(from_logits=from_logits, **options)
-        prediction, label = _elementwise(prediction, label)
+        if reduction != "mean" or weight is not None or len(prediction.shape) < 2:
+            prediction, label = _elementwise(prediction, label)
         return loss(label, prediction, sample_weight=weight)
 
     return call
