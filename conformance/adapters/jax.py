@@ -1,6 +1,6 @@
 """JAX: the losses of Optax, the Bernoulli distribution of jax.scipy and two formulas that are written by hand.
 
-Every entry is run op by op ("eager"), compiled ("jit"), one example at a time ("vmap") and with forward-mode
+Every entry is run op by op ("eager"), compiled ("jit"), one example at a time ("vmap", compiled) and with forward-mode
 derivatives ("jvp").  The adapter "jax-x32" runs JAX as it is without a switch, with 64-bit types off.
 
 Read: the docstrings of Optax 0.2.8 (optax/losses/_classification.py) and JAX 0.10.2 (jax/scipy/stats/bernoulli.py,
@@ -48,8 +48,13 @@ class JaxRuntime(Runtime):
     x64 = True
 
     def __init__(self) -> None:
-        self._compiled: Dict[Any, Any] = {}
-        self._modes: Dict[str, Evaluate] = {"eager": _reverse, "jit": self._jitted, "vmap": _batched, "jvp": _forward}
+        self._modes: Dict[str, Evaluate] = {
+            "eager": _reverse,
+            "jit": _compiled(_reverse),
+            # Op by op vmap gives the bits of eager mode, at the same price; compiled it is a program of its own.
+            "vmap": _compiled(_batched),
+            "jvp": _forward,
+        }
 
     def open(self) -> None:
         # Set, not defaulted: an implementation's id says on which device it ran.
@@ -102,19 +107,6 @@ class JaxRuntime(Runtime):
             return jax.nn.softmax(_two_classes(logits), axis=-1)
         raise ValueError("producer %r is not one of %s" % (producer, ", ".join(self.producers)))
 
-    def _jitted(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
-        """`_reverse` under jax.jit: the loss and its derivative are one compiled program.
-
-        Numbers and names are constants of the program, as where somebody writes them into the loss that is compiled.
-        """
-        arrays, constants = _split(arguments)
-        key = (implementation.key, quantity, tuple(sorted(arrays)), tuple(sorted(constants.items())))
-        if key not in self._compiled:
-            self._compiled[key] = _jax().jit(
-                lambda traced: _reverse(implementation, quantity, dict(constants, **traced))
-            )
-        return self._compiled[key](arrays)
-
 
 class Jax32Runtime(JaxRuntime):
     """JAX as it is without a switch: no 64-bit types; a float64 or int64 input becomes one of 32 bits."""
@@ -158,6 +150,23 @@ def _batched(implementation: Implementation, quantity: str, arguments: Arguments
         return _reverse(implementation, quantity, dict(constants, **example))
 
     return _jax().vmap(of_one, in_axes=(axes,))(arrays)
+
+
+def _compiled(evaluate: Evaluate) -> Evaluate:
+    """`evaluate` under jax.jit: the loss and its derivative are one program.
+
+    Numbers and names are constants of the program, as where somebody writes them into the loss that is compiled.
+    """
+    programs: Dict[Any, Any] = {}
+
+    def run(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+        arrays, constants = _split(arguments)
+        key = (implementation.key, quantity, tuple(sorted(arrays)), tuple(sorted(constants.items())))
+        if key not in programs:
+            programs[key] = _jax().jit(lambda traced: evaluate(implementation, quantity, dict(constants, **traced)))
+        return programs[key](arrays)
+
+    return run
 
 
 def _gradient(function: Callable[[Any], Any], variable: Any) -> Any:
