@@ -178,6 +178,9 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
     keras_backend = "openvino"
     packages: Any = ("keras", "openvino", "numpy")
 
+    #: A constant of the graph lies in memory as OpenVINO wants it.
+    layouts: Tuple[str, ...] = ("contiguous",)
+
     def open(self) -> None:
         importlib.import_module("openvino")  # Keras would only fail in its first operation
         super().open()
