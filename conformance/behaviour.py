@@ -24,7 +24,9 @@ def behaviour(
     verdicts, findings, details = [], [], []
     for index, observation in enumerate(observations):
         shapes = _shapes(request, index, len(observations) > 1)
-        if observation.kind == "returned":
+        if observation.kind == "returned" and expect[index] == "observe" and quantity in _OBSERVED:
+            verdict, what, detail = "recorded", "", ""
+        elif observation.kind == "returned":
             verdict, what, detail = _BEHAVIOUR[quantity](request, expect[index], observation, shapes[0])
             if verdict in EXPECTED and (index == 0 or request.presentations):
                 derived = _of_derivatives(request, quantity, outcome, index, shapes[1])
@@ -133,6 +135,9 @@ def _derivatives(request: Request, outcome: dict[str, Observed], index: int) -> 
 def _shape_by(request: Request, name: str, index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return request.presentations[index].shape_of(VARIABLE[name]) if request.presentations else shape
 
+
+#: Where a case only observes, these are as open as the value.
+_OBSERVED = ("acceptance", "result-dtype", "result-shape")
 
 _BEHAVIOUR: dict[str, Callable[[Request, str, Observation, tuple[int, ...]], BehaviourVerdict]] = {
     "acceptance": _acceptance,

@@ -45,7 +45,8 @@ Expected = Annotated[str, Meta(extra_json_schema={"pattern": EXPECTATION})]
 class Selector(Struct, frozen=True, forbid_unknown_fields=True):
     """Which elements deviate, and how: every one named here must.
 
-    `sometimes` names elements that deviate only under some instruction sets.
+    `implementation` is a glob; `modes` narrows it to execution modes that deviate alike.  `sometimes` names elements
+    that deviate only under some instruction sets.
     """
 
     implementation: str
@@ -54,6 +55,7 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
     quantities: tuple[str, ...]
     elements: dict[str, Expected]
     sometimes: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
 
     def selects(self, request: Request) -> bool:
         """Whether `request` is one that this selector is about."""
@@ -61,6 +63,7 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
             request.case.id == self.case
             and request.dtype == self.dtype
             and matches((self.implementation,), request.implementation.id)
+            and (not self.modes or request.implementation.mode in self.modes)
         )
 
 
@@ -187,6 +190,9 @@ def unmatched(record: Record, plan: Plan) -> Iterator[str]:
                 yield f"{one.id}: {selector.implementation} {selector.case} {selector.dtype} matches no request"
                 continue
             known = {name for r in found for name in r.element_names} | {"all"}
+            for mode in selector.modes:
+                if all(r.implementation.mode != mode for r in found):
+                    yield f"{one.id}: {selector.case} is not planned in mode {mode!r} in {selector.dtype}"
             for element in selector.elements:
                 if element not in known:
                     yield f"{one.id}: {selector.case} has no element {element!r} in {selector.dtype}"
@@ -210,6 +216,7 @@ class Match:
     what: str
     deviation: Deviation | None = None
     note: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,6 +258,7 @@ class Matcher:
                     finding.what,
                     entry.deviation if entry else None,
                     note,
+                    finding.detail,
                 )
             )
         matches.extend(

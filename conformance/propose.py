@@ -113,49 +113,60 @@ def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
 
 
 def _selectors(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Iterator[dict[str, Any]]:
-    """One selector for each implementation, case and dtype; quantities that expect the same share one.
+    """One selector for each entry, case and dtype; quantities that expect the same share one, and so do modes.
 
     An element deviates `sometimes` where one of the runs that had it in a check (`ran`) did not see it deviate.
     """
-    groups: dict[tuple[str, str, str, str], list[str]] = {}
     content: dict[str, tuple[dict[str, str], list[str]]] = {}
+    quantities: dict[tuple[str, str, str, str], list[str]] = {}
     for key in dict.fromkeys(key for one in seen for key in one):
-        elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
-        expected = {name: _merged([one[key][name] for one in seen if name in one.get(key, {})]) for name in elements}
-        sometimes = [
-            name
-            for name in elements
-            if any(
-                name in had.get(key, ()) and name not in one.get(key, {}) for one, had in zip(seen, ran, strict=True)
-            )
-        ]
-        implementation, case, dtype, quantity = key
-        signature = repr((expected, sometimes))
-        content[signature] = (expected, sometimes)
-        groups.setdefault((implementation, case, dtype, signature), []).append(quantity)
-    for (implementation, case, dtype, signature), quantities in groups.items():
+        found = _expectation(key, seen, ran)
+        signature = repr(found)
+        content[signature] = found
+        quantities.setdefault((*key[:3], signature), []).append(key[3])
+    modes: dict[tuple[Any, ...], list[str]] = {}
+    for (implementation, case, dtype, signature), names in quantities.items():
+        family, mode, device = implementation.rsplit("/", 2)
+        modes.setdefault((family, device, case, dtype, tuple(names), signature), []).append(mode)
+    for (family, device, case, dtype, names, signature), together in modes.items():
         expected, sometimes = content[signature]
-        selector: dict[str, Any] = {
-            "implementation": implementation,
-            "case": case,
-            "dtype": dtype,
-            "quantities": quantities,
-            "elements": expected,
-        }
+        alone = len(together) == 1
+        selector: dict[str, Any] = {"implementation": f"{family}/{together[0] if alone else '*'}/{device}"}
+        if not alone:
+            selector["modes"] = together
+        selector |= {"case": case, "dtype": dtype, "quantities": list(names), "elements": expected}
         if sometimes:
             selector["sometimes"] = sometimes
         yield selector
 
 
+def _expectation(
+    key: Key, seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]
+) -> tuple[dict[str, str], list[str]]:
+    """What is expected of each element of a check that deviated, and which of them do so only sometimes."""
+    elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
+    expected = {name: _merged([one[key][name] for one in seen if name in one.get(key, {})]) for name in elements}
+    pairs = list(zip(seen, ran, strict=True))
+    sometimes = [
+        name
+        for name in elements
+        if any(name in had.get(key, ()) and name not in one.get(key, {}) for one, had in pairs)
+    ]
+    return expected, sometimes
+
+
 def _place(selector: Any) -> tuple[str, ...]:
     """What selectors keep their order by."""
-    return str(selector["implementation"]), selector["case"], selector["dtype"]
+    return str(selector["implementation"]), *selector.get("modes", ()), selector["case"], selector["dtype"]
 
 
 def _keys(selector: Any) -> Iterator[Key]:
     """The checks that a selector of a file is about."""
-    for quantity in selector["quantities"]:
-        yield str(selector["implementation"]), selector["case"], selector["dtype"], quantity
+    glob = str(selector["implementation"])
+    names = [glob.replace("/*/", f"/{mode}/") for mode in selector["modes"]] if "modes" in selector else [glob]
+    for name in names:
+        for quantity in selector["quantities"]:
+            yield name, selector["case"], selector["dtype"], quantity
 
 
 def _edit(file: Path, cause: str, selectors: list[dict[str, Any]], planned: set[Key], today: str) -> Iterator[Edit]:
@@ -192,7 +203,7 @@ def _new(cause: str, today: str) -> CommentedMap:
 
 def _flow(selector: dict[str, Any]) -> CommentedMap:
     found = CommentedMap(selector)
-    for key in ("quantities", "sometimes"):
+    for key in ("modes", "quantities", "sometimes"):
         if key in found:
             found[key] = CommentedSeq(found[key])
             found[key].fa.set_flow_style()

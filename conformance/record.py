@@ -85,7 +85,8 @@ class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
 class FindingLine(Struct, frozen=True, omit_defaults=True):
     """An element that is not plainly as expected.
 
-    `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, if there is one.
+    `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, if there is one, and
+    `detail` what happened in words: the exception, the dtype or shape, where in a large tensor.
     """
 
     element: str
@@ -95,6 +96,7 @@ class FindingLine(Struct, frozen=True, omit_defaults=True):
     cause: str
     note: str = ""
     contract: str = ""
+    detail: str = ""
 
 
 class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field="type"):

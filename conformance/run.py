@@ -313,6 +313,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
                 one.cause,
                 one.note,
                 _contract_value(check, one.element),
+                one.detail[:200],
             )
             for one in matches
         ),

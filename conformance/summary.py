@@ -290,7 +290,7 @@ def _example(
         number(ideal[position]) if position < len(ideal) else "",
         number(finding.contract) if finding.contract and finding.contract not in ideal[position : position + 1] else "",
         error,
-        check.details[0] if check.details else "",
+        finding.detail or (check.details[0] if check.details else ""),
         finding.note,
     )
 

@@ -12,9 +12,10 @@ from hypothesis import settings
 from conformance.cases import Case, Element, Located, Suite
 from conformance.contracts import Contract, Source
 from conformance.formats import FORMATS, Tensor, encode
-from conformance.judge import Judge, Judged
+from conformance.judge import Judge
 from conformance.observation import Observation, Observed
 from conformance.plan import Implementation, Inputs, Plan, Request
+from conformance.verdicts import Judged
 
 #: Every run tries the same examples, however slow the machine is.
 deterministic = settings(derandomize=True, deadline=None, database=None, max_examples=200)

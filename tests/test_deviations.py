@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from conformance import deviations
 from conformance.deviations import Deviation, Matcher, Record, outcome_of, unmatched
 from conformance.errors import Exit, InputError
-from conformance.judge import Judged
 from conformance.observation import Observation
+from conformance.verdicts import Judged
 from tests.builders import CRASHED, case, implementation, judged, plan, raised, request, returned
 
 CAUSE = "stub/loss/value/saturated/inaccurate"

@@ -20,11 +20,12 @@ from conformance.contracts import (
     LogClamp,
     Reduction,
 )
+from conformance.domain import regions
 from conformance.formats import FORMATS, Tensor
-from conformance.judge import EXPECTED, VERDICTS, Judged, regions
 from conformance.literals import bits_of
 from conformance.observation import Observation
 from conformance.plan import BEHAVIOUR, Inputs
+from conformance.verdicts import EXPECTED, VERDICTS, Judged
 from tests.builders import (
     CRASHED,
     SOURCE,

@@ -19,10 +19,11 @@ import pytest
 
 from conformance import formats
 from conformance.errors import InputError
-from conformance.judge import EXPECTED, Judge, Judged
+from conformance.judge import Judge
 from conformance.observation import Observed
 from conformance.plan import Plan, make_plan
 from conformance.pool import PATIENCE, Backend, Opened, Pool
+from conformance.verdicts import EXPECTED, Judged
 from conformance.worker import flushes_to_zero
 from tests.builders import case, suite
 

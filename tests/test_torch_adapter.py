@@ -15,11 +15,12 @@ import pytest
 
 from conformance.adapters import NUMERIC, Implementation, load_builtin
 from conformance.adapters.torch import MODES, TorchRuntime
-from conformance.judge import Judge, Judged
+from conformance.judge import Judge
 from conformance.observation import Observed
 from conformance.plan import Filters, Plan, make_plan
 from conformance.pool import Backend, Pool
-from tests.miniatures import case, suite
+from conformance.verdicts import Judged
+from tests.builders import case, suite
 
 ROOT = Path(__file__).parent.parent
 
