@@ -8,14 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from examples.autoencoder.agreement import bound, distance
-from examples.autoencoder.on_numpy import sigmoid
-from examples.autoencoder.problem import LABELS, Problem, baseline, extra, floor
+from examples.autoencoder.agreement import AVERAGED_IN_FLOAT32, bound, distance
+from examples.autoencoder.problem import LABELS, Array, Problem, baseline, extra, floor, sigmoid
 from examples.autoencoder.training import Trajectory, reference_of
 from examples.autoencoder.worker import REFERENCE
 
 #: Colours that readers with a colour vision deficiency can tell apart (Okabe and Ito).
-COLOURS = {"hard": "#0072B2", "grey": "#D55E00", "doubled": "#CC79A7", "float64": "#0072B2", "float32": "#D55E00"}
+COLOURS = {"hard": "#0072B2", "grey": "#D55E00", "doubled": "#CC79A7"}
+
+#: Groups of trajectories -> their colour.
+GROUPS = {
+    "float32": "#D55E00",
+    "float64 by name, averaged in float32": "#009E73",
+    "float64": "#0072B2",
+}
 
 TITLES = {"hard": "labels 0 and 1", "grey": "grey labels", "doubled": "grey labels in [0, 2]"}
 
@@ -37,38 +43,51 @@ def draw(problem: Problem, trajectories: Sequence[Trajectory], file: Path) -> No
 
 def _losses(axis: Any, problem: Problem, exact: dict[str, Trajectory]) -> None:
     for kind in TITLES:
-        axis.plot(exact[kind].losses, color=COLOURS[kind], label=TITLES[kind])
+        _line(axis, exact[kind].losses, COLOURS[kind], TITLES[kind])
         if kind != "doubled":
             entropy = floor(LABELS[kind](problem.images))
             axis.axhline(entropy, color=COLOURS[kind], linestyle=":", label=f"their entropy, {entropy:.4f}")
     axis.set(title="The loss tends to the entropy of the labels", xlabel="step", ylabel="mean cross-entropy (nats)")
-    axis.set(xscale="symlog", xlim=(0, problem.steps), ylim=(-1, 0.8))
+    axis.set(xscale="log", xlim=(1, problem.steps), ylim=(-1, 0.8))
     axis.legend()
 
 
 def _errors(axis: Any, problem: Problem, exact: dict[str, Trajectory]) -> None:
     for kind in ("grey", "doubled"):
-        axis.plot(exact[kind].errors, color=COLOURS[kind], label=TITLES[kind])
+        _line(axis, exact[kind].errors, COLOURS[kind], TITLES[kind])
     axis.axhline(baseline(problem.images), color="black", linestyle=":", label="mean image")
     axis.set(title="Reconstruction of the grey images", xlabel="step", ylabel="mean squared error")
-    axis.set(xscale="symlog", yscale="log", xlim=(0, problem.steps))
+    axis.set(xscale="log", yscale="log", xlim=(1, problem.steps))
     axis.legend()
+
+
+def _line(axis: Any, values: Array, colour: str, label: str) -> None:
+    """Values by step from step 1 on, as a logarithmic axis has no 0."""
+    axis.plot(np.arange(1, len(values)), values[1:], color=colour, label=label)
 
 
 def _distances(axis: Any, problem: Problem, trajectories: Sequence[Trajectory]) -> None:
     expected = {t.run: t for t in trajectories}
-    for dtype in ("float64", "float32"):
-        label: str | None = f"losses returned in {dtype}"
-        for one in trajectories:
-            if one.run.backend != REFERENCE and one.run.labels == "grey" and one.dtype == dtype and not one.raised:
-                apart = distance(one.losses, expected[reference_of(one.run)].losses)
-                axis.plot(np.maximum(apart, 1e-17), color=COLOURS[dtype], linewidth=0.4, label=label)
-                label = None
+    members: dict[str, list[Array]] = {group: [] for group in GROUPS}
+    for one in trajectories:
+        if one.run.backend != REFERENCE and one.run.labels == "grey" and not one.raised:
+            members[_group(one)].append(distance(one.losses, expected[reference_of(one.run)].losses))
+    for group, colour in GROUPS.items():
+        if members[group]:  # the largest of each step: one line is legible where twelve are not
+            axis.plot(np.maximum(np.max(members[group], axis=0), 1e-17), color=colour, linewidth=0.6, label=group)
+    for dtype in ("float32", "float64"):
         allowed = bound(dtype, len(problem.images), problem.steps)
-        axis.plot(allowed, color=COLOURS[dtype], linestyle="--", label=f"bound for {dtype}")
-    axis.set(title="Every framework, both forms, against the reference", xlabel="step", ylabel="relative distance")
-    axis.set(yscale="log", xlim=(0, problem.steps), ylim=(1e-17, 1e-2))
-    axis.legend(ncols=2, loc="upper right")
+        axis.plot(allowed, color=GROUPS[dtype], linestyle="--", label=f"bound for {dtype}")
+    axis.set(title="The farthest framework from the reference", xlabel="step", ylabel="relative distance of the loss")
+    axis.set(yscale="log", xlim=(0, problem.steps), ylim=(1e-17, 1))
+    axis.legend(ncols=2, loc="upper left", fontsize="small")
+
+
+def _group(one: Trajectory) -> str:
+    """The key of GROUPS that a trajectory belongs to."""
+    if one.dtype == "float64" and one.run.backend in AVERAGED_IN_FLOAT32:
+        return "float64 by name, averaged in float32"
+    return one.dtype
 
 
 def _digits(axis: Any, problem: Problem, exact: dict[str, Trajectory]) -> None:

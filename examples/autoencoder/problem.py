@@ -80,6 +80,14 @@ def floor(labels: Array) -> float:
     return float(reference.exact_mean(reference.loss("probabilities", labels, labels)).hi)
 
 
+def sigmoid(logits: Array) -> Array:
+    """1 / (1 + exp(-z)) in float64, without overflow: the reconstruction, whatever a loss makes of the logits."""
+    z = logits.astype(np.float64)
+    t = np.exp(-np.abs(z))
+    result: Array = np.where(z >= 0, 1.0, t) / (1.0 + t)
+    return result
+
+
 def squared_error(reconstruction: Array, images: Array) -> float:
     """The mean squared error of a reconstruction."""
     return float(np.mean(np.square(reconstruction.astype(np.float64) - images)))

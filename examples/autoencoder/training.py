@@ -90,7 +90,7 @@ def reference_of(run: Run) -> Run:
 
 def train(problem: Problem, runs: Sequence[Run]) -> list[Trajectory]:
     """Train all `runs`, the backends one after another, each in a process of its own.  Raises BackendFailed."""
-    found = {}
+    found: dict[Run, Trajectory] = {}
     for backend in dict.fromkeys(run.backend for run in runs):
         mine = [run for run in dict.fromkeys(runs) if run.backend == backend]
         found.update(zip(mine, _in_process(backend, problem, mine), strict=True))
@@ -101,8 +101,9 @@ def _in_process(backend: str, problem: Problem, runs: list[Run]) -> list[Traject
     with tempfile.TemporaryDirectory(prefix="autoencoder-") as name:
         folder = Path(name)
         weights = {f"weight{index}": weight for index, weight in enumerate(problem.weights)}
-        np.savez(folder / "problem.npz", images=problem.images, rate=problem.rate, steps=problem.steps, **weights)
-        (folder / "runs.json").write_text(json.dumps([asdict(run) for run in runs]), encoding="utf-8")
+        np.savez(folder / "problem.npz", allow_pickle=False, images=problem.images, **weights)
+        wanted = {"rate": problem.rate, "steps": problem.steps, "runs": [asdict(run) for run in runs]}
+        (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "examples.autoencoder.worker", backend, str(folder)],
             cwd=ROOT,

@@ -1,6 +1,6 @@
 """What runs in the process of one backend: `python -m examples.autoencoder.worker BACKEND FOLDER`.
 
-FOLDER holds `runs.json` and `problem.npz`; `trajectories.npz` and `endings.json` are left there.
+FOLDER holds `wanted.json` and `problem.npz`; `trajectories.npz` and `endings.json` are left there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters import Implementation, load_builtin, runtime
-from examples.autoencoder.problem import Array, Problem, squared_error
+from examples.autoencoder.problem import Array, Problem, sigmoid, squared_error
 
 #: Takes the loss and the logits at the present weights, then moves the weights.
 Step = Callable[[], tuple[Any, Array]]
@@ -82,19 +82,17 @@ def start(run: Run, problem: Problem) -> Step:
 
 def train(run: Run, problem: Problem) -> tuple[dict[str, Array], dict[str, str]]:
     """Losses, errors and largest logits of every step and the last logits; how the run ended, if by an exception."""
-    from examples.autoencoder.on_numpy import sigmoid
-
     given = problem.with_labels(run.labels).astype(run.dtype)
-    truth = given.labels if run.labels == "hard" else given.images
+    truth = given.labels if run.labels == "hard" else given.images  # black and white images have no greys
     record: dict[str, list[float]] = {"losses": [], "errors": [], "largest": []}
-    logits = np.zeros((0, 0))
+    logits: Array = np.zeros((0, 0))
     ending = {"dtype": "", "raised": "", "message": ""}
     try:
         step = start(run, given)
         for _ in range(problem.steps + 1):
             value, logits = step()
             record["losses"].append(float(value))
-            record["errors"].append(squared_error(sigmoid(logits.astype(np.float64)), truth))
+            record["errors"].append(squared_error(sigmoid(logits), truth))
             record["largest"].append(float(np.abs(logits).max()))
             ending["dtype"] = str(np.asarray(value).dtype)
     except Exception as error:  # a loss that refuses its labels is a result
@@ -106,16 +104,17 @@ def main(backend: str, folder: Path) -> None:
     """Train every run that the folder asks for."""
     if backend != REFERENCE:
         runtime(backend).open()
+    wanted = json.loads((folder / "wanted.json").read_text(encoding="utf-8"))
     with np.load(folder / "problem.npz") as stored:
         weights = tuple(stored[f"weight{index}"] for index in range(4))
-        problem = Problem(stored["images"], stored["images"], weights, float(stored["rate"]), int(stored["steps"]))
+        problem = Problem(stored["images"], stored["images"], weights, wanted["rate"], wanted["steps"])
     arrays: dict[str, Array] = {}
     endings = []
-    for index, wanted in enumerate(json.loads((folder / "runs.json").read_text(encoding="utf-8"))):
-        trajectory, ending = train(Run(**wanted), problem)
+    for index, run in enumerate(wanted["runs"]):
+        trajectory, ending = train(Run(**run), problem)
         arrays.update({f"{index}/{name}": values for name, values in trajectory.items()})
         endings.append(ending)
-    np.savez(folder / "trajectories.npz", **arrays)
+    np.savez(folder / "trajectories.npz", allow_pickle=False, **arrays)
     (folder / "endings.json").write_text(json.dumps(endings), encoding="utf-8")
 
 
