@@ -16,7 +16,7 @@ UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 ELEMENTWISE = 16
 
 #: Factor of the probabilistic bound: Higham and Mary, "A new approach to probabilistic rounding error analysis", SIAM
-#: J. Sci. Comput. 41 (2019), theorem 2.4. An inner product of length n is within CONFIDENCE * sqrt(n) * u with a
+#: J. Sci. Comput. 41 (2019), https://doi.org/10.1137/18M1226312. An inner product of length n is within CONFIDENCE * sqrt(n) * u with a
 #: probability of at least 1 - 2 * exp(-CONFIDENCE**2 / 2) for each rounding; it is a model, and in practice cautious.
 CONFIDENCE = 4.0
 
