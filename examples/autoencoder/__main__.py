@@ -70,8 +70,8 @@ def _report(problem: Problem, trajectories: list[Trajectory]) -> bool:
     """Print both tables; whether every trajectory on grey labels is as it must be."""
     known = {one.run: one for one in trajectories}
     entropy, least = floor(problem.images), baseline(problem.images)
-    click.echo(f"{len(problem.images)} digits, {problem.steps} steps; entropy of the labels {entropy:.10f}, ")
-    click.echo(f"squared error of the mean image {least:.6f}\n")
+    click.echo(f"{len(problem.images)} digits, {problem.steps} steps")
+    click.echo(f"entropy of the labels H(y) {entropy:.10f}, squared error of the mean image {least:.6f}\n")
     click.echo(COLUMNS.format("grey labels", "loss", "dtype", "returns", "loss-H(y)", "distance", "bound", "error"))
     good = True
     for one in trajectories:

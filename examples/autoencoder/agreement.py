@@ -15,9 +15,10 @@ UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 #: Roundings of one element on the way through activations, loss and update: four functions at 4 ULP each.
 ELEMENTWISE = 16
 
-#: Factor of the probabilistic bound: Higham and Mary, "A new approach to probabilistic rounding error analysis", SIAM
-#: J. Sci. Comput. 41 (2019), https://doi.org/10.1137/18M1226312. An inner product of length n is within CONFIDENCE * sqrt(n) * u with a
-#: probability of at least 1 - 2 * exp(-CONFIDENCE**2 / 2) for each rounding; it is a model, and in practice cautious.
+#: Factor of the probabilistic bound of Higham and Mary, "A new approach to probabilistic rounding error analysis",
+#: SIAM J. Sci. Comput. 41 (2019), https://doi.org/10.1137/18M1226312: an inner product of length n is within
+#: CONFIDENCE * sqrt(n) * u, with a probability of at least 1 - 2 * exp(-CONFIDENCE**2 / 2) for each rounding.
+#: Roundings are modelled as independent there; in practice the bound is cautious.
 CONFIDENCE = 4.0
 
 #: How much of a relative change of all weights arrives in the loss, at any later step: 0.078 is the most that was seen
