@@ -40,6 +40,9 @@ RELATION = "relation"
 #: The quantity of a probe case: does the contract's field show?
 PROBE = "contract"
 
+#: Where every shape costs a compilation for every dtype, unreduced presentations are tried in these.
+FEW_DTYPES = ("float32", "float16")
+
 #: Labels for which every entry point is a binary cross-entropy.
 _HARD = frozenset({"0", "1"})
 
@@ -377,6 +380,8 @@ def _requests(
         if not values.elements or not wanted:
             continue
         missing = reason or ("dtype" if dtype not in one.dtypes else None)
+        if missing is None and one.few_shapes and case.present and case.reduction == "none" and dtype not in FEW_DTYPES:
+            missing = "shape"
         if missing:
             not_offered[missing] = not_offered.get(missing, 0) + len(wanted)
             continue

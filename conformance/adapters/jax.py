@@ -110,7 +110,7 @@ class JaxRuntime(Runtime):
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
-        return (1, 64)
+        return (64,)
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if implementation.mode not in self._modes:

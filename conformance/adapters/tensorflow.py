@@ -97,7 +97,7 @@ class TensorFlowRuntime(Runtime):
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # The other modes trace or compile for every new shape; `function-unknown` does so once for all.
-        return () if implementation.mode in ("eager", "function-unknown") else (1, 64)
+        return () if implementation.mode in ("eager", "function-unknown") else (64,)
 
     def tensor(self, tensor: Tensor) -> Any:
         tf = _tensorflow()
