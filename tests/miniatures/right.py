@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES, Implementation
-from conformance.contracts import CastsTo, Clip, DomainCheck, Epsilon, FlushToZero, Formula, LogClamp, Source
+from conformance.contracts import CastsTo, Clip, DomainCheck, Epsilon, FlushToZero, Formula, LogClamp, Reduction, Source
 from tests.adapters import correctly_rounded
 from tests.miniatures.base import ALL_REDUCTIONS, WEIGHTS, Logits, Probabilities, times
 from tests.miniatures.registry import right
@@ -15,11 +15,15 @@ from tests.miniatures.registry import right
 #: These miniatures are their own documentation.
 SOURCE = Source("it says so", "https://example.org/documentation")
 
+#: A mean divides by the number of elements also where weights mask some of them.
+DIVIDES_BY_ELEMENTS = Reduction("all", "elements", SOURCE)
+
 
 @right
 class NaturalTermsLogits(Logits):
     """Float64 by natural terms, with everything that a loss can offer."""
 
+    contract = (DIVIDES_BY_ELEMENTS,)
     dtypes = ALL_DTYPES
     options = WEIGHTS
     reductions = ALL_REDUCTIONS
@@ -29,6 +33,7 @@ class NaturalTermsLogits(Logits):
 class NaturalTerms(Probabilities):
     """The same of probabilities, but not for float64, whose largest label leaves float64 no room."""
 
+    contract = (DIVIDES_BY_ELEMENTS,)
     dtypes = ALL_DTYPES[1:]
     options = WEIGHTS
     reductions = ALL_REDUCTIONS
