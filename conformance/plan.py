@@ -45,8 +45,8 @@ _HARD = frozenset({"0", "1"})
 
 QUANTITIES = (*NUMERIC, *BEHAVIOUR, AGREEMENT, REDUCTION, RELATION, PROBE)
 
-#: The quantities of a quick run.
-QUICK = ("value", "gradient-prediction", *BEHAVIOUR, PROBE)
+#: The quantities of a quick run: what one plain call tells.
+QUICK = ("value", *BEHAVIOUR, PROBE)
 
 
 @dataclass(frozen=True)

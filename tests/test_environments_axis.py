@@ -15,7 +15,7 @@ from conformance import record
 from conformance.commands.environments import distance
 from conformance.errors import Exit
 from conformance.plan import Filters, make_plan
-from tests.miniatures import case, implementation, suite
+from tests.builders import case, implementation, suite
 
 ROOT = Path(__file__).resolve().parent.parent
 

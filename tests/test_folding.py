@@ -17,8 +17,9 @@ from conformance.plan import AGREEMENT, BASE_MODE, Implementation
 from conformance.pool import Backend, Opened
 from conformance.record import RunRecord
 from conformance.render import markdown, text
+from conformance.render.scoreboard import row_name
 from conformance.summary import Cell, Row, by_entry, folded, scoreboard
-from tests.miniatures import case, implementation, plan, raised, request, returned
+from tests.builders import case, implementation, plan, raised, request, returned
 
 RIGHT = returned([0.6931472])
 ALMOST = returned([0.69314724])
@@ -71,7 +72,7 @@ def printed(record: RunRecord, **how: bool) -> list[str]:
 
 def names(rows: Sequence[Row]) -> list[str]:
     """What stands in the first column."""
-    return [text.row_name(row) for row in rows]
+    return [row_name(row) for row in rows]
 
 
 def test_modes_that_behave_alike_share_a_row() -> None:
@@ -134,7 +135,7 @@ def test_one_row_an_entry_is_that_of_eager_mode_and_says_how_many_differ() -> No
     (row,) = by_entry(folded(rows))
     assert row.implementation == "stub/loss/eager/cpu"
     assert (row.modes, row.differing) == (("eager", "vmap"), ("compile", "jit"))
-    assert text.row_name(row) == "loss  (eager, vmap; 2 differ)"
+    assert row_name(row) == "loss  (eager, vmap; 2 differ)"
 
 
 def test_wide_shows_every_mode() -> None:
@@ -144,11 +145,12 @@ def test_wide_shows_every_mode() -> None:
     assert sum(line.startswith("  loss") for line in printed(modes(eager=RIGHT, compile=RIGHT))) == 1
 
 
-def test_a_long_list_of_modes_is_counted() -> None:
-    """The name column stays narrow."""
+def test_a_name_that_has_no_room_is_cut_and_never_the_numbers() -> None:
+    """First modes are counted, then the middle of the entry is left out."""
     words = ("eager", "compile", "script", "trace", "export", "vmap", "functionalize")
-    rows = folded(scoreboard(modes(entry="a_rather_long_name_of_an_entry", **dict.fromkeys(words, RIGHT))))
-    assert names(rows) == ["a_rather_long_name_of_an_entry  (eager and 6 more)"]
+    (row,) = folded(scoreboard(modes(entry="a_rather_long_name_of_an_entry", **dict.fromkeys(words, RIGHT))))
+    assert row_name(row, 52) == "a_rather_long_name_of_an_entry  (eager and 6 more)"
+    assert row_name(row, 40) == "a_rather_…f_an_entry  (eager and 6 more)"
 
 
 def many(entries: int, observations: Sequence[Observation], backends: int = 7) -> RunRecord:

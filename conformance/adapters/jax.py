@@ -1,18 +1,41 @@
-"""JAX: the loss of Optax and the formula that JAX users write by hand, run eagerly (op by op) on the CPU.
+"""JAX: the losses of Optax, the Bernoulli distribution of jax.scipy and two formulas that are written by hand.
 
-Read: the docstring of optax.sigmoid_binary_cross_entropy, Optax 0.2.8; it states no numerical contract.
+Every entry is run op by op ("eager"), compiled ("jit"), one example at a time ("vmap", compiled) and with forward-mode
+derivatives ("jvp").  The adapter "jax-x32" runs JAX as it is without a switch, with 64-bit types off.
+
+Read: the docstrings of Optax 0.2.8 (optax/losses/_classification.py) and JAX 0.10.2 (jax/scipy/stats/bernoulli.py,
+docs/automatic-differentiation.md).  They print the definition of each loss and state no clip, clamp, check or order of
+evaluation, so no entry has a contract and all are judged against the ideal alone.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Implementation, Runtime, where_cpu_has
+from conformance.adapters import (
+    ALL_DTYPES,
+    VARIABLE,
+    Adapter,
+    Arguments,
+    Implementation,
+    Runtime,
+    chosen_device,
+    where_cpu_has,
+)
 from conformance.formats import FORMATS, Tensor
+
+OPTAX = "https://optax.readthedocs.io/en/latest/api/losses.html#optax.losses."
+DOCS = "https://docs.jax.dev/en/latest/"
+
+#: Where everything runs: "cpu", "cuda" or "tpu".
+DEVICE = chosen_device()
+
+#: What is differentiated, and how: (implementation, quantity, arguments) -> array.
+Evaluate = Callable[[Implementation, str, Arguments], Any]
 
 
 def _jax() -> Any:
@@ -21,10 +44,11 @@ def _jax() -> Any:
 
 
 class JaxRuntime(Runtime):
-    """Arrays on the CPU with 64-bit types enabled, derivatives by jax.vjp."""
+    """Arrays on one device with 64-bit types enabled, in the modes `eager`, `jit`, `vmap` and `jvp`."""
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
     cost = 3
+    devices: Tuple[str, ...] = ("cpu", "cuda", "tpu")
     settings = (
         {},
         {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},
@@ -32,18 +56,39 @@ class JaxRuntime(Runtime):
         *where_cpu_has("avx512vl", XLA_FLAGS="--xla_cpu_max_isa=AVX512"),
     )
 
+    producers: Tuple[str, ...] = ("sigmoid", "softmax")
+
+    #: Whether 64-bit types exist; without them JAX rounds every float64 input to float32.
+    x64 = True
+
+    def __init__(self) -> None:
+        self._modes: Dict[str, Evaluate] = {
+            "eager": _reverse,
+            "jit": _compiled(_reverse),
+            # Op by op vmap gives the bits of eager mode, at the same price; compiled it is a program of its own.
+            "vmap": _compiled(_batched),
+            "jvp": _forward,
+        }
+
     def open(self) -> None:
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+        # Set, not defaulted: an implementation's id says on which device it ran.
+        os.environ["JAX_PLATFORMS"] = DEVICE
+        if DEVICE == "cpu":
+            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # Without it JAX would round every float64 input to float32.
-        _jax().config.update("jax_enable_x64", True)
+        jax = _jax()
+        jax.config.update("jax_enable_x64", self.x64)
+        try:
+            jax.devices()
+        except RuntimeError as error:
+            raise ImportError("no %s device: %s" % (DEVICE, error)) from error
 
     def environment(self) -> Dict[str, Any]:
         jax = _jax()
         return {
             "x64": bool(jax.config.jax_enable_x64),
             "platform": jax.default_backend(),
+            "device": jax.devices()[0].device_kind,
             "XLA_FLAGS": _without_paths(os.environ.get("XLA_FLAGS", "")),
         }
 
@@ -55,9 +100,7 @@ class JaxRuntime(Runtime):
         return jax.numpy.asarray(own)
 
     def bits(self, native: Any) -> Tensor:
-        jax = _jax()
-        # jax.Array is of 0.4.1; before it jax.numpy.ndarray was the type.
-        if not isinstance(native, getattr(jax, "Array", jax.numpy.ndarray)):
+        if not isinstance(native, _array_type()):
             raise TypeError("returned %s, not a JAX array" % type(native).__name__)
         name = str(native.dtype)
         array = np.asarray(native)
@@ -70,22 +113,130 @@ class JaxRuntime(Runtime):
         return (1, 64)
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
-        if quantity == "value":
-            return implementation.loss(arguments)
-        name = VARIABLE[quantity]
-        loss = implementation.loss_of(name, arguments)
-        if quantity != "second-derivative":
-            return _gradient(loss, arguments[name])
-        return _gradient(lambda variable: _gradient(loss, variable), arguments[name])
+        if implementation.mode not in self._modes:
+            raise ValueError("mode %r is not one of %s" % (implementation.mode, ", ".join(self._modes)))
+        return self._modes[implementation.mode](implementation, quantity, arguments)
+
+    def produce(self, producer: str, logits: Any) -> Any:
+        jax = _jax()
+        if producer == "sigmoid":
+            return jax.nn.sigmoid(logits)
+        if producer == "softmax":
+            return jax.nn.softmax(_two_classes(logits), axis=-1)
+        raise ValueError("producer %r is not one of %s" % (producer, ", ".join(self.producers)))
+
+
+class Jax32Runtime(JaxRuntime):
+    """JAX as it is without a switch: no 64-bit types; a float64 or int64 input becomes one of 32 bits."""
+
+    x64 = False
+
+    def dtypes(self) -> Tuple[str, ...]:
+        return tuple(name for name in ALL_DTYPES if name != "float64")
+
+
+def _reverse(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+    """The loss, or its derivative by jax.vjp; the second derivative is reverse over reverse."""
+    if quantity == "value":
+        return implementation.loss(arguments)
+    name = VARIABLE[quantity]
+    loss = implementation.loss_of(name, arguments)
+    if quantity != "second-derivative":
+        return _gradient(loss, arguments[name])
+    return _gradient(lambda variable: _gradient(loss, variable), arguments[name])
+
+
+def _forward(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+    """The loss or its derivative by jax.jvp; the second derivative is forward over reverse."""
+    name = VARIABLE[quantity] or "prediction"
+    loss = implementation.loss_of(name, arguments)
+    variable = arguments[name]
+    if quantity == "value":
+        return _along(loss, variable, _jax().numpy.ones_like(variable))[0]
+    _must_be_floating(variable)
+    if quantity == "second-derivative":
+        return _forward_gradient(lambda one: _gradient(loss, one), variable)
+    return _forward_gradient(loss, variable)
+
+
+def _batched(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+    """`_reverse` of one example, mapped over the first axis by jax.vmap; what has no axis is shared."""
+    arrays, constants = _split(arguments)
+    axes = {name: 0 if array.ndim else None for name, array in arrays.items()}
+
+    def of_one(example: Arguments) -> Any:
+        return _reverse(implementation, quantity, dict(constants, **example))
+
+    return _jax().vmap(of_one, in_axes=(axes,))(arrays)
+
+
+def _compiled(evaluate: Evaluate) -> Evaluate:
+    """`evaluate` under jax.jit: the loss and its derivative are one program.
+
+    Numbers and names are constants of the program, as where somebody writes them into the loss that is compiled.
+    """
+    programs: Dict[Any, Any] = {}
+
+    def run(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+        arrays, constants = _split(arguments)
+        key = (implementation.key, quantity, tuple(sorted(arrays)), tuple(sorted(constants.items())))
+        if key not in programs:
+            programs[key] = _jax().jit(lambda traced: evaluate(implementation, quantity, dict(constants, **traced)))
+        return programs[key](arrays)
+
+    return run
 
 
 def _gradient(function: Callable[[Any], Any], variable: Any) -> Any:
     """Gradient of the sum of the results of `function` at `variable`."""
+    _must_be_floating(variable)
     jax = _jax()
-    if not jax.numpy.issubdtype(variable.dtype, jax.numpy.floating):  # the pullback would give float0
-        raise TypeError("cannot differentiate by an array of %s" % variable.dtype)
     result, pullback = jax.vjp(function, variable)
     return pullback(jax.numpy.ones_like(result))[0]
+
+
+def _forward_gradient(function: Callable[[Any], Any], variable: Any) -> Any:
+    """The same in forward mode: one direction gives all derivatives of a loss that is computed element by element.
+
+    Where the result has another shape each element of `variable` needs a direction of its own.
+    """
+    jax = _jax()
+    _, tangent = _along(function, variable, jax.numpy.ones_like(variable))
+    if tangent.shape == variable.shape:
+        return tangent
+    directions = jax.numpy.eye(variable.size, dtype=variable.dtype).reshape((variable.size, *variable.shape))
+    derivatives = jax.vmap(lambda direction: _along(function, variable, direction)[1].sum())(directions)
+    return derivatives.reshape(variable.shape)
+
+
+def _along(function: Callable[[Any], Any], variable: Any, direction: Any) -> Any:
+    """Results of `function` and their derivatives along `direction`."""
+    return _jax().jvp(function, (variable,), (direction,))
+
+
+def _must_be_floating(variable: Any) -> None:
+    """Raise TypeError for an integer array, of which JAX gives derivatives of the type float0."""
+    jax = _jax()
+    if not jax.numpy.issubdtype(variable.dtype, jax.numpy.floating):
+        raise TypeError("cannot differentiate by an array of %s" % variable.dtype)
+
+
+def _split(arguments: Arguments) -> Tuple[Arguments, Arguments]:
+    """The arguments that are arrays, and the others."""
+    arrays = {name: value for name, value in arguments.items() if isinstance(value, _array_type())}
+    return arrays, {name: value for name, value in arguments.items() if name not in arrays}
+
+
+def _array_type() -> Any:
+    """jax.Array is of 0.4.1; before it jax.numpy.ndarray was the type."""
+    jax = _jax()
+    return getattr(jax, "Array", jax.numpy.ndarray)
+
+
+def _two_classes(logits: Any) -> Any:
+    """Logits of the classes 0 and 1 whose softmax is 1 - sigmoid(z) and sigmoid(z)."""
+    jnp = _jax().numpy
+    return jnp.stack([jnp.zeros_like(logits), logits], axis=-1)
 
 
 def _without_paths(flags: str) -> str:
@@ -93,9 +244,31 @@ def _without_paths(flags: str) -> str:
     return " ".join(flag for flag in flags.split() if "/" not in flag and "\\" not in flag)
 
 
+def _losses() -> Any:
+    """optax.losses, which was part of optax itself before 0.1.8.  ImportError where Optax is not installed."""
+    optax = importlib.import_module("optax")
+    return getattr(optax, "losses", optax)
+
+
 def sigmoid_binary_cross_entropy(prediction: Any, label: Any) -> Any:
-    """optax.sigmoid_binary_cross_entropy; ImportError where Optax is not installed."""
-    return importlib.import_module("optax").sigmoid_binary_cross_entropy(prediction, label)
+    """optax.losses.sigmoid_binary_cross_entropy."""
+    return _losses().sigmoid_binary_cross_entropy(prediction, label)
+
+
+def sigmoid_focal_loss(prediction: Any, label: Any, gamma: float = 0.0, alpha: Any = None) -> Any:
+    """optax.losses.sigmoid_focal_loss; without a gamma of the case it is 0, which makes it a binary cross-entropy."""
+    return _losses().sigmoid_focal_loss(prediction, label, alpha=alpha, gamma=gamma)
+
+
+def softmax_cross_entropy(prediction: Any, label: Any) -> Any:
+    """optax.losses.softmax_cross_entropy of two classes: logits [0, z], labels [1 - y, y]."""
+    labels = _jax().numpy.stack([1 - label, label], axis=-1)
+    return _losses().softmax_cross_entropy(_two_classes(prediction), labels)
+
+
+def bernoulli_logpmf(prediction: Any, label: Any) -> Any:
+    """-jax.scipy.stats.bernoulli.logpmf(y, p), whose documentation gives other labels than 0 and 1 no probability."""
+    return -importlib.import_module("jax.scipy.stats").bernoulli.logpmf(label, prediction)
 
 
 def formula(prediction: Any, label: Any) -> Any:
@@ -104,23 +277,75 @@ def formula(prediction: Any, label: Any) -> Any:
     return -(label * jnp.log(prediction) + (1 - label) * jnp.log1p(-prediction))
 
 
+def label_probabilities(prediction: Any, label: Any) -> Any:
+    """-log(p y + (1 - p) (1 - y)), the training loss that JAX's documentation of automatic differentiation prints."""
+    return -_jax().numpy.log(prediction * label + (1 - prediction) * (1 - label))
+
+
+#: entry, form, call, and what else an implementation declares.
+ENTRIES: Tuple[Tuple[str, str, Callable[..., Any], Dict[str, Any]], ...] = (
+    (
+        "optax.sigmoid_binary_cross_entropy",
+        "logits",
+        sigmoid_binary_cross_entropy,
+        {"link": OPTAX + "sigmoid_binary_cross_entropy", "counterpart": "formula"},
+    ),
+    (
+        "optax.losses.sigmoid_focal_loss",
+        "logits",
+        sigmoid_focal_loss,
+        {"link": OPTAX + "sigmoid_focal_loss", "parameters": ("gamma", "alpha")},
+    ),
+    (
+        "optax.losses.softmax_cross_entropy[two-class]",
+        "logits",
+        softmax_cross_entropy,
+        {"link": OPTAX + "softmax_cross_entropy"},
+    ),
+    (
+        "scipy.stats.bernoulli.logpmf",
+        "probabilities",
+        bernoulli_logpmf,
+        {
+            "link": DOCS + "_autosummary/jax.scipy.stats.bernoulli.logpmf.html",
+            "labels": "hard",
+            "counterpart": "optax.sigmoid_binary_cross_entropy",
+        },
+    ),
+    (
+        "formula",
+        "probabilities",
+        formula,
+        {"link": DOCS + "_autosummary/jax.numpy.log1p.html", "counterpart": "optax.sigmoid_binary_cross_entropy"},
+    ),
+    (
+        "formula[label_probs]",
+        "probabilities",
+        label_probabilities,
+        {
+            "link": DOCS + "automatic-differentiation.html#computing-gradients-in-a-linear-logistic-regression",
+            "labels": "hard",
+            "counterpart": "optax.sigmoid_binary_cross_entropy",
+        },
+    ),
+)
+
+
+def _implementations(modes: Tuple[str, ...], of: Callable[[str], bool] = lambda entry: True) -> List[Implementation]:
+    """The entries that `of` chooses, in all `modes`."""
+    return [
+        Implementation(entry, form, call, mode=mode, device=DEVICE, **declared)
+        for mode in modes
+        for entry, form, call, declared in ENTRIES
+        if of(entry)
+    ]
+
+
 adapters = [
+    Adapter("jax", _implementations(("eager", "jit", "vmap", "jvp")), backend=JaxRuntime()),
     Adapter(
-        "jax",
-        [
-            Implementation(
-                "optax.sigmoid_binary_cross_entropy",
-                "logits",
-                sigmoid_binary_cross_entropy,
-                link="https://optax.readthedocs.io/en/latest/api/losses.html#optax.losses.sigmoid_binary_cross_entropy",
-            ),
-            Implementation(
-                "formula",
-                "probabilities",
-                formula,
-                link="https://docs.jax.dev/en/latest/_autosummary/jax.numpy.log1p.html",
-            ),
-        ],
-        backend=JaxRuntime(),
-    )
+        "jax-x32",
+        _implementations(("eager", "jit"), lambda entry: entry.startswith("optax.") or entry == "formula"),
+        backend=Jax32Runtime(),
+    ),
 ]

@@ -41,8 +41,8 @@ class NumPyRuntime(Runtime):
 
     packages = ("numpy",)
     settings = ({}, *dispatched())
-    layouts = LAYOUTS
-    producers = ("sigmoid", "softmax")
+    layouts: Tuple[str, ...] = LAYOUTS
+    producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
     def dtypes(self) -> Tuple[str, ...]:
         return ALL_DTYPES if _bfloat16() is not None else ALL_DTYPES[:3]

@@ -23,7 +23,7 @@ from conformance.plan import Plan
 from conformance.pool import Backend
 from conformance.record import CheckLine, RunRecord
 from conformance.render import markdown
-from conformance.render.text import error_text
+from conformance.render.scoreboard import error_text
 
 #: A setting as a key: its variables in the order of their names.
 Key = tuple[tuple[str, str], ...]

@@ -22,6 +22,9 @@ from conformance.render import jsondoc, markdown, text
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140
 
+#: Width of the report with a column for every family: whatever it needs.
+WIDEST = 1_000
+
 FORMATS = click.Choice(["text", "json", "markdown"])
 
 last_run = runs.STATE / "last.jsonl"
@@ -98,7 +101,8 @@ def show_record(
     if form == "markdown":
         click.echo(markdown.render(record), nl=False)
         return
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, soft_wrap=False)
+    narrow = None if sys.stdout.isatty() else WIDTH
+    console = Console(width=WIDEST if wide else narrow, soft_wrap=False)
     if tolerances:
         wanted = quantities or ("value",)
         console.print(text.tolerance_table([line for line in record.tolerances if line.quantity in wanted]))

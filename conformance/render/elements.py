@@ -11,7 +11,7 @@ from rich.table import Table
 
 from conformance.formats import FORMATS
 from conformance.literals import text_of
-from conformance.render.text import error_text
+from conformance.render.scoreboard import error_text
 from conformance.run import Run
 from conformance.verdicts import Judged
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.record import RunRecord
-from conformance.render.text import (
-    MAIN_FAMILIES,
-    agreement_text,
-    cell_text,
-    error_text,
-    example_text,
-    modes_text,
-    not_judged_text,
-    quick_text,
-)
+from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
+from conformance.render.text import example_text, not_judged_text, quick_text
 from conformance.summary import causes, folded, scoreboard
 
 

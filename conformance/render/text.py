@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,28 +10,14 @@ from rich.table import Table
 
 from conformance.cases import ALL_DTYPES
 from conformance.record import BackendLine, RunRecord, ToleranceLine
-from conformance.summary import CauseSummary, Cell, Example, Row, by_entry, causes, diverse, folded, scoreboard
+from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
+from conformance.summary import CauseSummary, Example, causes, diverse, scoreboard
 
 #: Two screens of 50 lines.
 LINES = 100
 
-#: The families that the question is about have a column each; the others share one unless `--wide`.
-MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-predictions")
-
-LEGEND = (
-    "cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks · ULP: worst of the "
-    "values, against the ideal and against the nearer of ideal and contract (budget 4) · labels: those outside [0, 1]"
-    " · modes with the same counts share a row (all of them: --wide); agree: checks in which they do as eager mode does"
-)
-
-#: What the legend adds where there is no room for modes that differ from each other.
-ONE_ROW_AN_ENTRY = " · `N differ`: the row is that of the modes named first, N modes have other counts"
-
-#: Lines that the findings get at least: their heading, six findings, and what was left out.
-FOR_FINDINGS = 23
-
-#: Longest name on the scoreboard; where modes would make it longer, they are counted instead of named.
-LONGEST_NAME = 52
+#: Lines that the findings get at least: their heading, four findings, and what was left out.
+FOR_FINDINGS = 17
 
 #: What a quick run is worth.
 QUICK = "A quick run proves nothing: it only looks for what is obvious."
@@ -54,11 +39,11 @@ def render(
     rows, left_out = (every, 0) if wide else fitting(every, LINES - used - FOR_FINDINGS)
     for line in start:
         console.print(line, highlight=False)
-    console.print(scoreboard_table(record, rows, wide))
+    console.print(table(record, rows, wide, console.width))
     if left_out:
         console.print(f"… and {left_out} more entries: `bce-conformance show --wide`", highlight=False)
     console.print(legend if any(row.differing for row in rows) else LEGEND, style="dim", highlight=False)
-    used += _table_lines(rows) + bool(left_out)
+    used += lines_of(rows) + bool(left_out)
     for line in findings(record, LINES - used if not everything else 1_000_000, settings):
         console.print(line, highlight=False, soft_wrap=True)
     for line in end:
@@ -67,29 +52,6 @@ def render(
 
 def _height(console: Console, line: str) -> int:
     return len(console.render_lines(console.render_str(line)))
-
-
-def _table_lines(rows: Sequence[Row]) -> int:
-    """Lines of the scoreboard's body: a heading for each backend and the rows."""
-    return len({row.place[0] for row in rows}) + len(rows)
-
-
-def fitting(rows: Sequence[Row], room: int) -> tuple[list[Row], int]:
-    """Rows for `room` lines, and how many entries had to be left out.
-
-    Modes that behave alike share a row.  Where that is not enough each entry has one row, that of eager mode, which
-    says how many modes differ; where even that is not, entries are left out from the end, those without a new finding
-    first.
-    """
-    chosen = folded(rows)
-    if _table_lines(chosen) > room:
-        chosen = by_entry(chosen)
-    left_out = 0
-    while chosen and _table_lines(chosen) + bool(left_out) > room:
-        plain = [index for index, row in enumerate(chosen) if not row.new]
-        del chosen[plain[-1] if plain else -1]
-        left_out += 1
-    return chosen, left_out
 
 
 def head(record: RunRecord) -> Iterator[str]:
@@ -141,88 +103,6 @@ def _versions(line: BackendLine) -> str:
     named = named or f"numpy {line.versions.get('numpy', '')}"
     text = named if line.name in named else f"{line.name}: {named}"
     return text if line.pinned else f"{text} (not the pinned versions)"
-
-
-def scoreboard_table(record: RunRecord, rows: Sequence[Row], wide: bool) -> Table:
-    """Implementation × case family."""
-    families = list(dict.fromkeys(check.family for check in record.checks))
-    main = families if wide else [family for family in MAIN_FAMILIES if family in families]
-    others = [family for family in families if family not in main]
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
-    table.add_column("implementation", no_wrap=True)
-    for family in main:
-        table.add_column(_short(family), justify="right", no_wrap=True)
-    if others:
-        table.add_column("others", justify="right", no_wrap=True)
-    agree = any(row.agreement.checks for row in rows)
-    for name in (*(("agree",) if agree else ()), "ULP", "contract", "labels"):
-        table.add_column(name, justify="right", no_wrap=True)
-    backend = ""
-    for row in rows:
-        if row.place[0] != backend:
-            backend = row.place[0]
-            table.add_row(f"[bold]{escape(backend)}[/]")
-        cells = [_cell(row.cells.get(family)) for family in main]
-        if others:
-            cells.append(_cell(_sum(row.cells.get(family) for family in others)))
-        if agree:
-            cells.append(agreement_text(row.agreement))
-        table.add_row(
-            "  " + escape(row_name(row)),
-            *cells,
-            error_text(row.worst_ulp),
-            error_text(row.worst_contract),
-            row.out_of_range or "-",
-        )
-    return table
-
-
-def _short(family: str) -> str:
-    return family.removesuffix("-labels").removesuffix("-predictions").removesuffix("-values")
-
-
-def row_name(row: Row) -> str:
-    """Entry without `nn.functional.` and the like, its device unless that is the CPU, and its modes in brackets."""
-    _, entry, device = row.place
-    name = entry.replace("nn.functional.", "").replace("compat.v1.", "")
-    name += "" if device == "cpu" else f"/{device}"
-    return name + modes_text(row, LONGEST_NAME - len(name))
-
-
-def modes_text(row: Row, room: int = 1_000) -> str:
-    """The modes of a row in brackets; nothing for eager mode alone, and their number where there is no room."""
-    if row.modes == ("eager",) and not row.differing:
-        return ""
-    differing = f"; {len(row.differing)} differ" if row.differing else ""
-    named = f"  ({', '.join(row.modes)}{differing})"
-    if len(named) <= room:
-        return named
-    return f"  ({row.modes[0]} and {len(row.modes) - 1} more{differing})"
-
-
-def _sum(cells: Iterator[Cell | None]) -> Cell:
-    return reduce(Cell.plus, (cell for cell in cells if cell is not None), Cell())
-
-
-def agreement_text(cell: Cell) -> str:
-    """Checks in which a mode does as the plain call does / such checks."""
-    return f"{cell.conforms}/{cell.checks}" if cell.checks else "-"
-
-
-def _cell(cell: Cell | None) -> str:
-    return cell_text(cell) if cell is not None and cell.checks else "-"
-
-
-def cell_text(cell: Cell) -> str:
-    """conforms+by-contract/checks; +Nf by a documented formula, +Nr rejected as expected."""
-    formula = f"+{cell.by_formula}f" if cell.by_formula else ""
-    rejected = f"+{cell.rejects}r" if cell.rejects else ""
-    return f"{cell.conforms}+{cell.by_contract}{formula}{rejected}/{cell.checks}"
-
-
-def error_text(value: float | None) -> str:
-    """An error in ULP for a narrow column."""
-    return "-" if value is None else f"{value:.2f}" if value < 100 else f"{value:.2g}"
 
 
 def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]:
