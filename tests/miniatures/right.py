@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,20 @@ class NaturalTerms(Probabilities):
     dtypes = ALL_DTYPES[1:]
     options = WEIGHTS
     reductions = ALL_REDUCTIONS
+
+
+@right
+class UnreducedLogits(Logits):
+    """The same without options, reductions and anything documented."""
+
+    dtypes = ALL_DTYPES
+
+
+@right
+class Unreduced(Probabilities):
+    """The same without options, reductions and anything documented."""
+
+    dtypes = ALL_DTYPES[1:]
 
 
 class InItsOwnDtype(Logits):
@@ -210,4 +225,6 @@ class DocumentedFlush(FlushesLogits):
 
 
 #: Each result is the exact value rounded once, by another derivation than that of the reference.
-CORRECTLY_ROUNDED: list[Implementation] = correctly_rounded.adapters[0].implementations
+CORRECTLY_ROUNDED: list[Implementation] = [copy.copy(one) for one in correctly_rounded.adapters[0].implementations]
+for _one in CORRECTLY_ROUNDED:
+    _one.contract = (DIVIDES_BY_ELEMENTS,)
