@@ -184,6 +184,16 @@ def real(number: float) -> Real:
     return Fraction(number) if math.isfinite(number) else number
 
 
+def distinct(columns: list[Any]) -> tuple[Any, Any, Any]:
+    """(first place, code of each place, count) of the rows that differ in a bit: presentations repeat few elements."""
+    codes = np.zeros(columns[0].size, dtype=np.int64)
+    for column in columns:
+        values, code = np.unique(column.view(np.uint64), return_inverse=True)
+        codes = codes * len(values) + code.ravel()
+    _, first, inverse, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+    return first, inverse.ravel(), counts
+
+
 def elementwise(form: str, quantity: str) -> Callable[..., Any]:
     """A function of NumPy arrays that computes `quantity` element by element, reductions included."""
 
@@ -191,26 +201,29 @@ def elementwise(form: str, quantity: str) -> Callable[..., Any]:
         prediction: Any, label: Any, reduction: str = "none", weight: Any = None, pos_weight: Any = None
     ) -> Any:
         dtype = str(prediction.dtype)
-        columns = [np.asarray(one).astype(np.float64).ravel().tolist() for one in (prediction, label)]
-        columns += [
-            [1.0] * prediction.size if one is None else np.asarray(one).astype(np.float64).ravel().tolist()
-            for one in (weight, pos_weight)
+        ones = np.ones(prediction.size)
+        columns = [
+            ones if one is None else np.asarray(one).astype(np.float64).ravel()
+            for one in (prediction, label, weight, pos_weight)
         ]
+        if any(column.size != prediction.size for column in columns):
+            raise ValueError("label and weights must have as many elements as the prediction")
+        first, places, counts = distinct(columns)
         exact = []
-        for numbers in zip(*columns, strict=True):
+        for numbers in zip(*(column[first].tolist() for column in columns), strict=True):
             outside = form == "probabilities" and not 0 <= numbers[0] <= 1
             nan = outside or any(math.isnan(number) for number in numbers)
             exact.append(NAN if nan else FUNCTIONS[quantity](form, *(real(number) for number in numbers)))
-        share = Fraction(1, len(exact)) if reduction == "mean" else Fraction(1)
-        if reduction != "none":
-            exact = (
-                [combine([(share, one) for one in exact])]
-                if quantity == "value"
-                else [combine([(share, one)]) for one in exact]
-            )
+        if reduction != "none" and quantity == "value":
+            if not prediction.size:
+                return np.array(NAN if reduction == "mean" else 0.0).astype(prediction.dtype)
+            share = Fraction(1, prediction.size) if reduction == "mean" else Fraction(1)
+            reduced = combine([(share * int(count), one) for count, one in zip(counts, exact, strict=True)])
+            return np.array(bits(reduced, dtype), dtype=FORMATS[dtype].storage).view(prediction.dtype)
+        if reduction == "mean":
+            exact = [combine([(Fraction(1, prediction.size), one)]) for one in exact]
         patterns = np.array([bits(one, dtype) for one in exact], dtype=FORMATS[dtype].storage)
-        result = patterns.view(prediction.dtype)
-        return result.reshape(()) if reduction != "none" and quantity == "value" else result.reshape(prediction.shape)
+        return patterns.view(prediction.dtype)[places].reshape(prediction.shape)
 
     return function
 

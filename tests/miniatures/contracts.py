@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.contracts import CastsTo, Clip, DenormalsAreZero, Epsilon, FlushToZero, Formula, LogClamp, Reduction
+from conformance.contracts import Clip, DenormalsAreZero, Epsilon, FlushToZero, Formula, LogClamp, Reduction
 from tests.miniatures.base import ALL_REDUCTIONS, Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import SOURCE, Clips
@@ -103,14 +103,3 @@ class MeanNotDivided(OnlyValue):
 
     def reduce(self, quantity: str, result: Any, reduction: str, w: Any) -> Any:
         return super().reduce(quantity, result, "none" if reduction == "none" else "sum", w)
-
-
-@wrong(rare=True)
-class CastNotDone(OnlyValueLogits):
-    """Documents a cast to float32, returns that, and computes in what came."""
-
-    contract = (CastsTo("float32", SOURCE),)
-    dtypes = ("float64",)
-
-    def narrow(self, result: Any, prediction: Any) -> Any:
-        return np.asarray(result).astype(np.float32)

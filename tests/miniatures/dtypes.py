@@ -87,7 +87,7 @@ class OverflowsInFloat16(Logits):
             return np.where(np.isinf(np.exp(prediction)) & (prediction.dtype == np.float16), exact * np.inf, exact)
 
 
-@wrong(rare=True, waits_for="label dtypes")
+@wrong(rare=True)
 class ReturnsLabelDtype(OnlyValue):
     """The result has the dtype of the label."""
 
@@ -95,7 +95,7 @@ class ReturnsLabelDtype(OnlyValue):
         return super().call(quantity, prediction, label, **rest).astype(label.dtype)
 
 
-@wrong(rare=True, report="pytorch/pytorch#842", waits_for="label dtypes")
+@wrong(rare=True, report="pytorch/pytorch#842")
 class PredictionCastToLabel(Probabilities):
     """The prediction is cast to the dtype of the label, so that integer labels make it 0."""
 
@@ -107,7 +107,7 @@ class PredictionCastToLabel(Probabilities):
         return super().call(quantity, cast, label, **rest)
 
 
-@wrong(rare=True, waits_for="label dtypes")
+@wrong(rare=True)
 class IntegerLabelsDivided(Logits):
     """Integer labels are halved and doubled in integers, so that 1 becomes 0."""
 
@@ -118,7 +118,7 @@ class IntegerLabelsDivided(Logits):
         return super().call(quantity, prediction, halved, **rest)
 
 
-@wrong(rare=True, report="pytorch/pytorch#842", waits_for="label dtypes")
+@wrong(rare=True, report="pytorch/pytorch#842")
 class BooleanLabelsSubtracted(Logits):
     """1 - y is formed of boolean labels, which NumPy refuses."""
 

@@ -107,7 +107,7 @@ class LabelGradientAsDifference(Logits):
         return self.softplus(-x) - self.softplus(x)
 
 
-@wrong(rare=True, waits_for="gradient-pos_weight")
+@wrong(rare=True)
 class PosWeightGradientOfOther(Logits):
     """The gradient by pos_weight is the other term, that of the label 0."""
 
@@ -117,7 +117,7 @@ class PosWeightGradientOfOther(Logits):
         return total(times(w * (1.0 - y), self.terms(x)[1]), q)
 
 
-@wrong(rare=True, waits_for="gradient-weight")
+@wrong(rare=True)
 class WeightGradientWeighted(Logits):
     """The gradient by the weight is the weighted loss."""
 
@@ -134,6 +134,14 @@ class OneMinusSigmoid(Logits):
     def curvatures(self, x: Any) -> tuple[Any, Any]:
         s = self.sigmoid(x).astype(np.float32)
         return s * (1 - s), s * (1 - s)
+
+
+@wrong(rare=True)
+class HoleInTheCurvature(Logits):
+    """The second derivative has a relative error of 2e-5 where |z| is 17.9 to 18.1, as at the end of a table."""
+
+    def second_derivative(self, x: Any, y: Any, w: Any, q: Any) -> Any:
+        return super().second_derivative(x, y, w, q) * np.where(np.abs(np.abs(x) - 18) < 0.1, 1 + 2e-5, 1.0)
 
 
 @wrong(rare=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from conformance import cases, deviations
 from conformance import run as runs
-from conformance.plan import Filters
-from conformance.record import CheckLine, RunRecord
+from conformance.plan import Filters, Plan
+from conformance.record import CheckLine, FindingLine, RunRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTER = ROOT / "tests" / "miniatures" / "adapter.py"
@@ -16,6 +17,18 @@ MATRIX = ROOT / "tests" / "miniatures" / "kills.yaml"
 HEADER = """\
 # Which case files catch which wrong implementation; written by `python -m tests.miniatures.renew`.
 """
+
+#: Miniatures that are asked for tensors of ten million elements, a right one among them.
+ABOUT_LARGE = ("sum_stagnates", "natural_terms")
+
+#: Findings (case, element) that blame right results: mistakes of the suite, which count for nothing here.
+#: A test shows that each is still made, so that a corrected one must be taken out.
+MISJUDGED = {
+    ("relations/non-negative", "p1-y0.999"): "an infinite loss is not below 0",
+    ("relations/asymmetry", "p0.4-half"): "in bfloat16 the two losses differ by less than the bound",
+    ("reductions/mean-masked", "all"): "a fused mean in 16 bits need not be the mean of rounded losses",
+    ("reductions/mean-masked-logits", "all"): "a fused mean in 16 bits need not be the mean of rounded losses",
+}
 
 #: (miniature, everything about a finding that does not name the miniature).
 Outcomes = dict[str, frozenset[tuple[str, ...]]]
@@ -30,13 +43,26 @@ def run(*implementations: str) -> RunRecord:
     options = runs.Options(filters, (ADAPTER,))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
-        plan = runs.planned(backends, cases.load_suite(ROOT / "cases"), options)
+        plan = without_large(runs.planned(backends, cases.load_suite(ROOT / "cases"), options))
         return runs.execute(pool, backends, plan, deviations.load(()), options).record
+
+
+def without_large(plan: Plan) -> Plan:
+    """The plan without the large tensors of those miniatures that are not about them: each takes seconds."""
+    kept = tuple(
+        one for one in plan.requests if "large" not in one.case.flags or one.implementation.entry in ABOUT_LARGE
+    )
+    return replace(plan, requests=kept)
 
 
 def miniature(line: CheckLine) -> str:
     """The miniature that a check is about."""
     return line.implementation.split("/")[1]
+
+
+def findings(line: CheckLine) -> list[FindingLine]:
+    """What was found by a check, without what blames right results."""
+    return [one for one in line.findings if (line.case, one.element) not in MISJUDGED]
 
 
 def outcomes(record: RunRecord) -> Outcomes:
@@ -45,7 +71,7 @@ def outcomes(record: RunRecord) -> Outcomes:
     for line in record.checks:
         mode = line.implementation.split("/")[2]
         found[miniature(line)] |= {
-            (line.case, mode, line.dtype, line.quantity, one.element, one.verdict, one.what) for one in line.findings
+            (line.case, mode, line.dtype, line.quantity, one.element, one.verdict, one.what) for one in findings(line)
         }
     return {name: frozenset(those) for name, those in found.items()}
 
@@ -54,7 +80,7 @@ def kills(record: RunRecord) -> Kills:
     """The case files that catch each miniature, in order; none for one that nothing catches."""
     found: dict[str, set[str]] = {miniature(line): set() for line in record.checks}
     for line in record.checks:
-        if line.findings:
+        if findings(line):
             found[miniature(line)].add(line.family)
     return {name: tuple(sorted(files)) for name, files in sorted(found.items())}
 

@@ -44,7 +44,7 @@ class CompiledWithoutDocumentedCheck(DocumentedCheck):
         pass
 
 
-@wrong(compiled=True, report="pytorch/pytorch#193757", waits_for="agreement")
+@wrong(compiled=True, report="pytorch/pytorch#193757")
 class CompiledWithoutCheck(ChecksUndocumented):
     """Compiled, it computes the exact loss of labels that its eager half rejects."""
 

@@ -138,7 +138,7 @@ class Smoothed(Probabilities):
     parameters = ("label_smoothing",)
 
 
-@wrong(waits_for="label_smoothing")
+@wrong()
 class SmoothingWhole(Smoothed):
     """Label smoothing adds s in place of s / 2."""
 
@@ -146,7 +146,7 @@ class SmoothingWhole(Smoothed):
         return label * (1.0 - label_smoothing) + label_smoothing
 
 
-@wrong(waits_for="label_smoothing")
+@wrong()
 class SmoothingIgnored(Smoothed):
     """Label smoothing is ignored."""
 
@@ -154,7 +154,7 @@ class SmoothingIgnored(Smoothed):
         return label
 
 
-@wrong(waits_for="label_smoothing")
+@wrong()
 class SmoothingOfProbabilities(Smoothed):
     """The prediction is smoothed in place of the label."""
 

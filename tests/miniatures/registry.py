@@ -16,8 +16,7 @@ class Miniature:
     """One entry of the catalogue.
 
     A `rare` one is wrong on less than 1 % of all inputs, or only in a gradient, in one dtype, in one shape or layout,
-    or when it is compiled.  `report` is the upstream report that it miniaturises.  `waits_for` names the check that
-    must catch it and does not exist yet.
+    or when it is compiled.  `report` is the upstream report that it miniaturises.
     """
 
     cls: type[Loss]
@@ -25,7 +24,6 @@ class Miniature:
     rare: bool = False
     report: str = ""
     compiled: bool = False
-    waits_for: str = ""
 
     @property
     def kind(self) -> str:
@@ -89,13 +87,11 @@ def right(cls: type[Loss]) -> type[Loss]:
     return cls
 
 
-def wrong(
-    rare: bool = False, report: str = "", compiled: bool = False, waits_for: str = ""
-) -> Callable[[type[Loss]], type[Loss]]:
+def wrong(rare: bool = False, report: str = "", compiled: bool = False) -> Callable[[type[Loss]], type[Loss]]:
     """A class in which a check must find something."""
 
     def register(cls: type[Loss]) -> type[Loss]:
-        _add(Miniature(cls, wrong=True, rare=rare or compiled, report=report, compiled=compiled, waits_for=waits_for))
+        _add(Miniature(cls, wrong=True, rare=rare or compiled, report=report, compiled=compiled))
         return cls
 
     return register

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES, Implementation
-from conformance.contracts import CastsTo, Clip, DomainCheck, Epsilon, FlushToZero, Formula, LogClamp, Source
+from conformance.contracts import CastsTo, Clip, DomainCheck, Epsilon, FlushToZero, Formula, LogClamp, Reduction, Source
 from tests.adapters import correctly_rounded
 from tests.miniatures.base import ALL_REDUCTIONS, WEIGHTS, Logits, Probabilities, times
 from tests.miniatures.registry import right
@@ -15,11 +16,15 @@ from tests.miniatures.registry import right
 #: These miniatures are their own documentation.
 SOURCE = Source("it says so", "https://example.org/documentation")
 
+#: A mean divides by the number of elements also where weights mask some of them.
+DIVIDES_BY_ELEMENTS = Reduction("all", "elements", SOURCE)
+
 
 @right
 class NaturalTermsLogits(Logits):
     """Float64 by natural terms, with everything that a loss can offer."""
 
+    contract = (DIVIDES_BY_ELEMENTS,)
     dtypes = ALL_DTYPES
     options = WEIGHTS
     reductions = ALL_REDUCTIONS
@@ -29,9 +34,24 @@ class NaturalTermsLogits(Logits):
 class NaturalTerms(Probabilities):
     """The same of probabilities, but not for float64, whose largest label leaves float64 no room."""
 
+    contract = (DIVIDES_BY_ELEMENTS,)
     dtypes = ALL_DTYPES[1:]
     options = WEIGHTS
     reductions = ALL_REDUCTIONS
+
+
+@right
+class UnreducedLogits(Logits):
+    """The same without options, reductions and anything documented."""
+
+    dtypes = ALL_DTYPES
+
+
+@right
+class Unreduced(Probabilities):
+    """The same without options, reductions and anything documented."""
+
+    dtypes = ALL_DTYPES[1:]
 
 
 class InItsOwnDtype(Logits):
@@ -205,4 +225,6 @@ class DocumentedFlush(FlushesLogits):
 
 
 #: Each result is the exact value rounded once, by another derivation than that of the reference.
-CORRECTLY_ROUNDED: list[Implementation] = correctly_rounded.adapters[0].implementations
+CORRECTLY_ROUNDED: list[Implementation] = [copy.copy(one) for one in correctly_rounded.adapters[0].implementations]
+for _one in CORRECTLY_ROUNDED:
+    _one.contract = (DIVIDES_BY_ELEMENTS,)

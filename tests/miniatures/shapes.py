@@ -16,7 +16,7 @@ class OnlyValue(Probabilities):
     quantities = ("value",)
 
 
-@wrong(rare=True, report="tensorflow/tensorflow#1343, google-deepmind/optax#1408", waits_for="shapes")
+@wrong(rare=True, report="tensorflow/tensorflow#1343, google-deepmind/optax#1408")
 class BroadcastsColumn(OnlyValue):
     """Nothing checks the shapes: (n,) against (n, 1) gives (n, n)."""
 
@@ -35,7 +35,7 @@ class Reshapes(OnlyValue):
         return self.shape(super().narrow(result, prediction))
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class DropsTrailingAxis(Reshapes):
     """(n, 1) comes back as (n,)."""
 
@@ -43,7 +43,7 @@ class DropsTrailingAxis(Reshapes):
         return result[..., 0] if result.ndim > 1 and result.shape[-1] == 1 else result
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class OneAxisForNone(Reshapes):
     """A scalar comes back as one element of one axis."""
 
@@ -51,7 +51,7 @@ class OneAxisForNone(Reshapes):
         return np.atleast_1d(result)
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class Squeezes(Reshapes):
     """Every axis of size 1 is dropped, so that one element comes back as a scalar."""
 
@@ -59,7 +59,7 @@ class Squeezes(Reshapes):
         return np.squeeze(result)
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class Flattens(Reshapes):
     """More than one axis comes back as one."""
 
@@ -75,7 +75,7 @@ class AddsAxis(Reshapes):
         return result[:, None] if result.ndim == 1 else result
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class Transposes(Reshapes):
     """A matrix comes back transposed."""
 
@@ -83,7 +83,7 @@ class Transposes(Reshapes):
         return result.T if result.ndim == 2 else result
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class TransposesInPlace(Reshapes):
     """A matrix comes back in its own shape, its elements in the order of its columns."""
 
@@ -91,12 +91,12 @@ class TransposesInPlace(Reshapes):
         return result.T.reshape(result.shape) if result.ndim == 2 else result
 
 
-@wrong(rare=True, waits_for="shapes")
+@wrong(rare=True)
 class MeanOfLastAxis(Reshapes):
-    """More than one axis is reduced to the mean over the last one, unasked."""
+    """Of more than one axis, every element of the last one gets the mean over it."""
 
     def shape(self, result: Any) -> Any:
-        return result.mean(axis=-1) if result.ndim > 1 else result
+        return result.mean(axis=-1, keepdims=True) + 0 * result if result.ndim > 1 and result.size else result
 
 
 @wrong()
@@ -120,7 +120,7 @@ class Reads(Logits):
         return super().call(quantity, self.read(prediction), label, **rest)
 
 
-@wrong(rare=True, waits_for="layouts")
+@wrong(rare=True)
 class ReadsMemoryOrder(Reads):
     """Elements are read in the order in which they lie in memory: wrong for a transposed tensor."""
 
@@ -128,7 +128,7 @@ class ReadsMemoryOrder(Reads):
         return array.ravel(order="K").reshape(array.shape) if array.ndim > 1 else array
 
 
-@wrong(rare=True, waits_for="layouts")
+@wrong(rare=True)
 class ReadsWithoutStrides(Reads):
     """Elements are read one after the other from the first: wrong for every other element of a larger tensor."""
 
@@ -138,7 +138,7 @@ class ReadsWithoutStrides(Reads):
         return np.lib.stride_tricks.as_strided(array, strides=(array.itemsize,))
 
 
-@wrong(rare=True, waits_for="layouts")
+@wrong(rare=True)
 class ReadsForwards(Reads):
     """A negative stride is taken for a positive one."""
 
@@ -146,7 +146,7 @@ class ReadsForwards(Reads):
         return array[::-1] if array.ndim == 1 and array.strides[0] < 0 else array
 
 
-@wrong(rare=True, waits_for="layouts")
+@wrong(rare=True)
 class ReadsFromTheStart(Reads):
     """A tensor that starts inside its memory is read from the start of it."""
 
@@ -157,7 +157,7 @@ class ReadsFromTheStart(Reads):
         return owner.reshape(-1)[: array.size].reshape(array.shape)
 
 
-@wrong(rare=True, waits_for="layouts")
+@wrong(rare=True)
 class WritesWhileReading(Reads):
     """The prediction is written to and restored, which a tensor that refuses writes does not allow."""
 
@@ -166,7 +166,7 @@ class WritesWhileReading(Reads):
         return array
 
 
-@wrong(rare=True, waits_for="sizes")
+@wrong(rare=True)
 class FailsForEmpty(OnlyValue):
     """The first element is looked at, and an empty tensor has none."""
 
@@ -175,7 +175,7 @@ class FailsForEmpty(OnlyValue):
         prediction.reshape(-1)[0]
 
 
-@wrong(rare=True, waits_for="sizes")
+@wrong(rare=True)
 class FailsForMany(OnlyValue):
     """More than 65536 elements are refused."""
 

@@ -144,7 +144,7 @@ class LeaksThePrevious(Probabilities):
         return result + leaked
 
 
-@wrong(rare=True, waits_for="repeatable")
+@wrong(rare=True)
 class LastBitFlickers(Probabilities):
     """Every other call is one ULP larger: inside the budget, but not repeatable."""
 
@@ -161,7 +161,7 @@ class LastBitFlickers(Probabilities):
         return np.where((narrow > 0) & np.isfinite(narrow) & (narrow < 1e30), np.nextafter(narrow, np.inf), narrow)
 
 
-@wrong(rare=True, waits_for="repeatable")
+@wrong(rare=True)
 class FirstCallDiffers(Logits):
     """The first call after another shape is one ULP larger, as a kernel that tunes itself would be."""
 

@@ -324,6 +324,14 @@ class HoleBeyondThirty(ValueLogits):
 
 
 @wrong(rare=True)
+class HoleAtFive(ValueLogits):
+    """4.9 < z < 5.1 has a relative error of 2e-5."""
+
+    def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
+        return super().value(x, y, w, q) * np.where(np.abs(x - 5) < 0.1, ABIT, 1.0)
+
+
+@wrong(rare=True)
 class HoleAtOne(ValueLogits):
     """The logit 1 alone has a relative error of 2e-5, as a wrong entry of a table would give."""
 
@@ -374,7 +382,7 @@ class LastElement(Positions):
         return slice(max(count - 1, 0), count)
 
 
-@wrong(rare=True, waits_for="sizes")
+@wrong(rare=True)
 class FirstOfMany(Positions):
     """The first element of a tensor with more than 32 elements is wrong."""
 
@@ -390,7 +398,7 @@ class BeyondSixteen(Positions):
         return slice(16, count)
 
 
-@wrong(rare=True, waits_for="sizes")
+@wrong(rare=True)
 class VectorTail(Positions):
     """The elements that do not fill a vector register of 32, after at least one that does, are wrong."""
 
@@ -398,7 +406,7 @@ class VectorTail(Positions):
         return slice(count - count % 32 if count > 32 else count, count)
 
 
-@wrong(rare=True, waits_for="sizes")
+@wrong(rare=True)
 class BlockBoundary(Positions):
     """The elements after the first block of 65535 are wrong."""
 
@@ -406,7 +414,7 @@ class BlockBoundary(Positions):
         return slice(65535, count)
 
 
-@wrong(rare=True, waits_for="sizes")
+@wrong(rare=True)
 class SecondBlock(Positions):
     """The elements from 65536 on are wrong, one later than in `BlockBoundary`."""
 
@@ -429,7 +437,7 @@ class ReducesLogits(ValueLogits):
     reductions = ALL_REDUCTIONS
 
 
-@wrong(rare=True, waits_for="large reductions")
+@wrong(rare=True)
 class AccumulatesInFloat16(ReducesLogits):
     """A sum of float16 losses is accumulated in float16."""
 
@@ -442,7 +450,7 @@ class AccumulatesInFloat16(ReducesLogits):
         return total / result.size if reduction == "mean" else total
 
 
-@wrong(rare=True, waits_for="large reductions")
+@wrong(rare=True)
 class SumStagnates(Reduces):
     """A sum of float32 losses goes from left to right in float32, and stops growing where they become too small."""
 
@@ -474,7 +482,7 @@ class DividesByWeights(Reduces):
         return super().reduce(quantity, result, reduction, w)
 
 
-@wrong(waits_for="shapes")
+@wrong()
 class MeanOverLastAxis(Reduces):
     """The mean is taken over the last axis alone."""
 
@@ -509,7 +517,7 @@ class MeanOfTailsInFloat16(ReducesLogits):
         return super().reduce(quantity, rounded, reduction, w)
 
 
-@wrong(rare=True, report="pytorch/pytorch#50224", waits_for="empty reductions")
+@wrong(rare=True, report="pytorch/pytorch#50224")
 class EmptyMeanIsZero(Reduces):
     """The mean of nothing is 0 where it is NaN."""
 
@@ -540,7 +548,7 @@ class Remembering(NumPyRuntime):
         return made
 
 
-@wrong(rare=True, report="keras-team/keras#17125", waits_for="producers")
+@wrong(rare=True, report="keras-team/keras#17125")
 class SoftmaxLogits(ValueOnly):
     """The logits of a softmax are used as logits of a sigmoid, in place of the probabilities that came."""
 
