@@ -48,6 +48,16 @@ _HARD = frozenset({"0", "1"})
 
 QUANTITIES = (*NUMERIC, *BEHAVIOUR, AGREEMENT, REDUCTION, RELATION, PROBE)
 
+#: The families of a quick run: those that the question is about, special values, and what contracts promise.
+QUICK_FAMILIES = (
+    "hard-labels",
+    "soft-labels",
+    "out-of-range-labels",
+    "extreme-predictions",
+    "special-values",
+    "contracts",
+)
+
 #: The quantities of a quick run: what one plain call tells.
 QUICK = ("value", *BEHAVIOUR, PROBE)
 
@@ -298,7 +308,8 @@ class Filters:
         """These filters, and what they leave open narrowed to what a minute is enough for."""
         return dataclasses.replace(
             self,
-            mode=self.mode or ("eager",),
+            case=self.case or QUICK_FAMILIES,
+            mode=self.mode or (BASE_MODE,),
             dtype=self.dtype or ("float32", "float16"),
             quantity=self.quantity or QUICK,
             without_flag=("slow", "large"),

@@ -232,7 +232,7 @@ def test_a_mode_is_chosen_by_glob(command: Command) -> None:
 @pytest.mark.slow
 def test_a_quick_run_says_what_it_covers_and_that_it_proves_nothing(command: Command, tmp_path: Path) -> None:
     """Eager float32 alone here: 5 of the 15 checks; the kept record says so again."""
-    done = command("run", "--quick", "--backend", "drifting", "--implementation", "drifting/*")
+    done = command("run", "--quick", "--backend", "drifting", "--case", "small/*")
     assert done.returncode == Exit.AS_EXPECTED, done.stderr
     kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
     assert {check.implementation for check in kept.checks} == {"drifting/loss/eager/cpu"}
@@ -264,5 +264,5 @@ def test_quick_leaves_slow_and_large_cases_out() -> None:
     """By their flags; a flagged case is not planned at all."""
     plain, large = case(("0.5", "1"), name="small/plain"), case(("0.5", "1"), name="small/large")
     flagged = type(large)(**{name: getattr(large, name) for name in large.__struct_fields__} | {"flags": ("large",)})
-    plan = make_plan(suite(plain, flagged), [implementation()], Filters().quick())
+    plan = make_plan(suite(plain, flagged), [implementation()], Filters(case=("small/*",)).quick())
     assert {request.case.id for request in plan.requests} == {"small/plain"}

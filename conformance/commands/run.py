@@ -48,7 +48,7 @@ def output_options(function: Any) -> Any:
 @click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
 @click.option("--only-deviations", is_flag=True, help="Use those of --deviations alone, not the shipped ones.")
 @click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
-@click.option("--quick", is_flag=True, help="Eager mode in float32 and float16 and few quantities: a minute at most.")
+@click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16: a minute.")
 @output_options
 def run(
     output: Path | None, extra: tuple[Path, ...], only_deviations: bool, strict: bool, quick: bool, **arguments: Any
