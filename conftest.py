@@ -28,6 +28,7 @@ OPTIONS = (
     ("--python", True, "BACKEND=INTERPRETER"),
     ("--backend", True, "backends to run (glob)"),
     ("--implementation", True, "implementations (glob)"),
+    ("--mode", True, "execution modes (glob); without it eager"),
     ("--case", True, "cases (glob on the id or the family)"),
     ("--flag", True, "cases with this flag (glob)"),
     ("--dtype", True, "dtypes of the inputs"),
@@ -112,7 +113,7 @@ class Checks:
         """The options of a run, from those of pytest."""
         given = self.config.option
         arguments: dict[str, Any] = {
-            name: tuple(getattr(given, f"bce_{name}")) for name in ("backend", "implementation")
+            name: tuple(getattr(given, f"bce_{name}")) for name in ("backend", "implementation", "mode")
         }
         arguments |= {name: tuple(getattr(given, f"bce_{name}")) for name in ("flag", "dtype", "quantity")}
         arguments |= {
