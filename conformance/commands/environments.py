@@ -43,7 +43,8 @@ class Row:
     `checks` and `results` (elements of numeric checks) are those that were seen under both settings; `bits` results
     and `verdicts` checks differ.  `worst_ulp` is the largest difference of two finite results in ULP of the larger;
     `turned` counts results that became finite, infinite, NaN, of another dtype or none and were something else.
-    `reports` are the switches that the runtime says to have changed, `new` the checks with a new deviation that had none.
+    `reports` are the switches that the runtime says to have changed, `new` the checks that have a new deviation and had
+    none.
     """
 
     backend: str
