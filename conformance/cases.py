@@ -25,6 +25,7 @@ SLUG = r"^[a-z][a-z0-9]*([-./][a-z0-9]+)*$"
 
 Slug = Annotated[str, Meta(pattern=SLUG, max_length=80, description="stable id: lower case letters, digits, - . /")]
 Number = Annotated[str, Meta(description="an exact literal, rounded once to the tensor's dtype", max_length=200)]
+Shape = Annotated[str, Meta(description="a presentation, or an exact literal where it is one length", max_length=100)]
 Text = Annotated[str, Meta(min_length=8)]
 Link = Annotated[str, Meta(pattern=r"^https://\S+$")]
 DType = Literal["float64", "float32", "float16", "bfloat16"]
@@ -111,7 +112,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     historical: Historical | None = None
     probe: Probe | None = None
     #: How the elements are handed over (`presentations`); without it as one tensor of one dimension.
-    present: tuple[str, ...] = ()
+    present: tuple[Shape, ...] = ()
     #: dtypes of tensors that do not have the prediction's.
     dtypes_of: dict[OtherTensor, OtherDType] = {}
     parameters: dict[Parameter, Number] = {}
@@ -344,7 +345,7 @@ def json_schema() -> dict[str, Any]:
 
 def _allow_numbers(node: Any) -> None:
     if isinstance(node, dict):
-        if node.get("description", "").startswith("an exact literal"):
+        if "an exact literal" in node.get("description", ""):
             node["type"] = ["string", "number"]
         for child in node.values():
             _allow_numbers(child)

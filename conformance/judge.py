@@ -136,7 +136,9 @@ class Judge:
             if "unreduced" not in outcome:
                 return None
             value = points(request, quantity, "value", outcome["value"])
-            exact = value.spread(self._ideal(value), request.case.reduction, request.case.divisor)
+            documented = contracts.find(request.implementation.contract, "reduction")
+            divisor = documented.divisor if documented else "elements"
+            exact = value.spread(self._ideal(value), request.case.reduction, divisor)
             return summation.judge(value, outcome["unreduced"], exact, regions)
         return behaviour(request, quantity, outcome, self._expectation(request, count), regions)
 

@@ -23,20 +23,25 @@ class Observation:
     `tensor`, `changed` (names of inputs that the call altered) and `differs` (what gave another result when the call
     was made again) belong to "returned"; `type`, `message` and `control` (whether the paired control succeeded) to
     "raised"; `message` also tells how a process ended.  Of a presentation `tensor` holds the distinct patterns of each
-    element, `positions` where each stands first in the result, `counts` how often, `shape` the shape of the whole.
+    element, `positions` where each stands first in the result, `counts` how often, `whole` the shape of all of it.
     """
 
     kind: Kind
     tensor: Tensor | None = None
     changed: tuple[str, ...] = ()
     differs: str = ""
-    shape: tuple[int, ...] = ()
+    whole: tuple[int, ...] | None = None
     positions: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     type: str = ""
     message: str = ""
     control: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that came back; () where nothing did."""
+        return self.whole if self.whole is not None else self.tensor.shape if self.tensor is not None else ()
 
 
 #: Observations of one numeric quantity of a request: one for the whole tensor, or one for each element.
@@ -52,7 +57,7 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
             tensor=tensor,
             changed=tuple(item["changed"]),
             differs=item["differs"],
-            shape=tuple(item.get("shape", tensor.shape)),
+            whole=tuple(item["shape"]) if "shape" in item else None,
             positions=tuple(item.get("positions", ())),
             counts=tuple(item.get("counts", ())),
             warnings=tuple(anonymous(text) for text in item["warnings"]),

@@ -10,7 +10,7 @@ import click
 
 from conformance import cases, deviations
 from conformance.errors import InputError
-from conformance.plan import QUANTITIES, Filters
+from conformance.plan import BASE_MODE, QUANTITIES, Filters
 from conformance.run import Options
 
 #: What --device takes; a backend that has no such device is absent.
@@ -32,7 +32,9 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),
         click.option("--flag", multiple=True, help="Cases with this flag (glob)."),
         click.option("--dtype", multiple=True, type=click.Choice(cases.ALL_DTYPES), help="dtypes of the inputs."),
-        click.option("--mode", multiple=True, help="Execution modes: eager, compile and the like (glob)."),
+        click.option(
+            "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
+        ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
         click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu]."),
         click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
@@ -58,6 +60,7 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
     timeout = arguments.pop("timeout")
     if not 0 < timeout < 86_400:
         raise InputError(f"--timeout must lie between 0 and 86400 s (got {timeout:g})")
+    mode = _modes(arguments)
     filters = Filters(
         backend=arguments.pop("backend"),
         implementation=arguments.pop("implementation"),
@@ -65,11 +68,17 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
         flag=arguments.pop("flag"),
         dtype=arguments.pop("dtype"),
         quantity=arguments.pop("quantity"),
-        mode=arguments.pop("mode", ()),
+        mode=mode,
     )
     device = arguments.pop("device", None)
     environment = {} if device is None else {"BCE_DEVICE": device}
     return Options(filters, tuple(adapters), interpreters, timeout, arguments.pop("jobs"), strict, environment)
+
+
+def _modes(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The modes asked for: plain calls, unless modes or implementations are named."""
+    given: tuple[str, ...] = arguments.pop("mode", ())
+    return given or (() if arguments.get("implementation") else (BASE_MODE,))
 
 
 def suite_from(arguments: dict[str, Any]) -> cases.Suite:

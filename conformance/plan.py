@@ -40,8 +40,8 @@ RELATION = "relation"
 #: The quantity of a probe case: does the contract's field show?
 PROBE = "contract"
 
-#: Where every shape costs a compilation for every dtype, unreduced presentations are tried in these.
-FEW_DTYPES = ("float32", "float16")
+#: Where every shape and every combination of dtypes costs a compilation, both are varied in these dtypes and modes.
+FEW = frozenset({("float32", BASE_MODE), ("float32", "jit"), ("float32", "function"), ("float32", "xla")})
 
 #: Labels for which every entry point is a binary cross-entropy.
 _HARD = frozenset({"0", "1"})
@@ -391,7 +391,7 @@ def _requests(
         if not values.elements or not wanted:
             continue
         missing = reason or ("dtype" if dtype not in one.dtypes else None)
-        if missing is None and one.few_shapes and case.present and case.reduction == "none" and dtype not in FEW_DTYPES:
+        if missing is None and one.few_shapes and _varied(case) and (dtype, one.mode) not in FEW:
             missing = "shape"
         if missing:
             not_offered[missing] = not_offered.get(missing, 0) + len(wanted)
@@ -400,6 +400,11 @@ def _requests(
             not_offered["quantity"] = not_offered.get("quantity", 0) + len(wanted) - len(offered)
         if offered:
             yield Request(located, one, values, offered, presentations)
+
+
+def _varied(case: Case) -> bool:
+    """Whether a case varies shapes without reducing them, or dtypes."""
+    return bool(case.dtypes_of) or (bool(case.present) and case.reduction == "none")
 
 
 def _asked(case: Case, one: Implementation) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def _stated(group: Group, got: Any, bounds: Any) -> tuple[Broken, str]:
 
 def _residual(statement: Statement, results: list[float], bounds: list[float]) -> tuple[Broken, str]:
     if not np.isfinite(results).all():
-        return ("nan" if np.isnan(results).any() else "infinite"), f"results {results}"
+        return _endless(statement, results), f"results {results}"
     pairs = list(zip(statement.coefficients, results, bounds, strict=True))
     residual = statement.constant + sum((c * Fraction(value) for c, value, _ in pairs), Fraction(0))
     bound = sum((abs(c) * Fraction(limit) for c, _, limit in pairs), Fraction(0))
@@ -50,6 +50,15 @@ def _residual(statement: Statement, results: list[float], bounds: list[float]) -
         "differ": abs(residual) > bound,
     }[statement.sense]
     return ("" if holds else "inaccurate"), f"residual {float(residual):.6g}, bound {float(bound):.3g}"
+
+
+def _endless(statement: Statement, results: list[float]) -> Broken:
+    """The class of a residual that is not finite; "" where it is +infinity and must only not be negative."""
+    with np.errstate(invalid="ignore"):
+        residual = sum(float(c) * one for c, one in zip(statement.coefficients, results, strict=True))
+    if statement.sense == "not-below" and residual == np.inf:
+        return ""
+    return "nan" if np.isnan(results).any() else "infinite"
 
 
 def _results(request: Request, name: str, observations: Observed) -> list[list[float]]:

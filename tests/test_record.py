@@ -75,7 +75,7 @@ def test_a_record_is_read_as_it_was_written(example: RunRecord, tmp_path: Path) 
     again = record.read(file)
     assert again == example
     assert not again.interrupted
-    assert len(again.checks) == 20
+    assert len(again.checks) == 24
     assert again.tolerances
 
 

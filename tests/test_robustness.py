@@ -150,7 +150,7 @@ def ran(token: str) -> Ran:
 def test_every_request_is_observed_once(ran: Ran) -> None:
     """The run ends with an observation of every request, however many workers fell."""
     assert all(one is not None for one in ran.observed)
-    assert len(ran.checks) == ran.plan.checks == len(ran.plan.requests) * 5
+    assert len(ran.checks) == ran.plan.checks == len(ran.plan.requests) * 6
 
 
 def test_every_way_of_misbehaving_is_expected_here(ran: Ran) -> None:
@@ -186,7 +186,7 @@ def test_a_wrong_result_deviates_in_what_is_wrong_with_it(ran: Ran, entry: str) 
 def test_neighbours_and_chatterers_conform(ran: Ran, entry: str) -> None:
     """What returns the right result is judged as without its neighbours, also after all of them."""
     assert [(check.verdict, check.quantity) for check in ran.of(entry) if check.verdict != "conforms"] == []
-    assert len(ran.of(entry)) == 10
+    assert len(ran.of(entry)) == 12
 
 
 def test_another_adapter_is_not_disturbed(ran: Ran) -> None:

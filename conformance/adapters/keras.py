@@ -381,11 +381,11 @@ def _implementations(backend: str) -> List[Implementation]:
 def _runs(backend: str, mode: str, entry: str) -> bool:
     """Whether a mode runs an entry point: where that takes long, those stand for the others that show something else.
 
-    torch.compile takes seconds for each loss, dtype and rank; the elementwise operation and the function that
-    `Model.compile` makes of "binary_crossentropy" go through it.  JAX compiles every primitive that it runs op by op,
-    and the object of the focal loss has the most.
+    torch.compile takes seconds for each loss, dtype and rank, jax.jit tenths of a second; the elementwise operation and
+    the function that `Model.compile` makes of "binary_crossentropy" go through them.  JAX compiles every primitive that
+    it runs op by op, and the object of the focal loss has the most.
     """
-    if mode == "compile":
+    if mode in ("compile", "jit"):
         return entry in COMPILED
     return (backend, mode, entry) != ("jax", "eager", "losses.BinaryFocalCrossentropy")
 

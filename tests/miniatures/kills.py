@@ -8,7 +8,7 @@ from pathlib import Path
 from conformance import cases, deviations
 from conformance import run as runs
 from conformance.plan import Filters, Plan
-from conformance.record import CheckLine, FindingLine, RunRecord
+from conformance.record import CheckLine, RunRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTER = ROOT / "tests" / "miniatures" / "adapter.py"
@@ -20,15 +20,6 @@ HEADER = """\
 
 #: Miniatures that are asked for tensors of ten million elements, a right one among them.
 ABOUT_LARGE = ("sum_stagnates", "natural_terms")
-
-#: Findings (case, element) that blame right results: mistakes of the suite, which count for nothing here.
-#: A test shows that each is still made, so that a corrected one must be taken out.
-MISJUDGED = {
-    ("relations/non-negative", "p1-y0.999"): "an infinite loss is not below 0",
-    ("relations/asymmetry", "p0.4-half"): "in bfloat16 the two losses differ by less than the bound",
-    ("reductions/mean-masked", "all"): "a fused mean in 16 bits need not be the mean of rounded losses",
-    ("reductions/mean-masked-logits", "all"): "a fused mean in 16 bits need not be the mean of rounded losses",
-}
 
 #: (miniature, everything about a finding that does not name the miniature).
 Outcomes = dict[str, frozenset[tuple[str, ...]]]
@@ -60,18 +51,13 @@ def miniature(line: CheckLine) -> str:
     return line.implementation.split("/")[1]
 
 
-def findings(line: CheckLine) -> list[FindingLine]:
-    """What was found by a check, without what blames right results."""
-    return [one for one in line.findings if (line.case, one.element) not in MISJUDGED]
-
-
 def outcomes(record: RunRecord) -> Outcomes:
     """What was found about each miniature: check, element, verdict and class."""
     found: dict[str, set[tuple[str, ...]]] = {miniature(line): set() for line in record.checks}
     for line in record.checks:
         mode = line.implementation.split("/")[2]
         found[miniature(line)] |= {
-            (line.case, mode, line.dtype, line.quantity, one.element, one.verdict, one.what) for one in findings(line)
+            (line.case, mode, line.dtype, line.quantity, one.element, one.verdict, one.what) for one in line.findings
         }
     return {name: frozenset(those) for name, those in found.items()}
 
@@ -80,7 +66,7 @@ def kills(record: RunRecord) -> Kills:
     """The case files that catch each miniature, in order; none for one that nothing catches."""
     found: dict[str, set[str]] = {miniature(line): set() for line in record.checks}
     for line in record.checks:
-        if findings(line):
+        if line.findings:
             found[miniature(line)].add(line.family)
     return {name: tuple(sorted(files)) for name, files in sorted(found.items())}
 
