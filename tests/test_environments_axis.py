@@ -67,6 +67,8 @@ def loss(prediction, label):
         exact[:1] = np.nextafter(exact[:1], np.inf)
     if drift == "wrong":
         exact[:1] *= 2
+    if drift == "raises":
+        raise RuntimeError("not with this instruction set")
     if drift == "nan":
         exact[:] = np.nan
     return exact
@@ -129,9 +131,9 @@ def test_a_last_bit_that_depends_on_the_environment_is_counted_and_passes(comman
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("word", "turned", "bits"), [("wrong", 0, 1), ("nan", 2, 2)])
+@pytest.mark.parametrize(("word", "turned", "bits"), [("wrong", 0, 1), ("nan", 2, 2), ("raises", 2, 2)])
 def test_a_verdict_that_turns_into_a_new_deviation_fails(command: Command, word: str, turned: int, bits: int) -> None:
-    """The check is named, and results that become NaN are counted apart from differences in ULP."""
+    """The check is named, and results that become NaN or are missing are counted apart from differences in ULP."""
     code, (_, drifted) = axis(command, f",{word}")
     assert code == Exit.NOT_AS_EXPECTED
     assert (drifted["verdicts"], drifted["turned"], drifted["bits"]) == (1, turned, bits)

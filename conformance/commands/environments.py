@@ -32,7 +32,7 @@ COLUMNS = ("setting", "the runtime reports", "checks", "results", "other bits", 
 
 LEGEND = (
     "against the default setting, the first line of each backend: results with other bits, verdicts that differ, the "
-    "largest difference in ULP of the larger (+N: N turned finite, infinite or NaN), deviations that are new"
+    "largest difference in ULP of the larger (+N: N turned finite, infinite, NaN or none), deviations that are new"
 )
 
 
@@ -42,8 +42,9 @@ class Row:
 
     `checks` and `results` (elements of numeric checks) are those that were seen under both settings; `bits` results
     and `verdicts` checks differ.  `worst_ulp` is the largest difference of two finite results in ULP of the larger;
-    `turned` counts results that became finite, infinite or NaN and were something else.  `reports` are the switches
-    that the runtime says to have changed, `new` the checks with a new deviation that had none.
+    `turned` counts results that became finite, infinite, NaN, of another dtype or none and were something else.
+    `reports` are the switches that the runtime says to have changed, `new` the checks that have a new deviation and had
+    none.
     """
 
     backend: str
@@ -176,7 +177,7 @@ def _count(row: Row, before: CheckLine, after: CheckLine) -> None:
         row.new.append(after.id)
     if before.result_dtype != after.result_dtype or len(before.bits) != len(after.bits):
         count = max(len(before.bits), len(after.bits))
-        row.results, row.bits = row.results + count, row.bits + count
+        row.results, row.bits, row.turned = row.results + count, row.bits + count, row.turned + count
         return
     other = [pair for pair in zip(before.bits, after.bits, strict=True) if pair[0] != pair[1]]
     row.results += len(after.bits)
