@@ -44,16 +44,23 @@ def test_a_correctly_rounded_implementation_conforms_on_every_check_that_expects
     ran: tuple[subprocess.CompletedProcess[str], RunRecord],
 ) -> None:
     """Its oracle is Arb and exact fractions, so that this also holds the reference against another derivation."""
-    verdicts = [line.verdict for line in checks(ran[1], "exact")]
+    verdicts = [line.verdict for line in checks(ran[1], "exact") if not masked(line)]
     assert len(verdicts) > 1500
     assert set(verdicts) == {"conforms", "recorded"}
+
+
+def masked(line: CheckLine) -> bool:
+    """Whether a check is about a masked mean, which the control divides by all elements, as most frameworks do."""
+    return line.case.startswith("reductions/mean-masked")
 
 
 def test_a_correctly_rounded_implementation_is_never_half_an_ulp_off(
     ran: tuple[subprocess.CompletedProcess[str], RunRecord],
 ) -> None:
     """Plain errors, not condition-scaled ones: what rounding to nearest leaves is half an ULP."""
-    errors = [e for line in checks(ran[1], "exact") for e in line.plain_ulp or line.ulp if e is not None]
+    errors = [
+        e for line in checks(ran[1], "exact") if not masked(line) for e in line.plain_ulp or line.ulp if e is not None
+    ]
     assert max(errors) <= 0.5
 
 
