@@ -46,7 +46,9 @@ def test_a_correctly_rounded_implementation_conforms_on_every_check_that_expects
     """Its oracle is Arb and exact fractions, so that this also holds the reference against another derivation."""
     verdicts = [line.verdict for line in checks(ran[1], "exact") if not masked(line)]
     assert len(verdicts) > 1500
-    assert set(verdicts) == {"conforms", "recorded"}
+    assert set(verdicts) == {"conforms", "recorded", "rejects"}
+    rejected = {line.case for line in checks(ran[1], "exact") if line.verdict == "rejects"}
+    assert all(case.startswith("shapes/") for case in rejected)  # what does not fit together is no value
 
 
 def masked(line: CheckLine) -> bool:
