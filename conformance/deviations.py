@@ -23,7 +23,7 @@ from conformance import yamlfile
 from conformance.cases import DType, Link, Text
 from conformance.errors import InputError, at
 from conformance.measure import CLASSES
-from conformance.plan import QUANTITIES, Plan, Request, matches
+from conformance.plan import QUANTITIES, Implementation, Plan, Request, matches
 from conformance.verdicts import EXPECTED, Judged
 
 Kind = Literal["bug", "by-design", "unsupported"]
@@ -59,12 +59,14 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
 
     def selects(self, request: Request) -> bool:
         """Whether `request` is one that this selector is about."""
-        return (
-            request.case.id == self.case
-            and request.dtype == self.dtype
-            and matches((self.implementation,), request.implementation.id)
-            and (not self.modes or request.implementation.mode in self.modes)
-        )
+        return request.case.id == self.case and request.dtype == self.dtype and self._takes(request.implementation)
+
+    def _takes(self, one: Implementation) -> bool:
+        """By id or glob; with `modes` by entry, mode and device, since brackets of an entry would be a glob's."""
+        if not self.modes:
+            return matches((self.implementation,), one.id)
+        family, _, device = self.implementation.rsplit("/", 2)
+        return (one.family, one.device) == (family, device) and one.mode in self.modes
 
 
 class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
