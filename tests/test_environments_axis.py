@@ -134,7 +134,7 @@ def test_a_last_bit_that_depends_on_the_environment_is_counted_and_passes(comman
 @pytest.mark.parametrize(("word", "turned", "bits"), [("wrong", 0, 1), ("nan", 2, 2), ("raises", 2, 2)])
 def test_a_verdict_that_turns_into_a_new_deviation_fails(command: Command, word: str, turned: int, bits: int) -> None:
     """The check is named, and results that become NaN or are missing are counted apart from differences in ULP."""
-    code, (_, drifted) = axis(command, f",{word}")
+    code, (_, drifted) = axis(command, f",{word}", "--quantity", "value")
     assert code == Exit.NOT_AS_EXPECTED
     assert (drifted["verdicts"], drifted["turned"], drifted["bits"]) == (1, turned, bits)
     assert drifted["new"] == ["small/one::drifting/loss/eager/cpu::float32::value"]
@@ -217,7 +217,7 @@ def test_implementations_of_an_absent_device_are_absent_and_never_passed(command
 @pytest.mark.slow
 def test_the_device_is_part_of_the_implementations_that_are_listed(command: Command) -> None:
     """Discovery sees the device, too."""
-    done = command("list", "implementations", "--device", "mps", "--backend", "drifting")
+    done = command("list", "implementations", "--device", "mps", "--backend", "drifting", "--mode", "*")
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
         "drifting/loss/eager/mps",
         "drifting/loss/compiled/mps",

@@ -80,7 +80,7 @@ class JaxRuntime(Runtime):
         jax.config.update("jax_enable_x64", self.x64)
         try:
             jax.devices()
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # the latter, without a word, where CUDA is asked for in vain
             raise ImportError("no %s device: %s" % (DEVICE, error)) from error
 
     def environment(self) -> Dict[str, Any]:
