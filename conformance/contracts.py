@@ -143,6 +143,12 @@ def find(contract: Contract, name: str) -> Optional[Any]:
     return None
 
 
+def divisor(contract: Contract) -> str:
+    """What a mean is documented to divide by; without a word the number of elements."""
+    documented = find(contract, "reduction")
+    return str(documented.divisor) if documented is not None else "elements"
+
+
 def probed(contract: Contract, probe: str) -> Optional[Any]:
     """The field that `probe` ("name" or "name:value of its first attribute") is about, or None."""
     name, _, value = probe.partition(":")

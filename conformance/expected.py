@@ -18,11 +18,11 @@ import reference
 from conformance import contracts
 from conformance.contracts import Contract
 from conformance.escalate import escalate
-from conformance.formats import FORMATS, Format, decode, encode, round_to_bits, ulp
+from conformance.formats import FORMATS, Format, decode, encode, round_to_bits
 from conformance.literals import float_of, rational
 from conformance.measure import BUDGET
 from conformance.plan import Inputs
-from reference import Reference
+from reference import Reference, exact_total
 from reference.formulas import forward_error
 
 QUANTITY: dict[str, Callable[..., Reference]] = {
@@ -92,49 +92,10 @@ def take(part: Reference, rows: Any) -> Reference:
     return Reference(*(field[rows] for field in part))
 
 
-def reduced(part: Reference, counts: Any, divisor: Fraction | None) -> Reference:
-    """The sum of every point `counts` times, divided by `divisor` (None: the empty mean, NaN), as one point.
-
-    Exact but for the roundings of hi and lo, as `reference.exact_sum`, for tensors that repeat a few points.
-    """
-    counted = counts > 0
-    hi, lo, bound, scale = (field[counted] for field in part)
-    times = [int(count) for count in counts[counted].tolist()]
-    if divisor is None or divisor == 0:
-        return _single(np.nan, 0.0, 0.0, np.nan)
-    if not np.isfinite(hi).all():
-        with np.errstate(invalid="ignore"):
-            total = float(np.sum(hi[~np.isfinite(hi)])) * (1 if divisor > 0 else -1)
-        return _single(total, 0.0, 0.0, abs(total))
-    pairs = zip(hi.tolist(), lo.tolist(), times, strict=True)
-    exact = sum((n * (Fraction(h) + Fraction(rest)) for h, rest, n in pairs), Fraction(0)) / divisor
-    high = _nearest(exact)
-    low = _nearest(exact - Fraction(high)) if np.isfinite(high) else 0.0
-    error = sum(n * b for b, n in zip(bound.tolist(), times, strict=True)) / abs(float(divisor))
-    size = sum((n * Fraction(s) for s, n in zip(scale.tolist(), times, strict=True)), Fraction(0)) / abs(divisor)
-    # 2^-105: hi + lo is the exact sum rounded twice; 2^-1074: lo may be subnormal.
-    rounding = abs(high) * 2.0**-105 + (2.0**-1074 if high or error else 0.0)
-    return _single(high, low, error * (1 + 2.0**-40) + rounding, min(_nearest(size), _LARGEST))
-
-
-_LARGEST = float(np.finfo(np.float64).max)
-
-
-def _single(*fields: float) -> Reference:
-    return Reference(*(np.array([field]) for field in fields))
-
-
-def _nearest(exact: Fraction) -> float:
-    try:
-        return exact.numerator / exact.denominator
-    except OverflowError:
-        return np.inf if exact > 0 else -np.inf
-
-
 def divided(part: Reference, count: int) -> Reference:
     """Gradients of a mean: each element's own divided by the number of elements, exactly."""
-    ones = np.ones(1)
-    parts = [reduced(take(part, slice(i, i + 1)), ones, Fraction(count)) for i in range(len(part.hi))]
+    once = np.ones(1, dtype=np.int64)
+    parts = [exact_total(take(part, slice(i, i + 1)), once, Fraction(count)) for i in range(len(part.hi))]
     return Reference(*(np.concatenate(fields) for fields in zip(*parts, strict=True))) if parts else part
 
 
@@ -175,11 +136,6 @@ def slope_by_label(inputs: Inputs, quantity: str) -> Any:
                 "second-derivative": 1 / x**2 + 1 / (1 - x) ** 2,
             }
     return np.abs(weight) * sizes.get(quantity, np.zeros_like(x))
-
-
-def ulps(one: Reference, fmt: Format) -> Any:
-    """One ULP of `fmt` at the natural terms of each point."""
-    return ulp(one.scale, fmt)
 
 
 def _cast(array: Any, cast: contracts.CastsTo | None) -> Any:

@@ -17,7 +17,7 @@ from conformance.adapters import NUMERIC
 from conformance.behaviour import behaviour
 from conformance.domain import expectations, regions
 from conformance.expected import Alternative
-from conformance.formats import FORMATS, Format
+from conformance.formats import FORMATS, Format, ulp
 from conformance.measure import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.observation import Observed
 from conformance.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, Inputs, Request
@@ -136,8 +136,7 @@ class Judge:
             if "unreduced" not in outcome:
                 return None
             value = points(request, quantity, "value", outcome["value"])
-            documented = contracts.find(request.implementation.contract, "reduction")
-            divisor = documented.divisor if documented else "elements"
+            divisor = contracts.divisor(request.implementation.contract)
             exact = value.spread(self._ideal(value), request.case.reduction, divisor)
             return summation.judge(value, outcome["unreduced"], exact, regions)
         return behaviour(request, quantity, outcome, self._expectation(request, count), regions)
@@ -230,7 +229,7 @@ class Judge:
         zeros = np.zeros_like(error)
         spread = check.spread(Reference(error, zeros, zeros, error), check.request.case.reduction, "elements").hi
         with np.errstate(all="ignore"):
-            share = spread / expected.ulps(ideal, check.fmt)
+            share = spread / ulp(ideal.scale, check.fmt)
         return np.where(np.isfinite(share), share, 0.0)
 
     def _contracts(
@@ -274,8 +273,7 @@ class Judge:
             # A mean without the field that says what it is divided by is a sum.
             without_mean = left_out is not None and left_out.name == "reduction"
             reduction = "sum" if without_mean else check.request.case.reduction
-            documented = contracts.find(contract, "reduction")
-            divisor = documented.divisor if documented else "elements"
+            divisor = contracts.divisor(contract)
             key = (check.request.case.id, check.request.dtype, check.numeric, contract)
             wanted[key] = (check.request.inputs, check.numeric, contract)
             users.setdefault(key, []).append((index, check, reduction, divisor))

@@ -18,7 +18,7 @@ from conformance.expected import Alternative
 from conformance.formats import FORMATS, Format, decode
 from conformance.observation import Observation, Observed
 from conformance.plan import Request
-from reference import Reference
+from reference import Reference, exact_total
 
 
 class Points:
@@ -105,7 +105,7 @@ class Points:
         if not self.scalar:
             return expected.divided(unreduced, count) if reduction == "mean" else unreduced
         ones = np.ones(count, dtype=np.int64)
-        return expected.reduced(unreduced, ones, self.divided_by(ones, reduction, divisor))
+        return exact_total(unreduced, ones, self.divided_by(ones, reduction, divisor))
 
     def line(self, index: int) -> Any:
         """How often each combination stands in what element `index` of the check reduces."""
@@ -145,9 +145,10 @@ class PresentedPoints(Points):
         self._take_dtype([one.tensor for one in self.observations])
         self.troubles = [self._problem_of(index) for index in range(len(presentations))]
         parts = [self._part(index) for index in range(len(presentations))]
-        self.owner = np.concatenate([np.full(len(got), index) for index, (got, _) in enumerate(parts)]).astype(np.int64)
-        self.got = np.concatenate([got for got, _ in parts])
-        self.rows = np.concatenate([rows for _, rows in parts]).astype(np.int64)
+        self.owner = np.repeat(np.arange(len(parts)), [len(got) for got, _, _ in parts])
+        self.got = np.concatenate([got for got, _, _ in parts])
+        self.rows = np.concatenate([rows for _, rows, _ in parts])
+        self.positions = np.concatenate([positions for _, _, positions in parts])
         self.count = len(self.got)
         self.present = np.ones(self.count, dtype=bool)
         self.problem = ""
@@ -164,28 +165,20 @@ class PresentedPoints(Points):
         """The shape that the result of a presentation must have."""
         return result_shape(self.request, self.request.presentations[index].shape, self.scalar)
 
-    def _part(self, index: int) -> tuple[Any, Any]:
-        """Values of one presentation, and the combination (of a line to reduce: its number) that each belongs to."""
+    def _part(self, index: int) -> tuple[Any, Any, Any]:
+        """Values of one presentation, the combination (or line to reduce) of each, and where each stands first."""
         seen = self.observations[index]
         presentation = self.request.presentations[index]
         if seen.tensor is None or self.troubles[index] or not self.request.inputs.fits(presentation):
-            return np.zeros(0), np.zeros(0, dtype=np.int64)
+            nothing = np.zeros(0, dtype=np.int64)
+            return np.zeros(0), nothing, nothing
         positions = np.array(seen.positions, dtype=np.int64)
         rows = positions if self.scalar else self.request.inputs.rows_at(presentation, positions)
-        return decode(seen.tensor).ravel(), rows
+        return decode(seen.tensor).ravel(), rows, positions
 
     def trouble(self, index: int) -> str:
         """Why presentation `index` has no points although something came back; "" where it has."""
         return self.troubles[index]
-
-    @cached_property
-    def _positions(self) -> Any:
-        """Where each point stands first."""
-        parts = [
-            np.array(seen.positions if (self.owner == index).any() else (), dtype=np.int64)
-            for index, seen in enumerate(self.observations)
-        ]
-        return np.concatenate(parts)
 
     @cached_property
     def bits(self) -> tuple[str, ...]:
@@ -203,14 +196,14 @@ class PresentedPoints(Points):
         row = int(self.rows[point])
         names = self.request.inputs.names
         element = names[row] if row < len(names) else "a combination of elements"
-        return f"position {int(self._positions[point])}, {element}"
+        return f"position {int(self.positions[point])}, {element}"
 
     def spread(self, unreduced: Reference, reduction: str, divisor: str) -> Reference:
         """The expected value of each point: that of its combination, or of the line that it reduces."""
         if not self.scalar:
             return expected.take(unreduced, self.rows)
         lines = [
-            expected.reduced(unreduced, counts, self.divided_by(counts, reduction, divisor))
+            exact_total(unreduced, counts, self.divided_by(counts, reduction, divisor))
             for index in np.unique(self.owner).tolist()
             for counts in self.lines(index, len(unreduced.hi))
         ]

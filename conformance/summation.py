@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from conformance import contracts, expected
+from conformance import contracts
 from conformance.formats import FORMATS, Format, decode, ulp
 from conformance.observation import Observation, Observed
 from conformance.points import Points
 from conformance.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, verdict_of
-from reference import Reference
+from reference import Reference, as_reference, exact_total, reduction_bound
 
 
 def accumulator(check: Points) -> Format:
@@ -27,19 +27,13 @@ def accumulator(check: Points) -> Format:
     return check.fmt if check.fmt.precision >= FORMATS["float32"].precision else FORMATS["float32"]
 
 
-def steps(count: int) -> float:
-    """ceil(log2 n) + 8: the roundings of a pairwise sum of n, with blocks of up to 2^8 summed in order."""
-    return float(np.ceil(np.log2(max(count, 1))) + 8)
-
-
 def budget(check: Points) -> Any:
-    """What summation adds to the budget of a reduced value, in ULP: steps times u_acc, and the last rounding.
+    """What summation adds to the budget of a reduced value, in ULP: `reduction_bound`, and the last rounding.
 
-    In ULP of the result at the size of sum|x|, where the unit roundoff u = 2^-p is half an ULP at least.
+    In ULP of the result at the size of sum|x|, which is at most 2^p of them.
     """
-    acc = accumulator(check)
-    counts = np.array(_counts(check), dtype=np.float64)
-    return np.vectorize(steps, otypes=[float])(counts) * 2.0 ** (check.fmt.precision - acc.precision) + 0.5
+    u, size = accumulator(check).unit_roundoff, 2.0**check.fmt.precision
+    return np.array([float(reduction_bound(count, u, size)) for count in _counts(check)]) + 0.5
 
 
 def _counts(check: Points) -> list[int]:
@@ -98,7 +92,7 @@ def _compared(value: Points, index: int, own: Observation, split: int, exact: Re
     point = int(members[0])
     got = float(value.got[point])
     divisor = _divisor(value, index)
-    total = _total(terms, counts, divisor)
+    total = float(exact_total(as_reference(terms), counts, divisor).hi[0])
     bound = _bound(value, terms, counts, divisor, total)
     if any(_near(got, right, bound, value.fmt) for right in (total, float(exact.hi[point]))):
         return "", ""
@@ -106,16 +100,8 @@ def _compared(value: Points, index: int, own: Observation, split: int, exact: Re
     return what, f"got {got!r}, its own unreduced results give {total!r}, bound {bound:.3g}"
 
 
-def _total(terms: Any, counts: Any, divisor: Fraction | None) -> float:
-    """The exact sum or mean of the implementation's own results, rounded to float64."""
-    zeros = np.zeros_like(terms)
-    own = Reference(terms, zeros, zeros, np.abs(terms))
-    return float(expected.reduced(own, counts, divisor).hi[0])
-
-
 def _divisor(value: Points, index: int) -> Fraction | None:
-    documented = contracts.find(value.request.implementation.contract, "reduction")
-    divisor = documented.divisor if documented is not None else "elements"
+    divisor = contracts.divisor(value.request.implementation.contract)
     return value.divided_by(value.line(index), value.request.case.reduction, divisor)
 
 
@@ -125,9 +111,8 @@ def _bound(value: Points, terms: Any, counts: Any, divisor: Fraction | None, tot
         return 0.0
     size = sum((int(n) * Fraction(abs(x)) for n, x in zip(counts.tolist(), terms.tolist(), strict=True)), Fraction(0))
     share = float(min(size / abs(divisor), Fraction(_LARGEST)))
-    return steps(int(counts.sum())) * accumulator(value).unit_roundoff * share + 0.5 * float(
-        ulp(np.array(total), value.fmt)
-    )
+    summed = reduction_bound(int(counts.sum()), accumulator(value).unit_roundoff, share)
+    return float(summed) + 0.5 * float(ulp(np.array(total), value.fmt))
 
 
 _LARGEST = float(np.finfo(np.float64).max)

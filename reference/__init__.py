@@ -17,7 +17,7 @@ from reference.bce import (
     loss,
     second_derivative,
 )
-from reference.reductions import as_reference, exact_mean, exact_sum, reduction_bound
+from reference.reductions import as_reference, exact_mean, exact_sum, exact_total, reduction_bound
 from reference.special import FORMS
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "as_reference",
     "exact_mean",
     "exact_sum",
+    "exact_total",
     "gradient_label",
     "gradient_pos_weight",
     "gradient_prediction",

@@ -48,6 +48,35 @@ def exact_mean(values: Reference, axis: Axis = None) -> Reference:
     return _reduce(values, axis, mean=True)
 
 
+def exact_total(values: Reference, counts: ArrayLike, divisor: Fraction | None) -> Reference:
+    """Return the sum of every value counts times over the divisor, as one value: a tensor that repeats a few values.
+
+    As `exact_sum` and `exact_mean`, for any divisor; None, the mean of nothing, gives NaN.
+    """
+    counted = np.asarray(counts) > 0
+    hi, lo, bound, scale = (part[counted].tolist() for part in values)
+    times = [int(count) for count in np.asarray(counts)[counted].tolist()]
+    if divisor is None or divisor == 0:
+        return _single(math.nan, 0.0, 0.0, math.nan)
+    special = _special_sum(np.array(hi))
+    if special is not None:
+        total = special if divisor > 0 else -special
+        return _single(total, 0.0, 0.0, abs(total))
+    pairs = zip(hi, lo, times)
+    exact = sum((n * (Fraction(h) + Fraction(rest)) for h, rest, n in pairs), Fraction(0)) / divisor
+    high = _nearest(exact)
+    low = _nearest(exact - Fraction(high)) if math.isfinite(high) else 0.0
+    error = sum(n * b for b, n in zip(bound, times)) / abs(float(divisor))
+    size = sum((n * Fraction(s) for s, n in zip(scale, times)), Fraction(0)) / abs(divisor)
+    rounding = abs(high) * _ROUNDING + (SMALLEST if high or error else 0.0)
+    largest = float(np.finfo(np.float64).max)
+    return _single(high, low, error * (1.0 + 2.0**-40) + rounding, min(_nearest(size), largest))
+
+
+def _single(*fields: float) -> Reference:
+    return Reference(*[np.array([field]) for field in fields])
+
+
 def reduction_bound(n: int, u_acc: float, sum_abs: ArrayLike) -> Array:
     """Return (ceil(log2(n)) + 8) * u_acc * sum_abs: how far a good sum of n addends may be from the exact one.
 
