@@ -92,9 +92,11 @@ def _seen(run: RunRecord) -> dict[str, Seen]:
 
 
 def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None]:
-    """The class of a finding and its error, where it has one."""
-    position = check.elements.index(finding.element)
-    return finding.what, check.ulp[position] if position < len(check.ulp) else None
+    """The class of a finding and its error; None for a check that measures none, a relation for one."""
+    if not check.ulp:
+        return finding.what, None
+    error = check.ulp[check.elements.index(finding.element)]
+    return finding.what, LARGEST if error is None else error
 
 
 def _bound(errors: Sequence[float]) -> str:
@@ -107,8 +109,9 @@ def _bound(errors: Sequence[float]) -> str:
 def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
     """What is expected of an element that runs saw as `seen`: a bound, a class, or classes joined by `|`."""
     words = list(dict.fromkeys(what for what, _ in seen))
-    if set(words) <= _SIZED and words != ["zero"]:
-        return _bound([LARGEST if error is None else error for _, error in seen])
+    errors = [error for _, error in seen if error is not None]
+    if errors and set(words) <= _SIZED and words != ["zero"]:
+        return _bound(errors)
     return "|".join(sorted(words))
 
 

@@ -146,3 +146,8 @@ def test_the_shipped_record_needs_no_folder_but_its_own(tmp_path: Path) -> None:
     copy = tmp_path / "deviations"
     shutil.copytree(ROOT / "deviations", copy)
     assert len(deviations.load((copy,)).deviations) == len(deviations.load((ROOT / "deviations",)).deviations)
+
+
+def test_a_finding_without_a_measured_error_is_recorded_by_its_class() -> None:
+    """A relation or a reduction that does not hold has no error in ULP, so that no bound can stand for it."""
+    assert propose._merged([("inaccurate", None)]) == "inaccurate"
