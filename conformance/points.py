@@ -154,7 +154,7 @@ class PresentedPoints(Points):
         self.problem = ""
 
     def _problem_of(self, index: int) -> str:
-        seen = self.observations[index]
+        seen = self.observation(index)
         if seen.tensor is None:
             return ""
         if seen.tensor.dtype != self.dtype or self.dtype not in FORMATS:
@@ -167,7 +167,7 @@ class PresentedPoints(Points):
 
     def _part(self, index: int) -> tuple[Any, Any, Any]:
         """Values of one presentation, the combination (or line to reduce) of each, and where each stands first."""
-        seen = self.observations[index]
+        seen = self.observation(index)
         presentation = self.request.presentations[index]
         if seen.tensor is None or self.troubles[index] or not self.request.inputs.fits(presentation):
             nothing = np.zeros(0, dtype=np.int64)

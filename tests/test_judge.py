@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -603,3 +604,12 @@ def test_inputs_are_rounded_once_into_the_dtype_of_the_request() -> None:
     assert inputs.tensors["prediction"].bits.tolist() == [bits_of("0.1", FORMATS["bfloat16"])]
     assert inputs.values["prediction"].tolist() == [0.10009765625]
     assert tensor([0.1], "bfloat16").bits.tolist() == inputs.tensors["prediction"].bits.tolist()
+
+
+def test_a_process_that_ends_in_a_presented_call_ends_every_presentation() -> None:
+    """The pool has one observation for the whole request then, whatever presentations it had."""
+    one = case(("0.5", "1"), present=("3", "scalar"))
+    asked = replace(request(one, None, "float32", ("value", "acceptance")), presentations=one.presentations)
+    value, acceptance = judged_all([asked], [{"value": (CRASHED,)}])
+    assert value.verdicts == ("crashed", "crashed")
+    assert acceptance.verdict == "crashed"
