@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from functools import cache
 from pathlib import Path
 
@@ -26,10 +27,10 @@ def versions() -> dict[str, str]:
 
 
 def is_pinned(reported: dict[str, str]) -> bool:
-    """Whether a backend's versions are the pinned ones; the build part of a version (`+cpu`) does not count."""
+    """Whether a backend's versions are the pinned ones; the build part of a version (`+cpu`, `-22982-e213a`) does not count."""
     wanted = versions()
     return (
         platform.machine() in ("x86_64", "AMD64")
         and bool(reported)
-        and all(wanted.get(name) == version.partition("+")[0] for name, version in reported.items())
+        and all(wanted.get(name) == re.split("[+-]", version, maxsplit=1)[0] for name, version in reported.items())
     )

@@ -181,6 +181,10 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
     #: A constant of the graph lies in memory as OpenVINO wants it.
     layouts: Tuple[str, ...] = ("contiguous",)
 
+    def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
+        # A graph is compiled for every shape, at some hundredths of a second.
+        return (64,)
+
     def open(self) -> None:
         importlib.import_module("openvino")  # Keras would only fail in its first operation
         super().open()
@@ -381,11 +385,11 @@ def _implementations(backend: str) -> List[Implementation]:
 def _runs(backend: str, mode: str, entry: str) -> bool:
     """Whether a mode runs an entry point: where that takes long, those stand for the others that show something else.
 
-    torch.compile takes seconds for each loss, dtype and rank, jax.jit tenths of a second; the elementwise operation and
-    the function that `Model.compile` makes of "binary_crossentropy" go through them.  JAX compiles every primitive that
-    it runs op by op, and the object of the focal loss has the most.
+    torch.compile takes seconds for each loss, dtype and rank, jax.jit tenths of a second, OpenVINO as long for each
+    result that is read; the elementwise operation and the function that `Model.compile` makes of "binary_crossentropy"
+    go through them.  JAX compiles every primitive that it runs op by op, and the object of the focal loss has the most.
     """
-    if mode in ("compile", "jit"):
+    if mode in ("compile", "jit") or backend == "openvino":
         return entry in COMPILED
     return (backend, mode, entry) != ("jax", "eager", "losses.BinaryFocalCrossentropy")
 
