@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 
 
 def is_pinned(reported: dict[str, str]) -> bool:
-    """Whether a backend's versions are the pinned ones; the build part of a version (`+cpu`, `-22982-e213a`) does not count."""
+    """Whether a backend's versions are the pinned ones; a build (`2.13.0+cpu`, `2026.4.1-22982`) does not count."""
     wanted = versions()
     return (
         platform.machine() in ("x86_64", "AMD64")

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+)
 
 from conformance.errors import InputError, at
 
@@ -25,7 +33,16 @@ T = TypeVar("T")
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 
-_TAG = "tag:yaml.org,2002:"
+#: libyaml, which knows the syntax of YAML 1.2; schema 1.1 of PyYAML's constructors (`no`, `1:30`) is not used.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+#: Plain scalars that are no text in the core schema of YAML 1.2 (section 10.3.2); numbers stay text here.
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -37,10 +54,9 @@ def load(file: Path, type_: type[T]) -> tuple[T, Lines]:
 
     Raises InputError with file, line, requirement and value for anything that is not exactly that.
     """
-    text = read_text(file)
-    lines: Lines = {}
-    tree = _plain(_node(file, text), file, (), lines)
-    return convert(tree, type_, file, lines), lines
+    reader = _Reader(file)
+    tree = reader.document(read_text(file))
+    return convert(tree, type_, file, reader.lines), reader.lines
 
 
 def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
@@ -73,70 +89,70 @@ def read_text(file: Path) -> str:
         raise at(file, line, f"must be UTF-8 (got byte 0x{data[error.start]:02x})", "save the file as UTF-8") from None
 
 
-def _node(file: Path, text: str) -> Node:
-    try:
-        depth = 0
-        for event in _parser().parse(text):
-            if isinstance(event, AliasEvent):
-                raise at(
-                    file, event.start_mark.line + 1, f"aliases are not allowed (got *{event.anchor})", "write it out"
-                )
-            if getattr(event, "anchor", None):
-                raise at(file, event.start_mark.line + 1, f"anchors are not allowed (got &{event.anchor})")
-            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                raise at(file, event.start_mark.line + 1, f"nesting must be at most {MAX_DEPTH} deep")
-        node: Node | None = _parser().compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise at(file, line, f"is not YAML 1.2: {error.problem or error.context}") from None
-    except YAMLError as error:
-        raise at(file, 1, f"is not YAML 1.2: {str(error).splitlines()[0]}") from None
-    if node is None:
-        raise at(file, 1, "is empty")
-    return node
+@dataclass
+class _Reader:
+    """Builds plain data from the events of one file, and notes the line of every path."""
+
+    file: Path
+    lines: Lines = field(default_factory=dict)
+
+    def document(self, text: str) -> Any:
+        """The one document of the file."""
+        try:
+            events = yaml.parse(text, Loader=_LOADER)
+            tree: Any = ...
+            for event in events:
+                if isinstance(event, DocumentStartEvent) and tree is not ...:
+                    raise self.at(event, "must hold one YAML document (got another)")
+                if isinstance(event, NodeEvent):
+                    tree = self.node(event, events, ())
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark else 1
+            raise at(self.file, line, f"is not YAML 1.2: {error.problem or error.context}") from None
+        except yaml.YAMLError as error:
+            raise at(self.file, 1, f"is not YAML 1.2: {str(error).splitlines()[0]}") from None
+        if tree is ...:
+            raise at(self.file, 1, "is empty")
+        return tree
+
+    def node(self, event: Any, events: Iterator[Any], path: tuple[str | int, ...]) -> Any:
+        """The node that begins with `event`."""
+        if isinstance(event, AliasEvent):
+            raise self.at(event, f"aliases are not allowed (got *{event.anchor})", "write it out")
+        if event.anchor:
+            raise self.at(event, f"anchors are not allowed (got &{event.anchor})")
+        if event.tag is not None:
+            raise self.at(event, f"tags are not allowed (got {event.tag})", "quote the value if it is text")
+        self.lines[path] = event.start_mark.line + 1
+        if isinstance(event, ScalarEvent):
+            return _WORDS.get(event.value, event.value) if event.implicit[0] else event.value
+        if len(path) >= MAX_DEPTH:
+            raise self.at(event, f"nesting must be at most {MAX_DEPTH} deep")
+        if isinstance(event, MappingStartEvent):
+            return self.mapping(events, path)
+        return [self.node(one, events, (*path, index)) for index, one in enumerate(_until(SequenceEndEvent, events))]
+
+    def mapping(self, events: Iterator[Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+        """The mapping whose start is read."""
+        result: dict[str, Any] = {}
+        for event in _until(MappingEndEvent, events):
+            if not isinstance(event, ScalarEvent):
+                raise self.at(event, "a key must be text")
+            self.node(event, events, (*path, event.value))
+            child = next(events)
+            if event.value in result:
+                raise self.at(child, f"duplicate key {event.value!r}")
+            result[event.value] = self.node(child, events, (*path, event.value))
+        return result
+
+    def at(self, event: Any, requirement: str, *step: str) -> InputError:
+        """An error at the line of `event`."""
+        return at(self.file, event.start_mark.line + 1, requirement, *step)
 
 
-def _parser() -> YAML:
-    return YAML(typ="safe", pure=True)
-
-
-def _plain(node: Node, file: Path, path: tuple[str | int, ...], lines: Lines) -> Any:
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, MappingNode):
-        return _mapping(node, file, path, lines)
-    if isinstance(node, SequenceNode):
-        if str(node.tag) != _TAG + "seq":
-            raise at(file, lines[path], f"tags are not allowed (got {node.tag})")
-        return [_plain(child, file, (*path, index), lines) for index, child in enumerate(node.value)]
-    assert isinstance(node, ScalarNode)
-    kind = str(node.tag).removeprefix(_TAG)
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return node.value.lower() == "true"
-    if kind in ("str", "int", "float", "timestamp"):  # YAML 1.2 knows no timestamps; the parser does
-        return node.value
-    raise at(file, lines[path], f"tags are not allowed (got {node.tag})", "quote the value if it is text")
-
-
-def _mapping(node: MappingNode, file: Path, path: tuple[str | int, ...], lines: Lines) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, child in _items(node, file):
-        if key in result:
-            raise at(file, child.start_mark.line + 1, f"duplicate key {key!r}")
-        result[key] = _plain(child, file, (*path, key), lines)
-    return result
-
-
-def _items(node: MappingNode, file: Path) -> Iterator[tuple[str, Node]]:
-    if str(node.tag) != _TAG + "map":
-        raise at(file, node.start_mark.line + 1, f"tags are not allowed (got {node.tag})")
-    for key, child in node.value:
-        if not isinstance(key, ScalarNode):
-            raise at(file, key.start_mark.line + 1, "a key must be text")
-        yield key.value, child
+def _until(end: type, events: Iterator[Any]) -> Iterator[Any]:
+    return takewhile(lambda event: not isinstance(event, end), events)
 
 
 def _steps(path: str) -> tuple[str | int, ...]:

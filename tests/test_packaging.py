@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 #: All that the parent process may import besides the standard library.
-CORE = {"click", "msgspec", "numpy", "packaging", "python-flint", "rich", "ruamel-yaml"}
+CORE = {"click", "msgspec", "numpy", "packaging", "python-flint", "pyyaml", "rich", "ruamel-yaml"}
 
 
 @pytest.fixture(scope="module")
