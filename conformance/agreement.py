@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance import contracts
 from conformance.formats import ulp
 from conformance.measure import BUDGET
 from conformance.observation import Observation, Observed
@@ -78,10 +79,11 @@ def _identical(left: Observed, right: Observed) -> bool:
 def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> Iterator[tuple[int, Difference]]:
     """(index of the element, class and words) of what differs between two modes in one call."""
     count = len(mode.request.element_names)
+    promised = _cast(mode) != _cast(plain)
     for index in range(count):
         one = mode.observation(min(index, len(mode.observations) - 1))
         other = plain.observation(min(index, len(plain.observations) - 1))
-        found = _how(one, other, len(mode.observations) == len(plain.observations))
+        found = _how(one, other, promised, len(mode.observations) == len(plain.observations))
         if found:
             yield index, (found[0], f"{call}: {found[1]}")
     if mode.request.presentations or mode.count != plain.count:
@@ -93,8 +95,8 @@ def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> It
         yield owner, (str(what[point]), f"{call}: {mode.got[point]!r}, plainly {plain.got[point]!r}")
 
 
-def _how(one: Observation, other: Observation, same_split: bool) -> Difference | None:
-    """What differs between two observations apart from values."""
+def _how(one: Observation, other: Observation, promised: bool, same_split: bool) -> Difference | None:
+    """What differs between two observations apart from values; another dtype may be `promised` by a contract."""
     if one.kind in ("crashed", "timed-out") or other.kind in ("crashed", "timed-out"):
         return None  # a finding of its own
     if one.kind != other.kind:
@@ -102,11 +104,15 @@ def _how(one: Observation, other: Observation, same_split: bool) -> Difference |
         return what, f"{_word(one)}, plainly {_word(other)}"
     if one.tensor is None or other.tensor is None:
         return None
-    if one.tensor.dtype != other.tensor.dtype:
+    if one.tensor.dtype != other.tensor.dtype and not promised:
         return "result-dtype", f"returned {one.tensor.dtype}, plainly {other.tensor.dtype}"
     if same_split and one.shape != other.shape:
         return "result-shape", f"returned shape {one.shape}, plainly {other.shape}"
     return None
+
+
+def _cast(seen: Points) -> Any:
+    return contracts.find(seen.request.implementation.contract, "casts_to")
 
 
 def _word(seen: Observation) -> str:

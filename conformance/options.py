@@ -9,12 +9,10 @@ from typing import Any
 import click
 
 from conformance import cases, deviations
+from conformance.adapters import DEVICES
 from conformance.errors import InputError
 from conformance.plan import BASE_MODE, QUANTITIES, Filters
 from conformance.run import Options
-
-#: What --device takes; a backend that has no such device is absent.
-DEVICES = ("cpu", "cuda", "mps", "tpu")
 
 
 def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +34,11 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
         ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
-        click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu]."),
+        click.option(
+            "--device",
+            type=click.Choice(DEVICES),
+            help="Where to compute; a backend without it is absent [default: cpu].",
+        ),
         click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
     ]

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What the core installation brings (pyproject.toml), with what those packages need, by import name.
 CORE = (
     *("numpy", "numpy.libs", "click", "rich", "markdown_it", "mdurl", "pygments", "ruamel", "msgspec", "packaging"),
-    *("flint", "python_flint.libs"),
+    *("flint", "python_flint.libs", "yaml", "_yaml"),
 )
 
 
@@ -41,8 +41,6 @@ def environment(folder: Path, packages: tuple[str, ...]) -> Path:
         for found in (site / name, site / f"{name}.py"):
             if found.exists():
                 (target / found.name).symlink_to(found)
-    for loose in site.glob("_ruamel_yaml*"):
-        (target / loose.name).symlink_to(loose)
     return folder / "bin" / "python"
 
 

@@ -52,9 +52,16 @@ LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-on
 PRODUCERS = ("sigmoid", "softmax")
 
 
+#: Devices that a run can ask for.
+DEVICES = ("cpu", "cuda", "mps", "tpu")
+
+
 def chosen_device() -> str:
     """The device that a run asks for (`--device`): what an implementation runs on unless it names another."""
-    return os.environ.get("BCE_DEVICE", "cpu")
+    device = os.environ.get("BCE_DEVICE", "cpu")
+    if device not in DEVICES:
+        raise ValueError("BCE_DEVICE must be one of %s (got %r)" % (", ".join(DEVICES), device))
+    return device
 
 
 def threads() -> int:

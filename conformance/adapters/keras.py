@@ -14,7 +14,7 @@ import importlib
 import os
 from typing import Any, Callable, Dict, List, Tuple
 
-from conformance.adapters import Adapter, Arguments, Call, Implementation, Runtime
+from conformance.adapters import Adapter, Arguments, Call, Implementation, Runtime, chosen_device
 from conformance.adapters.jax import JaxRuntime
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime, no_keras_json
@@ -27,7 +27,7 @@ CODE = "https://github.com/keras-team/keras/blob/v3.15.1/keras/src/"
 VERSIONS = "3.15.1"
 
 #: Where TensorFlow, PyTorch and JAX run; the other two backends know the CPU alone.
-DEVICE = os.environ.get("BCE_DEVICE", "cpu")
+DEVICE = chosen_device()
 
 
 def _keras() -> Any:
