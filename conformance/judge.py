@@ -364,19 +364,22 @@ class Judge:
 
     def _related(self, check: Points, errors: Errors, ideal: Reference, outcome: Outcome) -> Judged:
         """A relation: where it does not hold, each result as its contract says explains it."""
-        request = check.request
+        request, relation = check.request, check.request.relation
+        assert relation is not None
         groups = request.inputs.groups
         found = related.broken(check, ideal, outcome)
-        ok = (errors.code == CODE["ok"]) | (errors.by_contract > 0)
+        exact, contracted = errors.code == CODE["ok"], errors.by_contract > 0
         expect = self.expectation(request)
         regions = self._region(request, len(groups))
         verdicts, findings, details = [], [], []
         for index, (group, (what, detail)) in enumerate(zip(groups, found, strict=True)):
             lost = [leg for leg in group.legs if not check.present[leg]]
             seen = check.observation(lost[0] if lost else group.legs[0])
-            contracted = bool(ok[list(group.legs)].all() and request.implementation.contract)
-            word = expect[group.legs[0]]
-            verdict, what = verdict_of(word, seen, check.trouble(lost[0]) if lost else "", what or "ok", contracted)
+            legs = list(group.legs)
+            # A contract explains what its results break, and where all are exact there is nothing to explain.
+            explained = bool((exact | contracted)[legs].all() and (contracted & ~exact)[legs].any())
+            word, trouble = expect[legs[0]], check.trouble(lost[0]) if lost else ""
+            verdict, what = verdict_of(word, seen, trouble, what or "ok", explained and not relation.one_call)
             verdicts.append(verdict)
             if verdict not in EXPECTED:
                 text = detail_of(seen) or detail

@@ -57,6 +57,11 @@ class Relation:
     quantity: str = "value"
     variants: tuple[str, ...] = ()
 
+    @property
+    def one_call(self) -> bool:
+        """Whether its results are of one loss of one set of numbers, so that no contract makes them differ."""
+        return bool(self.variants) and "counterpart" not in self.variants
+
 
 def _mirror(form: str, leg: Leg) -> Fraction:
     return -leg.prediction if form == "logits" else 1 - leg.prediction

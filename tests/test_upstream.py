@@ -1,0 +1,96 @@
+"""The table of upstream reports in docs/upstream.md, row by row, against a run of its checks.
+
+`python -m tests.test_upstream` prints the last two columns of each row as they are seen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from conformance import cases, deviations
+from conformance import run as runs
+from conformance.plan import AGREEMENT, BASE_MODE, Plan, Request, make_plan
+from conformance.verdicts import Judged
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "upstream.md"
+
+#: Elements of a finding that a row names; the rest is an ellipsis.
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """A report, a check that shows it, and what was seen: the verdict, and the elements of the finding."""
+
+    link: str
+    check: str
+    verdict: str
+    elements: str
+
+
+def rows() -> list[Row]:
+    """The rows of the page."""
+    found = []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        link = re.search(r"\((https://github\.com/[^)]+)\)", cells[0])
+        if link and "::" in cells[2]:
+            found.append(Row(link[1], cells[2].strip("`"), *cells[3:5]))
+    return found
+
+
+@cache
+def judged() -> dict[str, Judged]:
+    """The checks of all rows, by id, from one run; for a check of agreement with the plain call that it needs."""
+    suite = cases.load_suite(ROOT / "cases")
+    wanted = {row.check.rpartition("::")[0] for row in rows()}
+    wanted |= {_plain(row.check) for row in rows() if row.check.endswith(AGREEMENT)}
+    with runs.open_pool(runs.Options()) as pool:
+        backends = pool.discover()
+        plan = make_plan(suite, [one for backend in backends for one in backend.implementations])
+        plan = replace(plan, requests=tuple(one for one in plan.requests if _id(one) in wanted))
+        done = runs.execute(pool, backends, plan, deviations.load(()), runs.Options())
+    return {check.id: check for check in done.checks}
+
+
+def _id(request: Request) -> str:
+    return request.check_id("").rpartition("::")[0]
+
+
+def _plain(check: str) -> str:
+    case, implementation, dtype, _ = check.split("::")
+    family, _, device = implementation.rsplit("/", 2)
+    return f"{case}::{family}/{BASE_MODE}/{device}::{dtype}"
+
+
+def seen(check: Judged) -> tuple[str, str]:
+    """Verdict and elements of a check as a row has them."""
+    names = [finding.element for finding in check.findings]
+    return check.verdict, ", ".join(f"`{name}`" for name in names[:NAMED]) + (" …" if len(names) > NAMED else "")
+
+
+def test_the_page_has_a_row_for_every_live_report() -> None:
+    """At least one of each, by its link."""
+    assert len({row.link for row in rows()}) >= 18
+    assert all(row.check.count("::") == 3 for row in rows())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.check)
+def test_the_check_shows_the_report(row: Row) -> None:
+    """With the installed versions the check has the verdict and the elements that the page says."""
+    check = judged().get(row.check)
+    if check is None:
+        pytest.skip(f"{row.check.split('::')[1].split('/')[0]} is absent")
+    assert seen(check) == (row.verdict, row.elements)
+
+
+if __name__ == "__main__":
+    for one in rows():
+        print(one.check, *seen(judged()[one.check]), sep=" | ")
