@@ -14,7 +14,7 @@ import pytest
 
 from conformance import cases, deviations
 from conformance import run as runs
-from conformance.plan import AGREEMENT, BASE_MODE, Plan, Request, make_plan
+from conformance.plan import AGREEMENT, BASE_MODE, Request, make_plan
 from conformance.verdicts import Judged
 
 ROOT = Path(__file__).resolve().parent.parent
