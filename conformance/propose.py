@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from conformance import deviations
 from conformance import record as records
 from conformance.errors import InputError
 from conformance.measure import LARGEST
@@ -26,6 +28,9 @@ Key = tuple[str, str, str, str]
 
 #: Element -> (class, error in ULP), for one run.
 Seen = dict[Key, dict[str, tuple[str, float | None]]]
+
+#: Element -> what is expected of it, as a file has it; and elements that deviate sometimes.
+Content = tuple[dict[str, Any], list[str]]
 
 #: Classes that are errors of a size; `inaccurate` is recorded by its bound.
 _SIZED = {"inaccurate", "zero", "sign"}
@@ -68,12 +73,12 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
     causes = dict.fromkeys(cause for one in seen for cause in one)
     for cause in causes:
         file = folder / f"{cause}.yaml"
-        selectors = list(_selectors([one.get(cause, {}) for one in seen], ran))
-        yield from _edit(file, cause, selectors, planned, today)
-    for file in sorted(folder.rglob("*.yaml")):
-        cause = file.relative_to(folder).as_posix().removesuffix(".yaml")
-        if cause not in causes and _was_planned(file, planned):
-            yield Edit(file, file.read_text(encoding="utf-8"), "")
+        contents = _contents([one.get(cause, {}) for one in seen], ran)
+        yield from _edit(file, cause, contents, planned, today)
+    for one in deviations.load((folder,)).deviations if folder.exists() else ():
+        keys = (key for selector in one.selectors for key in _keys(msgspec.structs.asdict(selector)))
+        if one.id not in causes and any(key in planned for key in keys):
+            yield from _edit(folder / f"{one.id}.yaml", one.id, {}, planned, today)
 
 
 def _key(check: CheckLine) -> Key:
@@ -115,16 +120,20 @@ def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
     return "|".join(sorted(words))
 
 
-def _selectors(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Iterator[dict[str, Any]]:
-    """One selector for each entry, case and dtype; quantities that expect the same share one, and so do modes.
+def _contents(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> dict[Key, Content]:
+    """What a record of these runs says of each check.
 
     An element deviates `sometimes` where one of the runs that had it in a check (`ran`) did not see it deviate.
     """
-    content: dict[str, tuple[dict[str, str], list[str]]] = {}
+    return {key: _expectation(key, seen, ran) for key in dict.fromkeys(key for one in seen for key in one)}
+
+
+def _selectors(contents: dict[Key, Content]) -> Iterator[CommentedMap]:
+    """One selector for each entry, case and dtype; quantities that expect the same share one, and so do modes."""
+    content: dict[str, Content] = {}
     quantities: dict[tuple[str, str, str, str], list[str]] = {}
-    for key in dict.fromkeys(key for one in seen for key in one):
-        found = _expectation(key, seen, ran)
-        signature = repr(found)
+    for key, found in contents.items():
+        signature = repr(_plain(found))
         content[signature] = found
         quantities.setdefault((*key[:3], signature), []).append(key[3])
     modes: dict[tuple[Any, ...], list[str]] = {}
@@ -140,15 +149,15 @@ def _selectors(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Iter
         selector |= {"case": case, "dtype": dtype, "quantities": list(names), "elements": expected}
         if sometimes:
             selector["sometimes"] = sometimes
-        yield selector
+        yield _flow(selector)
 
 
-def _expectation(
-    key: Key, seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]
-) -> tuple[dict[str, str], list[str]]:
+def _expectation(key: Key, seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Content:
     """What is expected of each element of a check that deviated, and which of them do so only sometimes."""
     elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
-    expected = {name: _merged([one[key][name] for one in seen if name in one.get(key, {})]) for name in elements}
+    expected = {
+        name: _scalar(_merged([one[key][name] for one in seen if name in one.get(key, {})])) for name in elements
+    }
     pairs = list(zip(seen, ran, strict=True))
     sometimes = [
         name
@@ -166,20 +175,31 @@ def _place(selector: Any) -> tuple[str, ...]:
 def _keys(selector: Any) -> Iterator[Key]:
     """The checks that a selector of a file is about."""
     glob = str(selector["implementation"])
-    names = [glob.replace("/*/", f"/{mode}/") for mode in selector["modes"]] if "modes" in selector else [glob]
+    names = [glob.replace("/*/", f"/{mode}/") for mode in selector["modes"]] if selector.get("modes") else [glob]
     for name in names:
         for quantity in selector["quantities"]:
             yield name, selector["case"], selector["dtype"], quantity
 
 
-def _edit(file: Path, cause: str, selectors: list[dict[str, Any]], planned: set[Key], today: str) -> Iterator[Edit]:
+def _edit(file: Path, cause: str, contents: dict[Key, Content], planned: set[Key], today: str) -> Iterator[Edit]:
+    """The file says `contents` of what was planned, and of other checks what it said before."""
     yaml = YAML()
     yaml.width = 4096
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     data = yaml.load(before) if before else _new(cause, today)
-    kept = [one for one in data.get("selectors", ()) if not any(key in planned for key in _keys(one))]
+    kept = []
+    for one in data.get("selectors", ()):
+        keys = list(_keys(one))
+        if not any(key in planned for key in keys):
+            kept.append(one)
+        else:  # of modes and quantities that share it, some may not have been planned
+            old = one["elements"], list(one.get("sometimes", ()))
+            contents |= {key: old for key in keys if key not in planned}
     order = {_place(one): index for index, one in reversed(list(enumerate(data.get("selectors", ()))))}
-    everything = [*(_flow(selector) for selector in selectors), *kept]
+    everything = [*_selectors(contents), *kept]
+    if not everything:
+        yield Edit(file, before, "")
+        return
     wanted = CommentedSeq(sorted(everything, key=lambda one: order.get(_place(one), len(order))))
     if before and _plain(data["selectors"]) == _plain(wanted):
         return
@@ -210,7 +230,7 @@ def _flow(selector: dict[str, Any]) -> CommentedMap:
         if key in found:
             found[key] = CommentedSeq(found[key])
             found[key].fa.set_flow_style()
-    found["elements"] = CommentedMap({name: _scalar(value) for name, value in selector["elements"].items()})
+    found["elements"] = CommentedMap(selector["elements"])
     found["elements"].fa.set_flow_style()
     return found
 
@@ -223,12 +243,6 @@ def _scalar(value: str) -> Any:
 def _plain(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
+    if isinstance(node, list | tuple):
         return [_plain(value) for value in node]
     return str(node)
-
-
-def _was_planned(file: Path, planned: set[tuple[str, str, str, str]]) -> bool:
-    """Whether all that a file is about was in the runs, so that its absence there means something."""
-    data = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    return all(key in planned for one in data["selectors"] for key in _keys(one))

@@ -81,7 +81,8 @@ def test_a_cause_that_was_run_and_not_seen_is_removed(folder: Path, seen: RunRec
     text = file.read_text().replace(CAUSE, "wrong/log_of_one_minus_p/value/ordinary/flushed")
     gone.write_text(text)
     other = folder / "wrong/log_of_one_minus_p/value/ordinary/sign.yaml"
-    other.write_text(gone.read_text().replace("hard-labels/probabilities", "soft-labels/probabilities"))
+    moved = text.replace("ordinary/flushed", "ordinary/sign")
+    other.write_text(moved.replace("hard-labels/probabilities", "soft-labels/probabilities"))
     assert [(edit.action, edit.file) for edit in propose.edits([seen], folder, TODAY)] == [("remove", gone)]
 
 
@@ -106,6 +107,22 @@ def test_a_filtered_run_leaves_the_other_selectors_alone(folder: Path, tmp_path:
     part = tmp_path / "part.jsonl"
     run(part, "--dtype", "float32")
     assert list(propose.edits([record.read(part)], folder, TODAY)) == []
+
+
+def test_modes_that_a_run_did_not_plan_keep_what_is_recorded_of_them(folder: Path, seen: RunRecord) -> None:
+    """A selector is shared by modes that deviate alike: a run of one of them leaves the others their own."""
+    file = folder / f"{CAUSE}.yaml"
+    (old,) = (one for one in deviations.load((folder,)).deviations if one.id == CAUSE)
+    eager = old.selectors[0].implementation
+    shared = eager.replace("/eager/", "/*/") + "\n  modes: [eager, jit]"
+    file.write_text(file.read_text().replace("elements: {", "elements: {gone: zero, ").replace(eager, shared))
+    (edit,) = propose.edits([seen], folder, TODAY)
+    edit.apply()
+    (new,) = (one for one in deviations.load((folder,)).deviations if one.id == CAUSE)
+    plain = [one for one in new.selectors if one.implementation == eager]
+    others = [one for one in new.selectors if one.implementation == eager.replace("/eager/", "/jit/")]
+    assert plain == list(old.selectors)
+    assert [one.elements for one in others] == [{"gone": "zero", **one.elements} for one in old.selectors]
 
 
 def test_an_interrupted_run_proposes_nothing(seen: RunRecord, tmp_path: Path) -> None:

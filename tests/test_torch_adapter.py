@@ -253,6 +253,21 @@ def test_value_and_gradients_share_a_graph_for_all_sizes_and_each_dtype_has_its_
 
 
 @pytest.mark.slow
+def test_what_a_compilation_switches_off_is_on_again_for_the_next_call() -> None:
+    """torch.compile ends the checks of torch.distributions in its process; no result may depend on what ran before."""
+    code = """
+    tensors = {name: runtime.tensor(encode(np.array([1.5]), "float32")) for name in ("prediction", "label")}
+    torch.compile(torch.sigmoid)(tensors["label"])
+    switched_off = not torch.distributions.Distribution._validate_args
+    try:
+        runtime.evaluate(by_key["distributions.Bernoulli/eager"], "value", tensors)
+    except ValueError as error:
+        told(switched_off, type(error).__name__)
+    """
+    assert told(dedented(code)) == [True, "ValueError"]
+
+
+@pytest.mark.slow
 def test_the_deprecation_of_torch_jit_is_not_told_and_other_warnings_are() -> None:
     """Whoever asks for the mode knows; what else it warns of belongs to the observation."""
     code = """

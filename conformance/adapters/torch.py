@@ -382,6 +382,9 @@ class TorchRuntime(Runtime):
         return tuple(one for one in _mode(implementation).quantities if VARIABLE[one] in variables)
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+        # The first torch.compile switches the checks of torch.distributions off for the whole process
+        # (torch/_dynamo/eval_frame.py, TorchPatcher.patch): what follows would depend on what ran before.
+        _torch().distributions.Distribution.set_default_validate_args(__debug__)
         return _mode(implementation).execute(implementation, quantity, arguments)
 
     def arrange(self, tensor: Tensor, layout: str) -> Any:
