@@ -17,7 +17,7 @@ from conformance import cases, record
 from conformance import run as runs
 from conformance.commands.run import last_run
 from conformance.options import options_from, record_from
-from conformance.plan import Plan, Request
+from conformance.plan import BASE_MODE, Plan, Request
 from conformance.pool import Backend
 from conformance.record import CheckLine, RunRecord
 from conformance.summary import causes
@@ -71,7 +71,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def whole_run(request: pytest.FixtureRequest) -> RunRecord | None:
     """The record of this session's run where it holds every check of the suite, else None."""
     checks = request.config.stash[SESSION]
-    if checks.done is None or checks.done.record.footer is None or checks.done.record.header.filters:
+    if checks.done is None or checks.done.record.footer is None:
+        return None
+    if checks.done.record.header.filters != {"mode": [BASE_MODE]}:  # the plan of a run without filters
         return None
     complete = checks.done.plan.checks == checks.plan().checks and checks.done.record.footer.not_run == 0
     return checks.done.record if complete else None
