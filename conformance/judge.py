@@ -112,7 +112,7 @@ class Judge:
             (id(one.request), one.quantity): done
             for one, done in zip(numeric, self._numeric(numeric, outcomes), strict=True)
         }
-        plain = {_call(request, BASE_MODE): (request, outcome) for request, outcome in pairs if _is_plain(request)}
+        plain = {request.call: (request, outcome) for request, outcome in pairs if _is_plain(request)}
         results = []
         for request, outcome in pairs:
             for quantity in request.quantities:
@@ -130,7 +130,7 @@ class Judge:
         count = len(outcome["value"])
         regions = self._region(request, count)
         if quantity == AGREEMENT:
-            base = plain.get(_call(request, BASE_MODE))
+            base = plain.get(request.call)
             return agreement.judge(request, outcome, base, self.ideal, regions) if base is not None else None
         if quantity == REDUCTION:
             if "unreduced" not in outcome:
@@ -411,12 +411,6 @@ def _numeric_of(request: Request) -> Iterator[tuple[str, str]]:
 
 def _is_plain(request: Request) -> bool:
     return request.implementation.mode == BASE_MODE and request.relation is None and request.case.probe is None
-
-
-def _call(request: Request, mode: str) -> tuple[str, ...]:
-    """What two modes of one entry point have in common."""
-    one = request.implementation
-    return request.case.id, request.dtype, one.family, one.device, mode
 
 
 def _worst_points(check: Points, verdicts: Sequence[str], errors: Sequence[float]) -> list[int | None]:

@@ -285,6 +285,12 @@ class Request:
             return tuple(one.name for one in self.presentations)
         return tuple(one.name for one in self.inputs.groups) or self.inputs.names
 
+    @property
+    def call(self) -> tuple[str, ...]:
+        """What the modes of one entry point have in common."""
+        one = self.implementation
+        return self.case.id, self.dtype, one.family, one.device
+
     def check_id(self, quantity: str) -> str:
         """case::implementation::dtype::quantity."""
         return f"{self.case.id}::{self.implementation.id}::{self.dtype}::{quantity}"
@@ -374,7 +380,20 @@ def make_plan(suite: Suite, implementations: Sequence[Implementation], filters: 
         for one in chosen:
             if one.form == located.case.form:
                 requests.extend(_requests(located, one, inputs, filters, not_offered))
-    return Plan(suite, chosen, tuple(requests), not_offered)
+    return Plan(suite, chosen, tuple(_comparable(requests, not_offered)), not_offered)
+
+
+def _comparable(requests: Sequence[Request], not_offered: dict[str, int]) -> Iterator[Request]:
+    """The requests without checks of agreement whose plain call is not planned beside them."""
+    plain = {one.call for one in requests if one.implementation.mode == BASE_MODE}
+    for one in requests:
+        if AGREEMENT in one.quantities and one.call not in plain:
+            not_offered["plain call"] = not_offered.get("plain call", 0) + 1
+            rest = tuple(quantity for quantity in one.quantities if quantity != AGREEMENT)
+            if rest:
+                yield dataclasses.replace(one, quantities=rest)
+        else:
+            yield one
 
 
 def _requests(
