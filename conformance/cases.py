@@ -28,7 +28,7 @@ Number = Annotated[str, Meta(description="an exact literal, rounded once to the 
 Shape = Annotated[str, Meta(description="a presentation, or an exact literal where it is one length", max_length=100)]
 Text = Annotated[str, Meta(min_length=8)]
 Link = Annotated[str, Meta(pattern=r"^https://\S+$")]
-DType = Literal["float64", "float32", "float16", "bfloat16"]
+DType = Literal["float64", "float32", "float16", "bfloat16", "float8_e5m2"]
 Form = Literal["probabilities", "logits"]
 Expect = Literal["value", "reject", "either", "observe"]
 Reduction = Literal["none", "mean", "sum"]
@@ -50,6 +50,7 @@ Probe = Annotated[str, Meta(pattern=rf"^({'|'.join(sorted(VOCABULARY))})(:[a-z0-
 #: A quantity by an option is left out where a case does not set that option.
 BY_OPTION = {"gradient-weight": "weight", "gradient-pos_weight": "pos_weight"}
 
+#: Those of a case that names none.
 ALL_DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 OPTIONS = ("weight", "pos_weight")
 

@@ -16,11 +16,12 @@ Array = Any  # np.ndarray; NumPy 1.16 has no generic array type
 
 
 class Format(NamedTuple):
-    """An IEEE 754 binary format (bfloat16 counts: binary32 with the low 16 bits cut off).
+    """An IEEE 754 binary format, or one cut off: bfloat16 from binary32, float8_e5m2 from binary16.
 
     `precision` is p, the number of significand bits with the hidden one; `emin` and `emax` are the exponents of the
     smallest and the largest normal binade; `width` is the number of bits.
-    Source: IEEE 754-2019 table 3.5; bfloat16 as in the Intel white paper 338302.
+    Source: IEEE 754-2019 table 3.5; bfloat16 as in the Intel white paper 338302; E5M2 as in the OCP 8-bit floating
+    point specification, revision 1.0.  Its sister E4M3 has no infinity, and so no place here.
     """
 
     name: str
@@ -55,7 +56,11 @@ FORMATS: Dict[str, Format] = {
     "float32": Format("float32", 24, -126, 127, 32),
     "float16": Format("float16", 11, -14, 15, 16),
     "bfloat16": Format("bfloat16", 8, -126, 127, 16),
+    "float8_e5m2": Format("float8_e5m2", 3, -14, 15, 8),
 }
+
+#: A format of which others are the upper half of the bits: NumPy has no dtype for those.
+_WIDER = {"bfloat16": "float32", "float8_e5m2": "float16"}
 
 
 class Tensor(NamedTuple):
@@ -118,8 +123,10 @@ def decode(tensor: Tensor) -> Array:
         return tensor.bits.astype(np.float64)
     fmt = FORMATS[tensor.dtype]
     bits = np.ascontiguousarray(tensor.bits, dtype=fmt.storage).reshape(tensor.bits.shape)
-    if fmt.name == "bfloat16":
-        return _exactly_widened((bits.astype(np.uint32) << np.uint32(16)).view(np.float32))
+    if fmt.name in _WIDER:
+        wider = FORMATS[_WIDER[fmt.name]]
+        shift = wider.storage.type(wider.width - fmt.width)
+        return _exactly_widened((bits.astype(wider.storage) << shift).view(np.dtype(wider.name)))
     return _exactly_widened(bits.view(np.dtype(fmt.name)))
 
 
@@ -127,7 +134,7 @@ def encode(values: Array, dtype: str) -> Tensor:
     """float64 `values` rounded once to nearest even in `dtype`, as bits."""
     fmt = FORMATS[dtype]
     values = np.asarray(values, dtype=np.float64)
-    if fmt.name == "bfloat16":
+    if fmt.name in _WIDER:
         flat = [_bits_of_float(float(v), fmt) for v in values.ravel()]
         return Tensor(dtype, np.array(flat, dtype=fmt.storage).reshape(values.shape))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

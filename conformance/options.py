@@ -11,6 +11,7 @@ import click
 from conformance import cases, deviations
 from conformance.adapters import DEVICES
 from conformance.errors import InputError
+from conformance.formats import FORMATS
 from conformance.plan import BASE_MODE, QUANTITIES, Filters
 from conformance.run import Options
 
@@ -29,7 +30,7 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--implementation", multiple=True, help="Implementations (glob on the id or on backend/entry)."),
         click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),
         click.option("--flag", multiple=True, help="Cases with this flag (glob)."),
-        click.option("--dtype", multiple=True, type=click.Choice(cases.ALL_DTYPES), help="dtypes of the inputs."),
+        click.option("--dtype", multiple=True, type=click.Choice(tuple(FORMATS)), help="dtypes of the inputs."),
         click.option(
             "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
         ),

@@ -239,7 +239,7 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
     rank = (
         0 if finding.note else 1,
         0 if finding.element in line.elements else 1,
-        ("float32", "float16", "bfloat16", "float64").index(check.dtype),
+        ("float32", "float16", "bfloat16", "float64", "float8_e5m2").index(check.dtype),
         _quantity_rank(check.quantity),
         0 if finding.what != "inaccurate" else 1,
         sum(len(decimal) for decimal, _ in text.values()),

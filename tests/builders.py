@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from hypothesis import settings
 
+from conformance.adapters import ALL_DTYPES
 from conformance.cases import Case, Element, Located, Suite
 from conformance.contracts import Contract, Source
-from conformance.formats import FORMATS, Tensor, encode
+from conformance.formats import Tensor, encode
 from conformance.judge import Judge
 from conformance.observation import Observation, Observed
 from conformance.plan import Implementation, Inputs, Plan, Request
@@ -51,7 +52,7 @@ def implementation(contract: Contract = (), **fields: Any) -> Implementation:
         "mode": "eager",
         "device": "cpu",
         "form": "probabilities",
-        "dtypes": tuple(FORMATS),
+        "dtypes": ALL_DTYPES,
         "options": ("weight", "pos_weight"),
         "reductions": ("none", "mean", "sum"),
         "quantities": ("value", *DERIVED),

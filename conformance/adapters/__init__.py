@@ -33,7 +33,9 @@ NUMERIC = tuple(VARIABLE)
 #: Numbers that a loss may take beside its tensors: they hold for the whole call and travel as float64.
 PARAMETERS = ("label_smoothing", "gamma", "alpha")
 
-ALL_DTYPES = tuple(FORMATS)
+#: Formats that implementations are judged in, and those in which a case can only observe what happens.
+ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
+OBSERVED_DTYPES = tuple(name for name in FORMATS if name not in ALL_DTYPES)
 
 #: Function of native tensors: (prediction, label, **options) -> native tensor.
 Call = Callable[..., Any]
@@ -176,8 +178,11 @@ class Runtime:
     def open(self) -> None:
         """Import the framework and fix its switches.  ImportError means that it, or the device, is absent."""
 
+    #: Formats, of OBSERVED_DTYPES, that it has beside those of `dtypes`.
+    observed: Tuple[str, ...] = ()
+
     def dtypes(self) -> Tuple[str, ...]:
-        """Formats that this runtime has at all."""
+        """Formats, of ALL_DTYPES, that this runtime has at all."""
         return ALL_DTYPES
 
     def environment(self) -> Dict[str, Any]:
@@ -270,7 +275,7 @@ class Adapter:
                     "mode": one.mode,
                     "device": one.device,
                     "form": one.form,
-                    "dtypes": [dtype for dtype in one.dtypes if dtype in chosen.dtypes()],
+                    "dtypes": [dtype for dtype in one.dtypes if dtype in chosen.dtypes()] + list(chosen.observed),
                     "options": list(one.options),
                     "reductions": list(one.reductions),
                     "quantities": list(chosen.quantities(one)),

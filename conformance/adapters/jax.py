@@ -49,6 +49,7 @@ class JaxRuntime(Runtime):
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
     cost = 3
     devices: Tuple[str, ...] = ("cpu", "cuda", "tpu")
+    observed: Tuple[str, ...] = ("float8_e5m2",)
     settings = (
         {},
         {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},

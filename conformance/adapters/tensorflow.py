@@ -62,6 +62,7 @@ class TensorFlowRuntime(Runtime):
     packages: Tuple[str, ...] = ("tensorflow", "numpy")
     cost = 2
     devices: Tuple[str, ...] = tuple(DEVICE_TYPES)
+    observed: Tuple[str, ...] = ("float8_e5m2",)
     settings = ({}, {"TF_ENABLE_ONEDNN_OPTS": "0"}, {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"BCE_THREADS": "2"})
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
@@ -103,7 +104,7 @@ class TensorFlowRuntime(Runtime):
         tf = _tensorflow()
         own = np.array(tensor.bits)  # TensorFlow may share memory with the array it is given: a copy of its own
         if tensor.dtype in FORMATS:
-            own = own.view(getattr(tf, tensor.dtype).as_numpy_dtype)
+            own = own.view(tf.as_dtype(tensor.dtype).as_numpy_dtype)
         with _device():
             return tf.constant(own)
 

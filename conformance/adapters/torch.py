@@ -342,6 +342,8 @@ class TorchRuntime(Runtime):
         if os.environ.get("BCE_ONEDNN") == "0":
             torch.backends.mkldnn.set_flags(False)
 
+    observed: Tuple[str, ...] = ("float8_e5m2",)
+
     def dtypes(self) -> Tuple[str, ...]:
         return tuple(one for one in ALL_DTYPES if one != "float64") if DEVICE == "mps" else ALL_DTYPES
 

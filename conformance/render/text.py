@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.cases import ALL_DTYPES
+from conformance.formats import FORMATS
 from conformance.record import BackendLine, RunRecord, ToleranceLine
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
 from conformance.summary import CauseSummary, Example, causes, diverse, scoreboard
@@ -131,7 +131,7 @@ def _elements(found: Sequence[CauseSummary]) -> int:
 
 def finding(one: CauseSummary, settings: str = "") -> Iterator[str]:
     """Three lines on one cause."""
-    dtypes = " ".join(dtype for dtype in ALL_DTYPES if dtype in one.dtypes)
+    dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
     known = f" · {one.kind}" if one.kind else ""
     yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
     example = one.example
