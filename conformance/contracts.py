@@ -97,6 +97,15 @@ class Reduction:
     source: Source
     name: str = "reduction"
 
+    def __post_init__(self) -> None:
+        """ValueError for another word than those that have a meaning."""
+        for key, known in (("axes", ("all", "last")), ("divisor", ("elements", "weights"))):
+            if getattr(self, key) not in known:
+                raise ValueError(
+                    "contract field 'reduction': %s must be one of %s (got %r)"
+                    % (key, ", ".join(known), getattr(self, key))
+                )
+
 
 @dataclass(frozen=True)
 class CastsTo:

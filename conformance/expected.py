@@ -92,10 +92,10 @@ def take(part: Reference, rows: Any) -> Reference:
     return Reference(*(field[rows] for field in part))
 
 
-def divided(part: Reference, count: int) -> Reference:
-    """Gradients of a mean: each element's own divided by the number of elements, exactly."""
+def divided(part: Reference, by: Fraction | None) -> Reference:
+    """Gradients of a sum (`by` is 1) or a mean: each element's own divided by what the mean divides by, exactly."""
     once = np.ones(1, dtype=np.int64)
-    parts = [exact_total(take(part, slice(i, i + 1)), once, Fraction(count)) for i in range(len(part.hi))]
+    parts = [exact_total(take(part, slice(i, i + 1)), once, by) for i in range(len(part.hi))]
     return Reference(*(np.concatenate(fields) for fields in zip(*parts, strict=True))) if parts else part
 
 

@@ -101,11 +101,9 @@ class Points:
         """The expected values at the combinations of the inputs as those of the points, reduced where the case is."""
         if reduction == "none":
             return unreduced
-        count = len(unreduced.hi)
-        if not self.scalar:
-            return expected.divided(unreduced, count) if reduction == "mean" else unreduced
-        ones = np.ones(count, dtype=np.int64)
-        return exact_total(unreduced, ones, self.divided_by(ones, reduction, divisor))
+        ones = np.ones(len(unreduced.hi), dtype=np.int64)
+        by = self.divided_by(ones, reduction, divisor)
+        return exact_total(unreduced, ones, by) if self.scalar else expected.divided(unreduced, by)
 
     def line(self, index: int) -> Any:
         """How often each combination stands in what element `index` of the check reduces."""
@@ -117,10 +115,7 @@ class Points:
             return Fraction(1)
         if divisor == "elements":
             return Fraction(int(counts.sum())) or None
-        weights = self.request.inputs.arguments[2]
-        if divisor == "nonzero-weights":
-            weights = (weights != 0).astype(np.float64)
-        pairs = zip(counts.tolist(), weights.tolist(), strict=True)
+        pairs = zip(counts.tolist(), self.request.inputs.arguments[2].tolist(), strict=True)
         return sum((int(n) * Fraction(w) for n, w in pairs), Fraction(0)) or None
 
     def spread_reading(self, reading: Alternative, reduction: str, divisor: str) -> Alternative:

@@ -507,6 +507,16 @@ def test_the_gradient_of_a_mean_is_divided_by_the_number_of_elements() -> None:
     assert verdict(asked, returned([-2.0, 2.0, -4.0, -2.0])) == "deviates"
 
 
+def test_the_gradient_of_a_mean_over_weights_is_divided_by_their_sum_where_that_is_documented() -> None:
+    """Keras' `mean_with_sample_weight` with the weights 1 and 0: the gradient of the one that counts stays whole."""
+    elements = (Element("w1", "0.5", "1", weight="1"), Element("w0", "0.5", "0", weight="0"))
+    made = case(elements=elements, reduction="mean")
+    whole = returned([-2.0, 0.0])
+    documented = implementation((Reduction("all", "weights", SOURCE),))
+    assert verdict(request(made, documented, quantities=("gradient-prediction",)), whole) == "by-contract"
+    assert verdict(request(made, quantities=("gradient-prediction",)), whole) == "deviates"
+
+
 def test_a_request_that_was_not_observed_is_not_judged() -> None:
     """What did not run has no verdict, and what ran has."""
     asked = [request(case(("0.5", "1"), name=f"small/{name}")) for name in ("a", "b")]
