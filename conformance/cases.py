@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta, Struct
 
 from conformance import literals, presentations, yamlfile
@@ -20,6 +22,7 @@ from conformance.contracts import VOCABULARY
 from conformance.errors import InputError, at
 from conformance.presentations import Presentation
 from conformance.relations import RELATIONS
+from reference.bce import check_parameters
 
 SLUG = r"^[a-z][a-z0-9]*([-./][a-z0-9]+)*$"
 
@@ -53,6 +56,9 @@ BY_OPTION = {"gradient-weight": "weight", "gradient-pos_weight": "pos_weight"}
 #: Those of a case that names none.
 ALL_DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 OPTIONS = ("weight", "pos_weight")
+
+_INTEGER = re.compile(r"\s*-?\d{1,19}\s*\Z")
+_ENDLESS = ("inf", "nan")
 
 
 class Element(Struct, frozen=True, forbid_unknown_fields=True):
@@ -274,6 +280,7 @@ def _check_elements(case: Case, file: Path, lines: yamlfile.Lines, path: tuple[s
             raise at(file, here, f"{case.id}: element {element.id!r} has dtype {strange[0]}, which the case has not")
     _check_presentation(case, file, here)
     _check_kinds(case, file, here)
+    _check_relation(case, file, here)
     if case.reduction != "none" and any(element.dtypes or element.expect for element in elements):
         raise at(file, here, f"{case.id}: elements of a reduced case cannot have dtypes or expect of their own")
 
@@ -294,27 +301,48 @@ def _check_presentation(case: Case, file: Path, here: int) -> None:
 
 
 def _check_kinds(case: Case, file: Path, here: int) -> None:
-    """Integer tensors hold integers, parameters are numbers, a relation has exact elements of its own."""
+    """Integer tensors hold integers, parameters are numbers that the reference takes."""
     for name, dtype in case.dtypes_of.items():
         if name != "label" and name not in case.options:
             raise at(file, here, f"{case.id}: dtypes_of names {name}, which the case does not set")
         if dtype in ALL_DTYPES:
             continue
+        low, high = (0, 1) if dtype == "bool" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
         for element in case.elements:
             number = getattr(element, name)
-            if not number.strip().isdigit():
-                raise at(file, here, f"{case.id}: {element.id}.{name} must be an integer for {dtype} (got {number!r})")
-    for name, number in case.parameters.items():
-        try:
-            literals.rational(number)
-        except literals.LiteralError as error:
-            raise at(file, here, f"{case.id}: {name}: {error}") from None
-    if case.relation is not None:
-        endless = [one for one in case.elements if any(w in one.prediction + one.label for w in ("inf", "nan"))]
-        if endless:
-            raise at(file, here, f"{case.id}: a relation needs finite inputs ({endless[0].id} has others)")
-    if case.relation is not None and (case.present or case.reduction != "none" or case.probe):
-        raise at(file, here, f"{case.id}: a case with a relation has neither presentations, nor reduction, nor probe")
+            if not _INTEGER.match(number) or not low <= int(number) <= high:
+                where = f"{case.id}: {element.id}.{name}"
+                raise at(file, here, f"{where} must be an integer from {low} to {high} for {dtype} (got {number!r})")
+    try:
+        numbers = {name: float(literals.rational(number)) for name, number in case.parameters.items()}
+        for quantity in case.numeric:
+            name = "loss" if quantity == "value" else quantity.replace("-", "_")
+            check_parameters(name, *(numbers.get(name) for name in ("label_smoothing", "gamma", "alpha")))
+    except ValueError as error:  # of which LiteralError is one
+        raise at(file, here, f"{case.id}: parameters: {error}") from None
+    if case.divisor == "weights" and "weight" not in case.options:
+        raise at(file, here, f"{case.id}: a mean over the weights needs a weight in its elements")
+    if case.reduction != "none" and any(quantity in BY_OPTION for quantity in case.numeric):
+        raise at(file, here, f"{case.id}: a reduced case has no gradient by an option; name its `quantities`")
+
+
+def _check_relation(case: Case, file: Path, here: int) -> None:
+    """A relation has finite elements of the dtype under test, and holds for the plain loss alone."""
+    if case.relation is None:
+        return
+    if case.present or case.reduction != "none" or case.probe or case.dtypes_of or case.parameters:
+        raise at(
+            file,
+            here,
+            f"{case.id}: a case with a relation has neither presentations, nor reduction, nor probe, nor dtypes_of, "
+            "nor parameters",
+        )
+    numbers = {one.id: (one.prediction, one.label, one.weight or "") for one in case.elements}
+    endless = [name for name, texts in numbers.items() if any(word in text for text in texts for word in _ENDLESS)]
+    if endless:
+        raise at(file, here, f"{case.id}: a relation needs finite inputs ({endless[0]} has others)")
+    if "pos_weight" in case.options and not RELATIONS[case.relation].one_call:
+        raise at(file, here, f"{case.id}: {case.relation} does not hold with a pos_weight")
 
 
 def _numbers(case: Case, lines: yamlfile.Lines, path: tuple[str | int, ...]) -> Iterator[tuple[str, str, int]]:

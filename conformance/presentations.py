@@ -109,7 +109,7 @@ def _parse(text: str) -> Iterator[Presentation]:
         raise PresentationError(text, "it is empty")
     head, rest = words[0], words[1:]
     layout = rest.pop(0) if rest and rest[0] in LAYOUTS else "contiguous"
-    if len(rest) % 2 or any(name not in OTHERS for name in rest[::2]):
+    if len(rest) % 2 or any(name not in OTHERS for name in rest[::2]) or len(set(rest[::2])) < len(rest) // 2:
         raise PresentationError(text, "what follows the shape is not understood")
     others = tuple((name, _shape(text, shape)) for name, shape in zip(rest[::2], rest[1::2], strict=True))
     tail = "".join(f"-{word}" for word in (*([layout] if layout != "contiguous" else []), *rest))

@@ -129,6 +129,12 @@ def test_a_version_directive_does_not_bring_yaml_1_1_back(load: Load) -> None:
         ("family: small", "? [a, b]\n: 1\nfamily: small", 1, ["key"]),
         ("form: probabilities", "form: 'probabilities", 11, ["YAML"]),
         ("form: probabilities", "form: probabilities\n   why2: x", 7, ["YAML"]),
+        ("    form:", "    parameters: {gamma: 2.5}\n    form:", 4, ["gamma", "2.5"]),
+        ("    form:", "    parameters: {gamma: 2}\n    form:", 4, ["gamma", "gradient_label"]),
+        ("    form:", "    dtypes_of: {label: uint8}\n    form:", 4, ["b.label", "0 to 255", "0x1p-1"]),
+        ("    form:", "    divisor: weights\n    form:", 4, ["needs a weight"]),
+        ("    form:", "    present: [3 label 3 label 1]\n    form:", 4, ["presentation"]),
+        ("    form:", "    relation: affine\n    parameters: {label_smoothing: 0.1}\n    form:", 4, ["parameters"]),
         ("title: a family for tests", "title: a family\n---\nfamily: x", 3, ["YAML"]),
     ],
 )  # fmt: skip
