@@ -81,6 +81,7 @@ class Implementation:
     parameters: tuple[str, ...] = ()
     labels: str = "any"
     counterpart: str = ""
+    masks: bool = False
     layouts: tuple[str, ...] = ("contiguous",)
     producers: tuple[str, ...] = ()
     few_shapes: bool = False
@@ -448,6 +449,8 @@ def _refusal(case: Case, one: Implementation) -> str | None:
         return "mode"
     if one.labels == "hard" and any(element.label not in _HARD for element in case.elements):
         return "label"
+    if one.masks and any(element.weight not in (None, "0", "1") for element in case.elements):
+        return "weight"
     relation = RELATIONS[case.relation] if case.relation else None
     if relation is not None and (
         relation.quantity not in one.quantities

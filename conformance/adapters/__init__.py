@@ -95,7 +95,7 @@ class Implementation:
     `mode` is one of the runtime's execution modes, `device` the one that the run asks for unless it is fixed here.
     `labels` is "hard" for an entry point that is a binary cross-entropy for labels 0 and 1 only.  `counterpart`
     names the entry of the same adapter and mode that takes the other form of prediction, for the relation between
-    the two.
+    the two.  An entry point that `masks` takes as weights only 1 and 0: an element of weight 0 is ignored.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Implementation:
         parameters: Tuple[str, ...] = (),
         labels: str = "any",
         counterpart: str = "",
+        masks: bool = False,
     ) -> None:
         if not re.match(r"[^/:\s]+\Z", entry):
             raise ValueError("entry must be a word without '/' and ':' (got %r)" % (entry,))
@@ -144,6 +145,7 @@ class Implementation:
         self.parameters = tuple(parameters)
         self.labels = labels
         self.counterpart = counterpart
+        self.masks = masks
 
     def loss(self, arguments: Arguments) -> Any:
         """The result of `call` with named `arguments`."""
@@ -284,6 +286,7 @@ class Adapter:
                     "parameters": list(one.parameters),
                     "labels": one.labels,
                     "counterpart": one.counterpart,
+                    "masks": one.masks,
                     "layouts": list(chosen.layouts),
                     "producers": list(chosen.producers),
                     "few_shapes": bool(chosen.sizes(one)),

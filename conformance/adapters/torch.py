@@ -377,8 +377,8 @@ class TorchRuntime(Runtime):
         return Tensor(name, plain.numpy())
 
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
-        """Those of the mode, of arguments that the loss has; a loss of hard labels is no function of soft ones."""
-        variables = {"", "prediction", *implementation.options}
+        """Those of the mode, of arguments that the loss has; hard labels and masks are no variables."""
+        variables = {"", "prediction", *(() if implementation.masks else implementation.options)}
         if implementation.labels != "hard":
             variables.add("label")
         return tuple(one for one in _mode(implementation).quantities if VARIABLE[one] in variables)
@@ -476,6 +476,18 @@ def cross_entropy(prediction: Any, label: Any, reduction: str = "none", **parame
     return loss.reshape(shape)
 
 
+def cross_entropy_of_index(prediction: Any, label: Any, reduction: str = "none", weight: Any = None) -> Any:
+    """torch.nn.functional.cross_entropy of two classes whose index is the label; one of weight 0 is `ignore_index`."""
+    torch = _torch()
+    logits = _two_classes(torch.zeros_like(prediction), prediction)
+    index = label.to(torch.int64)
+    if weight is not None:
+        index = torch.where(weight == 0, -100, index)  # the default of `ignore_index`
+    shape = prediction.shape if reduction == "none" else ()
+    loss = torch.nn.functional.cross_entropy(logits.reshape(-1, 2), index.reshape(-1), **_reduced(reduction))
+    return loss.reshape(shape)
+
+
 def _two_classes(zero: Any, one: Any) -> Any:
     return _torch().stack((zero, one), -1)
 
@@ -533,6 +545,17 @@ def _mean(page: str) -> Reduction:
         ),
     )
 
+
+MEAN_OF_OTHERS = Reduction(
+    "all",
+    "weights",
+    Source(
+        "Specifies a target value that is ignored and does not contribute to the input gradient. When size_average is "
+        "True, the loss is averaged over non-ignored targets.",
+        PAGE + "functional.cross_entropy.html",
+        VERSIONS,
+    ),
+)
 
 BATCH_MEAN = Reduction(
     "all",
@@ -669,6 +692,18 @@ OTHERS = [
         device=DEVICE,
         link=PAGE + "functional.cross_entropy.html",
         parameters=("label_smoothing",),
+    ),
+    Implementation(
+        "nn.functional.cross_entropy[ignore_index]",
+        "logits",
+        cross_entropy_of_index,
+        options=("weight",),
+        reductions=REDUCTIONS,
+        contract=(MEAN_OF_OTHERS,),
+        device=DEVICE,
+        link=PAGE + "functional.cross_entropy.html",
+        labels="hard",
+        masks=True,
     ),
     Implementation(
         "distributions.Bernoulli",
