@@ -82,6 +82,7 @@ class Implementation:
     labels: str = "any"
     counterpart: str = ""
     masks: bool = False
+    without: tuple[str, ...] = ()
     layouts: tuple[str, ...] = ("contiguous",)
     producers: tuple[str, ...] = ()
     few_shapes: bool = False
@@ -445,6 +446,8 @@ def _refusal(case: Case, one: Implementation) -> str | None:
         return "parameter"
     if case.reduction not in one.reductions:
         return "reduction"
+    if any(dtype in one.without for dtype in case.dtypes_of.values()):
+        return "dtype"
     if case.modes and not matches(case.modes, one.mode):
         return "mode"
     if one.labels == "hard" and any(element.label not in _HARD for element in case.elements):

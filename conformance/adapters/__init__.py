@@ -183,6 +183,9 @@ class Runtime:
     #: Formats, of OBSERVED_DTYPES, that it has beside those of `dtypes`.
     observed: Tuple[str, ...] = ()
 
+    #: dtypes that a tensor of it cannot have, so that a label or a weight of that dtype would be another input.
+    without: Tuple[str, ...] = ()
+
     def dtypes(self) -> Tuple[str, ...]:
         """Formats, of ALL_DTYPES, that this runtime has at all."""
         return ALL_DTYPES
@@ -287,6 +290,7 @@ class Adapter:
                     "labels": one.labels,
                     "counterpart": one.counterpart,
                     "masks": one.masks,
+                    "without": list(chosen.without),
                     "layouts": list(chosen.layouts),
                     "producers": list(chosen.producers),
                     "few_shapes": bool(chosen.sizes(one)),

@@ -131,6 +131,7 @@ class Jax32Runtime(JaxRuntime):
     """JAX as it is without a switch: no 64-bit types; a float64 or int64 input becomes one of 32 bits."""
 
     x64 = False
+    without: Tuple[str, ...] = ("float64", "int64", "uint64")
 
     def dtypes(self) -> Tuple[str, ...]:
         return tuple(name for name in ALL_DTYPES if name != "float64")
