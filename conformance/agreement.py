@@ -78,12 +78,15 @@ def _identical(left: Observed, right: Observed) -> bool:
 
 def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> Iterator[tuple[int, Difference]]:
     """(index of the element, class and words) of what differs between two modes in one call."""
-    count = len(mode.request.element_names)
+    places = {name: place for place, name in enumerate(plain.request.element_names)}
     promised = _cast(mode) != _cast(plain)
-    for index in range(count):
+    for index, name in enumerate(mode.request.element_names):
+        if name not in places:
+            continue  # a presentation that the plain call is not given
         one = mode.observation(min(index, len(mode.observations) - 1))
-        other = plain.observation(min(index, len(plain.observations) - 1))
-        found = _how(one, other, promised, len(mode.observations) == len(plain.observations))
+        other = plain.observation(min(places[name], len(plain.observations) - 1))
+        same_split = bool(mode.request.presentations) or len(mode.observations) == len(plain.observations)
+        found = _how(one, other, promised, same_split)
         if found:
             yield index, (found[0], f"{call}: {found[1]}")
     if mode.request.presentations or mode.count != plain.count:

@@ -14,6 +14,10 @@ def constraints_file() -> Path:
     return packaged if packaged.is_file() else Path(__file__).parent.parent / "constraints.txt"
 
 
+#: Modules whose distribution has another name.
+_DISTRIBUTIONS = {"sklearn": "scikit_learn"}
+
+
 @cache
 def versions() -> dict[str, str]:
     """Pinned version of each module, by its import name."""
@@ -32,5 +36,8 @@ def is_pinned(reported: dict[str, str]) -> bool:
     return (
         platform.machine() in ("x86_64", "AMD64")
         and bool(reported)
-        and all(wanted.get(name) == re.split("[+-]", version, maxsplit=1)[0] for name, version in reported.items())
+        and all(
+            wanted.get(_DISTRIBUTIONS.get(name, name)) == re.split("[+-]", version, maxsplit=1)[0]
+            for name, version in reported.items()
+        )
     )

@@ -453,8 +453,13 @@ def _module(name: str, prediction: Any, label: Any, reduction: str = "none", **w
 
 
 def soft_margin_loss(prediction: Any, label: Any, reduction: str = "none") -> Any:
-    """torch.nn.functional.soft_margin_loss, whose targets are -1 and 1 for the labels 0 and 1."""
-    return _torch().nn.functional.soft_margin_loss(prediction, 2 * label - 1, **_reduced(reduction))
+    """torch.nn.functional.soft_margin_loss, whose targets are -1 and 1 for the labels 0 and 1.
+
+    -1 is no number of an unsigned type: a label of one becomes int64.
+    """
+    torch = _torch()
+    label = label.to(torch.int64) if label.dtype in (torch.uint8, torch.bool) else label
+    return torch.nn.functional.soft_margin_loss(prediction, 2 * label - 1, **_reduced(reduction))
 
 
 def multilabel_soft_margin_loss(prediction: Any, label: Any, reduction: str = "none") -> Any:
