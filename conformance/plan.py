@@ -320,7 +320,7 @@ class Filters:
             mode=self.mode or (BASE_MODE,),
             dtype=self.dtype or ("float32", "float16"),
             quantity=self.quantity or QUICK,
-            without_flag=("slow", "large"),
+            without_flag=("large",),
             preset=("quick",),
         )
 
@@ -450,7 +450,7 @@ def _refusal(case: Case, one: Implementation) -> str | None:
         return "dtype"
     if case.modes and not matches(case.modes, one.mode):
         return "mode"
-    if one.labels == "hard" and any(element.label not in _HARD for element in case.elements):
+    if one.labels == "hard" and case.probe is None and any(element.label not in _HARD for element in case.elements):
         return "label"
     if one.masks and any(element.weight not in (None, "0", "1") for element in case.elements):
         return "weight"

@@ -13,7 +13,7 @@ from conformance import deviations
 from conformance import run as runs
 from conformance.errors import Exit, InputError
 from conformance.options import options_from, suite_from, suite_options
-from conformance.plan import PROBE, Filters
+from conformance.plan import PROBE
 from conformance.verdicts import Judged
 
 #: What an adapter must get right before its numbers mean anything.
@@ -41,8 +41,7 @@ def check(context: click.Context, /, file: Path, **arguments: Any) -> None:
     with runs.open_pool(options) as pool:
         backends = [backend for backend in pool.discover(options.adapters) if backend.source == str(file)]
         names = tuple(backend.name for backend in backends)
-        filters = Filters(backend=names, case=options.filters.case, dtype=options.filters.dtype)
-        options = replace(options, filters=filters)
+        options = replace(options, filters=replace(options.filters, backend=names))
         plan = runs.planned(backends, suite, options)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
     problems = 0
