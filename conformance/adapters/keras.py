@@ -135,8 +135,22 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
         if implementation.mode == "compile":
             if implementation.key not in self._compiled:
                 self._compiled[implementation.key] = _with_graph_breaks(implementation)
-            implementation = self._compiled[implementation.key]
+            failed = _failed_frames()
+            try:
+                return super().evaluate(self._compiled[implementation.key], quantity, arguments)
+            finally:
+                # An exception while a graph is made leaves its function uncompiled for good: what follows would be run
+                # eagerly, which only a log tells.
+                if _failed_frames() > failed:
+                    self._compiled.clear()
+                    importlib.import_module("torch._dynamo").reset()
         return super().evaluate(implementation, quantity, arguments)
+
+
+def _failed_frames() -> int:
+    """How many functions torch.compile has given up in this process."""
+    frames = importlib.import_module("torch._dynamo.utils").counters["frames"]
+    return int(frames["total"] - frames["ok"])
 
 
 def _with_graph_breaks(implementation: Implementation) -> Implementation:
