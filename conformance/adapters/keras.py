@@ -131,6 +131,10 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
         found = super().quantities(implementation)
         return tuple(name for name in found if name != "second-derivative" or implementation.mode != "compile")
 
+    def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
+        # Shapes and dtypes that Keras refuses fail while a graph is made, after which all graphs are made anew.
+        return (64,) if implementation.mode == "compile" else ()
+
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if implementation.mode == "compile":
             if implementation.key not in self._compiled:
