@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ class Checks:
             return
         backends, plan = self._planned
         wanted = {id(item.request): item.request for item in items}
-        chosen = Plan(plan.suite, plan.implementations, tuple(wanted.values()), plan.not_offered)
+        chosen = replace(plan, requests=tuple(wanted.values()))
         known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
         with runs.open_pool(self.options) as pool:
             self.done = runs.execute(pool, backends, chosen, known, self.options)
