@@ -80,12 +80,12 @@ def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> It
     """(index of the element, class and words) of what differs between two modes in one call."""
     places = {name: place for place, name in enumerate(plain.request.element_names)}
     promised = _cast(mode) != _cast(plain)
+    same_split = bool(mode.request.presentations) or len(mode.observations) == len(plain.observations)
     for index, name in enumerate(mode.request.element_names):
         if name not in places:
             continue  # a presentation that the plain call is not given
         one = mode.observation(min(index, len(mode.observations) - 1))
         other = plain.observation(min(places[name], len(plain.observations) - 1))
-        same_split = bool(mode.request.presentations) or len(mode.observations) == len(plain.observations)
         found = _how(one, other, promised, same_split)
         if found:
             yield index, (found[0], f"{call}: {found[1]}")

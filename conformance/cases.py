@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from conformance import literals, presentations, yamlfile
-from conformance.adapters import NUMERIC, PARAMETERS
+from conformance.adapters import ALL_DTYPES, NUMERIC, PARAMETERS
 from conformance.contracts import VOCABULARY
 from conformance.errors import InputError, at
 from conformance.presentations import Presentation
@@ -53,8 +53,6 @@ Probe = Annotated[str, Meta(pattern=rf"^({'|'.join(sorted(VOCABULARY))})(:[a-z0-
 #: A quantity by an option is left out where a case does not set that option.
 BY_OPTION = {"gradient-weight": "weight", "gradient-pos_weight": "pos_weight"}
 
-#: Those of a case that names none.
-ALL_DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 OPTIONS = ("weight", "pos_weight")
 
 _INTEGER = re.compile(r"\s*-?\d{1,19}\s*\Z")
@@ -111,7 +109,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     flags: tuple[Slug, ...]
     elements: tuple[Element, ...] = ()
     grid: Grid | None = None
-    dtypes: tuple[DType, ...] = ALL_DTYPES
+    dtypes: tuple[DType, ...] = ALL_DTYPES  # type: ignore[assignment]  # the same words, not spelled out there
     expect: Expect | None = None
     reduction: Reduction = "none"
     quantities: tuple[Numeric, ...] = NUMERIC  # type: ignore[assignment]  # the same words, not spelled out there
@@ -316,8 +314,8 @@ def _check_kinds(case: Case, file: Path, here: int) -> None:
     try:
         numbers = {name: float(literals.rational(number)) for name, number in case.parameters.items()}
         for quantity in case.numeric:
-            name = "loss" if quantity == "value" else quantity.replace("-", "_")
-            check_parameters(name, *(numbers.get(name) for name in ("label_smoothing", "gamma", "alpha")))
+            function = "loss" if quantity == "value" else quantity.replace("-", "_")
+            check_parameters(function, **{name: numbers.get(name) for name in PARAMETERS})
     except ValueError as error:  # of which LiteralError is one
         raise at(file, here, f"{case.id}: parameters: {error}") from None
     if case.divisor == "weights" and "weight" not in case.options:

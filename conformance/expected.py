@@ -93,7 +93,7 @@ def take(part: Reference, rows: Any) -> Reference:
 
 
 def divided(part: Reference, by: Fraction | None) -> Reference:
-    """Gradients of a sum (`by` is 1) or a mean: each element's own divided by what the mean divides by, exactly."""
+    """Gradients of a mean: each element's own divided by what the mean divides by, exactly."""
     once = np.ones(1, dtype=np.int64)
     parts = [exact_total(take(part, slice(i, i + 1)), once, by) for i in range(len(part.hi))]
     return Reference(*(np.concatenate(fields) for fields in zip(*parts, strict=True))) if parts else part

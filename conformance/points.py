@@ -99,7 +99,7 @@ class Points:
 
     def spread(self, unreduced: Reference, reduction: str, divisor: str) -> Reference:
         """The expected values at the combinations of the inputs as those of the points, reduced where the case is."""
-        if reduction == "none":
+        if reduction == "none" or (reduction == "sum" and not self.scalar):
             return unreduced
         ones = np.ones(len(unreduced.hi), dtype=np.int64)
         by = self.divided_by(ones, reduction, divisor)

@@ -194,7 +194,7 @@ def _edit(file: Path, cause: str, contents: dict[Key, Content], planned: set[Key
             kept.append(one)
         else:  # of modes and quantities that share it, some may not have been planned
             old = one["elements"], list(one.get("sometimes", ()))
-            contents |= {key: old for key in keys if key not in planned}
+            contents = contents | {key: old for key in keys if key not in planned}
     order = {_place(one): index for index, one in reversed(list(enumerate(data.get("selectors", ()))))}
     everything = [*_selectors(contents), *kept]
     if not everything:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.cases import Case
 from conformance.contracts import CastsTo, Source
 from conformance.observation import Observation
-from conformance.plan import AGREEMENT, Request
+from conformance.plan import AGREEMENT, Implementation, Request
 from conformance.verdicts import Judged
 from tests.builders import case, implementation, judged_all, raised, request, returned
 
@@ -25,10 +26,9 @@ def agreement(mode: Request, plain: Request, of_mode: list[Observation], of_plai
     return found
 
 
-def asked(jit: bool, **fields: object) -> Request:
-    """A request of the one case, plainly or by the mode."""
-    made = request(ONE, implementation(mode="jit", **fields) if jit else None)
-    return replace(made, quantities=("value", AGREEMENT)) if jit else made
+def by_mode(one: Case = ONE, by: Implementation = JIT) -> Request:
+    """A request of a case by the mode."""
+    return replace(request(one, by), quantities=("value", AGREEMENT))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def asked(jit: bool, **fields: object) -> Request:
 )
 def test_what_differs_is_named(of_mode: Observation, of_plain: Observation, what: str | None) -> None:
     """Value, class, dtype, shape, and what is rejected; nothing where both do the same."""
-    check = agreement(asked(True), asked(False), [of_mode], [of_plain])
+    check = agreement(by_mode(), request(ONE), [of_mode], [of_plain])
     assert [one.what for one in check.findings] == ([] if what is None else [what])
     assert check.verdict == ("conforms" if what is None else "deviates")
 
@@ -54,15 +54,14 @@ def test_what_differs_is_named(of_mode: Observation, of_plain: Observation, what
 def test_a_dtype_that_the_mode_documents_is_no_disagreement() -> None:
     """Autocast says that it computes a loss of 16 bits in float32."""
     cast = (CastsTo("float64", Source("it says so", "https://example.org")),)
-    made = replace(request(ONE, implementation(cast, mode="jit")), quantities=("value", AGREEMENT))
-    assert agreement(made, asked(False), [returned([RIGHT], "float64")], [returned([RIGHT])]).verdict == "conforms"
+    made = by_mode(by=implementation(cast, mode="jit"))
+    assert agreement(made, request(ONE), [returned([RIGHT], "float64")], [returned([RIGHT])]).verdict == "conforms"
 
 
 def test_presentations_are_paired_by_name() -> None:
     """A mode that compiles for every shape is given fewer of them than the plain call."""
     plain = replace(request(SHAPES), presentations=SHAPES.presentations)
-    mode = request(SHAPES, JIT)
-    mode = replace(mode, presentations=SHAPES.presentations[1:], quantities=("value", AGREEMENT))
+    mode = replace(by_mode(SHAPES), presentations=SHAPES.presentations[1:])
     two, one = (replace(returned([RIGHT]), whole=(size,), positions=(0,), counts=(size,)) for size in (2, 1))
     of_plain = [raised(), two, one]
     assert agreement(mode, plain, [two, one], of_plain).verdict == "conforms"

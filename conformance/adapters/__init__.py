@@ -35,7 +35,7 @@ PARAMETERS = ("label_smoothing", "gamma", "alpha")
 
 #: Formats that implementations are judged in, and those in which a case can only observe what happens.
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
-OBSERVED_DTYPES = tuple(name for name in FORMATS if name not in ALL_DTYPES)
+OBSERVED_DTYPES = ("float8_e5m2",)
 
 #: Function of native tensors: (prediction, label, **options) -> native tensor.
 Call = Callable[..., Any]
@@ -174,17 +174,17 @@ class Runtime:
     #: Devices that it can be asked for; on others it is absent, and so it is where `open` does not find the device.
     devices: Tuple[str, ...] = ("cpu",)
 
-    #: Settings of the worker's environment under which bits may differ, the default one first; see `environments`.
-    settings: Tuple[Setting, ...] = ()
-
-    def open(self) -> None:
-        """Import the framework and fix its switches.  ImportError means that it, or the device, is absent."""
-
     #: Formats, of OBSERVED_DTYPES, that it has beside those of `dtypes`.
     observed: Tuple[str, ...] = ()
 
     #: dtypes that a tensor of it cannot have, so that a label or a weight of that dtype would be another input.
     without: Tuple[str, ...] = ()
+
+    #: Settings of the worker's environment under which bits may differ, the default one first; see `environments`.
+    settings: Tuple[Setting, ...] = ()
+
+    def open(self) -> None:
+        """Import the framework and fix its switches.  ImportError means that it, or the device, is absent."""
 
     def dtypes(self) -> Tuple[str, ...]:
         """Formats, of ALL_DTYPES, that this runtime has at all."""

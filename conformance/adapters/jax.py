@@ -18,6 +18,7 @@ import numpy as np
 
 from conformance.adapters import (
     ALL_DTYPES,
+    OBSERVED_DTYPES,
     VARIABLE,
     Adapter,
     Arguments,
@@ -49,7 +50,7 @@ class JaxRuntime(Runtime):
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
     cost = 3
     devices: Tuple[str, ...] = ("cpu", "cuda", "tpu")
-    observed: Tuple[str, ...] = ("float8_e5m2",)
+    observed = OBSERVED_DTYPES
     settings = (
         {},
         {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},

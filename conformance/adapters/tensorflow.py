@@ -15,7 +15,17 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from conformance.adapters import VARIABLE, Adapter, Arguments, Call, Implementation, Runtime, chosen_device, threads
+from conformance.adapters import (
+    OBSERVED_DTYPES,
+    VARIABLE,
+    Adapter,
+    Arguments,
+    Call,
+    Implementation,
+    Runtime,
+    chosen_device,
+    threads,
+)
 from conformance.contracts import Contract, Epsilon, Formula, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -62,7 +72,7 @@ class TensorFlowRuntime(Runtime):
     packages: Tuple[str, ...] = ("tensorflow", "numpy")
     cost = 2
     devices: Tuple[str, ...] = tuple(DEVICE_TYPES)
-    observed: Tuple[str, ...] = ("float8_e5m2",)
+    observed = OBSERVED_DTYPES
     settings = ({}, {"TF_ENABLE_ONEDNN_OPTS": "0"}, {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"BCE_THREADS": "2"})
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")

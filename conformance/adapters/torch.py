@@ -21,6 +21,7 @@ import numpy as np
 from conformance.adapters import (
     ALL_DTYPES,
     NUMERIC,
+    OBSERVED_DTYPES,
     VARIABLE,
     Adapter,
     Arguments,
@@ -320,6 +321,7 @@ class TorchRuntime(Runtime):
     cost = 1
 
     devices: Tuple[str, ...] = tuple(DEVICES)
+    observed = OBSERVED_DTYPES
 
     settings = (
         {},
@@ -341,8 +343,6 @@ class TorchRuntime(Runtime):
         torch.set_num_threads(threads())
         if os.environ.get("BCE_ONEDNN") == "0":
             torch.backends.mkldnn.set_flags(False)
-
-    observed: Tuple[str, ...] = ("float8_e5m2",)
 
     def dtypes(self) -> Tuple[str, ...]:
         return tuple(one for one in ALL_DTYPES if one != "float64") if DEVICE == "mps" else ALL_DTYPES
@@ -470,27 +470,25 @@ def multilabel_soft_margin_loss(prediction: Any, label: Any, reduction: str = "n
 
 def cross_entropy(prediction: Any, label: Any, reduction: str = "none", **parameters: Any) -> Any:
     """torch.nn.functional.cross_entropy of two classes with the logits 0 and z and the probabilities 1 - y and y."""
-    torch = _torch()
-    logits = _two_classes(torch.zeros_like(prediction), prediction)
-    targets = _two_classes(1 - label, label)
-    # The axis of the classes is the second one of a batch: further axes are folded into it.
-    shape = prediction.shape if reduction == "none" else ()
-    loss = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, 2), targets.reshape(-1, 2), **parameters, **_reduced(reduction)
-    )
-    return loss.reshape(shape)
+    return _of_two_classes(prediction, _two_classes(1 - label, label).reshape(-1, 2), reduction, **parameters)
 
 
 def cross_entropy_of_index(prediction: Any, label: Any, reduction: str = "none", weight: Any = None) -> Any:
     """torch.nn.functional.cross_entropy of two classes whose index is the label; one of weight 0 is `ignore_index`."""
     torch = _torch()
-    logits = _two_classes(torch.zeros_like(prediction), prediction)
     index = label.to(torch.int64)
     if weight is not None:
         index = torch.where(weight == 0, -100, index)  # the default of `ignore_index`
-    shape = prediction.shape if reduction == "none" else ()
-    loss = torch.nn.functional.cross_entropy(logits.reshape(-1, 2), index.reshape(-1), **_reduced(reduction))
-    return loss.reshape(shape)
+    return _of_two_classes(prediction, index.reshape(-1), reduction)
+
+
+def _of_two_classes(prediction: Any, targets: Any, reduction: str, **parameters: Any) -> Any:
+    """torch.nn.functional.cross_entropy of the logits 0 and z, with `targets` for a batch of one dimension."""
+    torch = _torch()
+    logits = _two_classes(torch.zeros_like(prediction), prediction)
+    # The axis of the classes is the second one of a batch: further axes are folded into it.
+    loss = torch.nn.functional.cross_entropy(logits.reshape(-1, 2), targets, **parameters, **_reduced(reduction))
+    return loss.reshape(prediction.shape if reduction == "none" else ())
 
 
 def _two_classes(zero: Any, one: Any) -> Any:
