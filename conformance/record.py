@@ -1,27 +1,33 @@
-"""The run record: JSON Lines with a header, the inputs of each case, the checks, the tolerances and a footer.
+"""The run record: JSON Lines with a header, the inputs of each case, the checks, what sums them up, and a footer.
 
 A file without its footer is an interrupted run, and every reader says so.  Non-finite numbers are strings or bit
 patterns; an error that does not apply is null.  Readers accept older schema versions and refuse newer ones by name.
+A file whose name ends in `.gz` is compressed; what is read is recognized by its content.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, cast, get_args
 
 import msgspec
 from msgspec import Struct
 
 from conformance.errors import HarnessError, InputError, at
 
-#: Version of this file's structures.  1: first.
-SCHEMA = 1
+#: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.
+SCHEMA = 2
+
+#: How a gzip stream starts (RFC 1952, 2.3.1).
+GZIP = b"\x1f\x8b"
 
 
 class BackendLine(Struct, frozen=True, omit_defaults=True):
@@ -152,6 +158,54 @@ class ToleranceLine(Struct, frozen=True, tag="tolerance", tag_field="type"):
     no_tolerance: dict[str, int]
 
 
+class SampleLine(Struct, frozen=True, omit_defaults=True, tag="sample", tag_field="type"):
+    """One implementation on a sample of inputs spread evenly over the bit patterns; its inputs line is that of `case`.
+
+    Nothing of it is judged.  The errors are those of a CheckLine, in ULP of `result_dtype`.
+    """
+
+    case: str
+    implementation: str
+    dtype: str
+    quantity: str
+    bits: tuple[str, ...]
+    ulp: tuple[float | None, ...]
+    plain_ulp: tuple[float | None, ...] = ()
+    contract_ulp: tuple[float | None, ...] = ()
+    result_dtype: str = ""
+    details: tuple[str, ...] = ()
+
+
+class SpeedLine(Struct, frozen=True, tag="speed", tag_field="type"):
+    """How long one call on `elements` elements takes: the median of `repeats` interleaved calls, in seconds.
+
+    `direction` is forward (the value) or backward (value and gradient by the prediction).  `memory` is what the process
+    needed at its peak beyond what it held before, in bytes; null where the system does not tell.
+    """
+
+    implementation: str
+    dtype: str
+    direction: Literal["forward", "backward"]
+    elements: int
+    seconds: float
+    repeats: int
+    memory: int | None
+
+
+class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
+    """What became of an implementation's checks in one dtype: counts, and the worst error of each numeric quantity.
+
+    `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal.  Tallies stand last before the
+    footer, so that a reader of many records need not read the checks.
+    """
+
+    implementation: str
+    dtype: str
+    verdicts: dict[str, int]
+    outcomes: dict[str, int]
+    worst: dict[str, float]
+
+
 class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     """Last line of a complete record.  Of the checks that were `not_run`, `absent` are those of absent backends."""
 
@@ -165,7 +219,7 @@ class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     absent: int = 0
 
 
-Line = Header | InputsLine | CauseLine | CheckLine | ToleranceLine | Footer
+Line = Header | InputsLine | CauseLine | CheckLine | SampleLine | ToleranceLine | SpeedLine | TallyLine | Footer
 
 
 @dataclass(frozen=True)
@@ -178,6 +232,9 @@ class RunRecord:
     causes: tuple[CauseLine, ...] = ()
     tolerances: tuple[ToleranceLine, ...] = ()
     footer: Footer | None = None
+    samples: tuple[SampleLine, ...] = ()
+    speeds: tuple[SpeedLine, ...] = ()
+    tallies: tuple[TallyLine, ...] = ()
 
     @property
     def interrupted(self) -> bool:
@@ -195,7 +252,10 @@ class RunRecord:
         yield from self.inputs
         yield from self.causes
         yield from self.checks
+        yield from self.samples
         yield from self.tolerances
+        yield from self.speeds
+        yield from self.tallies
         if self.footer is not None:
             yield self.footer
 
@@ -217,8 +277,9 @@ def write_lines(lines: Iterable[bytes], file: Path) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
-            for line in lines:
-                stream.write(line + b"\n")
+            with _compressed(stream) if file.suffix == ".gz" else contextlib.nullcontext(stream) as into:
+                for line in lines:
+                    into.write(line + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
@@ -233,22 +294,23 @@ def write_lines(lines: Iterable[bytes], file: Path) -> None:
                 temporary.unlink()
 
 
+def _compressed(stream: BinaryIO) -> BinaryIO:
+    """A gzip stream into `stream`: no time and no name in it, so that equal records are equal files."""
+    return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0))
+
+
 def read(file: Path) -> RunRecord:
     """Read a record.
 
     A missing footer gives an interrupted record, and so does a last line that is cut.  Raises InputError with file and
     line for anything else that is not a record, and for a schema newer than SCHEMA.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one with `bce-conformance run`") from None
-    raw = data.split(b"\n")
+    raw = _content(file).split(b"\n")
     cut = raw.pop() if raw and raw[-1] else b""
     lines = [line for line in raw if line]
     _check_schema(file, lines[0] if lines else cut)
     header: Header | None = None
-    found: dict[type[Any], list[Any]] = {InputsLine: [], CauseLine: [], CheckLine: [], ToleranceLine: [], Footer: []}
+    found: dict[type[Any], list[Any]] = {kind: [] for kind in get_args(Line)}
     decoder = msgspec.json.Decoder(Line)
     for number, line in enumerate(lines, start=1):
         try:
@@ -271,7 +333,24 @@ def read(file: Path) -> RunRecord:
         tuple(found[CauseLine]),
         tuple(found[ToleranceLine]),
         footers[-1] if footers and not cut else None,
+        tuple(found[SampleLine]),
+        tuple(found[SpeedLine]),
+        tuple(found[TallyLine]),
     )
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a file, of a compressed one what it holds; one that is cut gives what can be had of it."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one with `bce-conformance run`") from None
+    if not data.startswith(GZIP):
+        return data
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data)  # 31: a gzip stream; one that is cut is no error
+    except zlib.error as error:
+        raise InputError(f"{file}: is damaged: {error}", "copy it again, or make another run") from None
 
 
 def _check_schema(file: Path, line: bytes) -> None:

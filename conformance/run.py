@@ -43,6 +43,7 @@ from conformance.record import (
     numbers,
     write_lines,
 )
+from conformance.tally import tallies
 from conformance.tolerances import tolerances
 from conformance.verdicts import Judged
 
@@ -237,12 +238,14 @@ def _record(
         )
         for key, one in tolerances(checks).items()
     )
+    lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
     return RunRecord(
         header,
         tuple(_inputs_lines(plan, checks)),
-        tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks),
+        lines,
         tuple(_cause_lines(matches)),
         tolerance_lines,
+        tallies=tallies(lines),
     )
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -247,6 +248,7 @@ def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
 
 FULL = """
 import resource, signal, sys
+from collections import Counter
 from pathlib import Path
 from conformance import record
 from conformance.errors import HarnessError
@@ -303,3 +305,38 @@ def test_numbers_without_meaning_are_null() -> None:
     assert record.numbers([math.nan, math.inf, -math.inf, 0.0, 1.23456789, 1e300]) == (
         None, None, None, 0.0, 1.23457, 1e300,
     )  # fmt: skip
+
+
+def test_a_compressed_record_is_read_as_it_was_written(example: RunRecord, tmp_path: Path) -> None:
+    """A name that ends in .gz gives a gzip stream, the same bytes for the same record, recognized by its content."""
+    packed = tmp_path / "run.jsonl.gz"
+    record.write(example, packed)
+    first = packed.read_bytes()
+    assert record.read(packed) == example
+    record.write(example, packed)
+    assert packed.read_bytes() == first
+    renamed = packed.rename(tmp_path / "run.jsonl")
+    assert record.read(renamed) == example
+
+
+def test_a_compressed_record_cut_anywhere_is_an_interrupted_one(example: RunRecord, tmp_path: Path) -> None:
+    """What can be had of a cut stream is read; a damaged one is refused by name."""
+    packed = tmp_path / "run.jsonl.gz"
+    record.write(example, packed)
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: len(whole) - 20])
+    assert record.read(packed).interrupted
+    packed.write_bytes(whole[:100] + bytes(byte ^ 255 for byte in whole[100:200]) + whole[200:])
+    assert "damaged" in refusal(packed)
+
+
+def test_tallies_count_every_check_once(example: RunRecord) -> None:
+    """Verdicts and outcomes of the tallies add up to the footer's, and the worst errors are those of the checks."""
+    assert example.footer is not None
+    for name in ("verdicts", "outcomes"):
+        total: Counter[str] = Counter()
+        for line in example.tallies:
+            total += Counter(getattr(line, name))
+        assert dict(total) == getattr(example.footer, name)
+    errors = [error for check in example.checks if check.quantity == "value" for error in check.ulp if error]
+    assert max(line.worst.get("value", 0.0) for line in example.tallies) == max(errors)
