@@ -127,7 +127,7 @@ def show_record(
     """Print a record in one of the forms, and what changed from its baseline where there is one."""
     found, limits = compared
     if form == "json":
-        click.echo(jsondoc.render(record, found and comparison.document(found, limits)), nl=False)
+        click.echo(jsondoc.render(record, comparison.document(found, limits) if found is not None else None), nl=False)
         return
     if form == "markdown":
         click.echo(markdown.render(record), nl=False)

@@ -62,7 +62,7 @@ def _head(found: Comparison) -> Iterator[str]:
         yield f"{word}: {side.name}, {header.started}, {len(side.record.checks)} checks, suite {header.suite}"
         if side.record.interrupted:
             yield f"INTERRUPTED: the {word} run has no end; what follows is what it saw until then"
-    yield from _versions(found.old, found.new)
+    yield from _versions(found)
     old, new = found.old.record.header, found.new.record.header
     if old.cases != new.cases:
         yield "the cases are not the same: a check may have changed with its case"
@@ -73,9 +73,10 @@ def _head(found: Comparison) -> Iterator[str]:
     yield f"{found.compared} checks compared"
 
 
-def _versions(old: Side, new: Side) -> Iterator[str]:
-    before, after = old.versions, new.versions
-    for backend in dict.fromkeys((*before, *after)):
+def _versions(found: Comparison) -> Iterator[str]:
+    """Backends whose versions differ; one that the new run was not asked for is no difference."""
+    before, after = found.old.versions, found.new.versions
+    for backend in after if found.left_out else dict.fromkeys((*before, *after)):
         was, now = before.get(backend, "not run"), after.get(backend, "not run")
         if was != now:
             yield f"{backend}: {was} -> {now}"
