@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from conformance.adapters import NUMERIC
 from conformance.formats import FORMATS
@@ -261,6 +262,7 @@ def _inputs_text(line: InputsLine, position: int | None) -> dict[str, tuple[str,
     return found
 
 
+@cache  # the same few inputs stand in every finding
 def _decimal(bits: str, dtype: str) -> str:
     return text_of(int(bits, 16), FORMATS[dtype]) if dtype in FORMATS else str(int(bits, 16))
 
