@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from conformance import __version__, contracts, deviations, pinned, plugins
+from conformance import __version__, contracts, deviations, pinned, plugins, speed
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
@@ -62,6 +62,7 @@ class Options:
     jobs: int | None = None
     strict: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    speed: bool = False
 
 
 @dataclass
@@ -134,6 +135,7 @@ def execute(
     started = _now()
     observed: list[dict[str, Observed] | None] = [None] * len(plan.requests)
     opened: dict[str, Opened] = {}
+    timed = speed.Timed()
     interrupted = False
 
     def on_observed(index: int, what: dict[str, Observed]) -> None:
@@ -144,6 +146,9 @@ def execute(
         computed = threads.submit(Judge, plan.requests)
         try:
             pool.run(backends, plan.requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
+            if options.speed:  # after the checks, so that nothing else runs meanwhile
+                computed.result()
+                timed = speed.measure(pool, backends, plan, opened, options.filters.dtype, progress)
         except KeyboardInterrupt:
             interrupted = True
             pool.stop()
@@ -154,9 +159,9 @@ def execute(
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
     outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
-    lines = _record(plan, opened, checks, matches, outcomes, options, started)
+    lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
     if not interrupted:
-        lines = _with_footer(lines, plan, opened, pool, clock, options)
+        lines = _with_footer(lines, plan, opened, pool, clock, options, timed.untimed)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
 
 
@@ -334,7 +339,13 @@ def _contract_value(check: Judged, element: str) -> str:
 
 
 def _with_footer(
-    record: RunRecord, plan: Plan, opened: dict[str, Opened], pool: Pool, clock: float, options: Options
+    record: RunRecord,
+    plan: Plan,
+    opened: dict[str, Opened],
+    pool: Pool,
+    clock: float,
+    options: Options,
+    untimed: tuple[str, ...],
 ) -> RunRecord:
     outcomes = Counter(line.outcome for line in record.checks)
     present = [name for name, one in opened.items() if one.absent is None]
@@ -356,5 +367,6 @@ def _with_footer(
         absent=absent,
         restarts=tuple(pool.restarts),
         exit=int(code),
+        untimed=untimed,
     )
     return replace(record, footer=footer)

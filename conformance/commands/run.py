@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
+from conformance import speed
 from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
 from conformance.render import jsondoc, markdown, text
@@ -49,9 +50,16 @@ def output_options(function: Any) -> Any:
 @click.option("--only-deviations", is_flag=True, help="Use those of --deviations alone, not the shipped ones.")
 @click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16: a minute.")
+@click.option("--speed", "timed", is_flag=True, help="Also time forward and backward calls, and their memory: minutes.")
 @output_options
 def run(
-    output: Path | None, extra: tuple[Path, ...], only_deviations: bool, strict: bool, quick: bool, **arguments: Any
+    output: Path | None,
+    extra: tuple[Path, ...],
+    only_deviations: bool,
+    strict: bool,
+    quick: bool,
+    timed: bool,
+    **arguments: Any,
 ) -> None:
     """Run the checks and print what was found.
 
@@ -61,14 +69,14 @@ def run(
     shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form")}
     settings = _settings(arguments)
     suite = suite_from(arguments)
-    options = options_from(arguments, strict)
+    options = replace(options_from(arguments, strict), speed=timed)
     if quick:
         options = replace(options, filters=options.filters.quick())
     known = record_from(extra, only_deviations)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
-        with _progress(len(plan.requests)) as advance:
+        with _progress(len(plan.requests) + (speed.count(plan, options.filters.dtype) if timed else 0)) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
     records.write(done.record, last_run)
     if output is not None:

@@ -188,44 +188,38 @@ def _counts(cell: Cell) -> str:
 
 
 def _speed(rows: Sequence[Row], several: bool) -> Grid:
-    """Elements per second and memory, one row for each dtype that was timed."""
+    """Elements per second and memory, one row for each dtype and direction that was timed."""
     sizes = sorted({line.elements for row in rows for line in row.speeds})
-    keys = [(direction, size) for direction in ("forward", "backward") for size in sizes]
     made = []
     for row in rows:
-        for dtype in dict.fromkeys(line.dtype for line in row.speeds):
-            found = {(line.direction, line.elements): line for line in row.speeds if line.dtype == dtype}
-            cells = (speed_text(found.get(key)) for key in keys)  # type: ignore[arg-type]  # the two directions
-            made.append((str(row.rank), *_named(row, several), dtype, *cells))
+        for dtype, direction in dict.fromkeys((line.dtype, line.direction) for line in row.speeds):
+            found = {line.elements: line for line in row.speeds if (line.dtype, line.direction) == (dtype, direction)}
+            cells = (speed_text(found.get(size)) for size in sizes)
+            made.append((str(row.rank), *_named(row, several), dtype, direction, *cells))
     return Grid(
         "Speed: elements per second, and memory at the peak beyond what was held before",
-        (
-            "rank",
-            *_heads(several),
-            "dtype",
-            *(f"{direction} {size:.0e}".replace("e+0", "e") for direction, size in keys),
-        ),
+        ("rank", *_heads(several), "dtype", "direction", *(f"{size:,} elements" for size in sizes)),
         tuple(made),
-        3 + several,
+        4 + several,
         "one thread; forward: the losses; backward: the gradient by the prediction, with the losses on the way; "
         "the median of interleaved repeats",
     )
 
 
 def speed_text(line: SpeedLine | None) -> str:
-    """Elements per second with a unit, and memory in MB (10^6 bytes)."""
+    """Elements per second, and memory in units of 1000 bytes and so on."""
     if line is None:
         return "not measured"
-    memory = "" if line.memory is None else f", {line.memory / 1e6:.3g} MB"
-    return f"{rate_text(line.elements / line.seconds)}{memory}"
+    memory = "" if line.memory is None else f", {_with_unit(line.memory)}B"
+    return f"{_with_unit(line.elements / line.seconds)}/s{memory}"
 
 
-def rate_text(rate: float) -> str:
-    """A rate with the unit that leaves it between 1 and 1000."""
-    for factor, unit in ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s")):
-        if rate >= factor:
-            return f"{rate / factor:.3g} {unit}"
-    return f"{rate:.3g} /s"
+def _with_unit(number: float) -> str:
+    """Three digits and the prefix that leaves the number between 1 and 1000."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * factor:
+            return f"{number / factor:.3g} {prefix}"
+    return f"{number:.3g} "
 
 
 def _excluded(rows: Sequence[Row], several: bool, brief: bool) -> Grid:
