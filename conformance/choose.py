@@ -47,11 +47,13 @@ class Answer:
 
     `most` is the largest evidence that any implementation of the same form has: some take hard labels only.  `tried`
     says whether any implementation at all has evidence; if so, one that has none does not offer what is needed.
+    `cases` are those of the evidence.
     """
 
     need: Need
     cell: Cell
     failing: tuple[CheckLine, ...] = ()
+    cases: tuple[str, ...] = ()
     most: int = 0
     tried: bool = False
 
@@ -107,16 +109,9 @@ class Choice:
         """The rows of one status, in order."""
         return [row for row in self.rows if row.status == status]
 
-    @property
-    def evidence(self) -> dict[str, dict[str, None]]:
-        """For each need the cases whose checks are its evidence, in the order of the runs."""
-        found: dict[str, dict[str, None]] = {need.name: {} for need in self.stated.needs}
-        for source in self.sources:
-            for check, line in _paired(source.record, source.record.checks):
-                for need in self.stated.needs:
-                    if self.stated.is_evidence(need, check, line):
-                        found[need.name][check.case] = None
-        return found
+    def cases(self, index: int) -> tuple[str, ...]:
+        """The cases whose checks are the evidence for a need, over all rows."""
+        return tuple(dict.fromkeys(case for row in self.rows for case in row.answers[index].cases))
 
 
 @dataclass
@@ -209,7 +204,8 @@ def _row(one: _Candidate, stated: Stated) -> Row:
 def _answer(need: Need, evidence: Sequence[tuple[CheckLine, InputsLine]]) -> Answer:
     failing = [check for check, line in evidence if not need.met_by(check, line)]
     failing.sort(key=lambda check: (SEVERITY[check.verdict], worst_of([check]) or Worst()), reverse=True)
-    return Answer(need, _counted(check for check, _ in evidence), tuple(failing))
+    cases = tuple(dict.fromkeys(check.case for check, _ in evidence))
+    return Answer(need, _counted(check for check, _ in evidence), tuple(failing), cases)
 
 
 def _counted(checks: Iterable[CheckLine]) -> Cell:

@@ -9,9 +9,10 @@ the dtype is an assumption (`ASSUMED`), which a stated dtype replaces.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
-from conformance.adapters import ALL_DTYPES, NUMERIC
+from conformance.adapters import ALL_DTYPES
 from conformance.cases import did_you_mean
 from conformance.errors import InputError
 from conformance.formats import FORMATS
@@ -176,25 +177,21 @@ class Stated:
     """The needs of one reader, and what they mean together."""
 
     needs: tuple[Need, ...]
-    dtypes: tuple[str, ...] = field(init=False)
-    inputs: tuple[Takes, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Work out the dtypes and inputs that the needs state."""
-        dtypes = tuple(need.dtype for need in self.needs if need.dtype)
-        object.__setattr__(self, "dtypes", dtypes or ASSUMED)
-        object.__setattr__(self, "inputs", tuple(need.inputs for need in self.needs if need.inputs is not None))
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        """The stated dtypes, or the one that is assumed."""
+        return tuple(need.dtype for need in self.needs if need.dtype) or ASSUMED
+
+    @cached_property
+    def inputs(self) -> tuple[Takes, ...]:
+        """Which inputs are stated."""
+        return tuple(need.inputs for need in self.needs if need.inputs is not None)
 
     @property
     def compiled(self) -> bool:
         """Whether a compiled mode is needed."""
         return any(need.compiled for need in self.needs)
-
-    @property
-    def numeric(self) -> tuple[str, ...]:
-        """The value, and the derivatives that are needed."""
-        wanted = {quantity for need in self.needs if need.accurate for quantity in need.quantities}
-        return tuple(one for one in NUMERIC if one == "value" or one in wanted)
 
     def about(self, line: InputsLine) -> bool:
         """Whether inputs are of the main families or stated."""

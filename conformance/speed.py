@@ -106,7 +106,8 @@ def measure(
 
     What raises, crashes or takes too long at a size has no line there and a reason in `untimed`.
     """
-    wanted = [job for job in jobs(plan, dtypes) if opened[job.implementation.adapter].versions]
+    present = {name for name, one in opened.items() if one.absent is None and one.failed is None}
+    wanted = [job for job in jobs(plan, dtypes) if job.implementation.adapter in present]
     names = {job.implementation.adapter for job in wanted}
     lines: list[SpeedLine] = []
     untimed: list[str] = []

@@ -19,7 +19,7 @@ from conformance.summary import Cell
 WORST = 3
 
 LEGEND = (
-    "cells: conforms + by-contract (f: by a printed formula; r: rejected as it should be) / checks, `of N` where other "
+    "cells: conforms + by-contract (f: by a printed formula; r: rejected as it should be) / checks, of N where other "
     "implementations of the same form have N checks · ULP: worst error of these values and gradients, in ULP of the "
     "returned dtype, against the nearer of ideal and contract (which orders the rows), and against the ideal alone"
 )
@@ -34,6 +34,11 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     texts: int = 1
     legend: str = ""
+
+    @property
+    def head(self) -> int:
+        """The column that names the row."""
+        return self.columns.index("implementation") if "implementation" in self.columns else 0
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,10 @@ def page(choice: Choice, brief: bool = False) -> Page:
     several = len(choice.sources) > 1
     met, silent, unmet = (choice.of(status) for status in (MET, NOT_MEASURED, NOT_MET))
     grids = [
-        _needs(choice, brief),
         _ranking(f"{len(met)} meet all needs, by worst error", met, several),
         _profile(met, several),
         _speed(met, several),
+        _needs(choice, brief),
         _ranking(f"{len(silent)} of which a need was not measured", silent, several),
         _excluded(unmet, several, brief),
     ]
@@ -75,10 +80,8 @@ def page(choice: Choice, brief: bool = False) -> Page:
 def source_text(source: Source) -> str:
     """What was read: its name, its date, the versions and the machine."""
     header = source.record.header
-    versions: dict[str, str] = {}
-    for line in header.backends:
-        versions |= line.versions
-    named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    versions = sorted({pair for line in header.backends for pair in line.versions.items()})
+    named = ", ".join(f"{name} {version}" for name, version in versions)
     processor = header.machine.get("processor", "unknown processor")
     return f"{source.name}, of {header.started[:10]} (suite {header.suite}, {processor}): {named or 'no backend'}"
 
@@ -98,11 +101,10 @@ def _verdict(choice: Choice) -> str:
 
 def _needs(choice: Choice, brief: bool) -> Grid:
     """The needs in words, and the cases whose checks are the evidence."""
-    evidence = choice.evidence
     dtypes = ", ".join(choice.stated.dtypes)
     rows = tuple(
-        (need.name, need.meaning, need.dtype or dtypes, ", ".join(need.quantities), _cases(evidence[need.name], brief))
-        for need in choice.stated.needs
+        (need.name, need.meaning, need.dtype or dtypes, ", ".join(need.quantities), _cases(choice.cases(index), brief))
+        for index, need in enumerate(choice.stated.needs)
     )
     return Grid(
         "What is needed, and the checks behind it", ("need", "meaning", "dtypes", "quantities", "cases"), rows, 5
