@@ -46,7 +46,7 @@ class Answer:
     """Whether a row meets a need: the counts of its evidence, and the checks that do not meet it, the worst first.
 
     `most` is the largest evidence that any implementation of the same form has: some take hard labels only.  `tried`
-    says whether any implementation at all has evidence; if so, one that has none does not offer what is needed.
+    says whether any implementation of the run has evidence; if so, one that has none does not offer what is needed.
     `cases` are those of the evidence.
     """
 
@@ -246,9 +246,12 @@ def _compared(rows: Sequence[Row]) -> Iterator[Row]:
         for answer in row.answers:
             key = row.form, answer.need.name
             most[key] = max(most.get(key, 0), answer.cell.checks)
-    tried = {name for (_, name), count in most.items() if count}
+    tried = {(row.source.name, one.need.name) for row in rows for one in row.answers if one.cell.checks}
     for row in rows:
-        told = (replace(one, most=most[row.form, one.need.name], tried=one.need.name in tried) for one in row.answers)
+        told = [
+            replace(one, most=most[row.form, one.need.name], tried=(row.source.name, one.need.name) in tried)
+            for one in row.answers
+        ]
         yield replace(row, answers=tuple(told))
 
 
