@@ -3,7 +3,7 @@
 The vocabulary is closed: a need is there only if checks can back it.  A need is about inputs (`soft-labels`), or about
 how they are computed (`float16`, `gradients`, `compile`).  One rule joins them: what is said about the how is judged on
 the main families and, besides, on all inputs that are stated.  So a need more never admits what fewer excluded; only
-the dtype is an assumption (`ASSUMED`), which a stated dtype replaces.
+dtype and mode are assumptions, float32 and the plain call, which a stated dtype and `compile` replace.
 """
 
 from __future__ import annotations

@@ -194,6 +194,12 @@ def test_every_need_states_what_it_means_and_asks_for_quantities_that_exist() ->
         assert set(need.quantities) <= set(QUANTITIES)
 
 
+def test_the_page_on_choosing_names_every_need() -> None:
+    """The table of docs/choosing.md is the vocabulary."""
+    rows = [line for line in (ROOT / "docs" / "choosing.md").read_text().splitlines() if line.startswith("|")][2:5]
+    assert re.findall(r"`([^`]+)`", "".join(rows)) == list(needs.BY_NAME)
+
+
 def test_needs_are_read_from_lists_and_repeated_options() -> None:
     """Commas and several options mean the same, and a word that is said twice counts once."""
     both = needs.parse(["soft-labels, float16", "soft-labels"])
