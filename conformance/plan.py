@@ -293,6 +293,19 @@ class Request:
         one = self.implementation
         return self.case.id, self.dtype, one.family, one.device
 
+    def message(self, calls: Sequence[str]) -> dict[str, Any]:
+        """What a worker is told of it, beside its tensors, to make some of its calls."""
+        tensors = self.inputs.tensors
+        return {
+            "op": "evaluate",
+            "implementation": self.implementation.key,
+            "reduction": self.case.reduction,
+            "tensors": list(tensors),
+            "parameters": self.inputs.parameters,
+            "presentations": [one.wire(tensors) for one in self.presentations],
+            "calls": list(calls),
+        }
+
     def check_id(self, quantity: str) -> str:
         """case::implementation::dtype::quantity."""
         return f"{self.case.id}::{self.implementation.id}::{self.dtype}::{quantity}"
