@@ -50,6 +50,7 @@ def measure(
     name: str = "",
     cases: Sequence[str] = (),
     flags: Sequence[str] = (),
+    without_flags: Sequence[str] = (),
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
     deviations: Sequence[str | Path] = (),
@@ -58,10 +59,10 @@ def measure(
     """Judge `loss` on every case that fits it; whatever is found, nothing is raised for it.
 
     `loss` takes (prediction, label), and what it declares by keyword, in the tensors of `backend`: the name of a
-    built-in backend, or a Runtime.  `form` tells what the prediction is.  Derivatives come from the framework, for
-    NumPy from `derivatives`.  `cases`, `flags`, `dtypes` and `quantities` narrow what is run, as the options of the
-    command do, the first two by globs.  `deviations` are files or folders of recorded deviations, and `name` is what
-    the loss is called in reports, if not by its own name.
+    built-in backend, or a Runtime.  `form` tells what the prediction is.  Derivatives come from the framework, or where
+    it has none from `derivatives`.  `cases`, `flags`, `dtypes` and `quantities` narrow what is run, as the options of
+    the command do, flags and cases by globs; cases with one of `without_flags` are left out.  `deviations` are files or
+    folders of recorded deviations, and `name` is what the loss is called in reports, if not by its own name.
 
     Raises InputError where the arguments leave nothing to judge or ask for what there is not, HarnessError where the
     suite itself cannot judge in this process.
@@ -71,6 +72,7 @@ def measure(
         flag=_words("flags", flags),
         dtype=_known("dtypes", dtypes, tuple(FORMATS)),
         quantity=_known("quantities", quantities, QUANTITIES),
+        without_flag=_words("without_flags", without_flags),
     )
     if form not in get_args(Form):
         raise InputError(f"form must be one of {', '.join(get_args(Form))} (got {form!r})")
@@ -88,7 +90,11 @@ def measure(
         failed = "; ".join(one.failed for one in done.opened.values() if one.failed)
         raise HarnessError(f"backend {executor.backend.name} cannot be used in this process: {failed}")
     arguments = own_loss.Arguments(
-        _name(loss), form, repr(backend) if isinstance(backend, str) else "…", dict(declared), *executor.runtime.written
+        _name(loss) if _name(loss).isidentifier() else "loss",
+        form,
+        repr(backend) if isinstance(backend, str) else "…",
+        dict(declared),
+        *executor.runtime.written,
     )
     return Report(done.record, {one.case.id: one.case for one in suite.cases}, arguments)
 
@@ -102,6 +108,7 @@ def assert_conforms(
     name: str = "",
     cases: Sequence[str] = (),
     flags: Sequence[str] = (),
+    without_flags: Sequence[str] = (),
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
     deviations: Sequence[str | Path] = (),
@@ -120,6 +127,7 @@ def assert_conforms(
         name=name,
         cases=cases,
         flags=flags,
+        without_flags=without_flags,
         dtypes=dtypes,
         quantities=quantities,
         deviations=deviations,
@@ -131,7 +139,7 @@ def assert_conforms(
             raise InputError(f"allow: {pattern!r} needs a reason")
     left, unused = report.without(allowed)
     if not left.conforms or unused:
-        raise AssertionError(own_loss.failure(left.record, left.findings, left.cases, left.arguments, unused))
+        raise AssertionError(own_loss.failure(left, unused))
 
 
 def _adapter(
@@ -190,9 +198,11 @@ def _must_be_found(suite: Suite, form: Form, filters: Filters) -> None:
             raise InputError(
                 f"cases: {pattern!r} matches no case of form {form}", case_files.did_you_mean(pattern, names)
             )
-    for pattern in filters.flag:
-        if not any(matches((pattern,), flag) for one in here for flag in one.case.flags):
-            raise InputError(f"flags: {pattern!r} matches no flag of a case of form {form}")
+    flags = sorted({flag for one in here for flag in one.case.flags})
+    for pattern in (*filters.flag, *filters.without_flag):
+        if not any(matches((pattern,), flag) for flag in flags):
+            near = case_files.did_you_mean(pattern, flags)
+            raise InputError(f"flags: {pattern!r} matches no flag of a case of form {form}", near)
 
 
 def _must_be_planned(plan: Plan, filters: Filters) -> None:
@@ -204,5 +214,5 @@ def _must_be_planned(plan: Plan, filters: Filters) -> None:
             if word not in found:
                 raise InputError(
                     f"{argument}: {word!r} was asked for, but no check of these cases has it",
-                    "leave it out, or declare what it needs: `derivatives` for a gradient with NumPy, `reductions`",
+                    "leave it out, or declare what it needs: `derivatives`, `reductions`, `options`, `contract`",
                 )

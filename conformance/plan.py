@@ -342,7 +342,8 @@ class Filters:
         case = located.case
         by_id = matches(self.case, case.id) or matches(self.case, located.family)
         wanted = not self.flag or any(matches(self.flag, flag) for flag in case.flags)
-        return by_id and wanted and not set(self.without_flag) & set(case.flags)
+        unwanted = self.without_flag and any(matches(self.without_flag, flag) for flag in case.flags)
+        return by_id and wanted and not unwanted
 
     def takes_implementation(self, one: Implementation) -> bool:
         """Whether an implementation passes by id (or the part before its mode), backend and mode."""

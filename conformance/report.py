@@ -68,7 +68,7 @@ class Report:
         return {line.dtype: dict(line.worst) for line in self.record.tallies}
 
     def __str__(self) -> str:
-        return own_loss.whole(self.record, self.findings, self.cases, self.arguments)
+        return own_loss.whole(self)
 
     def without(self, allowed: Sequence[str]) -> tuple[Report, list[str]]:
         """The report without the findings that `allowed` names, and what of `allowed` names none.

@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from conformance.cases import Case
 from conformance.formats import FORMATS
+from conformance.plan import BEHAVIOUR
 from conformance.record import CheckLine, RunRecord
 from conformance.render import text
 from conformance.render.scoreboard import LEGEND, table
 from conformance.summary import CauseSummary, Example, scoreboard
+
+if TYPE_CHECKING:
+    from conformance.report import Report
 
 #: Causes that are told with an example; of the others there is one line each.
 SPELLED_OUT = 8
@@ -41,7 +45,9 @@ class Arguments:
         """A call of `measure` that finds the example."""
         words = [self.loss, f"form={self.form!r}", f"backend={self.backend}"]
         words += [f"{name}=…" for name in self.declared]
-        words += [f"cases=[{example.case!r}]", f"dtypes=[{example.dtype!r}]", f"quantities=[{example.quantity!r}]"]
+        words += [f"cases=[{example.case!r}]", f"dtypes=[{example.dtype!r}]"]
+        if example.quantity not in BEHAVIOUR:  # which is about every call of a case
+            words.append(f"quantities=[{example.quantity!r}]")
         return f"measure({', '.join(words)})"
 
     def call(self, example: Example, case: Case, dtypes: Mapping[str, str]) -> str:
@@ -67,63 +73,52 @@ class Arguments:
         return frame.format(loss=loss, prediction=prediction)
 
 
-def failure(
-    record: RunRecord,
-    findings: Sequence[CauseSummary],
-    cases: Mapping[str, Case],
-    arguments: Arguments,
-    unused: Sequence[str] = (),
-) -> str:
-    """The text of a failed assertion; `unused` is what was allowed and did not show."""
-    return "\n".join(_failure(record, findings, cases, arguments, unused))
+def failure(report: Report, unused: Sequence[str] = ()) -> str:
+    """The text of a failed assertion; `unused` is what was allowed and does not show."""
+    return "\n".join(_failure(report, unused))
 
 
-def whole(record: RunRecord, findings: Sequence[CauseSummary], cases: Mapping[str, Case], arguments: Arguments) -> str:
+def whole(report: Report) -> str:
     """The printed report: what was run, the scoreboard, the findings, the counts."""
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
-    for line in text.head(record):
-        console.print(line)
-    console.print(table(record, scoreboard(record), False, WIDTH))
-    console.print(LEGEND)
-    for line in _causes(record, findings, cases, arguments):
-        console.print(line, markup=False, soft_wrap=True)
-    for line in text.closing(record):
-        console.print(line, soft_wrap=True)
-    return str(console.file.getvalue())  # type: ignore[attr-defined]  # it is the StringIO from above
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, emoji=False)
+    with console.capture() as captured:
+        for line in text.head(report.record):
+            console.print(line)
+        console.print(table(report.record, scoreboard(report.record), False, WIDTH))
+        console.print(LEGEND)
+        for line in _causes(report, report.findings):
+            console.print(line, markup=False, soft_wrap=True)
+        for line in text.closing(report.record):
+            console.print(line, soft_wrap=True)
+    return captured.get()
 
 
-def _failure(
-    record: RunRecord,
-    findings: Sequence[CauseSummary],
-    cases: Mapping[str, Case],
-    arguments: Arguments,
-    unused: Sequence[str],
-) -> Iterator[str]:
-    new = [one for one in findings if one.outcome != "recorded"]
-    failed = sum(check.outcome in ("new", "fixed") for check in record.checks)
-    yield (
-        f"{arguments.loss} does not conform: {failed} of {len(record.checks)} checks are not as expected "
-        f"({len(new)} causes) on {_versions(record)}"
-        if new
-        else f"{arguments.loss} conforms better than it is allowed to"
-    )
-    yield from _causes(record, new, cases, arguments)
+def _failure(report: Report, unused: Sequence[str]) -> Iterator[str]:
+    new = [one for one in report.findings if one.outcome != "recorded"]
+    loss, checks = report.arguments.loss, report.checks
+    if new:
+        failed = sum(check.outcome in ("new", "fixed") for check in checks)
+        yield (
+            f"{loss} does not conform: {failed} of {len(checks)} checks are not as expected, for {len(new)} causes, "
+            f"on {_versions(report.record)}"
+        )
+    else:
+        yield f"{loss} conforms better than it is allowed to"
+    yield from _causes(report, new)
     for pattern in unused:
         yield f"allowed, but it does not show: {pattern!r}; take it out of `allow`"
     if new:
         yield ""
-        yield f"All of it: print(measure({arguments.loss}, …)).  Documented behaviour belongs into `contract`."
-        yield f"Known and accepted: allow={{{new[0].cause!r}: 'the reason'}}"
+        yield f"All of it: print(measure({loss}, …)). What you document belongs into `contract`,"
+        yield f"what you know and accept into allow={{{new[0].cause!r}: 'the reason'}}."
 
 
 def _versions(record: RunRecord) -> str:
     return ", ".join(f"{name} {version}" for line in record.header.backends for name, version in line.versions.items())
 
 
-def _causes(
-    record: RunRecord, findings: Sequence[CauseSummary], cases: Mapping[str, Case], arguments: Arguments
-) -> Iterator[str]:
-    checks = {check.id: check for check in record.checks}
+def _causes(report: Report, findings: Sequence[CauseSummary]) -> Iterator[str]:
+    checks = {check.id: check for check in report.checks}
     for number, one in enumerate(findings, start=1):
         dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
         yield ""
@@ -131,26 +126,20 @@ def _causes(
         if one.example is None:
             yield "   recorded, but not seen: take it out of the record"
         elif number <= SPELLED_OUT:
-            yield from (f"   {line}" for line in _example(record, checks, one.example, cases, arguments))
+            yield from (f"   {line}" for line in _example(report, checks, one.example))
         else:
-            yield f"   {arguments.again(one.example)}"
+            yield f"   {report.arguments.again(one.example)}"
 
 
-def _example(
-    record: RunRecord,
-    checks: Mapping[str, CheckLine],
-    example: Example,
-    cases: Mapping[str, Case],
-    arguments: Arguments,
-) -> Iterator[str]:
-    case = cases[example.case]
+def _example(report: Report, checks: Mapping[str, CheckLine], example: Example) -> Iterator[str]:
+    case = report.cases[example.case]
     check = checks[f"{example.case}::{example.implementation}::{example.dtype}::{example.quantity}"]
-    line = record.inputs_by_case[example.case, example.dtype]
+    line = report.record.inputs_by_case[example.case, example.dtype]
     yield printable(text.example_text(example)) + _against(example, check)
     yield f"why:   {case.why}"
-    if call := arguments.call(example, case, line.dtypes):
+    if call := report.arguments.call(example, case, line.dtypes):
         yield f"call:  {call}"
-    yield f"again: {arguments.again(example)}"
+    yield f"again: {report.arguments.again(example)}"
 
 
 def _against(example: Example, check: CheckLine) -> str:
