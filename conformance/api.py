@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict, Unpack, get_args
 from conformance import adapters, run
 from conformance import cases as case_files
 from conformance import deviations as deviation_files
+from conformance.adapters import NUMERIC
 from conformance.cases import Form, Suite
 from conformance.contracts import Contract
 from conformance.errors import Exit, HarnessError, InputError
@@ -25,6 +26,9 @@ from conformance.report import Report
 
 #: (prediction, label, **options) -> loss, in the framework's own tensors.
 Loss = Callable[..., Any]
+
+#: Quantities without a word of the user: all but the derivatives that training by gradient descent does without.
+TRAINED = tuple(one for one in QUANTITIES if one == "gradient-prediction" or one not in NUMERIC[1:])
 
 __all__ = ["Report", "assert_conforms", "measure"]
 
@@ -59,10 +63,11 @@ def measure(
     """Judge `loss` on every case that fits it; whatever is found, nothing is raised for it.
 
     `loss` takes (prediction, label), and what it declares by keyword, in the tensors of `backend`: the name of a
-    built-in backend, or a Runtime.  `form` tells what the prediction is.  Derivatives come from the framework, or where
-    it has none from `derivatives`.  `cases`, `flags`, `dtypes` and `quantities` narrow what is run, as the options of
-    the command do, flags and cases by globs; cases with one of `without_flags` are left out.  `deviations` are files or
-    folders of recorded deviations, and `name` is what the loss is called in reports, if not by its own name.
+    built-in backend, or a Runtime.  `form` tells what the prediction is.  The gradient comes from the framework, or
+    where it has none from `derivatives`.  Globs in `cases`, `flags`, `dtypes` and `quantities` choose what is run, as
+    the options of the command do; cases with one of `without_flags` are left out, and so are, unless they are asked for
+    or declared, the derivatives that training does without (TRAINED).  `deviations` are files or folders of recorded
+    deviations, and `name` is what the loss is called in reports, if not by its own name.
 
     Raises InputError where the arguments leave nothing to judge or ask for what there is not, HarnessError where the
     suite itself cannot judge in this process.
@@ -71,7 +76,7 @@ def measure(
         case=_words("cases", cases),
         flag=_words("flags", flags),
         dtype=_known("dtypes", dtypes, tuple(FORMATS)),
-        quantity=_known("quantities", quantities, QUANTITIES),
+        quantity=_known("quantities", quantities, QUANTITIES) or (*TRAINED, *declared.get("derivatives", ())),
         without_flag=_words("without_flags", without_flags),
     )
     if form not in get_args(Form):
@@ -81,7 +86,7 @@ def measure(
     executor = InProcess(_adapter(loss, form, backend, name or _name(loss), declared))
     options = run.Options(filters, strict=True)
     plan = run.planned([executor.backend], suite, options)
-    _must_be_planned(plan, filters)
+    _must_be_planned(plan, dtypes, quantities)
     known = _recorded(deviations)
     done = run.execute(executor, [executor.backend], plan, known, options)
     if done.record.interrupted:
@@ -184,7 +189,7 @@ def _words(argument: str, words: Sequence[Any]) -> tuple[Any, ...]:
 
 def _known(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for word in _words(argument, words):
-        if word not in known:
+        if not any(matches((word,), one) for one in known):
             raise InputError(f"{argument}: {word!r} is not one of {', '.join(known)}")
     return tuple(words)
 
@@ -205,13 +210,13 @@ def _must_be_found(suite: Suite, form: Form, filters: Filters) -> None:
             raise InputError(f"flags: {pattern!r} matches no flag of a case of form {form}", near)
 
 
-def _must_be_planned(plan: Plan, filters: Filters) -> None:
+def _must_be_planned(plan: Plan, dtypes: Sequence[str], quantities: Sequence[str]) -> None:
     """Raises InputError for a dtype or quantity that was asked for and is in no check."""
-    dtypes = {request.dtype for request in plan.requests}
-    quantities = {quantity for request in plan.requests for quantity in request.quantities}
-    for argument, words, found in (("dtypes", filters.dtype, dtypes), ("quantities", filters.quantity, quantities)):
+    planned = {quantity for request in plan.requests for quantity in request.quantities}
+    asked = (("dtypes", dtypes, {request.dtype for request in plan.requests}), ("quantities", quantities, planned))
+    for argument, words, found in asked:
         for word in words:
-            if word not in found:
+            if not any(matches((word,), one) for one in found):
                 raise InputError(
                     f"{argument}: {word!r} was asked for, but no check of these cases has it",
                     "leave it out, or declare what it needs: `derivatives`, `reductions`, `options`, `contract`",

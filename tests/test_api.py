@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from conformance import Report, assert_conforms, cases, measure
-from conformance.adapters import Runtime
+from conformance.adapters import NUMERIC, Runtime
 from conformance.adapters.numpy import NumPyRuntime, log_textbook, log_textbook_gradient, sigmoid_gradient
 from conformance.contracts import Clip
 from conformance.errors import HarnessError, InputError
@@ -224,7 +224,7 @@ def test_the_worst_errors_are_those_of_the_checks() -> None:
 
 def test_measuring_raises_nothing_for_what_it_finds() -> None:
     """A report of deviations is a report; its verdicts add up to its checks."""
-    report = textbook()
+    report = textbook(quantities=["*"])
     assert not report.conforms
     assert report.findings
     assert sum(report.verdicts.values()) == len(report.checks)
@@ -374,6 +374,22 @@ def test_bad_arguments_are_told_before_anything_is_called(arguments: dict[str, A
 
     with pytest.raises(InputError, match=re.escape(message)):
         measure(untouched, **({"form": "logits", "backend": "numpy", "name": "wide"} | arguments))
+
+
+def test_derivatives_that_training_does_without_are_judged_where_they_are_asked_for_or_declared() -> None:
+    """Without a word a loss of a framework is judged by its value and its gradient by the prediction."""
+
+    class Deriving(NumPyRuntime):
+        def quantities(self, implementation: Any) -> tuple[str, ...]:
+            return NUMERIC
+
+    def judged(backend: Any, **arguments: Any) -> set[str]:
+        report = measure(wide, form="logits", backend=backend, dtypes=["float32"], cases=["hard-labels"], **arguments)
+        return {check.quantity for check in report.checks} & set(NUMERIC)
+
+    assert judged(Deriving()) == {"value", "gradient-prediction"}
+    assert judged(Deriving(), quantities=["*"]) == set(NUMERIC) - {"gradient-weight", "gradient-pos_weight"}
+    assert judged("numpy", derivatives={"gradient-label": wide}) == {"value", "gradient-label"}
 
 
 @pytest.mark.parametrize("allow", [{"hard-labels": ""}, {"hard-labels": "  "}])
