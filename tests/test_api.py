@@ -13,6 +13,7 @@ import re
 import runpy
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ from conformance.adapters import NUMERIC, Runtime
 from conformance.adapters.numpy import NumPyRuntime, log_textbook, log_textbook_gradient, sigmoid_gradient
 from conformance.contracts import Clip
 from conformance.errors import HarnessError, InputError
+from conformance.judge import Judge
 from conformance.worker import flushes_to_zero
 from tests.builders import SOURCE
 
@@ -507,24 +509,44 @@ def test_a_process_that_flushes_is_refused() -> None:
 
 
 def test_a_loss_that_switches_to_flushing_does_not_reach_the_judge() -> None:
-    """Ideals stay subnormal, the results that are flushed are findings, and so is the change of state."""
+    """Subnormal results that are right are judged to be right, and the change of state is the only finding."""
+    asked: dict[str, Any] = {"form": "logits", "backend": "numpy", "name": "loss", "dtypes": ["float32"]}
+    asked |= {"cases": ["extreme-predictions/logits-tail-wide"], "quantities": ["value", "inputs-unchanged"]}
+    results: dict[bytes, Any] = {}
+
+    def clean(prediction: Any, label: Any) -> Any:
+        return results.setdefault(prediction.tobytes() + label.tobytes(), wide(prediction, label))
 
     def switches(prediction: Any, label: Any) -> Any:
         flush_to_zero()
+        return results[prediction.tobytes() + label.tobytes()].copy()
+
+    before = {check.quantity: check for check in measure(clean, **asked).checks}
+    assert any(0 < abs(number) < math.ldexp(1, -126) for one in results.values() for number in one.tolist())
+    report = apart(lambda: measure(switches, **asked))
+    after = {check.quantity: check for check in report.checks}
+    assert after["value"] == before["value"]
+    assert {one.cause for one in report.findings} == {"numpy/loss/inputs-unchanged/any/changed"}
+    assert not flushes_to_zero()
+
+
+def test_ideals_are_there_before_the_loss_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a loss does to state that a whole process shares, such as a library's working precision, comes too late."""
+    made: list[int] = []
+
+    class Noting(Judge):
+        def __init__(self, requests: Any) -> None:
+            super().__init__(requests)
+            made.append(threading.get_ident())
+
+    def loss(prediction: Any, label: Any) -> Any:
+        assert made
         return wide(prediction, label)
 
-    asked: dict[str, Any] = {"form": "logits", "backend": "numpy", "dtypes": ["float32"], "name": "loss"}
-    asked |= {"cases": ["extreme-predictions/logits-tail-wide"]}
-    clean = measure(wide, **asked)
-    flushed = apart(lambda: measure(switches, **asked))
-    assert [line.ideal["value"] for line in flushed.record.inputs] == [
-        line.ideal["value"] for line in clean.record.inputs
-    ]
-    smallest = min(float.fromhex(text) for line in clean.record.inputs for text in line.ideal["value"])
-    assert 0 < smallest < math.ldexp(1, -126)
-    causes = {one.cause for one in flushed.findings}
-    assert {"numpy/loss/value/ordinary/flushed", "numpy/loss/inputs-unchanged/any/changed"} <= causes
-    assert not flushes_to_zero()
+    monkeypatch.setattr("conformance.run.Judge", Noting)
+    report = measure(loss, form="logits", backend="numpy", quantities=["acceptance"], without_flags=["shape"])
+    assert report.conforms
+    assert made != [threading.get_ident()]
 
 
 def test_the_package_is_imported_without_the_api() -> None:
