@@ -6,7 +6,6 @@ Losses on NumPy are judged in this process, those on a framework in a pytest ses
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import math
 import os
 import re
@@ -30,6 +29,7 @@ from conformance.errors import HarnessError, InputError
 from conformance.judge import Judge
 from conformance.worker import flushes_to_zero
 from tests.builders import SOURCE
+from tests.projects import session
 
 ROOT = Path(__file__).parent.parent
 
@@ -670,27 +670,6 @@ def test_closures_of_one_name():
     reports = [measure(times(factor), mode=MODE, quantities=["value"], **ASKED) for factor in (1, 2)]
     assert [report.conforms for report in reports] == [True, False]
 """
-
-
-def session(folder: Path, source: str, *needed: str) -> tuple[dict[str, str], str]:
-    """Outcomes by test, and the output, of a pytest session in a project that holds one file."""
-    for name in needed:
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"needs {name}")
-    (folder / "test_own.py").write_text(source)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "test_own.py"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    outcomes = {
-        name: word for word, name in re.findall(r"^(PASSED|FAILED|ERROR) \S+::(\w+)", done.stdout, re.MULTILINE)
-    }
-    return outcomes, done.stdout + done.stderr
 
 
 @pytest.mark.slow

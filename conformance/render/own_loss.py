@@ -99,8 +99,8 @@ def _failure(report: Report, unused: Sequence[str]) -> Iterator[str]:
     if new:
         failed = sum(check.outcome in ("new", "fixed") for check in checks)
         yield (
-            f"{loss} does not conform: {failed} of {len(checks)} checks are not as expected, for {len(new)} causes, "
-            f"on {_versions(report.record)}"
+            f"{loss} does not conform: {failed} of {_count(len(checks), 'check')} not as expected, "
+            f"{_count(len(new), 'cause')}, on {_versions(report.record)}"
         )
     else:
         yield f"{loss} conforms better than it is allowed to"
@@ -113,6 +113,10 @@ def _failure(report: Report, unused: Sequence[str]) -> Iterator[str]:
         yield f"what you know and accept into allow={{{new[0].cause!r}: 'the reason'}}."
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _versions(record: RunRecord) -> str:
     return ", ".join(f"{name} {version}" for line in record.header.backends for name, version in line.versions.items())
 
@@ -122,7 +126,10 @@ def _causes(report: Report, findings: Sequence[CauseSummary]) -> Iterator[str]:
     for number, one in enumerate(findings, start=1):
         dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
         yield ""
-        yield f"{number}. {one.outcome} {one.cause}: {one.elements} elements in {one.checks} checks, {dtypes}"
+        yield (
+            f"{number}. {one.outcome} {one.cause}: "
+            f"{_count(one.elements, 'element')} in {_count(one.checks, 'check')}, {dtypes}"
+        )
         if one.example is None:
             yield "   recorded, but not seen: take it out of the record"
         elif number <= SPELLED_OUT:
