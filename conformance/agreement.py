@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.formats import ulp
-from conformance.measure import BUDGET
+from conformance.measurement import BUDGET
 from conformance.observation import Observation, Observed
 from conformance.plan import AGREEMENT, Request
 from conformance.points import Points, points

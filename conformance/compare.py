@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from conformance.errors import InputError
-from conformance.measure import CLASSES
+from conformance.measurement import CLASSES
 from conformance.plan import Filters, matches
 from conformance.record import CheckLine, FindingLine, RunRecord
 from conformance.verdicts import EXPECTED

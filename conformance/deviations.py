@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 from conformance import yamlfile
 from conformance.cases import DType, Link, Text
 from conformance.errors import InputError, at
-from conformance.measure import CLASSES
+from conformance.measurement import CLASSES
 from conformance.plan import BEHAVIOUR, QUANTITIES, Implementation, Plan, Request, matches
 from conformance.verdicts import EXPECTED, Judged
 

@@ -20,7 +20,7 @@ from conformance.contracts import Contract
 from conformance.escalate import escalate
 from conformance.formats import FORMATS, Format, decode, encode, round_to_bits
 from conformance.literals import float_of, rational
-from conformance.measure import BUDGET
+from conformance.measurement import BUDGET
 from conformance.plan import Inputs
 from reference import Reference, exact_total
 from reference.formulas import forward_error

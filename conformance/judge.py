@@ -18,7 +18,7 @@ from conformance.behaviour import behaviour
 from conformance.domain import expectations, regions
 from conformance.expected import Alternative
 from conformance.formats import FORMATS, Format, ulp
-from conformance.measure import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
+from conformance.measurement import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.observation import Observed
 from conformance.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, Inputs, Request
 from conformance.points import Points, points

@@ -67,6 +67,11 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
     )
 
 
+def observed(answer: dict[str, Any], arrays: list[Tensor]) -> dict[str, Observed]:
+    """The observations of every call of a request, as a worker answered it."""
+    return {call: tuple(from_wire(item, arrays) for item in items) for call, items in answer["observations"].items()}
+
+
 def ended(returncode: int) -> Observation:
     """The observation of a worker that ended during the call."""
     if returncode < 0:

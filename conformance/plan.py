@@ -293,6 +293,19 @@ class Request:
         one = self.implementation
         return self.case.id, self.dtype, one.family, one.device
 
+    def message(self, calls: Sequence[str]) -> dict[str, Any]:
+        """What a worker is told of it, beside its tensors, to make some of its calls."""
+        tensors = self.inputs.tensors
+        return {
+            "op": "evaluate",
+            "implementation": self.implementation.key,
+            "reduction": self.case.reduction,
+            "tensors": list(tensors),
+            "parameters": self.inputs.parameters,
+            "presentations": [one.wire(tensors) for one in self.presentations],
+            "calls": list(calls),
+        }
+
     def check_id(self, quantity: str) -> str:
         """case::implementation::dtype::quantity."""
         return f"{self.case.id}::{self.implementation.id}::{self.dtype}::{quantity}"
@@ -332,7 +345,8 @@ class Filters:
         """Whether a case of that id, family and flags passes."""
         by_id = matches(self.case, case) or matches(self.case, family)
         wanted = not self.flag or any(matches(self.flag, flag) for flag in flags)
-        return by_id and wanted and not set(self.without_flag) & set(flags)
+        unwanted = self.without_flag and any(matches(self.without_flag, flag) for flag in flags)
+        return by_id and wanted and not unwanted
 
     def takes_implementation(self, one: Implementation) -> bool:
         """Whether an implementation passes by id (or the part before its mode), backend and mode."""

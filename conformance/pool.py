@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from conformance import protocol
 from conformance.adapters import BUILTIN
 from conformance.errors import HarnessError, InputError
-from conformance.observation import Observation, Observed, anonymous, ended, from_wire
+from conformance.observation import Observation, Observed, anonymous, ended, observed
 from conformance.plan import Implementation, Request, implementation_from_wire
 from conformance.plugins import Plugin, Refusal
 from conformance.protocol import Message
@@ -54,6 +54,16 @@ class Backend:
     cost: int = 0
     settings: tuple[dict[str, str], ...] = ()
 
+    @classmethod
+    def from_declaration(cls, item: dict[str, Any], source: str, interpreter: str = sys.executable) -> Backend:
+        """What an adapter declares.  Raises InputError where a contract is not of the vocabulary."""
+        name = item["name"]
+        try:
+            implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
+        except ValueError as error:
+            raise InputError(f"adapter {source}: {error}") from None
+        return cls(name, source, interpreter, implementations, item["cost"], tuple(item["settings"]))
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -66,6 +76,37 @@ class Opened:
     environment: dict[str, Any] = field(default_factory=dict)
     absent: str | None = None
     failed: str | None = None
+
+    @classmethod
+    def from_answer(cls, answer: dict[str, Any]) -> Opened:
+        """What the answer of `worker.Session.open` says, without private names."""
+        if "absent" in answer:
+            return cls(absent=anonymous(answer["absent"]))
+        if "failed" in answer:
+            return cls(failed=anonymous(answer["failed"]))
+        return cls(_anonymous_values(answer["versions"]), _anonymous_values(answer["environment"]))
+
+
+class Executor(Protocol):
+    """What runs the requests of a plan: `Pool`, or this process where a callable cannot leave it (`inprocess`).
+
+    `here` tells whether implementations are called in this process, and `restarts` which requests cost a worker.
+    """
+
+    here: bool
+    restarts: list[str]
+
+    def run(
+        self,
+        backends: Sequence[Backend],
+        requests: Sequence[Request],
+        on_opened: Callable[[Backend, Opened], None],
+        on_observed: Callable[[int, dict[str, Observed]], None],
+    ) -> None:
+        """Run `requests` on their backends; `on_opened` and, with the index, `on_observed` are told what comes back."""
+
+    def stop(self) -> None:
+        """End whatever is under way."""
 
 
 class Ended(Exception):
@@ -174,7 +215,7 @@ class Pool:
     """Runs requests on backends.
 
     `timeout` is the limit of one request in seconds; `jobs` how many run at once; `environment` holds variables that
-    every worker gets; `refused` tells after `discover` which plugins are of no use.
+    every worker gets; `refused` tells after `discover` which plugins are of no use.  An `Executor`.
     """
 
     log: BinaryIO
@@ -184,6 +225,7 @@ class Pool:
     environment: dict[str, str] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
+    here: bool = field(default=False, init=False)
     _alive: set[Worker] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: bool = False
@@ -289,13 +331,8 @@ class Pool:
             raise InputError(f"adapter {source}: {header['type']}: {anonymous(header['message'])}")
         found = []
         for item in header["adapters"]:
-            name = item["name"]
-            try:
-                implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
-            except ValueError as error:
-                raise InputError(f"adapter {source}: {error}") from None
-            interpreter = self.interpreters.get(name, sys.executable)
-            found.append(Backend(name, source, interpreter, implementations, item["cost"], tuple(item["settings"])))
+            interpreter = self.interpreters.get(item["name"], sys.executable)
+            found.append(Backend.from_declaration(item, source, interpreter))
         return found
 
 
@@ -308,11 +345,7 @@ def opened(worker: Worker, backend: Backend) -> Opened:
         answer = worker.request({"op": "open", "adapter": backend.name}, (), OPEN_LIMIT).header
     except Ended as end:
         return Opened(failed=end.observation.message)
-    if "absent" in answer:
-        return Opened(absent=anonymous(answer["absent"]))
-    if "failed" in answer:
-        return Opened(failed=anonymous(answer["failed"]))
-    return Opened(_anonymous_values(answer["versions"]), _anonymous_values(answer["environment"]))
+    return Opened.from_answer(answer)
 
 
 class _Service:
@@ -347,11 +380,11 @@ class _Service:
             for index in queue:
                 if self.pool._stopping:
                     return
-                observed = self.observe(self.requests[index])
+                found = self.observe(self.requests[index])
                 if self.pool._stopping:
                     return
                 with self.pool._lock:
-                    self.on_observed(index, observed)
+                    self.on_observed(index, found)
 
     def open(self) -> Opened:
         """Start a worker and import the framework in it."""
@@ -373,40 +406,28 @@ class _Service:
             self.replace(request)
             if self.pool._stopping:
                 return {}
-        observed: dict[str, Observed] = {}
+        found: dict[str, Observed] = {}
         for call in request.calls:
             try:
-                observed |= self.ask(request, (call,))
+                found |= self.ask(request, (call,))
             except Ended as end:
-                observed[call] = (end.observation,)
+                found[call] = (end.observation,)
                 before.append(end.observation)
                 self.replace(request)
                 if self.pool._stopping:
                     break
-        if not any(one.kind in ("crashed", "timed-out") for seen in observed.values() for one in seen):
+        if not any(one.kind in ("crashed", "timed-out") for seen in found.values() for one in seen):
             before.append(first)  # it did not happen again; it counts all the same, and the footer names it
-        return observed
+        return found
 
     def ask(self, request: Request, calls: Sequence[str]) -> dict[str, Observed]:
         assert self.worker is not None
-        tensors = request.inputs.tensors
-        header = {
-            "op": "evaluate",
-            "implementation": request.implementation.key,
-            "reduction": request.case.reduction,
-            "tensors": list(tensors),
-            "parameters": request.inputs.parameters,
-            "presentations": [one.wire(tensors) for one in request.presentations],
-            "calls": list(calls),
-        }
-        answer = self.worker.request(header, list(tensors.values()), self.pool.timeout)
-        observed = {
-            call: tuple(from_wire(item, answer.arrays) for item in items)
-            for call, items in answer.header["observations"].items()
-        }
-        if any(protocol.STATE in one.changed for found in observed.values() for one in found):
+        tensors = list(request.inputs.tensors.values())
+        answer = self.worker.request(request.message(calls), tensors, self.pool.timeout)
+        found = observed(answer.header, answer.arrays)
+        if any(protocol.STATE in one.changed for seen in found.values() for one in seen):
             self.replace(request)  # the next implementation must not inherit it
-        return observed
+        return found
 
     def replace(self, request: Request) -> None:
         """A new worker in place of one that ended, or that must not go on."""

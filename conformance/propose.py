@@ -17,7 +17,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from conformance import deviations
 from conformance import record as records
 from conformance.errors import InputError
-from conformance.measure import LARGEST
+from conformance.measurement import LARGEST
 from conformance.record import CheckLine, FindingLine, RunRecord
 
 #: A recorded bound is at most so many times the error that was seen.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.formats import FORMATS, decode, ulp
-from conformance.measure import BUDGET
+from conformance.measurement import BUDGET
 from conformance.observation import Observed
 from conformance.plan import Group, Request
 from conformance.points import Points

@@ -22,12 +22,12 @@ from conformance import __version__, contracts, deviations, pinned, plugins, sam
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
-from conformance.errors import Exit, InputError
+from conformance.errors import Exit, HarnessError, InputError
 from conformance.formats import FORMATS, Tensor
 from conformance.judge import Judge
 from conformance.observation import Observed, anonymous
 from conformance.plan import Filters, Implementation, Plan, Request, make_plan
-from conformance.pool import Backend, Opened, Pool
+from conformance.pool import Backend, Executor, Opened, Pool
 from conformance.record import (
     SCHEMA,
     BackendLine,
@@ -47,6 +47,7 @@ from conformance.record import (
 from conformance.tally import tallies
 from conformance.tolerances import tolerances
 from conformance.verdicts import Judged
+from conformance.worker import flushes_to_zero
 
 #: Where the last run's record and the workers' log are kept, in the current folder.
 STATE = Path(".bce-conformance")
@@ -129,14 +130,18 @@ def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan
 
 
 def execute(
-    pool: Pool,
+    executor: Executor,
     backends: Sequence[Backend],
     plan: Plan,
     record: deviations.Record,
     options: Options,
     progress: Callable[[int], None] = lambda steps: None,
 ) -> Run:
-    """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer."""
+    """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer.
+
+    The judge has a thread of its own, which was there before any implementation was called: what a framework then does
+    to the floating-point state of this one does not reach the reference.  Raises HarnessError where it is too late.
+    """
     clock = time.monotonic()
     started = _now()
     requests = (*plan.requests, *plan.samples)
@@ -149,20 +154,24 @@ def execute(
         observed[index] = what
         progress(1)
 
-    with ThreadPoolExecutor(max_workers=1) as threads:  # the ideals are computed while workers are waited for
-        computed = threads.submit(Judge, requests)
+    with ThreadPoolExecutor(max_workers=1) as apart:
+        _must_not_flush(apart)
+        computed = apart.submit(Judge, requests)  # the ideals are computed while workers are waited for
+        if executor.here:  # no worker is waited for, and what both use of this process they use one after the other
+            computed.result()
         try:
-            pool.run(backends, requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
-            if options.speed:  # after the checks, so that nothing else runs meanwhile
+            executor.run(backends, requests, lambda one, what: opened.update({one.name: what}), on_observed)
+            if options.speed and isinstance(executor, Pool):  # after the checks, so that nothing else runs meanwhile
                 computed.result()
-                timed = speed.measure(pool, backends, plan, opened, options.filters.dtype, progress)
+                timed = speed.measure(executor, backends, plan, opened, options.filters.dtype, progress)
         except KeyboardInterrupt:
             interrupted = True
-            pool.stop()
+            executor.stop()
         judge = computed.result()
-    if not interrupted:
-        _absent_by_name(opened, options)
-    judged = judge.judge(observed)
+        if not interrupted:
+            _absent_by_name(opened, options)
+        judged = apart.submit(judge.judge, observed).result()
+        _must_not_flush(apart)
     checks = [one for one in judged if not sample.is_sample(one.request)]
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
@@ -170,8 +179,20 @@ def execute(
     lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
     lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
-        lines = _with_footer(lines, plan, opened, pool, clock, options, timed.untimed)
+        lines = _with_footer(lines, plan, opened, executor, clock, options, timed.untimed)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
+
+
+def _must_not_flush(apart: ThreadPoolExecutor) -> None:
+    """Raises HarnessError where the thread of the judge flushes subnormal numbers to zero, as frameworks can ask for.
+
+    A thread starts with the floating-point state of the one that makes it (measured on Linux, x86-64).
+    """
+    if apart.submit(flushes_to_zero).result():
+        raise HarnessError(
+            "this process flushes subnormal numbers to zero, so that no expected value would be right",
+            "switch that off in your framework before anything is judged; docs/own-loss.md tells how",
+        )
 
 
 def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
@@ -382,7 +403,7 @@ def _with_footer(
     record: RunRecord,
     plan: Plan,
     opened: dict[str, Opened],
-    pool: Pool,
+    executor: Executor,
     clock: float,
     options: Options,
     untimed: tuple[str, ...],
@@ -405,7 +426,7 @@ def _with_footer(
         outcomes=dict(sorted(outcomes.items())),
         not_run=not_run,
         absent=absent,
-        restarts=tuple(pool.restarts),
+        restarts=tuple(executor.restarts),
         exit=int(code),
         untimed=untimed,
     )

@@ -246,11 +246,13 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
         return
     line = record.inputs_by_case[check.case, check.dtype]
     text = _inputs_text(line, line.elements.index(finding.element) if finding.element in line.elements else None)
-    # A single element in the dtype most people train in, a plain failure, the plainest numbers: the best example.
+    # A single element in the dtype most people train in, of which something can be told, a plain failure, the plainest
+    # numbers: the best example.
     rank = (
         0 if finding.note else 1,
         0 if finding.element in line.elements else 1,
         ("float32", "float16", "bfloat16", "float64", "float8_e5m2").index(check.dtype),
+        0 if finding.detail or any(check.bits[position : position + 1]) else 1,
         _quantity_rank(check.quantity),
         0 if finding.what != "inaccurate" else 1,
         sum(len(decimal) for decimal, _ in text.values()),
@@ -302,7 +304,7 @@ def _example(
         number(ideal[position]) if position < len(ideal) else "",
         number(finding.contract) if finding.contract and finding.contract not in ideal[position : position + 1] else "",
         error,
-        finding.detail or (check.details[0] if check.details else ""),
+        finding.detail or (check.details[0] if check.details and len(check.elements) == 1 else ""),
         finding.note,
     )
 

@@ -29,10 +29,10 @@ EXPECTED = frozenset({"conforms", "recorded", "by-contract", "rejects"})
 class Finding:
     """An element of a check that is neither conforming nor rejecting as expected.
 
-    `what` is a class of `measure.CLASSES` or one of: raised, accepted, unsupported, crashed, timed-out, result-dtype,
-    result-shape, changed, differs (the same call again), field (a contract's field does not show).  `cause` groups
-    findings over elements, dtypes, modes and versions.  `detail` is the exception, or the observed dtype, shape or
-    inputs.
+    `what` is a class of `measurement.CLASSES` or one of: raised, accepted, unsupported, crashed, timed-out,
+    result-dtype, result-shape, changed, differs (the same call again), field (a contract's field does not show).
+    `cause` groups findings over elements, dtypes, modes and versions.  `detail` is the exception, or the observed
+    dtype, shape or inputs.
     """
 
     element: str

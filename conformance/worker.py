@@ -78,15 +78,22 @@ def executed(file: str) -> types.ModuleType:
 
 
 class Session:
-    """State of one worker: the chosen adapter, its runtime, and the controls that were already tried."""
+    """State of one worker: the chosen adapter, its runtime, and the controls that were already tried.
 
-    def __init__(self, source: str) -> None:
-        self.adapters = load(source)
+    `start` opens a runtime; a process that the framework does not have for itself borrows it instead.
+    """
+
+    def __init__(self, adapters: List[Adapter]) -> None:
+        self.adapters = adapters
         self.adapter = self.adapters[0]
         self.runtime: Runtime = Runtime()
         self.implementations: Dict[str, Implementation] = {}
         self.controls: Dict[Any, bool] = {}
         self.flushing = flushes_to_zero()
+
+    def start(self, runtime: Runtime) -> None:
+        """Import the framework and fix its switches, for as long as the process lives."""
+        runtime.open()
 
     def open(self, name: str) -> Dict[str, Any]:
         """Import the framework of adapter `name`; the answer holds versions and switches, or why it is absent."""
@@ -98,7 +105,7 @@ class Session:
         if adapter_package.chosen_device() not in self.runtime.devices:
             return {"absent": "no device %s for it" % adapter_package.chosen_device()}
         try:
-            self.runtime.open()
+            self.start(self.runtime)
         except ImportError as error:
             return {"absent": "%s: %s" % (type(error).__name__, error)}
         except Exception as error:  # the adapter's own mistake, or a broken installation
@@ -515,8 +522,7 @@ def serve(read_fd: int, write_fd: int, source: str) -> int:
     """Answer requests until the pipe closes; 0 is the exit status of a clean end."""
     with os.fdopen(read_fd, "rb") as incoming, os.fdopen(write_fd, "wb") as outgoing:
         try:
-            session: Optional[Session] = Session(source)
-            assert session is not None
+            session = Session(load(source))
             declared = [one.declaration() for one in session.adapters]
         except BaseException as error:  # whatever an adapter file raises is told, with its type
             protocol.write(outgoing, dict(raised(error), kind="refused"))

@@ -29,6 +29,8 @@ WRONG = returned([0.5])
 class Canned:
     """Stands in for a pool: every backend opens, and one observation answers each request."""
 
+    here = False
+
     def __init__(self, seen: Sequence[Observation]) -> None:
         self.seen = seen
         self.restarts: list[str] = []

@@ -22,14 +22,14 @@ from conformance import (
     domain,
     expected,
     judge,
-    measure,
+    measurement,
     related,
     summation,
     verdicts,
 )
 from conformance import run as runs
 from conformance.formats import FORMATS
-from conformance.measure import CODE, Limits, Measured
+from conformance.measurement import CODE, Limits, Measured
 from conformance.observation import Observation, Observed
 from conformance.plan import Filters, Plan, Request
 from conformance.pool import Backend, Opened
@@ -84,6 +84,7 @@ class Replay:
     opened: dict[str, Opened]
     observed: dict[int, dict[str, Observed]]
     restarts: tuple[str, ...] = ()
+    here: bool = False
 
     def run(
         self,
@@ -174,7 +175,7 @@ def measured(change: Callable[[Any, Reference, Measured], Any]) -> Callable[[pyt
     """Points for which `change` says so are measured as right."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        original = measure.measure
+        original = measurement.measure
 
         def mutant(got: Any, exact: Reference, *rest: Any) -> Measured:
             found = original(got, exact, *rest)
@@ -198,7 +199,7 @@ def excused(*classes: str) -> Callable[[pytest.MonkeyPatch], None]:
 
 def itself(patch: pytest.MonkeyPatch) -> None:
     """A result is compared with itself."""
-    original = measure.measure
+    original = measurement.measure
 
     def mutant(got: Any, exact: Reference, *rest: Any) -> Measured:
         got = np.asarray(got, dtype=np.float64)
@@ -209,7 +210,7 @@ def itself(patch: pytest.MonkeyPatch) -> None:
 
 def exchanged(patch: pytest.MonkeyPatch) -> None:
     """The result is taken for the ideal and the ideal for the result."""
-    original = measure.measure
+    original = measurement.measure
 
     def mutant(got: Any, exact: Reference, *rest: Any) -> Measured:
         got = np.asarray(got, dtype=np.float64)

@@ -27,6 +27,8 @@ ROOT = Path(__file__).parent.parent
 class Canned:
     """Stands in for a pool: has observed everything already."""
 
+    here = False
+
     def __init__(self, observed: list[dict[str, tuple[object, ...]]]) -> None:
         self.observed = observed
         self.restarts: list[str] = []

@@ -8,9 +8,10 @@ Worker-side code: standard library and NumPy only (a framework is imported in `R
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from conformance.contracts import Contract, to_wire
 from conformance.formats import FORMATS, Tensor
@@ -64,6 +65,18 @@ def chosen_device() -> str:
     if device not in DEVICES:
         raise ValueError("BCE_DEVICE must be one of %s (got %r)" % (", ".join(DEVICES), device))
     return device
+
+
+@contextlib.contextmanager
+def kept_environment() -> Iterator[None]:
+    """When the block ends, the environment variables of this process are as they were."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def threads() -> int:
@@ -180,11 +193,25 @@ class Runtime:
     #: dtypes that a tensor of it cannot have, so that a label or a weight of that dtype would be another input.
     without: Tuple[str, ...] = ()
 
+    #: How reports write, in Python, a tensor of one element (of {number} and {dtype}), and the gradient of a {loss} of
+    #: `prediction` at a {prediction}; "" where that takes more than an expression.
+    written: Tuple[str, str] = ("", "")
+
     #: Settings of the worker's environment under which bits may differ, the default one first; see `environments`.
     settings: Tuple[Setting, ...] = ()
 
     def open(self) -> None:
         """Import the framework and fix its switches.  ImportError means that it, or the device, is absent."""
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """`open` for a process that is not the suite's own: after the block, switches and environment are as before.
+
+        A runtime whose `open` changes more than environment variables puts that back as well.
+        """
+        with kept_environment():
+            self.open()
+            yield
 
     def dtypes(self) -> Tuple[str, ...]:
         """Formats, of ALL_DTYPES, that this runtime has at all."""

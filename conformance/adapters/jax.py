@@ -10,9 +10,10 @@ evaluation, so no entry has a contract and all are judged against the ideal alon
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -44,6 +45,14 @@ def _jax() -> Any:
     return importlib.import_module("jax")
 
 
+def _devices(*platform: str) -> Any:
+    """The devices of JAX, of its default platform or a named one.  Raises ImportError where there is none."""
+    try:
+        return _jax().devices(*platform)
+    except (RuntimeError, AssertionError) as error:  # the latter, without a word, where CUDA is asked for in vain
+        raise ImportError("no %s device: %s" % (DEVICE, error)) from error
+
+
 class JaxRuntime(Runtime):
     """Arrays on one device with 64-bit types enabled, in the modes `eager`, `jit`, `vmap` and `jvp`."""
 
@@ -59,6 +68,8 @@ class JaxRuntime(Runtime):
     )
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
+
+    written = ("jnp.array([{number}], dtype=jnp.{dtype})", "jax.grad(lambda prediction: {loss}.sum())({prediction})")
 
     #: Whether 64-bit types exist; without them JAX rounds every float64 input to float32.
     x64 = True
@@ -80,10 +91,19 @@ class JaxRuntime(Runtime):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         jax = _jax()
         jax.config.update("jax_enable_x64", self.x64)
-        try:
-            jax.devices()
-        except (RuntimeError, AssertionError) as error:  # the latter, without a word, where CUDA is asked for in vain
-            raise ImportError("no %s device: %s" % (DEVICE, error)) from error
+        _devices()
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        jax = _jax()
+        # Before `open` hides the devices that it does not use: JAX looks for them once.
+        with jax.default_device(_devices(DEVICE)[0]):
+            before = jax.config.jax_enable_x64
+            try:
+                with super().borrowed():
+                    yield
+            finally:
+                jax.config.update("jax_enable_x64", before)
 
     def environment(self) -> Dict[str, Any]:
         jax = _jax()
@@ -185,7 +205,7 @@ def _compiled(evaluate: Evaluate) -> Evaluate:
 
     def run(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         arrays, constants = _split(arguments)
-        key = (implementation.key, quantity, tuple(sorted(arrays)), tuple(sorted(constants.items())))
+        key = (implementation, quantity, tuple(sorted(arrays)), tuple(sorted(constants.items())))
         if key not in programs:
             programs[key] = _jax().jit(lambda traced: evaluate(implementation, quantity, dict(constants, **traced)))
         return programs[key](arrays)

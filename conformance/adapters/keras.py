@@ -10,11 +10,12 @@ src/losses/loss.py, src/backend/*/nn.py).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from conformance.adapters import Adapter, Arguments, Call, Implementation, Runtime, chosen_device
+from conformance.adapters import Adapter, Arguments, Call, Implementation, Runtime, chosen_device, kept_environment
 from conformance.adapters.jax import JaxRuntime
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime, no_keras_json
@@ -68,6 +69,19 @@ class OnKeras(Runtime):
         settings.set_floatx("float32")
         settings.set_epsilon(1e-7)
 
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        with kept_environment():
+            os.environ["KERAS_BACKEND"] = self.keras_backend  # for the case that this is the first import
+            settings = _settings()
+            floatx, epsilon = settings.floatx(), settings.epsilon()
+            try:
+                with super().borrowed():
+                    yield
+            finally:
+                settings.set_floatx(floatx)
+                settings.set_epsilon(epsilon)
+
     def environment(self) -> Dict[str, Any]:
         """The settings of Keras that change bits, beside those of the framework."""
         settings = _settings()
@@ -115,7 +129,7 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
 
     def __init__(self) -> None:
         super().__init__()
-        self._compiled: Dict[str, Implementation] = {}
+        self._compiled: Dict[Implementation, Implementation] = {}
 
     def open(self) -> None:
         super().open()
@@ -137,11 +151,11 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if implementation.mode == "compile":
-            if implementation.key not in self._compiled:
-                self._compiled[implementation.key] = _with_graph_breaks(implementation)
+            if implementation not in self._compiled:
+                self._compiled[implementation] = _with_graph_breaks(implementation)
             failed = _failed_frames()
             try:
-                return super().evaluate(self._compiled[implementation.key], quantity, arguments)
+                return super().evaluate(self._compiled[implementation], quantity, arguments)
             finally:
                 # An exception while a graph is made leaves its function uncompiled for good: what follows would be run
                 # eagerly, which only a log tells.
@@ -198,6 +212,8 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
 
     #: A constant of the graph lies in memory as OpenVINO wants it.
     layouts: Tuple[str, ...] = ("contiguous",)
+
+    written = ("", "")  # its tensors are no arrays
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # A graph is compiled for every shape, at some hundredths of a second.

@@ -40,6 +40,7 @@ class NumPyRuntime(Runtime):
     """Plain NumPy arrays; bfloat16 by the ml_dtypes package where it is installed."""
 
     packages = ("numpy",)
+    written = ("np.array([{number}], dtype={dtype!r})", "")  # bfloat16 has a name once ml_dtypes is imported
     settings = ({}, *dispatched())
     layouts: Tuple[str, ...] = LAYOUTS
     producers: Tuple[str, ...] = ("sigmoid", "softmax")

@@ -77,6 +77,8 @@ class TensorFlowRuntime(Runtime):
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
+    written = ("tf.constant([{number}], dtype=tf.{dtype})", "")
+
     def __init__(self) -> None:
         self._functions: Dict[Any, Callable[..., Any]] = {}
 
@@ -94,6 +96,13 @@ class TensorFlowRuntime(Runtime):
             config.threading.set_inter_op_parallelism_threads(threads())
         except RuntimeError:  # the context is already running with other numbers; `environment` tells which
             pass
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        # TensorFlow looks for devices and starts its threads once: as this process wants them, not as `open` does.
+        _tensorflow().config.list_logical_devices()
+        with super().borrowed():
+            yield
 
     def environment(self) -> Dict[str, Any]:
         threading = _tensorflow().config.threading

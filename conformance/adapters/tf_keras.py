@@ -5,8 +5,9 @@ Read: the docstrings of tf_keras 2.21.0 and, where they are silent, its source (
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 from conformance.adapters import Adapter, Call, Implementation
 from conformance.adapters.tensorflow import (
@@ -40,6 +41,17 @@ class TFKerasRuntime(TensorFlowRuntime):
             backend = _keras().backend
         backend.set_floatx("float32")
         backend.set_epsilon(1e-7)
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        backend = _keras().backend
+        floatx, epsilon = backend.floatx(), backend.epsilon()
+        try:
+            with super().borrowed():
+                yield
+        finally:
+            backend.set_floatx(floatx)
+            backend.set_epsilon(epsilon)
 
     def environment(self) -> Dict[str, Any]:
         backend = _keras().backend

@@ -336,6 +336,11 @@ class TorchRuntime(Runtime):
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
+    written = (
+        "torch.tensor([{number}], dtype=torch.{dtype})",
+        "torch.func.grad(lambda prediction: {loss}.sum())({prediction})",
+    )
+
     def open(self) -> None:
         torch = _torch()
         if DEVICE != "cpu" and not _available(DEVICE):
@@ -343,6 +348,18 @@ class TorchRuntime(Runtime):
         torch.set_num_threads(threads())
         if os.environ.get("BCE_ONEDNN") == "0":
             torch.backends.mkldnn.set_flags(False)
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        torch = _torch()
+        number, distribution = torch.get_num_threads(), torch.distributions.Distribution
+        checked = getattr(distribution, "_validate_args", __debug__)  # there is no public way to ask
+        try:
+            with super().borrowed():
+                yield
+        finally:
+            torch.set_num_threads(number)
+            distribution.set_default_validate_args(checked)
 
     def dtypes(self) -> Tuple[str, ...]:
         return tuple(one for one in ALL_DTYPES if one != "float64") if DEVICE == "mps" else ALL_DTYPES

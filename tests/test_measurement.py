@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conformance.adapters import ALL_DTYPES
 from conformance.formats import FORMATS, Format
-from conformance.measure import BUDGET, CLASSES, Limits, Measured, concatenate, measure
+from conformance.measurement import BUDGET, CLASSES, Limits, Measured, concatenate, measure
 from reference import Reference
 from tests.builders import deterministic
 
