@@ -326,15 +326,23 @@ class Filters:
 
     def takes_case(self, located: Located) -> bool:
         """Whether a case passes by id, family and flags."""
-        case = located.case
-        by_id = matches(self.case, case.id) or matches(self.case, located.family)
-        wanted = not self.flag or any(matches(self.flag, flag) for flag in case.flags)
-        return by_id and wanted and not set(self.without_flag) & set(case.flags)
+        return self.takes_scenario(located.case.id, located.family, located.case.flags)
+
+    def takes_scenario(self, case: str, family: str, flags: Sequence[str]) -> bool:
+        """Whether a case of that id, family and flags passes."""
+        by_id = matches(self.case, case) or matches(self.case, family)
+        wanted = not self.flag or any(matches(self.flag, flag) for flag in flags)
+        return by_id and wanted and not set(self.without_flag) & set(flags)
 
     def takes_implementation(self, one: Implementation) -> bool:
         """Whether an implementation passes by id (or the part before its mode), backend and mode."""
-        by_id = matches(self.implementation, one.id) or matches(self.implementation, one.family)
-        return by_id and matches(self.backend, one.adapter) and matches(self.mode, one.mode)
+        return self.takes_id(one.id)
+
+    def takes_id(self, implementation: str) -> bool:
+        """Whether the implementation of that id passes."""
+        backend, entry, mode, _ = implementation.split("/")
+        by_id = matches(self.implementation, implementation) or matches(self.implementation, f"{backend}/{entry}")
+        return by_id and matches(self.backend, backend) and matches(self.mode, mode)
 
 
 def matches(patterns: Sequence[str], name: str) -> bool:
