@@ -13,7 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -54,15 +54,13 @@ def steps(page: str) -> list[Step]:
     """The commands of a page that the tests run."""
     found: list[Step] = []
     for reason, block in BLOCK.findall(page):
-        if reason:
-            continue
-        for line in block.splitlines():
+        for line in () if reason else block.splitlines():
             if line.startswith("$ "):
                 found.append(Step(line[2:], ()))
-            elif line.startswith("> "):
-                found[-1] = Step(f"{found[-1].command}\n{line[2:]}", ())
+            elif line == ">" or line.startswith("> "):
+                found[-1] = replace(found[-1], command=f"{found[-1].command}\n{line[2:]}")
             else:
-                found[-1] = Step(found[-1].command, (*found[-1].shown, line))
+                found[-1] = replace(found[-1], shown=(*found[-1].shown, line))
     return found
 
 
@@ -144,6 +142,14 @@ def test_a_tutorial_does_what_it_says(page: Path, clone: Path) -> None:
         told = index + 1 < len(todo) and todo[index + 1].command == "echo $?"
         assert told or code == 0, f"$ {step.command}\n{printed}ended with {code}"
         assert step.matches(printed), f"$ {step.command}\nshown:\n" + "\n".join(step.shown) + f"\nprinted:\n{printed}"
+
+
+def test_a_block_is_taken_apart_into_commands_and_what_they_print() -> None:
+    """Commands of several lines, output of several lines, and blocks that are shown only."""
+    page = "```console\n$ one\n> two\n>\n> three\na\n\nb\n$ four\n```\n"
+    assert steps(page) == [Step("one\ntwo\n\nthree", ("a", "", "b")), Step("four", ())]
+    assert steps(f"<!-- not run by the tests: no network -->\n\n{page}") == []
+    assert steps(page.replace("console", "python")) == []
 
 
 @pytest.mark.parametrize(
