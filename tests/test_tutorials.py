@@ -7,7 +7,7 @@ follows.  A block below a comment `not run by the tests: REASON` is shown only.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import os
 import re
 import shlex
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance import pinned
 from conformance.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,6 +103,14 @@ def run(commands: list[str], folder: Path) -> list[tuple[str, int]]:
     return [(printed, int(code)) for printed, code in found]
 
 
+def pinned_torch() -> bool:
+    """Whether the installed torch is the one whose results the tutorials show."""
+    try:
+        return pinned.is_pinned({"torch": importlib.metadata.version("torch")})
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
 def later(page: Path) -> bool:
     """Whether a page has a command that this version has not yet."""
     called = {step.command.split()[1] for step in steps(page.read_text()) if step.command.startswith("bce-conf")}
@@ -122,7 +131,7 @@ def test_most_of_a_tutorial_is_run(page: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="the tutorials judge torch")
+@pytest.mark.skipif(not pinned_torch(), reason="the tutorials show the pinned version of torch")
 @pytest.mark.parametrize(
     "page",
     [
