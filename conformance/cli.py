@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from conformance import __version__, cases
-from conformance.commands import adapters, diff, environments, explain, lint, listing, run, try_numbers, update
+from conformance.commands import adapters, diff, environments, explain, lint, listing, report, run, try_numbers, update
 from conformance.errors import ConformanceError, Exit
 
 
@@ -55,6 +55,7 @@ for command in (
     lint.lint,
     lint.schema,
     listing.list_,
+    report.report,
     run.run,
     run.show,
     try_numbers.try_,

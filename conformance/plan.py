@@ -352,13 +352,17 @@ def matches(patterns: Sequence[str], name: str) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """All requests, and how many checks were not offered by an implementation or left out by the filters."""
+    """All requests, and how many checks were not offered by an implementation or left out by the filters.
+
+    `samples` are requests that are made beside them: nothing of those is judged or counted.
+    """
 
     suite: Suite
     implementations: tuple[Implementation, ...]
     requests: tuple[Request, ...]
     not_offered: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
+    samples: tuple[Request, ...] = ()
 
     @property
     def checks(self) -> int:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from conformance import __version__, contracts, deviations, pinned, plugins
+from conformance import __version__, contracts, deviations, pinned, plugins, sample
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
@@ -26,7 +26,7 @@ from conformance.errors import Exit, InputError
 from conformance.formats import FORMATS, Tensor
 from conformance.judge import Judge
 from conformance.observation import Observed, anonymous
-from conformance.plan import Filters, Implementation, Plan, make_plan
+from conformance.plan import Filters, Implementation, Plan, Request, make_plan
 from conformance.pool import Backend, Opened, Pool
 from conformance.record import (
     SCHEMA,
@@ -39,6 +39,7 @@ from conformance.record import (
     ImplementationLine,
     InputsLine,
     RunRecord,
+    SampleLine,
     ToleranceLine,
     numbers,
     write_lines,
@@ -62,6 +63,7 @@ class Options:
     jobs: int | None = None
     strict: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    sample: bool = False
 
 
 @dataclass
@@ -118,7 +120,11 @@ def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan
     plan = make_plan(suite, implementations, options.filters)
     if not plan.requests:
         raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
-    return replace(plan, skipped=make_plan(suite, implementations).checks - plan.checks)
+    return replace(
+        plan,
+        skipped=make_plan(suite, implementations).checks - plan.checks,
+        samples=sample.requests(plan.implementations, options.filters) if options.sample else (),
+    )
 
 
 def execute(
@@ -132,7 +138,8 @@ def execute(
     """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer."""
     clock = time.monotonic()
     started = _now()
-    observed: list[dict[str, Observed] | None] = [None] * len(plan.requests)
+    requests = (*plan.requests, *plan.samples)
+    observed: list[dict[str, Observed] | None] = [None] * len(requests)
     opened: dict[str, Opened] = {}
     interrupted = False
 
@@ -141,20 +148,22 @@ def execute(
         progress(1)
 
     with ThreadPoolExecutor(max_workers=1) as threads:  # the ideals are computed while workers are waited for
-        computed = threads.submit(Judge, plan.requests)
+        computed = threads.submit(Judge, requests)
         try:
-            pool.run(backends, plan.requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
+            pool.run(backends, requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
         except KeyboardInterrupt:
             interrupted = True
             pool.stop()
         judge = computed.result()
     if not interrupted:
         _absent_by_name(opened, options)
-    checks = judge.judge(observed)
+    judged = judge.judge(observed)
+    checks = [one for one in judged if not sample.is_sample(one.request)]
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
     outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
     lines = _record(plan, opened, checks, matches, outcomes, options, started)
+    lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
         lines = _with_footer(lines, plan, opened, pool, clock, options)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
@@ -241,7 +250,7 @@ def _record(
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
     return RunRecord(
         header,
-        tuple(_inputs_lines(plan, checks)),
+        tuple(_inputs_lines(plan.requests, checks)),
         lines,
         tuple(_cause_lines(matches)),
         tolerance_lines,
@@ -259,8 +268,29 @@ def _implementation_line(one: Implementation) -> ImplementationLine:
     return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
 
 
-def _inputs_lines(plan: Plan, checks: Sequence[Judged]) -> Iterator[InputsLine]:
-    requests = {(request.case.id, request.dtype): request for request in plan.requests}
+def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> RunRecord:
+    """The record with what was observed of the sample, and its inputs."""
+    return replace(
+        record,
+        inputs=(*record.inputs, *_inputs_lines(plan.samples, checks)),
+        samples=tuple(
+            SampleLine(
+                check.request.case.id,
+                check.request.implementation.id,
+                check.request.dtype,
+                check.quantity,
+                check.bits,
+                *_errors(check),
+                check.result_dtype,
+                check.details,
+            )
+            for check in checks
+        ),
+    )
+
+
+def _inputs_lines(planned: Sequence[Request], checks: Sequence[Judged]) -> Iterator[InputsLine]:
+    requests = {(request.case.id, request.dtype): request for request in planned}
     ideals: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
     for check in checks:
         request = check.request
@@ -301,9 +331,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         check.elements,
         check.verdicts if set(check.verdicts) != {check.verdict} else (),
         check.bits,
-        numbers(check.scaled),
-        numbers(check.plain) if check.plain != check.scaled else (),
-        numbers(check.contract) if check.contract != check.scaled else (),
+        *_errors(check),
         check.budget,
         check.result_dtype,
         check.formula,
@@ -322,6 +350,18 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         ),
         check.details,
         check.warnings,
+    )
+
+
+Errors = tuple[float | None, ...]
+
+
+def _errors(check: Judged) -> tuple[Errors, Errors, Errors]:
+    """Condition-scaled errors, plain ones and those against the contract; of the latter only what is not the first."""
+    return (
+        numbers(check.scaled),
+        numbers(check.plain) if check.plain != check.scaled else (),
+        numbers(check.contract) if check.contract != check.scaled else (),
     )
 
 

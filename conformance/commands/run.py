@@ -58,6 +58,7 @@ def output_options(function: Any) -> Any:
 )
 @fail_options
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16: a minute.")
+@click.option("--sample/--no-sample", default=True, help="Also measure a sample of inputs, for the plots of a report.")
 @output_options
 def run(
     output: Path | None,
@@ -68,6 +69,7 @@ def run(
     allow_missing: bool,
     fail_on: tuple[str, ...],
     quick: bool,
+    sample: bool,
     **arguments: Any,
 ) -> None:
     """Run the checks and print what was found.
@@ -80,14 +82,14 @@ def run(
     settings = _settings(arguments)
     before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
-    options = options_from(arguments, strict)
+    options = replace(options_from(arguments, strict), sample=sample)
     if quick:
         options = replace(options, filters=options.filters.quick())
     known = record_from(extra, only_deviations)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
-        with _progress(len(plan.requests)) as advance:
+        with _progress(len(plan.requests) + len(plan.samples)) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
     records.write(done.record, last_run)
     if output is not None:
