@@ -109,6 +109,13 @@ def test_no_page_asks_the_network_for_anything(site: Path, pages: dict[Path, Pag
     assert [file.name for file in styles if STYLE.search(file.read_text(encoding="utf-8"))] == []
 
 
+def test_every_link_that_leaves_the_site_is_whole(pages: dict[Path, Page]) -> None:
+    """https and a host with a dot: what can be told without a network.  `make links` asks each of them."""
+    outer = {link for page in pages.values() for link in page.links if urlsplit(link).scheme}
+    assert len(outer) > 100
+    assert [one for one in outer if not re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(/\S*)?", one)] == []
+
+
 @pytest.mark.parametrize(
     ("link", "complaint"),
     [("nowhere.md", "nowhere"), ("index.md#nothing", "nothing"), ("../cases/gone.yaml", "gone.yaml")],
