@@ -27,9 +27,6 @@ TUTORIALS = sorted((ROOT / "docs").glob("tutorial-*.md"))
 
 BLOCK = re.compile(r"(?:<!-- not run by the tests: (.+?) -->\n\n)?^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-#: What a clone holds that `make install` and the commands need; the tests write nothing into them.
-CLONED = ("Makefile", "cases", "conformance", "constraints.txt", "deviations", "docs", "pyproject.toml", "reference")
-
 ENDED = "-- ended with"
 
 
@@ -67,9 +64,13 @@ def steps(page: str) -> list[Step]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder like a clone in which `make install` has been made before: its .venv is the tests' own interpreter."""
-    for name in CLONED:
-        (tmp_path / name).symlink_to(ROOT / name)
+    """A folder like a clone in which `make install` has been made before: its .venv is the tests' own interpreter.
+
+    Nothing is copied: the commands of the tutorials write beside what a clone holds, and not into it.
+    """
+    for item in ROOT.iterdir():
+        if not item.name.startswith(".") and item.name != "build":
+            (tmp_path / item.name).symlink_to(item)
     folder = tmp_path / ".venv" / "bin"
     folder.mkdir(parents=True)
     python = f'exec {shlex.quote(sys.executable)} "$@"\n'
