@@ -21,7 +21,8 @@ The page is generated (`python -m docs.renew_reference`) from what `--help` says
 
 def page() -> str:
     """The commands in the order of their names."""
-    return HEAD + "".join(_section(context) for context in _contexts(click.Context(main, info_name="bce-conformance")))
+    context = click.Context(main, info_name="bce-conformance", **main.context_settings)
+    return HEAD + "".join(_section(one) for one in _contexts(context))
 
 
 def _contexts(context: click.Context) -> Iterator[click.Context]:
