@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from conformance import __version__, contracts, deviations, pinned, plugins, sample
+from conformance import __version__, contracts, deviations, pinned, plugins, sample, speed
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
@@ -64,6 +64,7 @@ class Options:
     strict: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     sample: bool = False
+    speed: bool = False
 
 
 @dataclass
@@ -141,6 +142,7 @@ def execute(
     requests = (*plan.requests, *plan.samples)
     observed: list[dict[str, Observed] | None] = [None] * len(requests)
     opened: dict[str, Opened] = {}
+    timed = speed.Timed()
     interrupted = False
 
     def on_observed(index: int, what: dict[str, Observed]) -> None:
@@ -151,6 +153,9 @@ def execute(
         computed = threads.submit(Judge, requests)
         try:
             pool.run(backends, requests, lambda backend, what: opened.update({backend.name: what}), on_observed)
+            if options.speed:  # after the checks, so that nothing else runs meanwhile
+                computed.result()
+                timed = speed.measure(pool, backends, plan, opened, options.filters.dtype, progress)
         except KeyboardInterrupt:
             interrupted = True
             pool.stop()
@@ -162,10 +167,10 @@ def execute(
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
     outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
-    lines = _record(plan, opened, checks, matches, outcomes, options, started)
+    lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
     lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
-        lines = _with_footer(lines, plan, opened, pool, clock, options)
+        lines = _with_footer(lines, plan, opened, pool, clock, options, timed.untimed)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
 
 
@@ -374,7 +379,13 @@ def _contract_value(check: Judged, element: str) -> str:
 
 
 def _with_footer(
-    record: RunRecord, plan: Plan, opened: dict[str, Opened], pool: Pool, clock: float, options: Options
+    record: RunRecord,
+    plan: Plan,
+    opened: dict[str, Opened],
+    pool: Pool,
+    clock: float,
+    options: Options,
+    untimed: tuple[str, ...],
 ) -> RunRecord:
     outcomes = Counter(line.outcome for line in record.checks)
     present = [name for name, one in opened.items() if one.absent is None]
@@ -396,5 +407,6 @@ def _with_footer(
         absent=absent,
         restarts=tuple(pool.restarts),
         exit=int(code),
+        untimed=untimed,
     )
     return replace(record, footer=footer)

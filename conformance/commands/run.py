@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
+from conformance import speed
 from conformance.commands.diff import exit_of, fail_options
 from conformance.compare import Comparison, FailOn, Side, compare
 from conformance.errors import Exit, InputError
@@ -59,6 +60,7 @@ def output_options(function: Any) -> Any:
 @fail_options
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16: a minute.")
 @click.option("--sample/--no-sample", default=True, help="Also measure a sample of inputs, for the plots of a report.")
+@click.option("--speed", "timed", is_flag=True, help="Also time forward and backward calls, and their memory: minutes.")
 @output_options
 def run(
     output: Path | None,
@@ -70,6 +72,7 @@ def run(
     fail_on: tuple[str, ...],
     quick: bool,
     sample: bool,
+    timed: bool,
     **arguments: Any,
 ) -> None:
     """Run the checks and print what was found.
@@ -82,14 +85,15 @@ def run(
     settings = _settings(arguments)
     before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
-    options = replace(options_from(arguments, strict), sample=sample)
+    options = replace(options_from(arguments, strict), sample=sample, speed=timed)
     if quick:
         options = replace(options, filters=options.filters.quick())
     known = record_from(extra, only_deviations)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
-        with _progress(len(plan.requests) + len(plan.samples)) as advance:
+        timings = speed.count(plan, options.filters.dtype) if timed else 0
+        with _progress(len(plan.requests) + len(plan.samples) + timings) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
     records.write(done.record, last_run)
     if output is not None:
