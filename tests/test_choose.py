@@ -291,6 +291,12 @@ def test_needs_without_numbers_are_ordered_by_the_values_of_the_main_families() 
     assert [(row.implementation, row.worst) for row in rows] == [(B, Worst(1.0, 1.0)), (A, Worst(2.0, 2.0))]
 
 
+def test_needs_about_everything_add_no_errors_to_the_order() -> None:
+    """A wrong value that is no crash says nothing about a need that is met."""
+    made = run([check("hard-labels/x", A), check("shapes/x", A, "deviates", 9.0)])
+    assert named(chosen("hard-labels,no-crash", made))[A].worst == Worst(0.5, 0.5)
+
+
 # -- several runs ----------------------------------------------------------------------------------------------------
 
 

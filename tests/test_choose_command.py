@@ -85,13 +85,14 @@ def test_files_come_before_the_last_run_and_that_before_the_shipped_one(
     """What is read is said, with its date."""
     monkeypatch.chdir(tmp_path)
     mine = run([check("hard-labels/x", A)])
-    assert [source.name for source in sources(())] == ["the run of the pinned environment that ships with the suite"]
+    shipped = "the run of the pinned environment that ships with the suite"
+    assert [source.name for source in sources(())] == [shipped]
     record.write(mine, tmp_path / ".bce-conformance" / "last.jsonl")
     (last,) = sources(())
     assert (last.record, last.name) == (mine, "the last run (.bce-conformance/last.jsonl)")
     record.write(mine, tmp_path / "a.jsonl")
     assert [source.name for source in sources((Path("a.jsonl"), Path("a.jsonl")))] == ["a.jsonl", "a.jsonl"]
-    assert [source.record for source in sources((), shipped=True)] != [mine]
+    assert [source.name for source in sources((), shipped=True)] == [shipped]
     assert choices.source_text(last).startswith("the last run (.bce-conformance/last.jsonl), of 2001-02-03 ")
 
 
@@ -286,6 +287,20 @@ def test_worst_checks_are_named_by_id_and_counted() -> None:
     ((_, counts, worst),) = grid.rows
     assert counts == "hard-labels: 5 of 5"
     assert worst.split("; ") == [f"hard-labels/n{n}::{A}::float32::value deviates ({n:.2f} ULP)" for n in (5, 4, 3)]
+
+
+def test_a_right_verdict_that_is_not_what_is_needed_says_what_is() -> None:
+    """Accepting a label outside [0, 1] conforms, and is not met where it must be rejected."""
+    made = run([check("out-of-range-labels/x", A, "conforms", None, "acceptance")])
+    (grid,) = [one for one in choices.page(chosen("out-of-range=reject", made)).grids if "do not meet" in one.caption]
+    assert grid.rows[0][-1] == f"out-of-range-labels/x::{A}::float32::acceptance conforms, needed: rejects"
+
+
+@pytest.mark.usefixtures("command")
+def test_markup_in_the_name_of_a_file_is_text(tmp_path: Path) -> None:
+    """The terminal shows it as it is."""
+    record.write(run([check("hard-labels/x", A)]), tmp_path / "[red]run.jsonl")
+    assert "read: [red]run.jsonl, of" in invoke("[red]run.jsonl", "--need", "hard-labels").output
 
 
 def test_dangerous_text_stays_text() -> None:

@@ -313,6 +313,6 @@ def test_run_speed_adds_lines_to_the_record(tmp_path: Path) -> None:
     assert {line.implementation for line in kept.speeds} == {"numpy/stable_textbook/eager/cpu"}
     assert kept.footer is not None
     assert kept.footer.untimed == ()
-    if sys.platform == "linux":
+    if timing.peak(lambda: None) is not None:
         memory = [line.memory for line in kept.speeds if line.elements == speed.SIZES[-1]]
-        assert all(one is None or one > 4 * speed.SIZES[-1] * 0.9 for one in memory), "the losses alone take 40 MB"
+        assert all(one is not None and one > 0.9 * 4 * speed.SIZES[-1] for one in memory), "the losses alone: 40 MB"

@@ -60,8 +60,8 @@ def page(choice: Choice, brief: bool = False) -> Page:
     met, silent, unmet = (choice.of(status) for status in (MET, NOT_MEASURED, NOT_MET))
     grids = [
         _ranking(f"{len(met)} meet all needs, by worst error", met, several),
-        _profile(met, several),
-        _speed(met, several),
+        _profile([*met, *silent], several),
+        _speed([*met, *silent], several),
         _needs(choice, brief),
         _ranking(f"{len(silent)} of which a need was not measured", silent, several),
         _excluded(unmet, several, brief),
@@ -124,6 +124,10 @@ def _cases(cases: Iterable[str], brief: bool) -> str:
     return ", ".join(said) or "none in this run"
 
 
+def _rank(row: Row) -> str:
+    return str(row.rank or "-")
+
+
 def _named(row: Row, several: bool) -> tuple[str, ...]:
     """The id without the mode and device that most have, and the run where there are several."""
     name = row.implementation.removesuffix(f"/{BASE_MODE}/cpu")
@@ -140,8 +144,7 @@ def _ranking(caption: str, rows: Sequence[Row], several: bool) -> Grid:
         caption,
         ("rank", *_heads(several), *needs, "ULP", "ideal ULP"),
         tuple(
-            (str(row.rank or "-"), *_named(row, several), *map(answer_text, row.answers), *worst_text(row.worst))
-            for row in rows
+            (_rank(row), *_named(row, several), *map(answer_text, row.answers), *worst_text(row.worst)) for row in rows
         ),
         2 + several,
         LEGEND,
@@ -175,7 +178,7 @@ def _profile(rows: Sequence[Row], several: bool) -> Grid:
         ),
         tuple(
             (
-                str(row.rank), *_named(row, several), row.form, _counts(row.values),
+                _rank(row), *_named(row, several), row.form, _counts(row.values),
                 _counts(row.gradients), *worst_text(row.worst_gradient),
                 row.outside or "not run",
             )
@@ -197,7 +200,7 @@ def _speed(rows: Sequence[Row], several: bool) -> Grid:
         for dtype, direction in dict.fromkeys((line.dtype, line.direction) for line in row.speeds):
             found = {line.elements: line for line in row.speeds if (line.dtype, line.direction) == (dtype, direction)}
             cells = (speed_text(found.get(size)) for size in sizes)
-            made.append((str(row.rank), *_named(row, several), dtype, direction, *cells))
+            made.append((_rank(row), *_named(row, several), dtype, direction, *cells))
     return Grid(
         "Speed: elements per second, and memory at the peak beyond what was held before",
         ("rank", *_heads(several), "dtype", "direction", *(f"{size:,} elements" for size in sizes)),
@@ -230,6 +233,8 @@ def _excluded(rows: Sequence[Row], several: bool, brief: bool) -> Grid:
         (*_heads(several), "not met", "worst checks"),
         tuple((*_named(row, several), *_why(row, brief)) for row in rows),
         3 + several,
+        "ids are CASE::IMPLEMENTATION::DTYPE::QUANTITY; `bce-conformance explain CASE IMPLEMENTATION --dtype DTYPE` "
+        "shows such a check in full",
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import jinja2
-
 from conformance.render.choice import Page
 
 
 def render(page: Page) -> str:
     """The document; every text in it is escaped."""
+    import jinja2  # here, so that all other commands start without it
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("conformance.render"),
         autoescape=True,
