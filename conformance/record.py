@@ -55,6 +55,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     """First line of a record.
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
+    Under `strict` a fixed check fails the run whatever the versions are.
     """
 
     schema: int
@@ -68,6 +69,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     planned: int
     not_offered: dict[str, int]
     skipped: int = 0
+    strict: bool = False
 
 
 class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
@@ -242,9 +244,24 @@ class RunRecord:
         return self.footer is None
 
     @cached_property
+    def strict_backends(self) -> frozenset[str]:
+        """Backends in which a fixed check fails the run: those with pinned versions, under `strict` all."""
+        return frozenset(line.name for line in self.header.backends if line.pinned or self.header.strict)
+
+    def fails(self, check: CheckLine) -> bool:
+        """Whether a check alone gives the run exit code 1."""
+        fixed_fails = check.implementation.split("/")[0] in self.strict_backends
+        return check.outcome == "new" or (check.outcome == "fixed" and fixed_fails)
+
+    @cached_property
     def inputs_by_case(self) -> dict[tuple[str, str], InputsLine]:
         """The inputs by case and dtype."""
         return {(line.case, line.dtype): line for line in self.inputs}
+
+    @cached_property
+    def causes_by_id(self) -> dict[str, CauseLine]:
+        """The recorded causes by id."""
+        return {line.cause: line for line in self.causes}
 
     def lines(self) -> Iterator[Line]:
         """All lines in the order of the file."""

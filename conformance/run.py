@@ -156,7 +156,7 @@ def execute(
     outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
     lines = _record(plan, opened, checks, matches, outcomes, options, started)
     if not interrupted:
-        lines = _with_footer(lines, plan, opened, pool, clock, options)
+        lines = _with_footer(lines, plan, opened, pool, clock)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
 
 
@@ -222,6 +222,7 @@ def _record(
         planned=plan.checks,
         not_offered=dict(sorted(plan.not_offered.items())),
         skipped=plan.skipped,
+        strict=options.strict,
     )
     tolerance_lines = tuple(
         ToleranceLine(
@@ -333,19 +334,12 @@ def _contract_value(check: Judged, element: str) -> str:
     return "" if value is None else value.hex()
 
 
-def _with_footer(
-    record: RunRecord, plan: Plan, opened: dict[str, Opened], pool: Pool, clock: float, options: Options
-) -> RunRecord:
+def _with_footer(record: RunRecord, plan: Plan, opened: dict[str, Opened], pool: Pool, clock: float) -> RunRecord:
     outcomes = Counter(line.outcome for line in record.checks)
     present = [name for name, one in opened.items() if one.absent is None]
-    pinned_backends = {line.name for line in record.header.backends if line.pinned}
-    fixed_fails = any(
-        line.outcome == "fixed" and (options.strict or line.implementation.split("/")[0] in pinned_backends)
-        for line in record.checks
-    )
     not_run = plan.checks - len(record.checks)
     absent = sum(len(request.quantities) for request in plan.requests if request.implementation.adapter not in present)
-    failed = outcomes["new"] or fixed_fails
+    failed = any(record.fails(line) for line in record.checks)
     code = Exit.HARNESS_FAILED if not_run > absent else Exit.NOT_AS_EXPECTED if failed else Exit.AS_EXPECTED
     footer = Footer(
         finished=_now(),

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 #: All that the parent process may import besides the standard library.
-CORE = {"click", "msgspec", "numpy", "packaging", "python-flint", "pyyaml", "rich", "ruamel-yaml"}
+CORE = {"click", "jinja2", "msgspec", "numpy", "packaging", "python-flint", "pyyaml", "rich", "ruamel-yaml"}
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_the_wheel_holds_nothing_else(contents):
 
 
 def test_a_plain_installation_needs_no_framework_and_no_test_tool(metadata):
-    """Frameworks and test tools are extras: the core has seven light requirements."""
+    """Frameworks and test tools are extras: the core has a few light requirements."""
     required = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
     assert {canonicalize_name(one.name) for one in required if one.marker is None} == CORE
 

@@ -15,9 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
+from conformance.errors import InputError
 from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
-from conformance.render import jsondoc, markdown, text
+from conformance.render import text
+from conformance.render.forms import FORMS
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140
@@ -25,9 +27,22 @@ WIDTH = 140
 #: Width of the report with a column for every family: whatever it needs.
 WIDEST = 1_000
 
-FORMATS = click.Choice(["text", "json", "markdown"])
+FORMATS = click.Choice(["text", *FORMS])
 
 last_run = runs.STATE / "last.jsonl"
+
+
+def _reports(
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, Path], ...]:
+    """FORM=FILE taken apart; InputError where a form is unknown, before anything is run."""
+    found = []
+    for given in texts:
+        form, _, name = given.partition("=")
+        if form not in FORMS or not name:
+            raise InputError(f"--report must be FORM=FILE, where FORM is one of {', '.join(FORMS)} (got {given!r})")
+        found.append((form, Path(name)))
+    return tuple(found)
 
 
 def output_options(function: Any) -> Any:
@@ -37,6 +52,14 @@ def output_options(function: Any) -> Any:
         click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
         click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
         click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="Form of the output."),
+        click.option(
+            "--report",
+            "reports",
+            multiple=True,
+            metavar="FORM=FILE",
+            callback=_reports,
+            help=f"Also write this form to a file (repeatable): {', '.join(FORMS)}.",
+        ),
     ):
         function = decorator(function)
     return function
@@ -58,7 +81,7 @@ def run(
     Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment.
     The record is always kept in .bce-conformance/last.jsonl.
     """
-    shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form")}
+    shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
     settings = _settings(arguments)
     suite = suite_from(arguments)
     options = options_from(arguments, strict)
@@ -91,15 +114,15 @@ def show_record(
     wide: bool,
     tolerances: bool,
     form: str,
+    reports: tuple[tuple[str, Path], ...] = (),
     quantities: tuple[str, ...] = (),
     settings: str = "",
 ) -> None:
-    """Print a record in one of the forms."""
-    if form == "json":
-        click.echo(jsondoc.render(record), nl=False)
-        return
-    if form == "markdown":
-        click.echo(markdown.render(record), nl=False)
+    """Print a record in one of the forms, when it has been written in those of `reports`."""
+    for other, file in reports:
+        records.write_lines([FORMS[other](record).rstrip("\n").encode()], file)
+    if form in FORMS:
+        click.echo(FORMS[form](record), nl=False)
         return
     narrow = None if sys.stdout.isatty() else WIDTH
     console = Console(width=WIDEST if wide else narrow, soft_wrap=False)

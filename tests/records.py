@@ -1,0 +1,112 @@
+"""Run records of which tests of renderers are made: every outcome, and text that is meant to break a format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from conformance.record import (
+    SCHEMA,
+    BackendLine,
+    CauseLine,
+    CheckLine,
+    FindingLine,
+    Footer,
+    Header,
+    ImplementationLine,
+    InputsLine,
+    RunRecord,
+)
+from conformance.tally import tallies
+
+#: What a framework might say: markup, ends of cells, attributes and commands, and characters that XML cannot hold.
+HOSTILE = '</td><script>alert(1)</script> | `x` & "q" \']]> %0A\r\n::error::no\t\x00\x1b[31m\ufffe \U0001f600 {{ 7*7 }}'
+
+CAUSE = "torch/nn.loss[a|b]/value/ordinary/inaccurate"
+KNOWN = CauseLine(
+    "torch/nn.loss/value/saturated/non-finite", "infinite where it is finite", "bug", ("https://example.org/1",)
+)
+GONE = CauseLine(
+    "numpy/textbook/value/ordinary/inaccurate", "the formula cancels", "by-design", (), "it is a textbook's"
+)
+
+#: Two implementations of one backend, of which one is called what only brackets can say, and one of another backend.
+STRANGE, PLAIN, OTHER = "torch/nn.loss[a|b]/eager/cpu", "torch/nn.loss/eager/cpu", "numpy/textbook/eager/cpu"
+
+
+def check(
+    implementation: str, verdict: str, outcome: Any = "as expected", quantity: str = "value", **fields: Any
+) -> CheckLine:
+    """A check of the case `small/one`, whose elements are a and b, in float32."""
+    given: dict[str, Any] = {
+        "elements": ("a", "b"),
+        "bits": ("3f317218", "3f7fffff"),
+        "ulp": (0.25, 1e9),
+        "result_dtype": "float32",
+    } | fields
+    id_ = f"small/one::{implementation}::float32::{quantity}"
+    return CheckLine(id_, "small/one", "small", implementation, "float32", quantity, verdict, outcome, **given)
+
+
+def finding(outcome: Any, cause: str, **fields: Any) -> FindingLine:
+    """A finding about element b."""
+    return FindingLine("b", outcome, "deviates", "inaccurate", cause, **fields)
+
+
+CHECKS = (
+    check(STRANGE, "deviates", "new", findings=(finding("new", CAUSE, detail=HOSTILE),), bits=(), ulp=()),
+    check(STRANGE, "by-contract", quantity="gradient-prediction"),
+    check(PLAIN, "deviates", "recorded", findings=(finding("recorded", KNOWN.cause),)),
+    check(PLAIN, "rejects", quantity="acceptance", bits=(), ulp=()),
+    check(OTHER, "conforms", "fixed", findings=(finding("fixed", GONE.cause),)),
+    check(OTHER, "conforms", quantity="result-dtype", bits=(), ulp=()),
+)
+
+
+def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: Any) -> RunRecord:
+    """A complete record of `checks`; `header` replaces fields of the header."""
+    inputs = InputsLine(
+        "small/one",
+        "small",
+        ("plain",),
+        "probabilities",
+        "none",
+        "float32",
+        ("a", "b"),
+        {"prediction": ("3f000000", "3e800000"), "label": ("3f800000", "3f000000")},
+        {"value": ("0x1.62e42fefa39efp-1", "0x1.ac89b834770d4p-1")},
+    )
+    names = dict.fromkeys(one.implementation for one in checks)
+    given: dict[str, Any] = {
+        "schema": SCHEMA,
+        "suite": "0.1.0",
+        "cases": "d" * 64,
+        "started": "2026-02-03T04:05:06+00:00",
+        "machine": {"architecture": "x86_64", "processor": HOSTILE},
+        "filters": {"mode": ["eager"]},
+        "backends": (
+            BackendLine("torch", {"torch": "2.13.0", "numpy": "2.4.6"}, {"threads": 1}, pinned=True),
+            BackendLine("numpy", {"numpy": "2.4.6"}, {"says": HOSTILE}, pinned=True),
+            BackendLine("jax", absent=f"ModuleNotFoundError {HOSTILE}"),
+        ),
+        "implementations": tuple(ImplementationLine(name, name.rsplit("/", 2)[0], "probabilities") for name in names),
+        "planned": len(checks),
+        "not_offered": {"reduction": 2},
+        "skipped": 7,
+    } | header
+    verdicts = {one.verdict: sum(other.verdict == one.verdict for other in checks) for one in checks}
+    outcomes = {one.outcome: sum(other.outcome == one.outcome for other in checks) for one in checks}
+    footer = Footer("2026-02-03T04:06:07+00:00", 61.5, verdicts, dict(outcomes), 0, (), exit_code)
+    return RunRecord(Header(**given), (inputs,), checks, (KNOWN, GONE), (), footer, tallies=tallies(checks))
+
+
+def with_header(record: RunRecord, **fields: Any) -> RunRecord:
+    """`record` with other fields of its header."""
+    return replace(record, header=msgspec.structs.replace(record.header, **fields))
+
+
+def interrupted(record: RunRecord) -> RunRecord:
+    """`record` as it is where nobody wrote its end."""
+    return replace(record, footer=None)
