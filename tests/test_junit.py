@@ -17,6 +17,7 @@ from conformance import record as records
 from conformance.cli import main
 from conformance.record import BackendLine, RunRecord
 from conformance.render import junit
+from conformance.render.characters import clean
 from tests.builders import deterministic
 from tests.records import CHECKS, HOSTILE, OTHER, STRANGE, check, finding, interrupted, run, with_header
 
@@ -172,12 +173,12 @@ def test_only_some_elements_of_a_check_are_spelled_out() -> None:
 def test_any_text_survives_or_is_replaced(text: str) -> None:
     """What XML can hold comes back as it was; what it cannot is one replacement character each."""
     element = ET.Element("a")
-    element.text = junit.clean(text)
+    element.text = clean(text)
     again = ET.fromstring(ET.tostring(element, encoding="utf-8")).text or ""
     held = text.replace("\r\n", "\n").replace("\r", "\n")  # XML 1.0, 2.11
     assert len(again) == len(held)
     assert all(new in (old, "\ufffd") for new, old in zip(again, held, strict=True))
-    assert junit.clean("a\tb\n\U0001f600") == "a\tb\n\U0001f600"
+    assert clean("a\tb\n\U0001f600") == "a\tb\n\U0001f600"
 
 
 def test_the_command_writes_it_beside_what_it_prints(tmp_path: Path) -> None:
@@ -196,4 +197,4 @@ def test_a_report_of_no_known_form_is_bad_input(tmp_path: Path, given_: str) -> 
     """Nothing is written, and the forms are named."""
     done = CliRunner().invoke(main, ["show", str(RECORD), "--report", given_])
     assert done.exit_code == 2
-    assert "FORM is one of json, junit, markdown" in done.stderr
+    assert "FORM is one of github, json, junit, markdown, summary" in done.stderr

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
+from conformance.commands.github import publish
 from conformance.errors import InputError
 from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
@@ -121,6 +122,9 @@ def show_record(
     """Print a record in one of the forms, when it has been written in those of `reports`."""
     for other, file in reports:
         records.write_lines([FORMS[other](record).rstrip("\n").encode()], file)
+    if form == "github":
+        publish(record)
+        return
     if form in FORMS:
         click.echo(FORMS[form](record), nl=False)
         return

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.record import RunRecord
-from conformance.render import jsondoc, junit, markdown
+from conformance.render import github, jsondoc, junit, markdown
 
 #: Each takes a record, interrupted or not, and gives the whole document.
 FORMS: dict[str, Callable[[RunRecord], str]] = {
+    "github": github.workflow_commands,
     "json": jsondoc.render,
     "junit": junit.render,
     "markdown": markdown.render,
+    "summary": github.summary,
 }

@@ -7,17 +7,14 @@ its checks, so that the case `complete` of the suite `run` has the time of all o
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from conformance.record import BackendLine, CheckLine, FindingLine, RunRecord
+from conformance.render.characters import clean
 from conformance.render.text import example_text
 from conformance.summary import example
-
-#: Characters that XML 1.0 cannot hold (section 2.2), not even escaped.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 #: Findings of one check that are spelled out; the others are counted.
 SHOWN = 5
@@ -37,11 +34,6 @@ def render(record: RunRecord) -> str:
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def clean(text: str) -> str:
-    """`text` with U+FFFD in place of every character that XML 1.0 cannot hold."""
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _run_suite(record: RunRecord) -> ET.Element:
