@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from conformance import __version__, cases
-from conformance.commands import adapters, environments, explain, lint, listing, run, try_numbers, update
+from conformance.commands import adapters, badges, environments, explain, lint, listing, run, try_numbers, update
 from conformance.errors import ConformanceError, Exit
 
 
@@ -49,6 +49,7 @@ def main() -> None:
 
 for command in (
     adapters.adapters,
+    badges.badges,
     environments.environments,
     explain.explain,
     lint.lint,
