@@ -136,13 +136,15 @@ def test_the_scripts_install_and_judge_without_any_framework(tmp_path: Path) -> 
     assert not re.search(r"(?i)collecting (torch|tensorflow|jax|keras)", done.stdout)
     environment = tmp_path / "temporary" / "bce-conformance"
     assert list(environment.glob("lib/python*/site-packages/conformance/cli.py"))
-    done = bash(JUDGE, tmp_path, **inputs(backend="numpy", filters="--case 'x'\n--case question/*  --dtype float32\n"))
+    done = bash(
+        JUDGE, tmp_path, **inputs(backend="numpy", filters="--case 'x'\n--case hard-labels/*  --dtype float32\n")
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("bce-conformance: as expected\n")
     folder = tmp_path / "workspace" / ACTION["inputs"]["output"]["default"]
     kept = record.read(folder / "run.jsonl")
     assert kept.header.filters["backend"] == ["numpy"]
-    assert kept.header.filters["case"] == ["'x'", "question/*"], "words are neither unquoted nor expanded"
+    assert kept.header.filters["case"] == ["'x'", "hard-labels/*"], "words are neither unquoted nor expanded"
     assert len(ET.parse(folder / "junit.xml").findall("testsuite")) > 1
     assert (folder / "report.md").read_text().startswith("# bce-conformance")
     assert (tmp_path / "summary.md").read_text().startswith("## bce-conformance: as expected")
@@ -153,7 +155,7 @@ def test_the_scripts_install_and_judge_without_any_framework(tmp_path: Path) -> 
 def test_an_input_is_never_run(installed: Path, name: str) -> None:
     """Whatever an input holds is a word of the command, and at worst bad input."""
     harm = "\"; touch harm; $(touch harm) `touch harm` '; touch harm\n--quantity value; touch harm"
-    done = bash(JUDGE, installed, **inputs(**{"backend": "numpy", "filters": "--case question/*", name: harm}))
+    done = bash(JUDGE, installed, **inputs(**{"backend": "numpy", "filters": "--case hard-labels/*", name: harm}))
     assert not list(installed.rglob("harm"))
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if name == "output" else 2), done.stderr
@@ -161,7 +163,7 @@ def test_an_input_is_never_run(installed: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_a_baseline_takes_the_place_of_the_shipped_record(installed: Path) -> None:
-    """Held against an empty record, what is known to the suite is new: exit code 1, and an annotation for each cause."""
+    """Held against an empty record, what the suite knows is new: exit code 1, and an annotation for each cause."""
     (installed / "workspace").mkdir()
     (installed / "workspace" / "known").mkdir()
     words = "--case hard-labels/* --dtype float32 --quantity value"

@@ -18,7 +18,7 @@ from conformance import record as records
 from conformance.cli import main
 from conformance.record import BackendLine, RunRecord
 from conformance.render.badges import badges, file_name
-from conformance.verdicts import EXPECTED
+from conformance.verdicts import EXPECTED, VERDICTS
 from tests.builders import deterministic
 from tests.records import CHECKS, OTHER, PLAIN, STRANGE, check, interrupted, run, with_header
 
@@ -37,8 +37,6 @@ DOCUMENTED = {
         "isError": {"type": "boolean"},
     },
 }
-
-VERDICTS = ["conforms", "by-contract", "deviates", "rejects", "recorded", "undecided", "unsupported", "crashed"]
 
 
 def written(record: RunRecord) -> dict[str, Any]:
