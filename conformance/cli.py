@@ -8,7 +8,18 @@ from typing import Any
 import click
 
 from conformance import __version__, cases
-from conformance.commands import adapters, badges, environments, explain, lint, listing, run, try_numbers, update
+from conformance.commands import (
+    adapters,
+    badges,
+    environments,
+    explain,
+    history,
+    lint,
+    listing,
+    run,
+    try_numbers,
+    update,
+)
 from conformance.errors import ConformanceError, Exit
 
 
@@ -52,6 +63,7 @@ for command in (
     badges.badges,
     environments.environments,
     explain.explain,
+    history.history,
     lint.lint,
     lint.schema,
     listing.list_,

@@ -21,7 +21,7 @@ from conformance.record import GZIP, Footer, Header, TallyLine
 from conformance.tally import tallies
 
 #: Bytes that are read from the end of a file at first: more than the tallies of a run of every backend need.
-TAIL = 1 << 16
+TAIL = 1 << 18
 
 #: How a gzip member of `record.write` starts: deflated, no flags, no time (RFC 1952, 2.3).
 _MEMBER = GZIP + b"\x08" + b"\0" * 5
@@ -61,7 +61,7 @@ def read(file: Path) -> Ends:
 
 def _decoded(lines: list[bytes]) -> list[TallyLine | Footer | None]:
     try:
-        return [msgspec.json.decode(line, type=TallyLine | Footer) for line in lines]  # type: ignore[arg-type]
+        return [msgspec.json.decode(line, type=TallyLine | Footer) for line in lines]
     except msgspec.MsgspecError:
         return []
 
@@ -93,10 +93,12 @@ def _summing_up(data: bytes) -> list[bytes]:
 
 
 def _first_packed_line(stream: BinaryIO) -> bytes:
-    engine, line = zlib.decompressobj(wbits=31), b""
+    """The first line of a compressed file, and hardly more."""
+    engine, line, data = zlib.decompressobj(wbits=31), b"", stream.read(TAIL)
     with contextlib.suppress(zlib.error):  # what is damaged is no header
-        while b"\n" not in line and (data := stream.read(TAIL)):
-            line += engine.decompress(data)
+        while b"\n" not in line and data:
+            line += engine.decompress(data, 1 << 14)
+            data = engine.unconsumed_tail or stream.read(TAIL)
     return line.partition(b"\n")[0]
 
 
