@@ -50,16 +50,19 @@ def read(file: Path) -> Ends:
             lines = _last_packed_lines(stream) if packed else _last_lines(stream)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    *others, footer = _decoded(lines) or [None]
-    if isinstance(footer, Footer) and others:
-        return Ends(file, header, tuple(line for line in others if isinstance(line, TallyLine)), footer)
-    if footer is None and not packed:
+    found = _decoded(lines)
+    footer = next((line for line in found if isinstance(line, Footer)), None)
+    summed = tuple(line for line in found if isinstance(line, TallyLine))
+    if footer is not None and summed:
+        return Ends(file, header, summed, footer)
+    if footer is None and (found or not packed):
         return Ends(file, header, (), None)
-    whole = records.read(file)
+    whole = records.read(file)  # of schema 1, without a check, or compressed as one gzip member
     return Ends(file, header, (whole.tallies or tallies(whole.checks)) if whole.footer else (), whole.footer)
 
 
-def _decoded(lines: list[bytes]) -> list[TallyLine | Footer | None]:
+def _decoded(lines: list[bytes]) -> list[TallyLine | Footer]:
+    """The lines as what they are; none where one is something else."""
     try:
         return [msgspec.json.decode(line, type=TallyLine | Footer) for line in lines]
     except msgspec.MsgspecError:
@@ -113,5 +116,5 @@ def _last_packed_lines(stream: BinaryIO) -> list[bytes]:
             found = engine.decompress(data[start:])
         except zlib.error:
             continue  # the same bytes within a member
-        return _summing_up(found) if engine.eof else []
+        return _summing_up(found)
     return []

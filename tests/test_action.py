@@ -159,6 +159,7 @@ def test_an_input_is_never_run(installed: Path, name: str) -> None:
     assert not list(installed.rglob("harm"))
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if name == "output" else 2), done.stderr
+    assert name != "backend" or f"no backend matches {harm!r}" in done.stderr, "one word, as it was given"
 
 
 @pytest.mark.slow
@@ -170,6 +171,7 @@ def test_a_baseline_takes_the_place_of_the_shipped_record(installed: Path) -> No
     done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, baseline="known"))
     assert done.returncode == 1, done.stderr
     assert "::error title=new%3A numpy/" in done.stdout
+    assert ET.parse(installed / "workspace" / inputs()["BCE_OUTPUT"] / "junit.xml").findall(".//failure")
     done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words))
     assert done.returncode == 0, done.stdout
 

@@ -168,14 +168,17 @@ def test_the_summary_counts_verdicts_of_each_backend_apart() -> None:
     assert counts["jax"]["versions"] == "absent"
 
 
-def test_every_row_of_every_table_has_the_cells_of_its_heading() -> None:
-    """No text of a framework and no name of an implementation ends a cell."""
+def test_no_text_ends_a_cell_of_a_table() -> None:
+    """Names of implementations and what a framework said are whole, each in its cell."""
     found = tables(github.summary(run()))
     assert len(found) == 5, "backends, scoreboard, new, fixed and recorded causes"
     for heading, *rows in found:
         assert rows
         assert all(len(row) == len(heading) for row in rows)
         assert all(row[0] for row in rows)
+    assert found[1][1][0] == f"`{STRANGE}`"
+    assert found[2][1][0] == f"`{CAUSE}`"
+    assert "{{ 7" in found[2][1][2], "all that was said is in one cell"
 
 
 def test_the_summary_holds_no_markup_of_a_framework() -> None:

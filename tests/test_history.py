@@ -110,6 +110,15 @@ def test_a_record_cut_anywhere_is_interrupted_and_has_no_counts(tmp_path: Path, 
     assert records.read(file).interrupted
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_record_without_a_footer_has_no_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """Although its tallies are there, as a run leaves them that was ended by Ctrl-C; and its checks are not read."""
+    file = kept(tmp_path, interrupted(run()), suffix=suffix) / f"0.{suffix}"
+    assert records.read(file).tallies
+    monkeypatch.setattr(records, "read", lambda file: pytest.fail("the checks are read"))
+    assert (ends.read(file).footer, ends.read(file).tallies) == (None, ())
+
+
 @pytest.mark.parametrize("data", [b"", b"{}\n", b"garbage", b"\x1f\x8b garbage", gzip.compress(b"garbage\n")])
 def test_what_is_no_record_is_refused_by_name(tmp_path: Path, data: bytes) -> None:
     """A history with a hole that nobody sees would be worse than none."""
@@ -147,6 +156,17 @@ def test_a_series_holds_what_each_run_counted(tmp_path: Path) -> None:
     assert second.verdicts == {"deviates": 1, "by-contract": 1}
     assert by_backend["numpy"][1] is None, "numpy was not in the second run"
     assert [one.name for one in found.by_implementation("torch")] == sorted([STRANGE, PLAIN])
+
+
+def test_the_worst_error_is_that_of_all_dtypes(tmp_path: Path) -> None:
+    """Wherever it stands in the record."""
+    one = check(OTHER, "conforms", ulp=(5.0, 7.0))
+    half = msgspec.structs.replace(one, dtype="float16", ulp=(2.0, 3.0))
+    for checks in ((one, half), (half, one)):
+        record = run(checks)
+        again = RunRecord(record.header, (), checks, footer=record.footer, tallies=tallies(checks))
+        (series,) = history.load(kept(tmp_path, again)).by_backend()
+        assert [point and point.worst for point in series.points] == [{"value": 7.0}]
 
 
 def test_runs_that_count_something_else_are_marked(tmp_path: Path) -> None:

@@ -119,12 +119,12 @@ def plot(
     )
 
 
-def _rectangles(frame: Frame, spans: Sequence[tuple[float, float] | None]) -> str:
-    """One path of (top, height) for each slot; equal neighbours share a rectangle."""
+def _rectangles(frame: Frame, spans: Sequence[tuple[float, float]]) -> str:
+    """One path of (top, height) for each slot; equal neighbours share a rectangle, and no height gives none."""
     path, index = "", 0
     for span, members in groupby(spans):
         count = len(list(members))
-        if span is not None and span[1] > 0:
+        if span[1] > 0:
             width = frame.slot * count
             path += f"M{frame.x(index):.1f} {span[0]:.2f}h{width:.1f}v{span[1]:.2f}h-{width:.1f}z"
         index += count
@@ -135,11 +135,11 @@ def _bars(frame: Frame, points: Sequence[Point | None], scale: float) -> Iterato
     """Counts of verdicts on each other, the worst ones lowest, where they are easiest to compare."""
     base = [TOP + frame.bars] * len(points)
     for verdict in reversed(VERDICTS):
-        spans: list[tuple[float, float] | None] = []
+        spans: list[tuple[float, float]] = []
         for index, point in enumerate(points):
             height = point.verdicts.get(verdict, 0) * scale if point else 0.0
             base[index] -= height
-            spans.append((round(base[index], 2), round(height, 2)) if height else None)
+            spans.append((round(base[index], 2), round(height, 2)))
         if path := _rectangles(frame, spans):
             yield Shape(verdict, path)
 
@@ -148,7 +148,7 @@ def _bands(frame: Frame, runs: Sequence[Past]) -> Iterator[Shape]:
     """Slots of interrupted runs, and of those whose counts are not comparable."""
     kinds = ["interrupted" if run.interrupted else "marked" if run.marks else "" for run in runs]
     for kind in ("interrupted", "marked"):
-        spans = [(TOP, frame.bottom - TOP) if one == kind else None for one in kinds]
+        spans = [(TOP, frame.bottom - TOP if one == kind else 0.0) for one in kinds]
         if path := _rectangles(frame, spans):
             yield Shape(kind, path)
 
