@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -229,19 +229,26 @@ def load_suite(folder: Path) -> Suite:
     flag_file = folder / "flags.yaml"
     if not files or not flag_file.is_file():
         raise InputError(f"{folder}: must hold flags.yaml and case files", "name the folder with --cases")
-    flags = yamlfile.load(flag_file, FlagFile)[0].flags
-    located: list[Located] = []
+    flags = load_flags(flag_file)
+    located = load_files([file for file in files if file != flag_file], flags)
+    return Suite(folder, located, flags, _digest(folder, files))
+
+
+def load_flags(file: Path) -> dict[str, Flag]:
+    """The flags that a `flags.yaml` defines."""
+    return yamlfile.load(file, FlagFile)[0].flags
+
+
+def load_files(files: Sequence[Path], flags: dict[str, Flag]) -> tuple[Located, ...]:
+    """The cases of some files, each id once; raises InputError at the first mistake."""
     seen: dict[str, Located] = {}
     for file in files:
-        if file == flag_file:
-            continue
         for one in _load_file(file, flags):
             if one.case.id in seen:
                 first = seen[one.case.id]
                 raise at(file, one.line, f"duplicate case id {one.case.id!r}, first at {first.file}:{first.line}")
             seen[one.case.id] = one
-            located.append(one)
-    return Suite(folder, tuple(located), flags, _digest(folder, files))
+    return tuple(seen.values())
 
 
 def _load_file(file: Path, flags: dict[str, Flag]) -> Iterator[Located]:

@@ -10,10 +10,12 @@ import click
 from conformance import __version__, cases
 from conformance.commands import (
     adapters,
+    badges,
     choose,
     diff,
     environments,
     explain,
+    history,
     lint,
     listing,
     report,
@@ -61,10 +63,12 @@ def main() -> None:
 
 for command in (
     adapters.adapters,
+    badges.badges,
     choose.choose,
     diff.diff,
     environments.environments,
     explain.explain,
+    history.history,
     lint.lint,
     lint.schema,
     listing.list_,

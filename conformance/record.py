@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast, get_args
 
@@ -55,6 +56,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     """First line of a record.
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
+    Under `strict` a fixed check fails the run whatever the versions are.
     """
 
     schema: int
@@ -68,6 +70,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     planned: int
     not_offered: dict[str, int]
     skipped: int = 0
+    strict: bool = False
 
 
 class InputsLine(Struct, frozen=True, tag="inputs", tag_field="type"):
@@ -247,22 +250,33 @@ class RunRecord:
         return self.footer is None
 
     @cached_property
+    def strict_backends(self) -> frozenset[str]:
+        """Backends in which a fixed check fails the run: those with pinned versions, under `strict` all."""
+        return frozenset(line.name for line in self.header.backends if line.pinned or self.header.strict)
+
+    def fails(self, check: CheckLine) -> bool:
+        """Whether a check alone gives the run exit code 1."""
+        fixed_fails = check.implementation.split("/")[0] in self.strict_backends
+        return check.outcome == "new" or (check.outcome == "fixed" and fixed_fails)
+
+    @cached_property
     def inputs_by_case(self) -> dict[tuple[str, str], InputsLine]:
         """The inputs by case and dtype."""
         return {(line.case, line.dtype): line for line in self.inputs}
 
+    @cached_property
+    def causes_by_id(self) -> dict[str, CauseLine]:
+        """The recorded causes by id."""
+        return {line.cause: line for line in self.causes}
+
     def lines(self) -> Iterator[Line]:
         """All lines in the order of the file."""
-        yield self.header
-        yield from self.inputs
-        yield from self.causes
-        yield from self.checks
-        yield from self.samples
-        yield from self.tolerances
-        yield from self.speeds
-        yield from self.tallies
-        if self.footer is not None:
-            yield self.footer
+        return chain(*self.parts())
+
+    def parts(self) -> tuple[Iterator[Line], Iterator[Line]]:
+        """All lines in the order of the file: those of the run, and those that sum it up."""
+        before = (self.inputs, self.causes, self.checks, self.samples, self.tolerances, self.speeds)
+        return chain((self.header,), *before), chain(self.tallies, () if self.footer is None else (self.footer,))
 
 
 def write(record: RunRecord, file: Path) -> None:
@@ -271,20 +285,25 @@ def write(record: RunRecord, file: Path) -> None:
     Raises HarnessError where the disk does not take it; the file that was there before stays as it was.
     """
     encoder = msgspec.json.Encoder()
-    write_lines((encoder.encode(line) for line in record.lines()), file)
+    body, ends = record.parts()
+    write_lines(map(encoder.encode, body), file, map(encoder.encode, ends))
 
 
-def write_lines(lines: Iterable[bytes], file: Path) -> None:
-    """Write lines to `file` by way of a temporary file in its folder."""
+def write_lines(lines: Iterable[bytes], file: Path, ends: Iterable[bytes] = ()) -> None:
+    """Write lines to `file` by way of a temporary file in its folder, then those of `ends`.
+
+    In a compressed file `ends` are a gzip member of their own, which can be read without the rest.
+    """
     temporary: Path | None = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
-            with _compressed(stream) if file.suffix == ".gz" else contextlib.nullcontext(stream) as into:
-                for line in lines:
-                    into.write(line + b"\n")
+            for part in (lines, ends):
+                with _compressed(stream) if file.suffix == ".gz" else contextlib.nullcontext(stream) as into:
+                    for line in part:
+                        into.write(line + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
@@ -353,9 +372,26 @@ def _content(file: Path) -> bytes:
     if not data.startswith(GZIP):
         return data
     try:
-        return zlib.decompressobj(wbits=31).decompress(data)  # 31: a gzip stream; one that is cut is no error
+        return b"".join(_members(data))
     except zlib.error as error:
         raise InputError(f"{file}: is damaged: {error}", "copy it again, or make another run") from None
+
+
+def _members(data: bytes) -> Iterator[bytes]:
+    """What each member of a gzip file holds; of a cut one what can be had."""
+    while data:
+        stream = zlib.decompressobj(wbits=31)  # 31: a gzip stream; one that is cut is no error
+        yield stream.decompress(data)
+        data = stream.unused_data
+
+
+def header_of(file: Path, line: bytes) -> Header:
+    """The header that the first line of a record is.  Raises InputError as `read` does."""
+    _check_schema(file, line)
+    try:
+        return msgspec.json.decode(line, type=Header)
+    except msgspec.MsgspecError as error:
+        raise at(file, 1, f"is not a line of a run record: {error}") from None
 
 
 def _check_schema(file: Path, line: bytes) -> None:

@@ -179,7 +179,7 @@ def execute(
     lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
     lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
-        lines = _with_footer(lines, plan, opened, executor, clock, options, timed.untimed)
+        lines = _with_footer(lines, plan, opened, executor, clock, timed.untimed)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
 
 
@@ -257,6 +257,7 @@ def _record(
         planned=plan.checks,
         not_offered=dict(sorted(plan.not_offered.items())),
         skipped=plan.skipped,
+        strict=options.strict,
     )
     tolerance_lines = tuple(
         ToleranceLine(
@@ -405,19 +406,13 @@ def _with_footer(
     opened: dict[str, Opened],
     executor: Executor,
     clock: float,
-    options: Options,
     untimed: tuple[str, ...],
 ) -> RunRecord:
     outcomes = Counter(line.outcome for line in record.checks)
     present = [name for name, one in opened.items() if one.absent is None]
-    pinned_backends = {line.name for line in record.header.backends if line.pinned}
-    fixed_fails = any(
-        line.outcome == "fixed" and (options.strict or line.implementation.split("/")[0] in pinned_backends)
-        for line in record.checks
-    )
     not_run = plan.checks - len(record.checks)
     absent = sum(len(request.quantities) for request in plan.requests if request.implementation.adapter not in present)
-    failed = outcomes["new"] or fixed_fails
+    failed = any(record.fails(line) for line in record.checks)
     code = Exit.HARNESS_FAILED if not_run > absent else Exit.NOT_AS_EXPECTED if failed else Exit.AS_EXPECTED
     footer = Footer(
         finished=_now(),

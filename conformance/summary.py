@@ -245,7 +245,7 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
     if finding.outcome == "fixed":
         return
     line = record.inputs_by_case[check.case, check.dtype]
-    text = _inputs_text(line, line.elements.index(finding.element) if finding.element in line.elements else None)
+    text = _inputs_at(line, finding.element)
     # A single element in the dtype most people train in, of which something can be told, a plain failure, the plainest
     # numbers: the best example.
     rank = (
@@ -260,6 +260,18 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
     if one.example is None or rank < one._rank:
         one._rank = rank
         one.example = _example(check, finding, position, line, text, error)
+
+
+def example(record: RunRecord, check: CheckLine, finding: FindingLine) -> Example:
+    """A finding of a check, spelled out."""
+    line = record.inputs_by_case[check.case, check.dtype]
+    position = check.elements.index(finding.element) if finding.element in check.elements else 0
+    error = check.ulp[position] if position < len(check.ulp) else None
+    return _example(check, finding, position, line, _inputs_at(line, finding.element), error)
+
+
+def _inputs_at(line: InputsLine, element: str) -> dict[str, tuple[str, str]]:
+    return _inputs_text(line, line.elements.index(element) if element in line.elements else None)
 
 
 def _inputs_text(line: InputsLine, position: int | None) -> dict[str, tuple[str, str]]:

@@ -54,9 +54,14 @@ def load(file: Path, type_: type[T]) -> tuple[T, Lines]:
 
     Raises InputError with file, line, requirement and value for anything that is not exactly that.
     """
+    tree, lines = read(file)
+    return convert(tree, type_, file, lines), lines
+
+
+def read(file: Path) -> tuple[Any, Lines]:
+    """Read `file` as plain data, whatever it is; raises InputError for what is not the YAML that is taken here."""
     reader = _Reader(file)
-    tree = reader.document(read_text(file))
-    return convert(tree, type_, file, reader.lines), reader.lines
+    return reader.document(read_text(file)), reader.lines
 
 
 def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:

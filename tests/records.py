@@ -1,77 +1,112 @@
-"""Small run records of which tests of readers are made: checks of one element, without a run."""
+"""Run records of which tests of renderers are made: every outcome, and text that is meant to break a format."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from conformance import needs
-from conformance.choose import Choice, Source, choose
+import msgspec
+
 from conformance.record import (
     SCHEMA,
     BackendLine,
+    CauseLine,
     CheckLine,
+    FindingLine,
     Footer,
     Header,
     ImplementationLine,
     InputsLine,
     RunRecord,
-    SpeedLine,
+)
+from conformance.tally import tallies
+
+#: What a framework might say: markup, ends of cells, attributes and commands, and characters that XML cannot hold.
+HOSTILE = '</td><script>alert(1)</script> | `x` & "q" \']]> %0A\r\n::error::no\t\x00\x1b[31m\ufffe \U0001f600 {{ 7*7 }}'
+
+CAUSE = "torch/nn.loss[a|b]/value/ordinary/inaccurate"
+KNOWN = CauseLine(
+    "torch/nn.loss/value/saturated/non-finite", "infinite where it is finite", "bug", ("https://example.org/1",)
+)
+GONE = CauseLine(
+    "numpy/textbook/value/ordinary/inaccurate", "the formula cancels", "by-design", (), "it is a textbook's"
 )
 
-#: Three implementations.
-A, B, C = "stub/a/eager/cpu", "stub/b/eager/cpu", "stub/c/eager/cpu"
-
-
-def inputs(case: str, family: str, dtype: str = "float32", form: str = "probabilities", flag: str = "") -> InputsLine:
-    """Inputs of one element, whose label is 2 in the family of labels outside [0, 1]."""
-    label = "40000000" if family == "out-of-range-labels" else "3f800000"
-    bits = {"prediction": ("3f000000",), "label": (label,)}
-    return InputsLine(case, family, (flag,), form, "none", dtype, ("e0",), bits, {}, {"label": "float32"})
+#: Two implementations of one backend, of which one is called what only brackets can say, and one of another backend.
+STRANGE, PLAIN, OTHER = "torch/nn.loss[a|b]/eager/cpu", "torch/nn.loss/eager/cpu", "numpy/textbook/eager/cpu"
 
 
 def check(
-    case: str,
-    name: str,
-    verdict: str = "conforms",
-    ulp: float | None = 0.5,
-    quantity: str = "value",
-    dtype: str = "float32",
-    contract: float | None = None,
-    verdicts: tuple[str, ...] = (),
+    implementation: str, verdict: str, outcome: Any = "as expected", quantity: str = "value", **fields: Any
 ) -> CheckLine:
-    """A check of one element of a case, whose family is the first part of its id."""
-    identity = f"{case}::{name}::{dtype}::{quantity}"
-    family = case.partition("/")[0]
-    return CheckLine(
-        identity, case, family, name, dtype, quantity, verdict, "as expected", ("e0",), verdicts, ("3f000000",), (ulp,),
-        contract_ulp=() if contract is None else (contract,),
-    )  # fmt: skip
+    """A check of the case `small/one`, whose elements are a and b, in float32."""
+    given: dict[str, Any] = {
+        "elements": ("a", "b"),
+        "bits": ("3f317218", "3f7fffff"),
+        "ulp": (0.25, 1e9),
+        "result_dtype": "float32",
+    } | fields
+    id_ = f"small/one::{implementation}::float32::{quantity}"
+    return CheckLine(id_, "small/one", "small", implementation, "float32", quantity, verdict, outcome, **given)
 
 
-def run(
-    checks: Sequence[CheckLine],
-    form: str = "probabilities",
-    speeds: Sequence[SpeedLine] = (),
-    complete: bool = True,
-    **header: object,
-) -> RunRecord:
-    """A record of some checks."""
-    names = dict.fromkeys(one.implementation for one in checks)
-    lines = {(one.case, one.dtype): inputs(one.case, one.family, one.dtype, form) for one in checks}
-    fields: dict[str, object] = {
-        "schema": SCHEMA, "suite": "0", "cases": "", "started": "2001-02-03T00:00:00+00:00",
-        "machine": {}, "filters": {},
-        "backends": (BackendLine("stub", {"stub": "1.0"}),),
-        "implementations": tuple(ImplementationLine(name, name, form) for name in names),
-        "planned": len(checks), "not_offered": {},
-    }  # fmt: skip
-    head = Header(**(fields | header))  # type: ignore[arg-type]
-    footer = Footer("2001", 1.0, {}, {}, 0, (), 0)
-    return RunRecord(
-        head, tuple(lines.values()), tuple(checks), footer=footer if complete else None, speeds=tuple(speeds)
+def finding(outcome: Any, cause: str, **fields: Any) -> FindingLine:
+    """A finding about element b."""
+    return FindingLine("b", outcome, "deviates", "inaccurate", cause, **fields)
+
+
+CHECKS = (
+    check(STRANGE, "deviates", "new", findings=(finding("new", CAUSE, detail=HOSTILE),), bits=(), ulp=()),
+    check(STRANGE, "by-contract", quantity="gradient-prediction"),
+    check(PLAIN, "deviates", "recorded", findings=(finding("recorded", KNOWN.cause),)),
+    check(PLAIN, "rejects", quantity="acceptance", bits=(), ulp=()),
+    check(OTHER, "conforms", "fixed", findings=(finding("fixed", GONE.cause),)),
+    check(OTHER, "conforms", quantity="result-dtype", bits=(), ulp=()),
+)
+
+
+def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: Any) -> RunRecord:
+    """A complete record of `checks`; `header` replaces fields of the header."""
+    inputs = InputsLine(
+        "small/one",
+        "small",
+        ("plain",),
+        "probabilities",
+        "none",
+        "float32",
+        ("a", "b"),
+        {"prediction": ("3f000000", "3e800000"), "label": ("3f800000", "3f000000")},
+        {"value": ("0x1.62e42fefa39efp-1", "0x1.ac89b834770d4p-1")},
     )
+    names = dict.fromkeys(one.implementation for one in checks)
+    given: dict[str, Any] = {
+        "schema": SCHEMA,
+        "suite": "0.1.0",
+        "cases": "d" * 64,
+        "started": "2026-02-03T04:05:06+00:00",
+        "machine": {"architecture": "x86_64", "processor": HOSTILE},
+        "filters": {"mode": ["eager"]},
+        "backends": (
+            BackendLine("torch", {"torch": "2.13.0", "numpy": "2.4.6"}, {"threads": 1}, pinned=True),
+            BackendLine("numpy", {"numpy": "2.4.6"}, {"says": HOSTILE}, pinned=True),
+            BackendLine("jax", absent=f"ModuleNotFoundError {HOSTILE}"),
+        ),
+        "implementations": tuple(ImplementationLine(name, name.rsplit("/", 2)[0], "probabilities") for name in names),
+        "planned": len(checks),
+        "not_offered": {"reduction": 2},
+        "skipped": 7,
+    } | header
+    verdicts = {one.verdict: sum(other.verdict == one.verdict for other in checks) for one in checks}
+    outcomes = {one.outcome: sum(other.outcome == one.outcome for other in checks) for one in checks}
+    footer = Footer("2026-02-03T04:06:07+00:00", 61.5, verdicts, dict(outcomes), 0, (), exit_code)
+    return RunRecord(Header(**given), (inputs,), checks, (KNOWN, GONE), (), footer, tallies=tallies(checks))
 
 
-def chosen(words: str, *records: RunRecord) -> Choice:
-    """The choice among the implementations of some records, which are called r0, r1, ..."""
-    return choose([Source(f"r{index}", one) for index, one in enumerate(records)], needs.parse([words]))
+def with_header(record: RunRecord, **fields: Any) -> RunRecord:
+    """`record` with other fields of its header."""
+    return replace(record, header=msgspec.structs.replace(record.header, **fields))
+
+
+def interrupted(record: RunRecord) -> RunRecord:
+    """`record` as it is where nobody wrote its end."""
+    return replace(record, footer=None)

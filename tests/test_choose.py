@@ -18,7 +18,7 @@ from conformance.plan import QUANTITIES
 from conformance.record import RunRecord
 from conformance.render import choice as choices
 from tests.builders import deterministic
-from tests.records import A, B, C, check, chosen, run
+from tests.choices import A, B, C, check, chosen, run
 
 ROOT = Path(__file__).parent.parent
 

@@ -20,7 +20,7 @@ from conformance.record import BackendLine, SpeedLine
 from conformance.render import choice as choices
 from conformance.render import choice_html, choice_markdown
 from conformance.render.markdown import cell
-from tests.records import A, B, C, check, chosen, run
+from tests.choices import A, B, C, check, chosen, run
 
 #: What no text of a run may become in HTML or Markdown.
 NASTY = '<script>alert("1")</script> | `x` [red]*y*'

@@ -100,6 +100,14 @@ def test_the_wheel_holds_every_module_and_the_type_markers(contents):
         assert "py.typed" in packed
 
 
+def test_the_wheel_holds_the_templates_of_pages(contents):
+    """A page is made from a file, which an installed copy needs, too."""
+    assert below("conformance/render/templates", ".j2")
+    for name in below("conformance/render/templates", ".j2"):
+        file = f"conformance/render/templates/{name}"
+        assert contents[file] == (ROOT / file).read_bytes()
+
+
 @pytest.mark.parametrize("folder", ["cases", "deviations"])
 def test_the_wheel_holds_the_same_data_as_the_checkout(contents, folder):
     """Cases and recorded deviations are packed byte for byte, none is forgotten and none is left over."""

@@ -82,6 +82,17 @@ def test_a_record_is_read_as_it_was_written(example: RunRecord, tmp_path: Path) 
     assert again.tolerances
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_record_says_whether_its_run_was_strict(strict: bool) -> None:
+    """A reader can then tell which fixed checks failed the run."""
+    asked = request(case(("0.5", "1")))
+    canned = Canned([{"value": (returned([math.log(2)]),)}])
+    known = deviations.Record(Path(), ())
+    done = run.execute(canned, (), plan([asked]), known, run.Options(strict=strict))  # type: ignore[arg-type]
+    assert done.record.header.strict is strict
+    assert done.record.strict_backends == ({"stub"} if strict else set())
+
+
 def test_a_record_is_written_into_a_new_folder_and_readable_by_all(example: RunRecord, tmp_path: Path) -> None:
     """Folders are made as needed, no temporary file stays, and the permissions are those of a text file."""
     file = tmp_path / "new" / "folder" / "run.jsonl"

@@ -8,20 +8,27 @@ from typing import Any
 
 import click
 
-from conformance import cases, deviations, record
+from conformance import cases, deviations, record, yamlfile
 from conformance import run as runs
-from conformance.errors import Exit
+from conformance.errors import Exit, InputError
 from conformance.plan import make_plan
 
 SCHEMAS = {"cases": cases.json_schema, "deviations": deviations.json_schema, "record": record.schema}
 
 
 @click.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
 @click.option("--deviations", "folder", type=click.Path(path_type=Path), help="Folder or file of deviations.")
 @click.pass_context
-def lint(context: click.Context, cases_folder: Path | None, folder: Path | None) -> None:
-    """Check case files and deviation files, and that every deviation's selectors match planned checks."""
+def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | None, folder: Path | None) -> None:
+    """Check case files and deviation files, and that every deviation's selectors match planned checks.
+
+    With FILEs (case files, deviation files, flags.yaml) only those are checked, each by itself: the first mistake of
+    each is told, and no framework is asked.
+    """
+    if files:
+        context.exit(int(_lint_files(files, cases_folder)))
     suite = cases.load_suite(cases_folder or cases.default_folder())
     elements = sum(len(located.case.elements) for located in suite.cases)
     click.echo(f"{suite.folder}: {len(suite.cases)} cases, {elements} elements, {len(suite.flags)} flags")
@@ -34,6 +41,37 @@ def lint(context: click.Context, cases_folder: Path | None, folder: Path | None)
         click.echo(f"{known.folder}: {problem}", err=True)
     click.echo(f"{known.folder}: {len(known.deviations)} deviations, {len(problems)} selectors that match nothing")
     context.exit(int(Exit.BAD_INPUT if problems else Exit.AS_EXPECTED))
+
+
+def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
+    wrong = 0
+    for file in files:
+        try:
+            _lint_file(file, cases_folder)
+        except InputError as error:
+            wrong += 1
+            click.echo(str(error), err=True)
+    click.echo(f"{len(files)} files, {wrong} with a mistake")
+    return Exit.BAD_INPUT if wrong else Exit.AS_EXPECTED
+
+
+def _lint_file(file: Path, cases_folder: Path | None) -> None:
+    """Read a file as what its keys say that it is; raises InputError at its first mistake."""
+    tree, _ = yamlfile.read(file)
+    keys = tree if isinstance(tree, dict) else {}
+    if "flags" in keys:
+        cases.load_flags(file)
+    elif "selectors" in keys:
+        deviations.load((file,))
+    else:
+        cases.load_files((file,), cases.load_flags(_flag_file(file, cases_folder)))
+
+
+def _flag_file(file: Path, cases_folder: Path | None) -> Path:
+    """The flags of the suite that a case file lies in, or else of the suite that any command would take."""
+    above = (parent / "flags.yaml" for parent in (*file.parents, *file.resolve().parents))
+    fallback = cases.default_folder() / "flags.yaml"
+    return cases_folder / "flags.yaml" if cases_folder else next((one for one in above if one.is_file()), fallback)
 
 
 @click.command()

@@ -17,11 +17,13 @@ from conformance import record as records
 from conformance import run as runs
 from conformance import speed
 from conformance.commands.diff import exit_of, fail_options
+from conformance.commands.github import publish
 from conformance.compare import Comparison, FailOn, Side, compare
 from conformance.errors import Exit, InputError
 from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
-from conformance.render import comparison, jsondoc, markdown, text
+from conformance.render import comparison, jsondoc, text
+from conformance.render.forms import FORMS
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140
@@ -29,9 +31,22 @@ WIDTH = 140
 #: Width of the report with a column for every family: whatever it needs.
 WIDEST = 1_000
 
-FORMATS = click.Choice(["text", "json", "markdown"])
+FORMATS = click.Choice(["text", *FORMS])
 
 last_run = runs.STATE / "last.jsonl"
+
+
+def _reports(
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, Path], ...]:
+    """FORM=FILE taken apart; InputError where a form is unknown, before anything is run."""
+    found = []
+    for given in texts:
+        form, _, name = given.partition("=")
+        if form not in FORMS or not name:
+            raise InputError(f"--report must be FORM=FILE, where FORM is one of {', '.join(FORMS)} (got {given!r})")
+        found.append((form, Path(name)))
+    return tuple(found)
 
 
 def output_options(function: Any) -> Any:
@@ -41,6 +56,14 @@ def output_options(function: Any) -> Any:
         click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
         click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
         click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="Form of the output."),
+        click.option(
+            "--report",
+            "reports",
+            multiple=True,
+            metavar="FORM=FILE",
+            callback=_reports,
+            help=f"Also write this form to a file (repeatable): {', '.join(FORMS)}.",
+        ),
     ):
         function = decorator(function)
     return function
@@ -81,7 +104,7 @@ def run(
     a regression from the baseline.
     The record is always kept in .bce-conformance/last.jsonl.
     """
-    shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form")}
+    shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
     settings = _settings(arguments)
     before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
@@ -126,19 +149,30 @@ def show_record(
     wide: bool,
     tolerances: bool,
     form: str,
+    reports: tuple[tuple[str, Path], ...] = (),
     quantities: tuple[str, ...] = (),
     settings: str = "",
     compared: tuple[Comparison | None, FailOn] = (None, FailOn()),
 ) -> None:
-    """Print a record in one of the forms, and what changed from its baseline where there is one."""
+    """Print a record in one of the forms, when it has been written in those of `reports`.
+
+    What changed from its baseline follows where there is one: in a form that has no place for it, on standard error.
+    """
+    for other, file in reports:
+        records.write_lines([FORMS[other](record).rstrip("\n").encode()], file)
     found, limits = compared
-    if form == "json":
-        click.echo(jsondoc.render(record, comparison.document(found, limits) if found is not None else None), nl=False)
+    if form == "json" and found is not None:
+        click.echo(jsondoc.render(record, comparison.document(found, limits)), nl=False)
         return
-    if form == "markdown":
-        click.echo(markdown.render(record), nl=False)
+    if form == "markdown" and found is not None:
+        click.echo(
+            f"{FORMS[form](record)}\n## Compared with the baseline\n\n{comparison.markdown(found, limits)}", nl=False
+        )
+        return
+    if form != "text":
+        publish(record) if form == "github" else click.echo(FORMS[form](record), nl=False)
         if found is not None:
-            click.echo("\n## Compared with the baseline\n\n" + comparison.markdown(found, limits), nl=False)
+            comparison.text(found, limits, Console(stderr=True, width=WIDTH))
         return
     narrow = None if sys.stdout.isatty() else WIDTH
     console = Console(width=WIDEST if wide else narrow, soft_wrap=False)

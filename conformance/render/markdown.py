@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.record import RunRecord
+from conformance.render.characters import clean
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
 from conformance.render.text import example_text, not_judged_text, quick_text
 from conformance.summary import causes, folded, scoreboard
@@ -42,7 +43,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
     for one in folded(scoreboard(record)):
         counts = [cell_text(found) if (found := one.cells.get(family)) else "-" for family in families]
         rest = [agreement_text(one.agreement), error_text(one.worst_ulp), error_text(one.worst_contract)]
-        yield row([f"`{one.implementation}`{modes_text(one)}", *counts, *rest, one.out_of_range or "-"])
+        yield row([f"{cell_code(one.implementation)}{modes_text(one)}", *counts, *rest, one.out_of_range or "-"])
     yield ""
     yield "Cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks."
     yield "Modes with the same counts share a row; agree: checks in which they do as eager mode does."
@@ -59,7 +60,12 @@ def _lines(record: RunRecord) -> Iterator[str]:
         for cause in found_causes:
             example = example_text(cause.example) if cause.example else "not seen"
             yield row(
-                [f"`{cause.cause}`", str(cause.elements), cell(example), cell(" ".join(cause.links) or cause.reason)]
+                [
+                    cell_code(cause.cause),
+                    str(cause.elements),
+                    cell(example),
+                    cell(" ".join(cause.links) or cause.reason),
+                ]
             )
     if record.footer is not None:
         yield ""
@@ -72,9 +78,19 @@ def row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def code(text: str) -> str:
+    """Text as code: a backtick, which would end it, is shown as an apostrophe."""
+    return f"`{text.replace('`', chr(39))}`"
+
+
+def cell_code(text: str) -> str:
+    """Text as code in a cell, which a bar would end even there."""
+    return code(text).replace("|", "\\|")
+
+
 def cell(text: str | None) -> str:
     """Text of a framework as the content of a cell: nothing in it can end the cell or become markup."""
-    escaped = (text or "").replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("\r", " ")
-    for character in "`*_<>[]":
+    escaped = clean(text or "").replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("\r", " ")
+    for character in "`*_<>[]&~":
         escaped = escaped.replace(character, "\\" + character)
     return escaped

@@ -1,0 +1,102 @@
+"""Badges: what came of each implementation and each backend, for the endpoint badge of shields.io.
+
+Source of the fields: https://shields.io/badges/endpoint-badge
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from conformance.errors import Exit
+from conformance.record import BackendLine, CheckLine, RunRecord
+from conformance.render.characters import clean
+
+#: Verdicts in the order of the message, with the colour of a badge whose worst verdict it is.
+COLORS = {
+    "conforms": "brightgreen",
+    "by-contract": "green",
+    "rejects": "green",
+    "recorded": "green",
+    "unsupported": "yellow",
+    "undecided": "yellow",
+    "deviates": "orange",
+    "timed-out": "red",
+    "crashed": "red",
+}
+
+#: Filters that leave an implementation a part of its checks.
+NARROWING = ("preset", "case", "flag", "dtype", "quantity")
+
+#: A part of an id that is a part of a file's name as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9._]+(-[A-Za-z0-9._]+)*")
+
+
+class Badge(Struct, frozen=True, rename="camel"):
+    """The answer of an endpoint; `is_error` where what is shown is not a whole result."""
+
+    label: str
+    message: str
+    color: str
+    is_error: bool = False
+    schema_version: int = 1
+
+
+def badges(record: RunRecord) -> dict[str, Badge]:
+    """A badge for each implementation and each backend of the record, by file name."""
+    checks: dict[str, list[CheckLine]] = {one.id: [] for one in record.header.implementations}
+    for check in record.checks:
+        checks.setdefault(check.implementation, []).append(check)
+    made = {file_name(name): _badge(record, name, found) for name, found in checks.items()}
+    for line in record.header.backends:
+        found = [check for name, own in checks.items() if name.split("/")[0] == line.name for check in own]
+        made[file_name(line.name)] = _missing(record, line) or _badge(record, line.name, found)
+    return made
+
+
+def file_name(name: str) -> str:
+    """A name for the file of an id: the same in every run, and of no other id.
+
+    Slashes become `--`.  An id with anything but letters, digits, `.`, `_` and single `-` gets a part of its SHA-256.
+    """
+    parts = name.split("/")
+    plain = "--".join(re.sub(r"[^A-Za-z0-9._]+", "-", part).strip("-.") for part in parts)
+    if all(_PLAIN.fullmatch(part) and part.strip(".") == part for part in parts):
+        return f"{plain}.json"
+    return f"{plain}--{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+
+
+def _missing(record: RunRecord, line: BackendLine) -> Badge | None:
+    """The badge of a backend that has nothing to show."""
+    word = "absent" if line.absent is not None else "failed" if line.failed is not None else ""
+    return Badge(_label(record, line.name), word, "lightgrey", True) if word else None
+
+
+def _badge(record: RunRecord, name: str, checks: Sequence[CheckLine]) -> Badge:
+    """Counts of every verdict that was given, conforms and by-contract always; the colour is that of the worst."""
+    label = _label(record, name)
+    if record.footer is None:
+        return Badge(label, "interrupted", "lightgrey", True)
+    if not checks:
+        return Badge(label, "nothing was run", "lightgrey", True)
+    counts = Counter(check.verdict for check in checks)
+    shown = [verdict for verdict in COLORS if counts[verdict] or verdict in ("conforms", "by-contract")]
+    words = [f"{verdict.replace('by-contract', 'by contract')} {counts[verdict]}" for verdict in shown]
+    words += [f"new {new}"] if (new := sum(check.outcome == "new" for check in checks)) else []
+    words += ["part of the checks"] if any(record.header.filters.get(one) for one in NARROWING) else []
+    words += ["not all was run"] if record.footer.exit == Exit.HARNESS_FAILED else []
+    worst = [verdict for verdict in shown if counts[verdict]][-1]
+    color = "red" if new else COLORS[worst]
+    return Badge(label, " · ".join(words), color, record.footer.exit == Exit.HARNESS_FAILED)
+
+
+def _label(record: RunRecord, name: str) -> str:
+    """The id without what goes without saying, and the version of the package that is called as the backend is."""
+    backend = name.split("/")[0]
+    versions = next((line.versions for line in record.header.backends if line.name == backend), {})
+    version = versions.get(backend, "")
+    return clean(f"{name.removesuffix('/eager/cpu')} {version}".strip())

@@ -1,0 +1,161 @@
+"""A run for GitHub Actions: annotations, which are workflow commands on standard output, and the summary of a step.
+
+Source of escaping and limits: "Workflow commands for GitHub Actions",
+https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from conformance.formats import FORMATS
+from conformance.record import RunRecord
+from conformance.render import markdown
+from conformance.render.characters import clean
+from conformance.render.text import example_text, not_judged_text, quick_text
+from conformance.summary import CauseSummary, causes
+
+#: Annotations of one kind that GitHub shows of a step.
+SHOWN = 10
+
+#: Bytes that GitHub takes for the summaries of a step; it shows nothing of a longer one.
+LIMIT = 1 << 20
+
+#: New or fixed causes that the summary spells out ahead of the whole report.
+SPELLED = 20
+
+#: Where a case is written: its file, as GitHub knows it, and the line.
+Places = Mapping[str, tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One workflow command: `level` is error or warning, `case` the id of the case that it is about, if any."""
+
+    level: str
+    title: str
+    message: str
+    case: str = ""
+
+    def command(self, places: Places) -> str:
+        """The line that the runner reads; nothing in it can end it or begin another."""
+        properties = {"title": self.title}
+        if self.case in places:
+            file, line = places[self.case]
+            properties = {"file": file, "line": str(line), **properties}
+        named = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+        return f"::{self.level} {named}::{_data(self.message)}"
+
+
+def workflow_commands(record: RunRecord, places: Places | None = None) -> str:
+    """The workflow commands, at most SHOWN of each level, and a last line with the answer."""
+    found = list(_annotations(record))
+    lines = []
+    for level in ("error", "warning"):
+        some = [one for one in found if one.level == level]
+        if len(some) > SHOWN:
+            more = f"and {len(some) - SHOWN + 1} more, see the summary of this step"
+            some = [*some[: SHOWN - 1], Annotation(level, "bce-conformance", more)]
+        lines += [one.command(places or {}) for one in some]
+    return "\n".join([*lines, f"bce-conformance: {answer(record)}"]) + "\n"
+
+
+def answer(record: RunRecord) -> str:
+    """What came of the run, in one sentence."""
+    if record.footer is None:
+        return "INTERRUPTED: this run has no end, and so no outcome"
+    counts = Counter(check.outcome for check in record.checks if record.fails(check))
+    failing = ", ".join(f"{counts[name]} {name} checks" for name in ("new", "fixed") if counts[name])
+    missing = record.footer.not_run - record.footer.absent
+    words = {0: "as expected", 1: f"NOT as expected: {failing}"}
+    return words.get(record.footer.exit, f"the suite failed: {missing} checks were not run; {failing or 'none new'}")
+
+
+def _annotations(record: RunRecord) -> Iterator[Annotation]:
+    if record.footer is None or record.footer.exit not in (0, 1):
+        yield Annotation("error", "bce-conformance", answer(record))
+    for line in record.header.backends:
+        if line.failed is not None:
+            yield Annotation("error", f"{line.name} could not be opened", line.failed)
+        elif line.absent is not None:
+            yield Annotation("warning", f"{line.name} is absent", line.absent)
+    for one in causes(record):
+        if one.outcome == "new" and one.example is not None:
+            text = f"{example_text(one.example)}\n{_extent(one)}\n{one.example.command}"
+            yield Annotation("error", f"new: {one.cause}", text, one.example.case)
+        elif one.outcome == "fixed":
+            level = "error" if one.cause.split("/")[0] in record.strict_backends else "warning"
+            yield Annotation(level, f"fixed: {one.cause}", f"{_extent(one)}, no longer deviates as is recorded")
+
+
+def _extent(one: CauseSummary) -> str:
+    dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
+    return f"{one.elements} elements in {dtypes}, {len(one.implementations)} implementations"
+
+
+def _data(text: str) -> str:
+    """The message of a command: what would end its line is escaped."""
+    return clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """A property of a command: what would end the property is escaped, too."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def summary(record: RunRecord, room: int = LIMIT) -> str:
+    """Markdown of at most `room` bytes: the answer, counts by backend, what is not as expected, then the whole report.
+
+    Where the whole does not fit it is left out, and the summary says so.
+    """
+    short = "\n".join(_summary_lines(record)) + "\n"
+    whole = f"\n<details><summary>The whole report</summary>\n\n{markdown.render(record)}\n</details>\n"
+    left_out = "\nThe whole report is too long for this page: `bce-conformance show RUN.jsonl` prints it.\n"
+    return next((text for text in (short + whole, short + left_out) if len(text.encode()) <= room), _cut(short, room))
+
+
+def _cut(text: str, room: int) -> str:
+    """The lines of `text` that have room; none of them is cut in its middle."""
+    return text.encode()[: max(room, 0)].decode(errors="ignore").rpartition("\n")[0]
+
+
+def _summary_lines(record: RunRecord) -> Iterator[str]:
+    yield f"## bce-conformance: {answer(record)}"
+    yield ""
+    if quick := quick_text(record):
+        yield f"**Quick run**: {quick}"
+        yield ""
+    yield from _backends(record)
+    for outcome in ("new", "fixed"):
+        found = [one for one in causes(record) if one.outcome == outcome]
+        if found:
+            yield ""
+            yield f"### {len(found)} {outcome} causes"
+            yield ""
+        for one in found[:SPELLED]:
+            yield f"- {markdown.code(one.cause)}: {_extent(one)}"
+            if one.example is not None:
+                yield f"  - {markdown.cell(example_text(one.example))}"
+                yield f"  - {markdown.code(one.example.command)}"
+        if len(found) > SPELLED:
+            yield f"- and {len(found) - SPELLED} more"
+    if record.footer is not None:
+        yield ""
+        yield f"Not judged: {not_judged_text(record)}."
+
+
+def _backends(record: RunRecord) -> Iterator[str]:
+    """A row for each backend; verdicts and outcomes are counted apart and never added up."""
+    verdicts = list(dict.fromkeys(["conforms", "by-contract", *sorted(one.verdict for one in record.checks)]))
+    yield markdown.row(["backend", "versions", *verdicts, "recorded deviations", "new", "fixed"])
+    yield markdown.row(["---"] * (len(verdicts) + 5))
+    for line in record.header.backends:
+        checks = [one for one in record.checks if one.implementation.split("/")[0] == line.name]
+        judged, outcomes = Counter(one.verdict for one in checks), Counter(one.outcome for one in checks)
+        versions = ", ".join(f"{name} {version}" for name, version in line.versions.items())
+        state = "absent" if line.absent is not None else "failed" if line.failed is not None else versions
+        counts = [str(judged[name]) for name in verdicts]
+        counts += [str(outcomes[name]) for name in ("recorded", "new", "fixed")]
+        yield markdown.row([line.name, markdown.cell(state), *counts])

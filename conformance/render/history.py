@@ -1,0 +1,130 @@
+"""A history for a terminal and as one self-contained HTML page, which needs neither a network nor JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.history import History, Past, Point, Series
+from conformance.render.pages import page
+from conformance.render.plots import DRAWN, LARGE, SMALL, Plot, plot
+from conformance.render.scoreboard import error_text
+from conformance.verdicts import VERDICTS
+
+#: What stands for a count that a run does not tell; never 0.
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the table of one backend: a cell for each of its columns."""
+
+    day: str
+    versions: str
+    cells: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that is shown of one backend."""
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    plot: Plot
+    implementations: tuple[Plot, ...]
+
+
+def columns(series: Series) -> tuple[str, ...]:
+    """The verdicts that a series has, conforms and by-contract always, then outcomes and worst errors."""
+    seen = {verdict for point in series.points if point for verdict in point.verdicts}
+    verdicts = [one for one in VERDICTS if one in seen or one in ("conforms", "by-contract")]
+    return (*verdicts, "new", "fixed", *(f"worst {name}" for name in DRAWN))
+
+
+def rows(history: History, series: Series) -> tuple[Row, ...]:
+    """A row for each run, oldest first."""
+    names = columns(series)
+    return tuple(
+        Row(run.ends.header.started[:16].replace("T", " "), run.versions(series.name), _cells(point, names), _note(run))
+        for run, point in zip(history.runs, series.points, strict=True)
+    )
+
+
+def _cells(point: Point | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    if point is None:
+        return (UNKNOWN,) * len(names)
+    counts = [str(point.verdicts.get(name, 0)) for name in names if name in VERDICTS]
+    counts += [str(point.outcomes.get(name, 0)) for name in ("new", "fixed")]
+    return (*counts, *(error_text(point.worst.get(name)) for name in DRAWN))
+
+
+def _note(run: Past) -> str:
+    return ", ".join(run.marks)
+
+
+def tables(history: History, last: int) -> Iterator[Table]:
+    """For a terminal: a table of the `last` runs of each backend that has counts."""
+    for series in history.by_backend():
+        table = Table(title=f"[bold]{escape(series.name)}[/]", title_justify="left", box=None, header_style="bold")
+        table.add_column("run")
+        table.add_column("versions")
+        for name in columns(series):
+            table.add_column(name, justify="right")
+        table.add_column("")
+        for row in rows(history, series)[-last:]:
+            table.add_row(row.day, escape(row.versions) or UNKNOWN, *row.cells, f"[bold red]{escape(row.note)}[/]")
+        yield table
+
+
+def render(history: History) -> str:
+    """The whole page."""
+    sections = tuple(_section(history, series) for series in history.by_backend())
+    complete = sum(not run.interrupted for run in history.runs)
+    return page(
+        "history.html.j2",
+        history=history,
+        sections=sections,
+        complete=complete,
+        verdicts=VERDICTS,
+        quantities=DRAWN,
+    )
+
+
+def _section(history: History, series: Series) -> Section:
+    made, names = rows(history, series), columns(series)
+
+    def tip(index: int) -> str:
+        row = made[index]
+        counts = [f"{name} {cell}" for name, cell in zip(names, row.cells, strict=True) if cell not in ("0", UNKNOWN)]
+        return " · ".join([row.day, row.versions or "not in this run", *counts, *([row.note] if row.note else [])])
+
+    return Section(
+        series.name,
+        _caption(history, series),
+        names,
+        made,
+        plot(history, series, LARGE, tip),
+        tuple(plot(history, one, SMALL) for one in history.by_implementation(series.name)),
+    )
+
+
+def _caption(history: History, series: Series) -> str:
+    """The newest comparable counts in words, with what changed since those before them."""
+    known = [(run, point) for run, point in zip(history.runs, series.points, strict=True) if point and not run.marks]
+    if not known:
+        return "No run of it is comparable with the newest complete one."
+    run, point = known[-1]
+    before = known[-2][1] if len(known) > 1 else point
+    words = []
+    for name in VERDICTS:
+        count, old = point.verdicts.get(name, 0), before.verdicts.get(name, 0)
+        if count or old:
+            words.append(f"{name} {count}{f' ({count - old:+d})' if count != old else ''}")
+    since = f", against {known[-2][0].ends.header.started[:10]}" if len(known) > 1 else ""
+    return f"{run.versions(series.name)} on {run.ends.header.started[:10]}: {', '.join(words)}{since}."

@@ -1,0 +1,135 @@
+"""A run as JUnit XML, in the dialect of Jenkins and pytest: one suite an implementation, one test case a check.
+
+A failure is a check that fails the run.  What is recorded is skipped, as an expected failure is, with its link or
+reason; by-contract passes, and the properties of each suite count the verdicts apart.  The record times a run and not
+its checks, so that the case `complete` of the suite `run` has the time of all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+from conformance.record import BackendLine, CheckLine, FindingLine, RunRecord
+from conformance.render.characters import clean
+from conformance.render.text import example_text
+from conformance.summary import example
+
+#: Findings of one check that are spelled out; the others are counted.
+SHOWN = 5
+
+
+def render(record: RunRecord) -> str:
+    """The whole document."""
+    root = ET.Element("testsuites", name="bce-conformance")
+    root.append(_run_suite(record))
+    checks: dict[str, list[CheckLine]] = {}
+    for check in record.checks:
+        checks.setdefault(check.implementation, []).append(check)
+    backends = {line.name: line for line in record.header.backends}
+    for implementation, found in checks.items():
+        root.append(_suite(record, implementation, backends.get(implementation.split("/")[0]), found))
+    for name in ("tests", "failures", "errors"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _run_suite(record: RunRecord) -> ET.Element:
+    """What no check tells: whether the run reached its end, and which backends did not take part."""
+    suite = _element("testsuite", name="run", timestamp=record.header.started)
+    header = record.header
+    named = {"suite": header.suite, "cases": header.cases, "planned": header.planned, "skipped": header.skipped}
+    not_offered = {f"not-offered.{reason}": count for reason, count in header.not_offered.items()}
+    filters = {f"filter.{name}": ", ".join(values) for name, values in header.filters.items()}
+    machine = {f"machine.{name}": value for name, value in header.machine.items()}
+    _properties(suite, {**named, **not_offered, **filters, **machine})
+    complete = _case(suite, "run", "complete")
+    if record.footer is not None:
+        complete.set("time", f"{record.footer.seconds:.3f}")
+        suite.set("time", f"{record.footer.seconds:.3f}")
+    if record.footer is None:
+        _outcome(complete, "error", "interrupted", "INTERRUPTED: this run has no end; what follows is what was seen")
+    elif record.footer.not_run > record.footer.absent:
+        missing = record.footer.not_run - record.footer.absent
+        _outcome(complete, "error", "not-run", f"{missing} checks of backends that are present were not run")
+    for line in header.backends:
+        case = _case(suite, "run.backend", line.name)
+        if line.failed is not None:
+            _outcome(case, "error", "failed", f"could not be opened: {line.failed}")
+        elif line.absent is not None:
+            _outcome(case, "skipped", "absent", f"absent: {line.absent}")
+    return _counted(suite)
+
+
+def _suite(record: RunRecord, implementation: str, backend: BackendLine | None, checks: list[CheckLine]) -> ET.Element:
+    suite = _element("testsuite", name=implementation, timestamp=record.header.started)
+    verdicts = {f"verdict.{name}": count for name, count in sorted(Counter(one.verdict for one in checks).items())}
+    versions = {f"version.{name}": version for name, version in (backend.versions if backend else {}).items()}
+    switches = {f"environment.{name}": value for name, value in (backend.environment if backend else {}).items()}
+    _properties(suite, {**verdicts, **versions, **switches, "pinned": bool(backend and backend.pinned)})
+    for check in checks:
+        case = _case(suite, f"{implementation}.{check.family}", check.id)
+        if record.fails(check):
+            lines = _failure_lines(record, check)
+            _outcome(case, "failure", check.outcome, lines[0], "\n".join(lines))
+        elif check.outcome != "as expected":
+            _outcome(case, "skipped", check.outcome, _reason(record, check))
+    return _counted(suite)
+
+
+def _failure_lines(record: RunRecord, check: CheckLine) -> list[str]:
+    """What fails a check, element by element; the first line says the most."""
+    found = [finding for finding in check.findings if finding.outcome in ("new", "fixed")]
+    found.sort(key=lambda finding: finding.outcome != "new")
+    lines = [line for finding in found[:SHOWN] for line in _finding_lines(record, check, finding)]
+    return [*lines, f"and {len(found) - SHOWN} more elements of this check"] if len(found) > SHOWN else lines
+
+
+def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine) -> Iterator[str]:
+    if finding.outcome == "fixed":
+        yield f"fixed: {finding.element} no longer deviates as deviations/{finding.cause}.yaml says ({finding.what})"
+        yield "next: bce-conformance deviations update RUN.jsonl --write"
+        return
+    spelled = example(record, check, finding)
+    yield f"new: {example_text(spelled)}"
+    yield f"cause: {finding.cause}"
+    yield f"next: {spelled.command}"
+
+
+def _reason(record: RunRecord, check: CheckLine) -> str:
+    """Why a check that is not plainly as expected does not fail the run: the titles and links of its causes."""
+    causes = dict.fromkeys(finding.cause for finding in check.findings)
+    known = [line for cause in causes if (line := record.causes_by_id.get(cause))]
+    texts = [f"{line.cause}: {line.title} ({' '.join(line.links) or line.reason})" for line in known]
+    return f"{check.outcome}: " + "; ".join(texts or causes)
+
+
+def _element(tag: str, /, **attributes: object) -> ET.Element:
+    return ET.Element(tag, {key: clean(str(value)) for key, value in attributes.items()})
+
+
+def _properties(suite: ET.Element, values: dict[str, object]) -> None:
+    properties = ET.SubElement(suite, "properties")
+    properties.extend(_element("property", name=name, value=value) for name, value in values.items())
+
+
+def _case(suite: ET.Element, classname: str, name: str) -> ET.Element:
+    case = _element("testcase", classname=classname, name=name)
+    suite.append(case)
+    return case
+
+
+def _outcome(case: ET.Element, kind: str, type_: str, message: str, text: str = "") -> None:
+    outcome = _element(kind, type=type_, message=message)
+    outcome.text = clean(text) or None
+    case.append(outcome)
+
+
+def _counted(suite: ET.Element) -> ET.Element:
+    """The suite with the counts of its cases."""
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+    return suite
