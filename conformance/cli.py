@@ -11,6 +11,7 @@ from conformance import __version__, cases
 from conformance.commands import (
     adapters,
     badges,
+    bisect,
     choose,
     diff,
     environments,
@@ -64,6 +65,7 @@ def main() -> None:
 for command in (
     adapters.adapters,
     badges.badges,
+    bisect.bisect,
     choose.choose,
     diff.diff,
     environments.environments,

@@ -1,0 +1,72 @@
+"""A run of the suite's worker in the environment of a column, by the one path that every run takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from conformance import deviations
+from conformance import run as runs
+from conformance.cases import Suite
+from conformance.errors import InputError
+from conformance.plan import matches
+from conformance.pool import Backend
+from conformance.record import RunRecord
+from conformance.versions.build import Environment, Failure
+from conformance.versions.companions import Known
+from conformance.versions.requirements import Column
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every column is asked: the checks that `options` leave of `suite`, held against `record`.
+
+    `backends` are all that there are, and `known` which of them an environment can run.
+    """
+
+    suite: Suite
+    options: runs.Options
+    record: deviations.Record
+    backends: tuple[Backend, ...]
+    known: Known
+
+
+def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Asked:
+    """The question to every column; which adapters there are is found out once."""
+    with runs.open_pool(options) as pool:
+        return Asked(suite, options, record, runs.discover(pool, options), known)
+
+
+def run(column: Column, environment: Environment, asked: Asked) -> RunRecord | Failure:
+    """The run record of a column, or why there is none: nothing runs there, or the framework cannot be imported.
+
+    An interrupted run gives a record without footer.
+    """
+    chosen = chosen_backends(column, environment, asked)
+    if not chosen:
+        return Failure("holds nothing that a backend runs on")
+    names = tuple(one.name for one in chosen)
+    options = replace(asked.options, filters=replace(asked.options.filters, backend=names))
+    plan = runs.planned(chosen, asked.suite, options)
+    try:
+        with runs.open_pool(options) as pool:
+            record = runs.execute(pool, chosen, plan, asked.record, options).record
+    except InputError as error:
+        return Failure(error.message)
+    failed = [f"{line.name}: {line.failed}" for line in record.header.backends if line.failed]
+    return Failure("; ".join(failed)) if failed else record
+
+
+def chosen_backends(column: Column, environment: Environment, asked: Asked) -> tuple[Backend, ...]:
+    """The backends of a column, in its interpreter: those that its packages are known to bring, within the filters.
+
+    A backend that `known` does not know, since a user's file brings it, is one where the filters name it.
+    """
+    installed = frozenset(environment.installed.packages)
+    able = asked.known.runnable(installed, column.package if column.interpreter is None else "")
+    wanted = asked.options.filters.backend
+    return tuple(
+        replace(one, interpreter=str(environment.interpreter))
+        for one in asked.backends
+        if (one.name in able or (wanted and one.name not in asked.known.backends))
+        and (not wanted or matches(wanted, one.name))
+    )
