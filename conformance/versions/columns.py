@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from conformance import deviations
+from conformance import record as records
 from conformance import run as runs
 from conformance.cases import Suite
 from conformance.errors import InputError
@@ -70,3 +73,38 @@ def chosen_backends(column: Column, environment: Environment, asked: Asked) -> t
         if (one.name in able or (wanted and one.name not in asked.known.backends))
         and (not wanted or matches(wanted, one.name))
     )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a column: its environment, if there is one, and its record or why there is none."""
+
+    column: Column
+    environment: Environment | None
+    record: RunRecord | Failure
+
+    @property
+    def reason(self) -> str:
+        """Why there is no record, or ""."""
+        return self.record.reason if isinstance(self.record, Failure) else ""
+
+
+def question(asked: Asked) -> str:
+    """A digest of what decides a record beside its environment: suite, cases, adapters and filters.
+
+    The code counts with all its files, so that a record is not taken for one of another adapter.
+    """
+    digest = hashlib.sha256(asked.suite.digest.encode())
+    package = Path(__file__).parent.parent
+    for file in sorted([*package.rglob("*.py"), *asked.options.adapters]):
+        digest.update(file.read_bytes())
+    digest.update(repr((asked.options.filters, asked.options.strict, asked.options.environment)).encode())
+    return digest.hexdigest()[:16]
+
+
+def kept(file: Path) -> RunRecord | None:
+    """A complete record that is there; None where there is none or the run was interrupted."""
+    if not file.is_file():
+        return None
+    record = records.read(file)
+    return None if record.interrupted else record

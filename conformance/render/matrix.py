@@ -1,0 +1,192 @@
+"""Versions side by side as text, Markdown, HTML or JSON."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.record import RunRecord
+from conformance.render.markdown import cell, row
+from conformance.render.pages import page
+from conformance.render.scoreboard import error_text
+from conformance.versions.columns import Result
+from conformance.versions.table import Cell, Row, Sheet, sheets
+
+TITLE = "Versions side by side"
+
+#: What a verdict is called in a cell.
+LETTERS = {
+    "conforms": "c",
+    "by-contract": "b",
+    "rejects": "r",
+    "recorded": "o",
+    "undecided": "?",
+    "unsupported": "u",
+    "deviates": "d",
+    "crashed": "x",
+    "timed-out": "t",
+}
+
+LEGEND = (
+    "cells: elements by verdict, "
+    + ", ".join(f"{letter} {verdict}" for verdict, letter in LETTERS.items())
+    + "; then the worst error in ULP of the returned dtype against the ideal"
+)
+
+#: Width of text where it is not printed on a terminal.
+WIDTH = 180
+
+
+@dataclass(frozen=True)
+class Line:
+    """A column in words: what is in its environment, or why it could not be run; `state` is INTERRUPTED or ""."""
+
+    label: str
+    python: str
+    packages: tuple[str, ...]
+    reason: str
+    state: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: names of its columns, rows of text, and how many rows are alike in all versions and left out."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    alike: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that a reader sees."""
+
+    lines: tuple[Line, ...]
+    grids: tuple[Grid, ...]
+    everything: bool
+
+
+def page_of(results: Sequence[Result], everything: bool = False) -> Page:
+    """The page of some columns; rows that are alike in all versions only where `everything` is asked for."""
+    return Page(tuple(map(_line, results)), tuple(_grid(one, everything) for one in sheets(results)), everything)
+
+
+def _line(result: Result) -> Line:
+    installed = result.environment.installed if result.environment is not None else None
+    packages = sorted(installed.packages.items()) if installed is not None else ()
+    interrupted = isinstance(result.record, RunRecord) and result.record.interrupted
+    return Line(
+        result.column.label,
+        installed.python if installed is not None else result.column.python,
+        tuple(f"{name} {version}" for name, version in packages),
+        result.reason,
+        "INTERRUPTED: this run has no end" if interrupted else "",
+        result.column.why,
+    )
+
+
+def _grid(sheet: Sheet, everything: bool) -> Grid:
+    shown = [one for one in sheet.rows if everything or one.differs]
+    names = ("implementation", "family", "quantity", *(result.column.label for result in sheet.results))
+    return Grid(names, tuple(map(_row, shown)), len(sheet.rows) - len(shown))
+
+
+def _row(one: Row) -> tuple[str, ...]:
+    return one.implementation, one.family, one.quantity, *map(cell_text, one.cells)
+
+
+def cell_text(one: Cell | None) -> str:
+    """A cell: counts by verdict, and the worst error."""
+    if one is None:
+        return "-"
+    counts = " ".join(f"{one.verdicts[name]}{letter}" for name, letter in LETTERS.items() if one.verdicts[name])
+    return f"{counts} {error_text(one.worst)}" if one.worst is not None else counts
+
+
+def text(shown: Page, console: Console) -> None:
+    """Print a page for a terminal."""
+    for line in shown.lines:
+        style = "bold red" if line.reason or line.state else "bold"
+        told = line.reason or line.state or ", ".join(line.packages)
+        console.print(f"[{style}]{escape(line.label)}[/] Python {line.python}: {escape(told)}", highlight=False)
+    for grid in shown.grids:
+        console.print()
+        if grid.rows:
+            console.print(_table(grid))
+        console.print(_alike(grid), highlight=False)
+    if shown.grids:
+        console.print(LEGEND, style="dim", highlight=False)
+
+
+def plain(shown: Page) -> str:
+    """The text without colours."""
+    stream = io.StringIO()
+    text(shown, Console(file=stream, width=WIDTH, force_terminal=False))
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, name in enumerate(grid.columns):
+        table.add_column(escape(name), overflow="fold", justify="left" if index < 3 else "right")
+    for cells in grid.rows:
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _alike(grid: Grid) -> str:
+    word = "row is" if len(grid.rows) == 1 else "rows are"
+    return f"{len(grid.rows)} {word} shown; {grid.alike} that are alike in all versions are left out (--all shows them)"
+
+
+def markdown(shown: Page) -> str:
+    """The page for a report."""
+    return "\n".join(_markdown(shown)) + "\n"
+
+
+def _markdown(shown: Page) -> Iterator[str]:
+    yield f"# {TITLE}"
+    yield ""
+    yield row(["version", "Python", "installed, or why not"])
+    yield row(["---"] * 3)
+    for line in shown.lines:
+        told = f"**{cell(line.state)}** " if line.state else ""
+        told += f"not run: {cell(line.reason)}" if line.reason else cell(", ".join(line.packages))
+        yield row([cell(line.label), cell(line.python), told])
+    for grid in shown.grids:
+        yield ""
+        yield row([cell(name) for name in grid.columns])
+        yield row(["---"] * 3 + ["--:"] * (len(grid.columns) - 3))
+        yield from (row([cell(one) for one in cells]) for cells in grid.rows)
+        yield ""
+        yield f"{_alike(grid)}."
+    yield ""
+    yield f"{cell(LEGEND)}."
+
+
+def html(shown: Page) -> str:
+    """The page for a browser; it asks no network for anything."""
+    return page("matrix.html", title=TITLE, page=shown, legend=LEGEND, alike=[_alike(one) for one in shown.grids])
+
+
+def document(shown: Page) -> dict[str, Any]:
+    """The page as plain data."""
+    made: dict[str, Any] = msgspec.to_builtins(shown)
+    return made
+
+
+def json(shown: Page) -> str:
+    """One JSON document."""
+    return msgspec.json.format(msgspec.json.encode(document(shown)), indent=2).decode() + "\n"
+
+
+#: Forms that are text as a whole.
+FORMS = {"text": plain, "markdown": markdown, "html": html, "json": json}
