@@ -20,7 +20,7 @@ from conformance.versions.build import Environment, Failure
 from conformance.versions.columns import ask
 from conformance.versions.companions import Known, known
 from conformance.versions.ladder import Untestable, steps
-from conformance.versions.requirements import Column, python_version, requirement
+from conformance.versions.requirements import Column, package_name, python_version, requirement
 
 FORMS = {"text": rendered.text, "markdown": rendered.markdown, "json": rendered.json}
 
@@ -60,7 +60,7 @@ def bisect(
     if output is not None:
         must_be_new(output, force)
     sets = known()
-    name = package or sets.package_of(implementation or subject)
+    name = package_name(package) if package else sets.package_of(implementation or subject)
     behave = _script(subject, arguments) if implementation is None else _checks(
         subject, implementation, sets, bits, arguments
     )  # fmt: skip
@@ -97,8 +97,8 @@ def _checks(subject: str, implementation: str, sets: Known, bits: bool, argument
     mode = () if implementation.count("/") > 1 else (BASE_MODE,)
     options = options_from(
         arguments
-        | {"case_patterns": (case,), "implementation": (implementation,), "backend": (), "flag": (), "mode": mode,
-           "interpreters": (), "jobs": None}
+        | {"case_patterns": (case,), "implementation": (implementation,), "mode": mode, "flag": (), "jobs": None}
+        | {"backend": (implementation.split("/")[0],)}  # by name, so that one that is absent tells why
     )  # fmt: skip
     return searches.of_checks(ask(suite, options, record_from(()), sets), element, bits)
 

@@ -24,7 +24,7 @@ def environment_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def builder_from(folder: Path | None) -> Builder:
     """A builder of environments with the settings of pip."""
-    return Builder(Index(settings()), folder or cache_folder())
+    return Builder(Index(settings()), (folder or cache_folder()).absolute())
 
 
 def must_be_new(file: Path, force: bool) -> None:

@@ -135,10 +135,15 @@ def plain(shown: Page) -> str:
 
 def _table(grid: Grid) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, name in enumerate(grid.columns):
-        table.add_column(escape(name), overflow="fold", justify="left" if index < 3 else "right")
-    for cells in grid.rows:
-        table.add_row(*map(escape, cells))
+    for index, name in enumerate(("family", "quantity", *grid.columns[3:])):
+        table.add_column(escape(name), overflow="fold", justify="left" if index < 2 else "right")
+    before = ""
+    for implementation, *cells in grid.rows:
+        if implementation != before:
+            table.add_section()
+            table.add_row(escape(implementation), style="bold")
+        table.add_row(*(escape(f"  {one}" if index == 0 else one) for index, one in enumerate(cells)))
+        before = implementation
     return table
 
 

@@ -56,7 +56,14 @@ def run(column: Column, environment: Environment, asked: Asked) -> RunRecord | F
     except InputError as error:
         return Failure(error.message)
     failed = [f"{line.name}: {line.failed}" for line in record.header.backends if line.failed]
-    return Failure("; ".join(failed)) if failed else record
+    return Failure(": ".join([*failed, *_last_words()])) if failed else record
+
+
+def _last_words() -> list[str]:
+    """The last line of the workers' log, which tells why a worker left."""
+    file = runs.STATE / "worker.log"
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else []
+    return [line.strip()[:300] for line in lines if line.strip()][-1:]
 
 
 def chosen_backends(column: Column, environment: Environment, asked: Asked) -> tuple[Backend, ...]:

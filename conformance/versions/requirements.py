@@ -29,6 +29,9 @@ from conformance.versions.companions import Known
 #: Where a companion begins: a plus sign before a name with a comparison; in a local version (`+cpu`) none follows.
 _COMPANION = re.compile(r"\+(?=\s*[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[^\]]*\])?\s*(?:[=!~]=|[<>]))")
 
+#: A name of a package (PEP 508).
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+
 _EXACT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*==\s*([^=\s].*)")
 
 _PYTHON = re.compile(r"3\.[0-9]{1,2}")
@@ -168,13 +171,21 @@ def _companions(texts: Sequence[str]) -> tuple[str, list[Requirement]]:
     return python, found
 
 
+def package_name(text: str) -> str:
+    """The canonical name of a package.  Raises InputError for what is no name: a path, a URL, an option."""
+    if not _NAME.fullmatch(text):
+        raise InputError(f"must be the name of a package (got {text!r})")
+    return canonicalize_name(text)
+
+
 def requirement(text: str) -> Requirement:
     """A companion.  Raises InputError for what is not a name with a range of versions: a URL, a marker, an option."""
     try:
         one = Requirement(text)
     except InvalidRequirement as error:
         raise InputError(f"companion {text!r}: {str(error).splitlines()[0]}", HINT) from None
-    if one.url is not None or one.marker is not None:
+    arbitrary = any(two.operator == "===" for two in one.specifier)  # compares text that is no version
+    if one.url is not None or one.marker is not None or arbitrary:
         raise InputError(f"a companion must be a name with a range of versions (got {text!r})", HINT)
     return one
 
