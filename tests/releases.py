@@ -19,7 +19,7 @@ import json, os, re, stat, sys
 from pathlib import Path
 
 here = Path(__file__).parent
-words = [word for word in sys.argv[1:] if word != "--no-config"]
+words = [word for word in sys.argv[1:] if word not in ("--no-config", "--no-cache")]
 with (here / "calls.txt").open("a") as stream:
     stream.write(" ".join(words) + "\n")
 broken = (here / "broken.txt").read_text().split() if (here / "broken.txt").is_file() else []

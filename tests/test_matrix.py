@@ -153,7 +153,7 @@ def test_the_shipped_sets_hold_together() -> None:
         for one in package.sets:
             column = requirements.column(name, "1.0", companions.Known({}, {}))
             assert column.package == name
-            names = [canonicalize_name(requirements.requirement(text).name) for text in one.packages]
+            names = [canonicalize_name(beside.name) for beside in one.beside(Version("1.0"))]
             assert name not in names
             assert one.why
             assert one.link.startswith("https://")
@@ -204,7 +204,15 @@ JSON = json.dumps(
         "meta": {"api-version": "1.1"},
         "name": "demo",
         "files": [
-            {"filename": WHEEL, "size": 5, "requires-python": ">=3.7", "yanked": False, "url": "x", "hashes": {}},
+            {
+                "filename": WHEEL,
+                "size": 5,
+                "upload-time": "2024-05-06T01:02:03Z",
+                "requires-python": ">=3.7",
+                "yanked": False,
+                "url": "x",
+                "hashes": {},
+            },
             {"filename": "demo-1.1.tar.gz", "yanked": "broken", "url": "x", "hashes": {}},
         ],
     }
@@ -223,6 +231,7 @@ def test_both_forms_of_an_index_tell_the_same(body: bytes, kind: str) -> None:
     assert (one.filename, one.version, one.requires_python, one.yanked) == (WHEEL, Version("1.0"), ">=3.7", False)
     assert (two.version, two.yanked) == (Version("1.1"), "broken")
     assert one.size == (5 if kind != "text/html" else None)
+    assert Release(Version("1.0"), (one, two)).day == ("2024-05-06" if kind != "text/html" else "")
 
 
 def test_an_answer_that_is_none_is_bad_input() -> None:

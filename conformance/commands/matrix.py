@@ -42,7 +42,7 @@ class Settings:
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16.")
 @environment_options
 @click.option("--build-jobs", type=click.IntRange(1), default=2, show_default=True, help="Environments made at once.")
-@click.option("--discard", is_flag=True, help="Remove each environment after its run; they are then made one by one.")
+@click.option("--discard", is_flag=True, help="Keep no environment and no download; one at a time.")
 @click.option("--fresh", is_flag=True, help="Run again what was run before.")
 @click.option("--all", "everything", is_flag=True, help="Also rows that are alike in all versions.")
 @click.option("--format", "form", type=click.Choice(tuple(rendered.FORMS)), default="text", show_default=True)
@@ -67,7 +67,7 @@ def matrix(
     options = options_from(arguments)
     if quick:
         options = replace(options, filters=options.filters.quick())
-    builder = builder_from(folder)
+    builder = builder_from(folder, discard)
     asked = ask(suite, options, record_from(()), sets)
     results = list(_results(asked_for, builder, asked, Settings(build_jobs, discard, fresh, output)))
     shown = rendered.page_of(results, everything)

@@ -22,9 +22,9 @@ def environment_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
-def builder_from(folder: Path | None) -> Builder:
-    """A builder of environments with the settings of pip."""
-    return Builder(Index(settings()), (folder or cache_folder()).absolute())
+def builder_from(folder: Path | None, passing: bool = False) -> Builder:
+    """A builder of environments with the settings of pip; see `Builder`."""
+    return Builder(Index(settings()), (folder or cache_folder()).absolute(), passing)
 
 
 def must_be_new(file: Path, force: bool) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from conformance.record import RunRecord
 from conformance.render.markdown import cell, row
@@ -119,8 +122,8 @@ def text(shown: Page, console: Console) -> None:
         console.print(f"[{style}]{escape(line.label)}[/] Python {line.python}: {escape(told)}", highlight=False)
     for grid in shown.grids:
         console.print()
-        if grid.rows:
-            console.print(_table(grid))
+        for part in _tables(grid) if grid.rows else ():
+            console.print(part)
         console.print(_alike(grid), highlight=False)
     if shown.grids:
         console.print(LEGEND, style="dim", highlight=False)
@@ -133,18 +136,19 @@ def plain(shown: Page) -> str:
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
 
 
-def _table(grid: Grid) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, name in enumerate(("family", "quantity", *grid.columns[3:])):
-        table.add_column(escape(name), overflow="fold", justify="left" if index < 2 else "right")
-    before = ""
-    for implementation, *cells in grid.rows:
-        if implementation != before:
-            table.add_section()
-            table.add_row(escape(implementation), style="bold")
-        table.add_row(*(escape(f"  {one}" if index == 0 else one) for index, one in enumerate(cells)))
-        before = implementation
-    return table
+def _tables(grid: Grid) -> Iterator[RenderableType]:
+    """For each implementation its name and its rows; the columns of all are as wide as each other."""
+    names = ("family", "quantity", *grid.columns[3:])
+    texts = zip(*(cells[1:] for cells in grid.rows), strict=True)
+    widths = [max(max(map(len, name.split())), *map(len, column)) for name, column in zip(names, texts, strict=True)]
+    for place, (implementation, rows) in enumerate(groupby(grid.rows, key=itemgetter(0))):
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=place == 0)
+        for index, (name, width) in enumerate(zip(names, widths, strict=True)):
+            table.add_column(escape(name), width=width, overflow="fold", justify="left" if index < 2 else "right")
+        for cells in rows:
+            table.add_row(*map(escape, cells[1:]))
+        yield Text(implementation, style="bold")
+        yield table
 
 
 def _alike(grid: Grid) -> str:

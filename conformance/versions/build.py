@@ -91,10 +91,11 @@ def cache_folder() -> Path:
 
 @dataclass
 class Builder:
-    """Resolves and makes environments in `folder`."""
+    """Resolves and makes environments in `folder`; `passing` ones leave nothing in the cache of `uv` either."""
 
     index: Index
     folder: Path = field(default_factory=cache_folder)
+    passing: bool = False
 
     def resolve(self, column: Column) -> Resolved | Failure:
         """What a column would install; nothing is installed."""
@@ -189,7 +190,7 @@ class Builder:
 
     def _uv(self, words: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
         # No project and no settings of the folder that this runs in: they would change what is installed.
-        command = [uv(), "--no-config", *words]
+        command = [uv(), "--no-config", *(["--no-cache"] if self.passing else []), *words]
         environment = {**os.environ, **self.index.settings.for_uv(os.environ)}
         try:
             return subprocess.run(

@@ -27,6 +27,10 @@ class Companions(Struct, frozen=True, forbid_unknown_fields=True):
     link: str
     packages: tuple[str, ...] = field(default=(), name="with")
 
+    def beside(self, version: Version) -> tuple[Requirement, ...]:
+        """The companions of a version, whose number stands for `{version}`."""
+        return tuple(Requirement(text.replace("{version}", str(version))) for text in self.packages)
+
     def holds(self, version: Version) -> bool:
         """Whether the set is for `version`; candidates and nightlies are in the range that their number is in."""
         return SpecifierSet(self.versions).contains(Version(version.base_version), prereleases=True)
@@ -86,8 +90,7 @@ def load(file: Path) -> Known:
             line = lines["packages", name, "sets", index]
             try:
                 SpecifierSet(one.versions)
-                for text in one.packages:
-                    Requirement(text)
+                one.beside(Version("1.0"))
             except (InvalidSpecifier, InvalidRequirement) as error:
                 raise at(file, line, f"{name}: {error}") from None
     return found

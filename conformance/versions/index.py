@@ -45,12 +45,13 @@ LIMIT = 60.0
 
 
 class File(Struct, frozen=True, rename="kebab"):
-    """A file of a release: what the index says about it.  `size` is in bytes, None where it is not told."""
+    """A file of a release: what the index says about it.  `size` (bytes) and `upload_time` are None where not told."""
 
     filename: str
     requires_python: str | None = None
     size: int | None = None
     yanked: bool | str = False
+    upload_time: str | None = None
 
     @property
     def version(self) -> Version | None:
@@ -97,6 +98,11 @@ class Release:
             reason = next((one.yanked for one in fitting if isinstance(one.yanked, str) and one.yanked), "")
             return f"yanked: {' '.join(reason.split())[:120]}" if reason else "yanked"
         return ""
+
+    @property
+    def day(self) -> str:
+        """The day (ISO 8601) on which the index got its first file; "" where that is not told."""
+        return min((one.upload_time[:10] for one in self.files if one.upload_time), default="")
 
     def size(self, python: str) -> int | None:
         """Bytes of the wheel that fits, the smallest if there are several; None where that is not known."""

@@ -144,7 +144,7 @@ def _with_companions(
     chosen = {canonicalize_name(one.name): one for one in extra}
     if package in chosen:
         raise InputError(f"{package} cannot be a companion of itself")
-    suggested = [Requirement(text) for text in companions.packages] if companions is not None else []
+    suggested = companions.beside(version) if companions is not None else ()
     kept = [one for one in suggested if canonicalize_name(one.name) not in chosen]
     others = (*chosen.values(), *kept)
     # The suite's worker needs NumPy, which not every framework brings.
