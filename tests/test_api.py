@@ -619,11 +619,13 @@ def state(): return tf.config.threading.get_intra_op_parallelism_threads()
 """,
     "jax": """\
 import jax
+import jax.numpy as jnp
 MODE, QUANTITIES = "jit", ["value", "gradient-prediction"]
 softplus = jax.nn.softplus
 def state(): return jax.config.jax_enable_x64, str(jax.numpy.zeros(1).dtype)
 """,
     "tf-keras": """\
+import tensorflow as tf
 import tf_keras
 MODE, QUANTITIES = "function", ["value", "gradient-prediction"]
 softplus = tf_keras.activations.softplus
@@ -635,15 +637,23 @@ def state(): return tf_keras.backend.epsilon()
 import os
 os.environ["KERAS_BACKEND"] = {name!r}
 import keras
+{imports}
 MODE, QUANTITIES = {mode!r}, ["value", "gradient-prediction"]
 softplus = keras.ops.softplus
 keras.config.set_floatx("float64")
 def state(): return keras.config.floatx(), os.environ["KERAS_BACKEND"]
 """
-    for name, mode in (("torch", "vmap"), ("tensorflow", "function"), ("jax", "jit"))
+    for name, mode, imports in (
+        ("torch", "vmap", "import torch"),
+        ("tensorflow", "function", "import tensorflow as tf"),
+        ("jax", "jit", "import jax, jax.numpy as jnp"),
+    )
 }
 
 PROJECT = """
+import re
+import numpy as np
+import pytest
 from conformance import assert_conforms, measure
 
 ASKED = {"form": "logits", "backend": BACKEND, "cases": ["hard-labels"], "dtypes": ["float32"]}
@@ -662,6 +672,14 @@ def test_right():
 def test_mistaken():
     assert_conforms(mistaken, quantities=QUANTITIES, **ASKED)
 
+def test_calls():
+    with pytest.raises(AssertionError) as caught:
+        assert_conforms(mistaken, quantities=QUANTITIES, **ASKED)
+    calls = re.findall(r"got ([^ ]+) [(]0x.*\\n.*\\n +call:  (.*)\\n", str(caught.value))
+    assert calls
+    for got, call in calls:
+        assert np.float32(float(eval(call)[0])) == np.float32(got)
+
 def test_closures_of_one_name():
     def times(factor):
         def loss(prediction, label):
@@ -675,7 +693,10 @@ def test_closures_of_one_name():
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", PRELUDES)
 def test_a_loss_of_a_framework_is_judged_in_the_tests_of_its_project(tmp_path: Path, backend: str) -> None:
-    """A right loss passes with its gradient, a mistaken one fails, and the framework is left as it was."""
+    """A right loss passes with its gradient, a mistaken one fails, and the framework is left as it was.
+
+    The calls in the text of the failure give what the text says.
+    """
     modules = [
         *re.findall(r"^import (?!os)(\w+)", PRELUDES[backend], re.MULTILINE),
         *([backend[6:]] if backend.startswith("keras-") else []),
@@ -684,6 +705,7 @@ def test_a_loss_of_a_framework_is_judged_in_the_tests_of_its_project(tmp_path: P
     assert outcomes == {
         "test_right": "PASSED",
         "test_mistaken": "FAILED",
+        "test_calls": "PASSED",
         "test_closures_of_one_name": "PASSED",
     }, output
     assert "mistaken does not conform: " in output
