@@ -17,7 +17,7 @@ STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint clean
+.PHONY: help install run test lint docs links clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -33,6 +33,14 @@ lint: $(STAMP) ## Check style, types, cases and recorded deviations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bce-conformance lint
+
+# Warnings are errors, and a link to a file or a heading that is not there is one of them.
+docs: $(STAMP) ## Build the site of docs/ into build/site and check the links within it
+	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs . build/site
+	@echo "build/site/index.html"
+
+links: $(STAMP) ## Check the links that leave the site (needs a network; no part of the gate)
+	$(BIN)/python -m sphinx -b linkcheck -q -c docs . build/links
 
 install: $(STAMP) ## Only install
 

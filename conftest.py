@@ -126,7 +126,7 @@ class Checks:
             "timeout": given.bce_timeout,
             "jobs": given.bce_jobs,
         }
-        return options_from(arguments, given.bce_strict)
+        return replace(options_from(arguments, given.bce_strict), sample=True)
 
     def plan(self) -> Plan:
         """The plan, made once."""
@@ -142,7 +142,8 @@ class Checks:
             return
         backends, plan = self._planned
         wanted = {id(item.request): item.request for item in items}
-        chosen = replace(plan, requests=tuple(wanted.values()))
+        whole = len(wanted) == len(plan.requests)  # a part of the checks is not worth the time of a sample
+        chosen = replace(plan, requests=tuple(wanted.values()), samples=plan.samples if whole else ())
         known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
         with runs.open_pool(self.options) as pool:
             self.done = runs.execute(pool, backends, chosen, known, self.options)

@@ -8,7 +8,19 @@ from typing import Any
 import click
 
 from conformance import __version__, cases
-from conformance.commands import adapters, environments, explain, lint, listing, run, try_numbers, update
+from conformance.commands import (
+    adapters,
+    choose,
+    diff,
+    environments,
+    explain,
+    lint,
+    listing,
+    report,
+    run,
+    try_numbers,
+    update,
+)
 from conformance.errors import ConformanceError, Exit
 
 
@@ -49,11 +61,14 @@ def main() -> None:
 
 for command in (
     adapters.adapters,
+    choose.choose,
+    diff.diff,
     environments.environments,
     explain.explain,
     lint.lint,
     lint.schema,
     listing.list_,
+    report.report,
     run.run,
     run.show,
     try_numbers.try_,

@@ -1,4 +1,4 @@
-"""The pinned environment: the versions of `constraints.txt`, on any x86-64 processor."""
+"""The pinned environment: the versions of `constraints.txt` on any x86-64 processor, and a run of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ def constraints_file() -> Path:
     """`constraints.txt` of the checkout, or the copy that the package holds."""
     packaged = Path(__file__).parent / "data" / "constraints.txt"
     return packaged if packaged.is_file() else Path(__file__).parent.parent / "constraints.txt"
+
+
+def shipped_run() -> Path:
+    """The record of a whole run in the pinned environment, of the checkout or the copy that the package holds."""
+    packaged = Path(__file__).parent / "data" / "pinned.jsonl.gz"
+    return packaged if packaged.is_file() else Path(__file__).parent.parent / "results" / "pinned.jsonl.gz"
 
 
 #: Modules whose distribution has another name.

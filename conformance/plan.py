@@ -339,16 +339,24 @@ class Filters:
 
     def takes_case(self, located: Located) -> bool:
         """Whether a case passes by id, family and flags."""
-        case = located.case
-        by_id = matches(self.case, case.id) or matches(self.case, located.family)
-        wanted = not self.flag or any(matches(self.flag, flag) for flag in case.flags)
-        unwanted = self.without_flag and any(matches(self.without_flag, flag) for flag in case.flags)
+        return self.takes_scenario(located.case.id, located.family, located.case.flags)
+
+    def takes_scenario(self, case: str, family: str, flags: Sequence[str]) -> bool:
+        """Whether a case of that id, family and flags passes."""
+        by_id = matches(self.case, case) or matches(self.case, family)
+        wanted = not self.flag or any(matches(self.flag, flag) for flag in flags)
+        unwanted = self.without_flag and any(matches(self.without_flag, flag) for flag in flags)
         return by_id and wanted and not unwanted
 
     def takes_implementation(self, one: Implementation) -> bool:
         """Whether an implementation passes by id (or the part before its mode), backend and mode."""
-        by_id = matches(self.implementation, one.id) or matches(self.implementation, one.family)
-        return by_id and matches(self.backend, one.adapter) and matches(self.mode, one.mode)
+        return self.takes_id(one.id)
+
+    def takes_id(self, implementation: str) -> bool:
+        """Whether the implementation of that id passes."""
+        backend, entry, mode, _ = implementation.split("/")
+        by_id = matches(self.implementation, implementation) or matches(self.implementation, f"{backend}/{entry}")
+        return by_id and matches(self.backend, backend) and matches(self.mode, mode)
 
 
 def matches(patterns: Sequence[str], name: str) -> bool:
@@ -358,13 +366,17 @@ def matches(patterns: Sequence[str], name: str) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """All requests, and how many checks were not offered by an implementation or left out by the filters."""
+    """All requests, and how many checks were not offered by an implementation or left out by the filters.
+
+    `samples` are requests that are made beside them: nothing of those is judged or counted.
+    """
 
     suite: Suite
     implementations: tuple[Implementation, ...]
     requests: tuple[Request, ...]
     not_offered: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
+    samples: tuple[Request, ...] = ()
 
     @property
     def checks(self) -> int:

@@ -336,6 +336,18 @@ class Pool:
         return found
 
 
+def opened(worker: Worker, backend: Backend) -> Opened:
+    """Import the framework of a backend in a worker that was just started."""
+    try:
+        hello = worker.receive(OPEN_LIMIT).header
+        if hello["kind"] == "refused":
+            return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
+        answer = worker.request({"op": "open", "adapter": backend.name}, (), OPEN_LIMIT).header
+    except Ended as end:
+        return Opened(failed=end.observation.message)
+    return Opened.from_answer(answer)
+
+
 class _Service:
     """Serves the requests of one backend, replacing its worker where that ends."""
 
@@ -377,14 +389,7 @@ class _Service:
     def open(self) -> Opened:
         """Start a worker and import the framework in it."""
         self.worker = self.stack.enter_context(self.pool.worker(self.backend.interpreter, self.backend.source))
-        try:
-            hello = self.worker.receive(OPEN_LIMIT).header
-            if hello["kind"] == "refused":
-                return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
-            answer = self.worker.request({"op": "open", "adapter": self.backend.name}, (), OPEN_LIMIT).header
-        except Ended as end:
-            return Opened(failed=end.observation.message)
-        return Opened.from_answer(answer)
+        return opened(self.worker, self.backend)
 
     def observe(self, request: Request) -> dict[str, Observed]:
         """All calls of a request."""

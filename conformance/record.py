@@ -179,7 +179,8 @@ class SampleLine(Struct, frozen=True, omit_defaults=True, tag="sample", tag_fiel
 class SpeedLine(Struct, frozen=True, tag="speed", tag_field="type"):
     """How long one call on `elements` elements takes: the median of `repeats` interleaved calls, in seconds.
 
-    `direction` is forward (the value) or backward (value and gradient by the prediction).  `memory` is what the process
+    `direction` is forward (the value) or backward (value and gradient by the prediction, as a training step needs
+    them).  The losses are not reduced where the entry point offers that (`speed`).  `memory` is what the process
     needed at its peak beyond what it held before, in bytes; null where the system does not tell.
     """
 
@@ -207,7 +208,10 @@ class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
 
 
 class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
-    """Last line of a complete record.  Of the checks that were `not_run`, `absent` are those of absent backends."""
+    """Last line of a complete record.  Of the checks that were `not_run`, `absent` are those of absent backends.
+
+    `untimed` tells what `run --speed` could not time, and why.
+    """
 
     finished: str
     seconds: float
@@ -217,6 +221,7 @@ class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     restarts: tuple[str, ...]
     exit: int
     absent: int = 0
+    untimed: tuple[str, ...] = ()
 
 
 Line = Header | InputsLine | CauseLine | CheckLine | SampleLine | ToleranceLine | SpeedLine | TallyLine | Footer

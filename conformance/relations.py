@@ -4,7 +4,7 @@ A relation gives each element of its case further *legs*, exact inputs derived f
 between the results.  Relations hold between real numbers; computed results may miss them by the budgets of all legs,
 each in ULP at the size of that leg's natural terms, and by nothing else: an element whose legs are not exact in a dtype
 does not exist there.  Other relations compare with a *variant* of the same call.
-Proofs: docs/question.md.
+Proofs: docs/theory.md.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from conformance import __version__, contracts, deviations, pinned, plugins
+from conformance import __version__, contracts, deviations, pinned, plugins, sample, speed
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
 from conformance.deviations import Match, Matcher, Outcome
@@ -26,7 +26,7 @@ from conformance.errors import Exit, HarnessError, InputError
 from conformance.formats import FORMATS, Tensor
 from conformance.judge import Judge
 from conformance.observation import Observed, anonymous
-from conformance.plan import Filters, Implementation, Plan, make_plan
+from conformance.plan import Filters, Implementation, Plan, Request, make_plan
 from conformance.pool import Backend, Executor, Opened, Pool
 from conformance.record import (
     SCHEMA,
@@ -39,6 +39,7 @@ from conformance.record import (
     ImplementationLine,
     InputsLine,
     RunRecord,
+    SampleLine,
     ToleranceLine,
     numbers,
     write_lines,
@@ -63,6 +64,8 @@ class Options:
     jobs: int | None = None
     strict: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    sample: bool = False
+    speed: bool = False
 
 
 @dataclass
@@ -119,7 +122,11 @@ def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan
     plan = make_plan(suite, implementations, options.filters)
     if not plan.requests:
         raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
-    return replace(plan, skipped=make_plan(suite, implementations).checks - plan.checks)
+    return replace(
+        plan,
+        skipped=make_plan(suite, implementations).checks - plan.checks,
+        samples=sample.requests(plan.implementations, options.filters) if options.sample else (),
+    )
 
 
 def execute(
@@ -137,8 +144,10 @@ def execute(
     """
     clock = time.monotonic()
     started = _now()
-    observed: list[dict[str, Observed] | None] = [None] * len(plan.requests)
+    requests = (*plan.requests, *plan.samples)
+    observed: list[dict[str, Observed] | None] = [None] * len(requests)
     opened: dict[str, Opened] = {}
+    timed = speed.Timed()
     interrupted = False
 
     def on_observed(index: int, what: dict[str, Observed]) -> None:
@@ -147,25 +156,30 @@ def execute(
 
     with ThreadPoolExecutor(max_workers=1) as apart:
         _must_not_flush(apart)
-        computed = apart.submit(Judge, plan.requests)  # the ideals are computed while workers are waited for
+        computed = apart.submit(Judge, requests)  # the ideals are computed while workers are waited for
         if executor.here:  # no worker is waited for, and what both use of this process they use one after the other
             computed.result()
         try:
-            executor.run(backends, plan.requests, lambda one, what: opened.update({one.name: what}), on_observed)
+            executor.run(backends, requests, lambda one, what: opened.update({one.name: what}), on_observed)
+            if options.speed and isinstance(executor, Pool):  # after the checks, so that nothing else runs meanwhile
+                computed.result()
+                timed = speed.measure(executor, backends, plan, opened, options.filters.dtype, progress)
         except KeyboardInterrupt:
             interrupted = True
             executor.stop()
         judge = computed.result()
         if not interrupted:
             _absent_by_name(opened, options)
-        checks = apart.submit(judge.judge, observed).result()
+        judged = apart.submit(judge.judge, observed).result()
         _must_not_flush(apart)
+    checks = [one for one in judged if not sample.is_sample(one.request)]
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(check) for check in checks}
     outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
-    lines = _record(plan, opened, checks, matches, outcomes, options, started)
+    lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
+    lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
-        lines = _with_footer(lines, plan, opened, executor, clock, options)
+        lines = _with_footer(lines, plan, opened, executor, clock, options, timed.untimed)
     return Run(plan, judge, opened, checks, matches, outcomes, lines)
 
 
@@ -262,7 +276,7 @@ def _record(
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
     return RunRecord(
         header,
-        tuple(_inputs_lines(plan, checks)),
+        tuple(_inputs_lines(plan.requests, checks)),
         lines,
         tuple(_cause_lines(matches)),
         tolerance_lines,
@@ -280,8 +294,29 @@ def _implementation_line(one: Implementation) -> ImplementationLine:
     return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
 
 
-def _inputs_lines(plan: Plan, checks: Sequence[Judged]) -> Iterator[InputsLine]:
-    requests = {(request.case.id, request.dtype): request for request in plan.requests}
+def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> RunRecord:
+    """The record with what was observed of the sample, and its inputs."""
+    return replace(
+        record,
+        inputs=(*record.inputs, *_inputs_lines(plan.samples, checks)),
+        samples=tuple(
+            SampleLine(
+                check.request.case.id,
+                check.request.implementation.id,
+                check.request.dtype,
+                check.quantity,
+                check.bits,
+                *_errors(check),
+                check.result_dtype,
+                check.details,
+            )
+            for check in checks
+        ),
+    )
+
+
+def _inputs_lines(planned: Sequence[Request], checks: Sequence[Judged]) -> Iterator[InputsLine]:
+    requests = {(request.case.id, request.dtype): request for request in planned}
     ideals: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
     for check in checks:
         request = check.request
@@ -322,9 +357,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         check.elements,
         check.verdicts if set(check.verdicts) != {check.verdict} else (),
         check.bits,
-        numbers(check.scaled),
-        numbers(check.plain) if check.plain != check.scaled else (),
-        numbers(check.contract) if check.contract != check.scaled else (),
+        *_errors(check),
         check.budget,
         check.result_dtype,
         check.formula,
@@ -346,6 +379,18 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
     )
 
 
+Errors = tuple[float | None, ...]
+
+
+def _errors(check: Judged) -> tuple[Errors, Errors, Errors]:
+    """Condition-scaled errors, plain ones and those against the contract; of the latter only what is not the first."""
+    return (
+        numbers(check.scaled),
+        numbers(check.plain) if check.plain != check.scaled else (),
+        numbers(check.contract) if check.contract != check.scaled else (),
+    )
+
+
 def _contract_value(check: Judged, element: str) -> str:
     """What the contract gives at an element, as a hexadecimal float; "" where there is no contract."""
     if not check.contract_values or not check.request.implementation.contract:
@@ -355,7 +400,13 @@ def _contract_value(check: Judged, element: str) -> str:
 
 
 def _with_footer(
-    record: RunRecord, plan: Plan, opened: dict[str, Opened], executor: Executor, clock: float, options: Options
+    record: RunRecord,
+    plan: Plan,
+    opened: dict[str, Opened],
+    executor: Executor,
+    clock: float,
+    options: Options,
+    untimed: tuple[str, ...],
 ) -> RunRecord:
     outcomes = Counter(line.outcome for line in record.checks)
     present = [name for name, one in opened.items() if one.absent is None]
@@ -377,5 +428,6 @@ def _with_footer(
         absent=absent,
         restarts=tuple(executor.restarts),
         exit=int(code),
+        untimed=untimed,
     )
     return replace(record, footer=footer)

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from conformance.adapters import NUMERIC
 from conformance.formats import FORMATS
@@ -129,7 +130,7 @@ def by_entry(rows: Sequence[Row]) -> list[Row]:
 def scoreboard(record: RunRecord) -> list[Row]:
     """One row for each implementation that was run, in the order of the header."""
     rows = {one.id: Row(one.id, modes=(one.id.split("/")[2],)) for one in record.header.implementations}
-    answers: dict[str, set[str]] = {}
+    outside: dict[str, list[CheckLine]] = {}
     for check in record.checks:
         row = rows[check.implementation]
         cell = row.agreement if check.quantity == AGREEMENT else row.cells.setdefault(check.family, Cell())
@@ -140,16 +141,26 @@ def scoreboard(record: RunRecord) -> list[Row]:
         if check.quantity == "value":
             row.worst_ulp = _largest(row.worst_ulp, check.ulp)
             row.worst_contract = _largest(row.worst_contract, check.contract_ulp or check.ulp)
-        if check.quantity == "acceptance" and check.family == "out-of-range-labels":
-            answers.setdefault(check.implementation, set()).update(_answers(check, record))
-    for name, seen in answers.items():
-        rows[name].out_of_range = seen.pop() if len(seen) == 1 else "mixed" if seen else ""
+        if _about_labels_outside(check):
+            outside.setdefault(check.implementation, []).append(check)
+    for name, checks in outside.items():
+        rows[name].out_of_range = answers_outside(record, checks)
     return [row for row in rows.values() if row.cells or row.agreement.checks]
 
 
 def _largest(old: float | None, values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return max([*known, old or 0.0]) if known else old
+
+
+def _about_labels_outside(check: CheckLine) -> bool:
+    return check.quantity == "acceptance" and check.family == "out-of-range-labels"
+
+
+def answers_outside(record: RunRecord, checks: Iterable[CheckLine]) -> str:
+    """What happens to labels outside [0, 1] in some checks: rejects, accepts, mixed, or "" where that is not tested."""
+    seen = {answer for check in checks if _about_labels_outside(check) for answer in _answers(check, record)}
+    return seen.pop() if len(seen) == 1 else "mixed" if seen else ""
 
 
 def _answers(check: CheckLine, record: RunRecord) -> set[str]:
@@ -263,6 +274,7 @@ def _inputs_text(line: InputsLine, position: int | None) -> dict[str, tuple[str,
     return found
 
 
+@cache  # the same few inputs stand in every finding
 def _decimal(bits: str, dtype: str) -> str:
     return text_of(int(bits, 16), FORMATS[dtype]) if dtype in FORMATS else str(int(bits, 16))
 

@@ -35,7 +35,7 @@ if __name__ == "__main__":  # make `conformance` and `reference` importable with
 import numpy as np
 
 from conformance import adapters as adapter_package
-from conformance import protocol
+from conformance import protocol, timing
 from conformance.adapters import Adapter, Implementation, Runtime
 from conformance.formats import FORMATS, Tensor, decode, encode
 
@@ -156,6 +156,42 @@ class Session:
                 self.controls[key] = self.attempt(call.control(), name, [])["kind"] == "returned"
             observation["control"] = self.controls[key]
         return observation
+
+    def time(self, request: Dict[str, Any], arrays: List[Tensor]) -> Dict[str, Any]:
+        """Time up to `calls` calls on tensors of `elements` elements, which repeat those that were sent.
+
+        Before the `first` ones a call is made in which a framework may compile, and one for its memory.  The backward
+        direction is the gradient by the prediction, for which automatic differentiation computes the value on the way;
+        where the derivative is a function of its own, the value is computed as well.
+        """
+        sent = Call(
+            self.implementations[request["implementation"]],
+            request["reduction"],
+            dict(zip(request["tensors"], arrays)),
+            {},
+        )
+        backward = request["direction"] == "backward"
+        quantities = ["gradient-prediction"] if backward else ["value"]
+        if backward and "gradient-prediction" in sent.implementation.derivatives:
+            quantities.insert(0, "value")
+        try:
+            call = sent.presented("contiguous", [[request["elements"]]] * len(arrays))
+            natives = self.natives(call)
+            for native in natives.values():
+                self.runtime.wait(native)
+
+            def once() -> None:
+                for quantity in quantities:
+                    self.runtime.wait(self.call(call, quantity, natives))
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the checks tell of them
+                if request["first"]:
+                    once()
+                memory = timing.peak(once) if request["first"] else None
+                return {"seconds": timing.durations(once, request["calls"], request["limit"]), "memory": memory}
+        except BaseException as error:  # a framework may raise anything, MemoryError among others
+            return raised(error)
 
     def result(self, returned: Any) -> Tensor:
         """The bits of what a call returned; what is no tensor of the framework is a result of its own type."""
@@ -499,6 +535,8 @@ def serve(read_fd: int, write_fd: int, source: str) -> int:
             request = message.header
             if request["op"] == "open":
                 protocol.write(outgoing, session.open(request["adapter"]))
+            elif request["op"] == "time":
+                protocol.write(outgoing, session.time(request, message.arrays))
             else:
                 header, arrays = session.evaluate(request, message.arrays)
                 protocol.write(outgoing, header, arrays)

@@ -86,7 +86,7 @@ def test_reconstruction_beats_the_mean_image(problem: Problem, trained: list[Tra
 def test_the_error_is_at_most_half_of_what_the_loss_exceeds_its_floor_by(
     problem: Problem, trained: list[Trajectory]
 ) -> None:
-    """Pinsker's inequality, averaged over pixels: docs/question.md proves it."""
+    """Pinsker's inequality, averaged over pixels: docs/theory.md proves it."""
     entropy = floor(problem.labels)
     for one in on_labels(trained, "grey"):
         assert np.all(one.errors <= (one.losses - entropy) / 2)

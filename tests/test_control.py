@@ -155,16 +155,6 @@ def test_every_format_says_that_a_run_was_interrupted(
         assert "interrupted" in shown.stdout.lower(), form
 
 
-def test_the_example_of_the_documentation_is_accepted() -> None:
-    """`adapters check` takes docs/examples/my_loss.py, whose torch half needs torch."""
-    pytest.importorskip("importlib.metadata")
-    file = ROOT / "docs" / "examples" / "my_loss.py"
-    assert len(file.read_text().splitlines()) <= 60
-    done = command("adapters", "check", str(file))
-    assert done.returncode == 0, done.stdout
-    assert "my_loss.py: accepted" in done.stdout
-
-
 def test_adapters_check_refuses_a_contract_that_is_not_true(tmp_path: Path) -> None:
     """A declared clip that the code does not do is a problem, not a matter of accuracy."""
     file = tmp_path / "liar.py"

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 #: All that the parent process may import besides the standard library.
-CORE = {"click", "msgspec", "numpy", "packaging", "python-flint", "pyyaml", "rich", "ruamel-yaml"}
+CORE = {"click", "jinja2", "msgspec", "numpy", "packaging", "python-flint", "pyyaml", "rich", "ruamel-yaml"}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,15 @@ def test_the_wheel_holds_the_pins_and_the_licence(contents):
     assert licence == (ROOT / "LICENSE").read_bytes()
 
 
+def test_the_wheel_holds_the_templates_and_the_shipped_run(contents):
+    """What `choose` reads without a run of one's own, and what it is laid out with."""
+    assert contents["conformance/data/pinned.jsonl.gz"] == (ROOT / "results" / "pinned.jsonl.gz").read_bytes()
+    templates = "conformance/render/templates"
+    assert below(templates, ".j2")
+    for name in below(templates, ".j2"):
+        assert contents[f"{templates}/{name}"] == (ROOT / templates / name).read_bytes()
+
+
 def test_the_wheel_holds_nothing_else(contents):
     """No tests, benchmarks or caches travel along."""
     info = f"bce_conformance-{__version__}.dist-info"
@@ -124,7 +133,7 @@ def test_the_wheel_holds_nothing_else(contents):
 
 
 def test_a_plain_installation_needs_no_framework_and_no_test_tool(metadata):
-    """Frameworks and test tools are extras: the core has seven light requirements."""
+    """Frameworks and test tools are extras: the core has a handful of light requirements."""
     required = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
     assert {canonicalize_name(one.name) for one in required if one.marker is None} == CORE
 
@@ -171,6 +180,12 @@ def test_an_installed_copy_finds_its_own_data_outside_a_checkout(installed):
 def test_an_installed_copy_lists_the_cases_of_the_question(installed):
     """The command works on packaged data."""
     assert "question/hard" in installed("-m", "conformance", "list", "cases")
+
+
+def test_an_installed_copy_chooses_from_the_run_that_ships_with_it(installed):
+    """Without a run of one's own and without a framework, in the form that needs a template."""
+    printed = installed("-m", "conformance", "choose", "--need", "hard-labels", "--format", "html")
+    assert "that ships with the suite" in printed
 
 
 @pytest.mark.slow

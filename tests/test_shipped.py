@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import runpy
 from collections import Counter
 from pathlib import Path
 
@@ -31,12 +30,6 @@ BLOCK = re.compile(r"<!-- run-output -->\n```text\n(.*?)```\n<!-- /run-output --
 def test_the_published_schema_is_the_generated_one(what: str) -> None:
     """`bce-conformance schema cases > docs/schema/cases.json` and so on after every change."""
     assert (ROOT / "docs" / "schema" / f"{what}.json").read_text() == schema_text(what)
-
-
-def test_the_page_of_entry_points_is_what_the_adapters_declare() -> None:
-    """`python docs/renew_entry_points.py` after every change of an adapter."""
-    made = runpy.run_path(str(ROOT / "docs" / "renew_entry_points.py"))
-    assert (ROOT / "docs" / "entry-points.md").read_text(encoding="utf-8") == made["page"](made["declared"]())
 
 
 @pytest.mark.parametrize("version", range(1, record.SCHEMA + 1))

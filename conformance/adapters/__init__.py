@@ -229,6 +229,13 @@ class Runtime:
         """The bits of a native tensor.  Raises TypeError where `native` is no tensor of the framework."""
         raise NotImplementedError
 
+    def wait(self, native: Any) -> None:
+        """Return when `native`, which `evaluate` returned, has been computed: its timing ends here.
+
+        Reading the bits is a way that every framework has; where that copies, another one is worth writing.
+        """
+        self.bits(native)
+
     #: Memory layouts, of LAYOUTS, in which `arrange` can present a tensor.
     layouts: Tuple[str, ...] = ("contiguous",)
 

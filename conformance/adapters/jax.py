@@ -130,6 +130,9 @@ class JaxRuntime(Runtime):
             return Tensor(name, np.ascontiguousarray(array).reshape(array.shape).view(FORMATS[name].storage))
         return Tensor(name, array)
 
+    def wait(self, native: Any) -> None:
+        _jax().block_until_ready(native)
+
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
         return (64,)

@@ -15,9 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
+from conformance import speed
+from conformance.commands.diff import exit_of, fail_options
+from conformance.compare import Comparison, FailOn, Side, compare
+from conformance.errors import Exit, InputError
 from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
-from conformance.render import jsondoc, markdown, text
+from conformance.render import comparison, jsondoc, markdown, text
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140
@@ -48,33 +52,64 @@ def output_options(function: Any) -> Any:
 @click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
 @click.option("--only-deviations", is_flag=True, help="Use those of --deviations alone, not the shipped ones.")
 @click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Compare with this run record at once, as far as the filters of this run go.",
+)
+@fail_options
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16: a minute.")
+@click.option("--sample/--no-sample", default=True, help="Also measure a sample of inputs, for the plots of a report.")
+@click.option("--speed", "timed", is_flag=True, help="Also time forward and backward calls, and their memory: minutes.")
 @output_options
 def run(
-    output: Path | None, extra: tuple[Path, ...], only_deviations: bool, strict: bool, quick: bool, **arguments: Any
+    output: Path | None,
+    extra: tuple[Path, ...],
+    only_deviations: bool,
+    strict: bool,
+    baseline: Path | None,
+    allow_missing: bool,
+    fail_on: tuple[str, ...],
+    quick: bool,
+    sample: bool,
+    timed: bool,
+    **arguments: Any,
 ) -> None:
     """Run the checks and print what was found.
 
-    Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment.
+    Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment, or
+    a regression from the baseline.
     The record is always kept in .bce-conformance/last.jsonl.
     """
     shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form")}
     settings = _settings(arguments)
+    before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
-    options = options_from(arguments, strict)
+    options = replace(options_from(arguments, strict), sample=sample, speed=timed)
     if quick:
         options = replace(options, filters=options.filters.quick())
     known = record_from(extra, only_deviations)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
-        with _progress(len(plan.requests)) as advance:
+        timings = speed.count(plan, options.filters.dtype) if timed else 0
+        with _progress(len(plan.requests) + len(plan.samples) + timings) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
     records.write(done.record, last_run)
     if output is not None:
         records.write(done.record, output)
-    show_record(done.record, quantities=options.filters.quantity, settings=settings, **shown)
-    sys.exit(130 if done.record.interrupted else int(done.exit))
+    found = compare(before, Side("this run", done.record), options.filters) if before is not None else None
+    show_record(done.record, quantities=options.filters.quantity, settings=settings, compared=(found, limits), **shown)
+    worst = max(done.exit, exit_of(found, limits) if found is not None else Exit.AS_EXPECTED)
+    sys.exit(130 if done.record.interrupted else int(worst))
+
+
+def _baseline(file: Path | None, fail_on: tuple[str, ...], allow_missing: bool) -> tuple[Side | None, FailOn]:
+    """The run to compare with, read before anything runs, and what counts as a regression from it."""
+    limits = FailOn.parse(fail_on, allow_missing)
+    if file is None and limits != FailOn():
+        raise InputError("--fail-on and --allow-missing are about a comparison", "name a run record by --baseline")
+    return (Side(str(file), records.read(file)) if file is not None else None), limits
 
 
 @click.command()
@@ -93,13 +128,17 @@ def show_record(
     form: str,
     quantities: tuple[str, ...] = (),
     settings: str = "",
+    compared: tuple[Comparison | None, FailOn] = (None, FailOn()),
 ) -> None:
-    """Print a record in one of the forms."""
+    """Print a record in one of the forms, and what changed from its baseline where there is one."""
+    found, limits = compared
     if form == "json":
-        click.echo(jsondoc.render(record), nl=False)
+        click.echo(jsondoc.render(record, comparison.document(found, limits) if found is not None else None), nl=False)
         return
     if form == "markdown":
         click.echo(markdown.render(record), nl=False)
+        if found is not None:
+            click.echo("\n## Compared with the baseline\n\n" + comparison.markdown(found, limits), nl=False)
         return
     narrow = None if sys.stdout.isatty() else WIDTH
     console = Console(width=WIDEST if wide else narrow, soft_wrap=False)
@@ -108,6 +147,9 @@ def show_record(
         console.print(text.tolerance_table([line for line in record.tolerances if line.quantity in wanted]))
         return
     text.render(record, console, wide, everything, settings)
+    if found is not None:
+        console.print("\n[bold]Compared with the baseline[/]")
+        comparison.text(found, limits, console, everything)
 
 
 def _settings(arguments: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ def document(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def render(record: RunRecord) -> str:
-    """The document as text."""
-    return msgspec.json.format(msgspec.json.encode(document(record)), indent=2).decode() + "\n"
+def render(record: RunRecord, comparison: dict[str, Any] | None = None) -> str:
+    """The document as text, with what changed from a baseline where it was compared with one."""
+    whole = document(record) | ({"comparison": comparison} if comparison is not None else {})
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"

@@ -46,8 +46,9 @@ def _lines(record: RunRecord) -> Iterator[str]:
     yield ""
     yield "Cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks."
     yield "Modes with the same counts share a row; agree: checks in which they do as eager mode does."
+    every = causes(record)
     for outcome in ("new", "fixed", "recorded"):
-        found_causes = [one for one in causes(record) if one.outcome == outcome]
+        found_causes = [one for one in every if one.outcome == outcome]
         if not found_causes:
             continue
         yield ""

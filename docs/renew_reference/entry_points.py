@@ -1,24 +1,18 @@
-"""Write docs/entry-points.md from what the adapters declare: `python docs/renew_entry_points.py`.
-
-No framework is imported.
-"""
+"""Every entry point that the built-in adapters call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-from conformance import run as runs
 from conformance.plan import Implementation
-
-PAGE = Path(__file__).parent / "entry-points.md"
+from docs.renew_reference.markdown import table
 
 HEAD = """# Entry points
 
 Every entry point that the built-in adapters call, with its modes, what it can be asked for, and what is documented.
-The page is generated (`python docs/renew_entry_points.py`), and a test compares it with the adapters.
+The page is generated (`python -m docs.renew_reference`), and a test compares it with the adapters.
 
 A field of a contract links to the words that it is taken from; they stand in its tooltip.
 An entry point without contract owes exact mathematics and nothing else.
@@ -32,27 +26,28 @@ def page(implementations: list[Implementation]) -> str:
     parts = [HEAD]
     for backend in dict.fromkeys(one.adapter for one in implementations):
         own = [one for one in implementations if one.adapter == backend]
-        parts.append(f"\n## {backend}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n")
-        for entry in dict.fromkeys(one.entry for one in own):
-            parts.append(_row([one for one in own if one.entry == entry]))
+        entries = dict.fromkeys(one.entry for one in own)
+        rows = [_row([one for one in own if one.entry == entry]) for entry in entries]
+        parts.append(f"\n## {backend}\n\n{table(COLUMNS, rows)}")
     return "".join(parts)
 
 
-def _row(modes: list[Implementation]) -> str:
+def _row(modes: list[Implementation]) -> tuple[str, ...]:
     first = modes[0]
     name = f"`{first.entry}`" if not first.link else f"[`{first.entry}`]({first.link})"
     takes = first.form + (" and hard labels" if first.labels == "hard" else "")
     asked = ", ".join((*first.options, *first.parameters)) or "–"
-    common = [_field(field) for field in first.contract if all(field in one.contract for one in modes)]
-    own = [
-        f"in {one.mode}: {_field(field)}"
-        for one in modes
-        for field in one.contract
-        if any(field not in other.contract for other in modes)
-    ]
-    contract = "; ".join([*common, *own]) or "–"
-    cells = (name, takes, ", ".join(one.mode for one in modes), ", ".join(first.reductions), asked, contract)
-    return f"| {' | '.join(cells)} |\n"
+    contract = "; ".join(_fields(modes)) or "–"
+    return name, takes, ", ".join(one.mode for one in modes), ", ".join(first.reductions), asked, contract
+
+
+def _fields(modes: list[Implementation]) -> Iterator[str]:
+    """The fields of all modes, then those of some, which are named."""
+    every = dict.fromkeys(field for one in modes for field in one.contract)
+    having = {field: [one.mode for one in modes if field in one.contract] for field in every}
+    for field in sorted(every, key=lambda field: len(having[field]) < len(modes)):
+        where = "" if len(having[field]) == len(modes) else f"in {', '.join(having[field])}: "
+        yield where + _field(field)
 
 
 def _field(field: Any) -> str:
@@ -66,13 +61,3 @@ def _values(field: Any) -> Iterator[str]:
     for one in fields(field):
         if one.name not in ("source", "name"):
             yield str(getattr(field, one.name))
-
-
-def declared() -> list[Implementation]:
-    """The implementations of the built-in adapters, on the CPU."""
-    with runs.open_pool(runs.Options()) as pool:
-        return [one for backend in pool.discover() for one in backend.implementations]
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(declared()), encoding="utf-8")

@@ -1,0 +1,41 @@
+"""A choice as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.render.choice import Page
+from conformance.render.markdown import cell, row
+
+
+def render(page: Page) -> str:
+    """The whole document."""
+    return "\n".join(_lines(page)) + "\n"
+
+
+def _lines(page: Page) -> Iterator[str]:
+    yield f"# {cell(page.title)}"
+    yield ""
+    yield f"**{cell(page.verdict)}.**"
+    yield ""
+    for name in page.interrupted:
+        yield f"**INTERRUPTED: {cell(name)} has no end.**"
+        yield ""
+    for source in page.sources:
+        yield f"- read: {cell(source)}"
+    for grid in page.grids:
+        yield ""
+        yield f"## {cell(grid.caption)}"
+        yield ""
+        yield row(list(map(cell, grid.columns)))
+        yield row(["---" if index < grid.texts else "--:" for index in range(len(grid.columns))])
+        for cells in grid.rows:
+            yield row(list(map(cell, cells)))
+        if grid.legend:
+            yield ""
+            yield cell(grid.legend)
+    yield ""
+    yield "## What this cannot tell"
+    yield ""
+    for line in page.limits:
+        yield f"- {cell(line)}"

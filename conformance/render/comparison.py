@@ -1,0 +1,231 @@
+"""A comparison of two runs as text, Markdown (for a pull request) or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.compare import KINDS, Change, Comparison, Drift, FailOn, Side
+from conformance.formats import FORMATS
+from conformance.literals import text_of
+from conformance.render.markdown import cell, row
+from conformance.render.scoreboard import error_text
+
+#: Rows of each part that text and Markdown show unless all are asked for; JSON holds all.
+SHOWN = 20
+
+STYLE = {"deviating": "bold red", "conforming": "green", "behaviour": "yellow"}
+
+
+def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool = False) -> None:
+    """Print a comparison for a terminal."""
+    limit = None if everything else SHOWN
+    for line in _head(found):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    for kind, name in KINDS.items():
+        changes = found.of(kind)
+        if changes:
+            console.print(f"\n[{STYLE[kind]}]{_title(name, changes)}[/]", highlight=False)
+        for change in changes[:limit]:
+            for line in _change(change):
+                console.print(escape(line), highlight=False, soft_wrap=True)
+        _more(console, changes, limit)
+    if found.drifts:
+        console.print(f"\n[bold]{_drift_title(found.drifts)}[/]", highlight=False)
+        console.print(_drift_table(found.drifts[:limit]))
+        _more(console, found.drifts, limit)
+    for title, names in _remainders(found):
+        if names:
+            console.print(f"\n[bold]{len(names)} {title}[/]", highlight=False)
+        for name in names[:limit]:
+            console.print(f"  {escape(name)}", highlight=False, soft_wrap=True)
+        _more(console, names, limit)
+    console.print()
+    console.print(escape(outcome(found, fail_on)), highlight=False, soft_wrap=True)
+
+
+def _more(console: Console, rows: Sequence[object], limit: int | None) -> None:
+    if limit is not None and len(rows) > limit:
+        console.print(f"… and {len(rows) - limit} more: --all", highlight=False)
+
+
+def _head(found: Comparison) -> Iterator[str]:
+    """What was compared: files, versions that differ, what makes a comparison doubtful."""
+    for word, side in (("old", found.old), ("new", found.new)):
+        header = side.record.header
+        yield f"{word}: {side.name}, {header.started}, {len(side.record.checks)} checks, suite {header.suite}"
+        if side.record.interrupted:
+            yield f"INTERRUPTED: the {word} run has no end; what follows is what it saw until then"
+    yield from _versions(found)
+    old, new = found.old.record.header, found.new.record.header
+    if old.cases != new.cases:
+        yield "the cases are not the same: a check may have changed with its case"
+    if old.machine.get("processor") != new.machine.get("processor"):
+        yield f"processor: {old.machine.get('processor')} -> {new.machine.get('processor')}; last bits may depend on it"
+    if found.left_out:
+        yield f"{found.left_out} checks of the old run are outside the filters of the new one"
+    yield f"{found.compared} checks compared"
+
+
+def _versions(found: Comparison) -> Iterator[str]:
+    """Backends whose versions differ; one that the new run was not asked for is no difference."""
+    before, after = found.old.versions, found.new.versions
+    for backend in after if found.left_out else dict.fromkeys((*before, *after)):
+        was, now = before.get(backend, "not run"), after.get(backend, "not run")
+        if was != now:
+            yield f"{backend}: {was} -> {now}"
+
+
+def _title(name: str, changes: Sequence[Change]) -> str:
+    return f"{name}: {sum(one.elements for one in changes)} elements in {len(changes)} groups"
+
+
+def _drift_title(drifts: Sequence[Drift]) -> str:
+    changed, total = sum(one.changed for one in drifts), sum(one.elements for one in drifts)
+    return f"numeric drift: {changed} of {total} elements; condition-scaled error in ULP"
+
+
+def _change(change: Change) -> Iterator[str]:
+    yield f"  {change.implementation} {change.quantity} · {change.elements} elements in {' '.join(change.dtypes)}"
+    yield f"    {_told(change.old, change.old_bits, change)} -> {_told(change.new, change.new_bits, change)}"
+    yield f"    {change.example}" + (f" · {change.cause}" if change.cause else "")
+
+
+def _told(words: str, bits: str, change: Change) -> str:
+    """What happened, with the number that came back where its bits are known."""
+    fmt = next((one for one in FORMATS.values() if one.name == change.example.split("::")[2]), None)
+    if not bits or fmt is None or len(bits) != fmt.width // 4:
+        return words
+    return f"{words} {text_of(int(bits, 16), fmt)} (0x{bits})"
+
+
+def _drift_table(drifts: Sequence[Drift]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("implementation", "dtype", "quantity"):
+        table.add_column(name)
+    for name in ("elements", "max", "p99", "largest rise"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("at")
+    for cells in map(_drift_cells, drifts):
+        table.add_row(*(escape(one) for one in cells))
+    return table
+
+
+def _drift_cells(one: Drift) -> tuple[str, ...]:
+    return (
+        one.implementation,
+        one.dtype,
+        one.quantity,
+        f"{one.changed}/{one.elements}",
+        f"{error_text(one.old_max)} -> {error_text(one.new_max)}",
+        f"{error_text(one.old_p99)} -> {error_text(one.new_p99)}",
+        error_text(one.rise),
+        one.where.split("::")[0] + ("#" + one.where.rpartition("#")[2] if one.where else ""),
+    )
+
+
+def _remainders(found: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "checks or elements only in the old run (lost)", found.lost
+    yield "checks or elements only in the new run", found.added
+
+
+def outcome(found: Comparison, fail_on: FailOn) -> str:
+    """The last line: what changed in numbers, and whether that is a regression."""
+    counts = [f"{sum(one.elements for one in found.of(kind))} {name}" for kind, name in KINDS.items()]
+    counts.append(f"{sum(one.changed for one in found.drifts)} drifted")
+    counts += [f"{len(found.lost)} lost", f"{len(found.added)} added"]
+    regressions = found.regressions(fail_on)
+    word = f"REGRESSION: {', '.join(regressions)}" if regressions else "no regression"
+    return f"{', '.join(counts)} · {word}"
+
+
+def markdown(found: Comparison, fail_on: FailOn) -> str:
+    """A comparison for a pull request: the outcome first, long tables folded."""
+    return "\n".join(_markdown(found, fail_on)) + "\n"
+
+
+def _markdown(found: Comparison, fail_on: FailOn) -> Iterator[str]:
+    yield f"**{cell(outcome(found, fail_on))}**"
+    yield ""
+    for line in _head(found):
+        yield f"- {cell(line)}"
+    for kind, name in KINDS.items():
+        changes = found.of(kind)
+        if changes:
+            heading = ("implementation", "quantity", "elements", "old", "new", "example")
+            rows = [_markdown_change(one) for one in changes[:SHOWN]]
+            yield from _folded(_title(name, changes), heading, rows, len(changes))
+    if found.drifts:
+        columns = ("implementation", "dtype", "quantity", "elements", "max", "p99", "largest rise", "at")
+        drift_rows = [[cell(one) for one in _drift_cells(drift)] for drift in found.drifts[:SHOWN]]
+        yield from _folded(_drift_title(found.drifts), columns, drift_rows, len(found.drifts))
+    for title, names in _remainders(found):
+        if names:
+            yield from _folded(f"{len(names)} {title}", ("check",), [[cell(one)] for one in names[:SHOWN]], len(names))
+
+
+def _markdown_change(one: Change) -> list[str]:
+    return [
+        cell(one.implementation),
+        one.quantity,
+        f"{one.elements} in {' '.join(one.dtypes)}",
+        cell(_told(one.old, one.old_bits, one)),
+        cell(_told(one.new, one.new_bits, one)),
+        cell(one.example),
+    ]
+
+
+def _folded(title: str, heading: Sequence[str], rows: Sequence[list[str]], count: int) -> Iterator[str]:
+    yield ""
+    yield f"<details{' open' if count <= SHOWN else ''}><summary>{title}</summary>"
+    yield ""
+    yield row(list(heading))
+    yield row(["---"] * len(heading))
+    yield from (row(one) for one in rows)
+    if count > len(rows):
+        yield ""
+        yield f"… and {count - len(rows)} more."
+    yield ""
+    yield "</details>"
+
+
+def json(found: Comparison, fail_on: FailOn) -> str:
+    """A comparison as one JSON document; nothing is left out."""
+    return msgspec.json.format(msgspec.json.encode(document(found, fail_on)), indent=2).decode() + "\n"
+
+
+def document(found: Comparison, fail_on: FailOn) -> dict[str, Any]:
+    """The document as plain data."""
+    regressions = found.regressions(fail_on)
+    return {
+        "old": _side(found.old),
+        "new": _side(found.new),
+        "compared": found.compared,
+        "left_out": found.left_out,
+        "changes": [asdict(one) for one in found.changes],
+        "drifts": [asdict(one) for one in found.drifts],
+        "lost": list(found.lost),
+        "added": list(found.added),
+        "regressions": list(regressions),
+        "regression": bool(regressions),
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    header = side.record.header
+    return {
+        "name": side.name,
+        "suite": header.suite,
+        "started": header.started,
+        "cases": header.cases,
+        "checks": len(side.record.checks),
+        "interrupted": side.record.interrupted,
+        "versions": side.versions,
+        "machine": header.machine,
+    }

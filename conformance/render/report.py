@@ -1,0 +1,128 @@
+"""A run as one HTML page that works from disk: the answer first, then tables, plots and every finding.
+
+The page holds all that it shows; a content security policy forbids it every request.  What needs no filter is written
+here and can be read without JavaScript; the rest is drawn by `templates/report.js` from the data of `report_data`.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from conformance.record import RunRecord
+from conformance.render.report_data import page_data
+from conformance.render.scoreboard import MAIN_FAMILIES, error_text, row_name
+from conformance.render.text import example_text, not_judged_text, quick_text
+from conformance.summary import CauseSummary, Cell, by_entry, causes, diverse, folded, scoreboard
+
+#: How many causes are told before anything else.
+HEADLINES = 8
+
+#: What the four main families are called on the page.
+TITLES = {
+    "hard-labels": "hard labels",
+    "soft-labels": "soft labels",
+    "out-of-range-labels": "labels outside [0, 1]",
+    "extreme-predictions": "extreme predictions",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an implementation does with one family, in words; `kind`: right, documented, rejects, wrong, untested."""
+
+    kind: str
+    text: str
+    title: str
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """One entry point and its answers."""
+
+    backend: str
+    name: str
+    modes: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    worst: str
+    new: int
+
+
+def render(record: RunRecord) -> str:
+    """The whole page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("conformance.render"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found = causes(record)
+    return environment.get_template("report.html").render(
+        record=record,
+        footer=record.footer,
+        header=record.header,
+        quick=quick_text(record),
+        not_judged=not_judged_text(record),
+        titles=[TITLES[family] for family in MAIN_FAMILIES],
+        rows=list(answers(record)),
+        counts={name: sum(one.outcome == name for one in found) for name in ("new", "fixed", "recorded")},
+        headlines=list(_headlines(found)),
+        style=_asset("templates", "report.css"),
+        script=_asset("templates", "report.js"),
+        libraries=[_asset("vendor", "d3.min.js"), _asset("vendor", "plot.umd.min.js")],
+        data=_packed(record),
+    )
+
+
+def _headlines(found: Sequence[CauseSummary]) -> Iterator[tuple[CauseSummary, str]]:
+    """Causes with an example of each: the first new ones, then some recorded bugs of every backend in turn."""
+    new = [one for one in found if one.outcome == "new"]
+    bugs = [one for one in found if one.outcome == "recorded" and one.kind == "bug"]
+    for one in (*new[:HEADLINES], *diverse(bugs, HEADLINES)):
+        if one.example is not None:
+            yield one, example_text(one.example)
+
+
+def _asset(folder: str, name: str) -> Markup:
+    """A file of this package, which is put into the page as it is; it must not end the element that holds it."""
+    text = resources.files("conformance.render").joinpath(folder, name).read_text(encoding="utf-8")
+    if "</script" in text or "</style" in text:
+        raise ValueError(f"{name} would end the element that holds it")
+    return Markup(text)
+
+
+def _packed(record: RunRecord) -> str:
+    """The data of the page: JSON, compressed, in base64, which nothing in it can end."""
+    packed = gzip.compress(msgspec.json.encode(page_data(record)), compresslevel=9, mtime=0)
+    return base64.b64encode(packed).decode("ascii")
+
+
+def answers(record: RunRecord) -> Iterator[AnswerRow]:
+    """One row for each entry point, in the order of the scoreboard."""
+    for row in by_entry(folded(scoreboard(record))):
+        cells = tuple(_answer(row.cells.get(family)) for family in MAIN_FAMILIES)
+        yield AnswerRow(row.place[0], row_name(row), row.modes, cells, error_text(row.worst_ulp), row.new)
+
+
+def _answer(cell: Cell | None) -> Answer:
+    if cell is None or not cell.checks:
+        return Answer("untested", "–", "not tested")
+    documented = cell.by_contract + cell.by_formula
+    wrong = cell.checks - cell.conforms - documented - cell.rejects - cell.verdicts.get("recorded", 0)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(cell.verdicts.items()))
+    title = f"{counts}; {cell.checks} checks"
+    if wrong:
+        return Answer("wrong", f"{wrong} of {cell.checks} wrong", title)
+    if cell.rejects > cell.checks // 2:
+        return Answer("rejects", "rejects", title)
+    if documented:
+        return Answer("documented", f"{documented} by contract", title)
+    return Answer("right", "right", title)

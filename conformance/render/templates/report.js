@@ -1,0 +1,393 @@
+"use strict";
+// Draws what depends on the filters.  Every text of the data is put into the page by textContent, never as markup.
+
+(async () => {
+  const packed = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const data = JSON.parse(await new Response(stream).text());
+  const { names, checks, findings } = data;
+  const parts = names.implementation.map((id) => id.split("/")); // backend, entry, mode, device
+  const CHUNK = 40; // causes shown at once
+  const SERIES = 10; // implementations in one plot: as many colours as can be told apart
+  const BUDGET = 4; // ULP
+  const EXPECTED = new Set(["conforms", "recorded", "by-contract", "rejects"]);
+
+  // -- elements ---------------------------------------------------------------------------------------------------
+
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name === "onclick" || name === "ontoggle") element.addEventListener(name.slice(2), value);
+      else if (value !== null) element.setAttribute(name, value);
+    }
+    element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
+    return element;
+  }
+
+  function table(caption, heading, rows) {
+    const head = make("tr", {}, ...heading.map((text) => make("th", { scope: "col" }, text)));
+    const body = rows.map((cells) => make("tr", {}, ...cells));
+    return make("table", {}, make("caption", { class: "meta" }, caption), make("thead", {}, head), make("tbody", {}, ...body));
+  }
+
+  function link(url) {
+    return /^https:\/\//.test(url) ? make("a", { href: url, rel: "noreferrer" }, url) : document.createTextNode(url);
+  }
+
+  // -- filters ----------------------------------------------------------------------------------------------------
+
+  const distinct = (values) => [...new Set(values)].sort();
+  const CHOICES = {
+    backend: distinct(parts.map((part) => part[0])),
+    mode: distinct(parts.map((part) => part[2])),
+    dtype: names.dtype.filter((_, index) => checks.d.includes(index)),
+    flag: [...names.flag].sort(),
+    family: [...names.family].sort(),
+    quantity: [...names.quantity],
+    verdict: [...names.verdict].sort(),
+    outcome: [...names.outcome].sort(),
+  };
+  const filters = document.getElementById("filters");
+  for (const [name, values] of Object.entries(CHOICES)) {
+    const options = ["", ...values].map((value) => make("option", { value }, value || `all (${values.length})`));
+    filters.append(make("label", {}, name, make("select", { name }, ...options)));
+  }
+  filters.append(make("label", {}, "implementation or case contains", make("input", { name: "text", type: "search" })));
+  filters.append(make("button", { type: "reset" }, "Reset"));
+
+  const chosen = () => Object.fromEntries(new FormData(filters));
+
+  function passing() {
+    const want = chosen();
+    const index = (kind) => (want[kind] ? names[kind].indexOf(want[kind]) : null);
+    const [d, f, q, v, o] = ["dtype", "family", "quantity", "verdict", "outcome"].map(index);
+    const flag = want.flag ? names.flag.indexOf(want.flag) : null;
+    const text = want.text.toLowerCase();
+    const implementations = parts.map(
+      (part) => (!want.backend || part[0] === want.backend) && (!want.mode || part[2] === want.mode));
+    const cases = data.cases.map((one) => flag === null || (one !== null && one.flags.includes(flag)));
+    const named = (table) => table.map((name) => !text || name.toLowerCase().includes(text));
+    const byImplementation = named(names.implementation), byCase = named(names.case);
+    const kept = [];
+    for (let n = 0; n < checks.i.length; n++) {
+      const i = checks.i[n], c = checks.c[n];
+      if (implementations[i] && cases[c] && (byImplementation[i] || byCase[c]) && (d === null || checks.d[n] === d)
+        && (f === null || checks.f[n] === f) && (q === null || checks.q[n] === q)
+        && (v === null || checks.v[n] === v) && (o === null || checks.o[n] === o)) kept.push(n);
+    }
+    return kept;
+  }
+
+  // -- families ---------------------------------------------------------------------------------------------------
+
+  function drawHeat(kept) {
+    const total = new Map(), bad = new Map();
+    const count = (map, key) => map.set(key, (map.get(key) || 0) + 1);
+    for (const n of kept) {
+      const key = `${checks.i[n]}/${checks.f[n]}`;
+      count(total, key);
+      if (!EXPECTED.has(names.verdict[checks.v[n]])) count(bad, key);
+    }
+    const seen = (position) => [...new Set([...total.keys()].map((key) => Number(key.split("/")[position])))].sort((a, b) => a - b);
+    const families = seen(1);
+    const rows = seen(0).map((i) => [
+      make("th", { scope: "row" }, names.implementation[i]),
+      ...families.map((f) => {
+        const key = `${i}/${f}`;
+        if (!total.has(key)) return make("td", { class: "untested" }, "–");
+        const wrong = bad.get(key) || 0, share = wrong / total.get(key);
+        const shade = wrong ? `background: rgba(var(--heat), ${(0.12 + 0.68 * share).toFixed(2)})` : "";
+        const title = `${names.implementation[i]}, ${names.family[f]}: ${wrong} of ${total.get(key)} checks`;
+        return make("td", { class: wrong ? "number" : "number right", style: shade, title }, wrong || "0");
+      }),
+    ]);
+    const place = document.getElementById("heat-table");
+    place.replaceChildren(table(`${kept.length} checks`, ["implementation", ...families.map((f) => names.family[f])], rows));
+  }
+
+  // -- findings ---------------------------------------------------------------------------------------------------
+
+  const MANTISSA = { float64: 52, float32: 23, float16: 10, bfloat16: 7, float8_e5m2: 2 };
+  const EXPONENT = { float64: 11, float32: 8, float16: 5, bfloat16: 8, float8_e5m2: 5 };
+
+  function decode(hex, dtype) {
+    if (!(dtype in MANTISSA)) return BigInt(`0x${hex}`).toString();
+    const bits = BigInt(`0x${hex}`), m = BigInt(MANTISSA[dtype]), e = BigInt(EXPONENT[dtype]);
+    const fraction = Number(bits & ((1n << m) - 1n)), exponent = Number((bits >> m) & ((1n << e) - 1n));
+    const sign = bits >> (m + e) ? -1 : 1, bias = 2 ** (Number(e) - 1) - 1, scale = 2 ** Number(m);
+    if (exponent === 2 ** Number(e) - 1) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent ? (1 + fraction / scale) * 2 ** (exponent - bias) : (fraction / scale) * 2 ** (1 - bias));
+  }
+
+  // The shortest decimal that means the same number in the dtype, to within what nine digits can tell.
+  function decimal(hex, dtype) {
+    const value = decode(hex, dtype);
+    if (typeof value !== "number" || !Number.isFinite(value) || dtype === "float64") return Object.is(value, -0) ? "-0" : String(value);
+    for (let digits = 1; digits < 9; digits++) {
+      const text = value.toPrecision(digits);
+      if (Math.abs(Number(text) - value) <= Math.abs(value) * 2 ** -(MANTISSA[dtype] + 2)) return String(Number(text));
+    }
+    return String(Number(value.toPrecision(9)));
+  }
+
+  const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(9))) : String(value));
+  const quoted = (word) => (/^[\w./:-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
+
+  function command(n) {
+    const words = ["bce-conformance", "explain", names.case[checks.c[n]], names.implementation[checks.i[n]], "--dtype", names.dtype[checks.d[n]]];
+    return words.map(quoted).join(" ");
+  }
+
+  function inputsText(told, element) {
+    const place = told.elements.indexOf(element);
+    const places = place >= 0 ? [place] : told.elements.map((_, index) => index);
+    return Object.entries(told.inputs).map(([name, bits]) => {
+      const dtype = told.dtypes[name], list = places.map((p) => decimal(bits[p], dtype));
+      return place >= 0 ? `${name}=${list[0]} (0x${bits[place]})` : `${name}=[${list.join(", ")}]`;
+    }).join(" ");
+  }
+
+  function findingRow(f) {
+    const n = findings.check[f], dtype = names.dtype[checks.d[n]], element = findings.element[f];
+    const told = data.inputs[`${checks.c[n]}/${checks.d[n]}`];
+    const quantity = names.quantity[checks.q[n]], place = told ? told.elements.indexOf(element) : -1;
+    const ideals = told && told.ideal[quantity === "contract" ? "value" : quantity];
+    const ideal = ideals && place >= 0 ? ideals[place] : null;
+    const got = findings.got[f], as = findings.as[f] >= 0 ? names.dtype[findings.as[f]] : dtype;
+    const contract = findings.contract[f], ulp = findings.ulp[f];
+    const cell = (...children) => make("td", {}, ...children);
+    return [
+      make("th", { scope: "row" }, `${names.case[checks.c[n]]}#${element}`),
+      cell(names.implementation[checks.i[n]]), cell(dtype), cell(quantity),
+      cell(told ? inputsText(told, element) : ""),
+      cell(got ? `${decimal(got, as)} (0x${got})` : names.what[findings.what[f]]),
+      cell(ideal === null || ideal === undefined ? "" : shown(ideal)),
+      cell(contract === null ? "" : shown(contract)),
+      make("td", { class: "number" }, ulp === null ? "" : ulp.toPrecision(3)),
+      cell(names.verdict[findings.verdict[f]]),
+      cell(names.text[findings.detail[f]]),
+      cell(make("code", {}, command(n))),
+    ];
+  }
+
+  const HEADING = ["case and element", "implementation", "dtype", "quantity", "inputs", "got", "ideal", "contract", "ULP", "verdict", "detail", "show it again"];
+
+  function causeEntry(group) {
+    const about = data.causes[group.cause], id = names.cause[group.cause];
+    const outcome = make("span", { class: `outcome ${group.outcome}` }, group.outcome);
+    const summary = make("summary", {}, outcome, " ", make("code", {}, id), ` · ${group.members.length} elements`, about ? ` · ${about.kind}` : "");
+    const entry = make("details", { id: `cause-${group.cause}-${group.outcome}`, "data-cause": id }, summary);
+    let limit = 0;
+    const fill = () => {
+      limit += 50;
+      const body = make("div", {});
+      if (about) {
+        body.append(make("p", {}, about.title, about.reason ? ` Unreported: ${about.reason}` : "", " ", ...about.links.map(link)));
+      }
+      const contracts = new Set(group.members.map((f) => checks.i[findings.check[f]]));
+      const fields = data.implementations[names.implementation[[...contracts][0]]].contract;
+      if (fields.length) {
+        const items = fields.map((field) => make("li", {}, make("code", {}, field.text), ` “${field.quote}” `, link(field.link)));
+        body.append(make("p", { class: "meta" }, "Contract:"), make("ul", { class: "meta" }, ...items));
+      }
+      const rows = group.members.slice(0, limit).map(findingRow);
+      body.append(make("div", { class: "scroll", tabindex: "0" }, table(`${rows.length} of ${group.members.length} elements`, HEADING, rows)));
+      if (limit < group.members.length) body.append(make("button", { type: "button", onclick: fill }, "Show 50 more"));
+      entry.replaceChildren(summary, body);
+    };
+    entry.addEventListener("toggle", () => { if (entry.open && !limit) fill(); });
+    return entry;
+  }
+
+  let groups = [], listed = 0;
+  const more = document.getElementById("more");
+
+  function showMore(count) {
+    const list = document.getElementById("finding-list");
+    list.append(...groups.slice(listed, listed + count).map(causeEntry));
+    listed = Math.min(listed + count, groups.length);
+    more.hidden = listed === groups.length;
+  }
+  more.addEventListener("click", () => showMore(CHUNK));
+
+  function drawFindings(kept) {
+    const taken = new Set(kept), found = new Map(), order = ["new", "fixed", "recorded"];
+    for (let f = 0; f < findings.check.length; f++) {
+      if (!taken.has(findings.check[f])) continue;
+      const key = `${findings.cause[f]}/${findings.outcome[f]}`;
+      if (!found.has(key)) found.set(key, { cause: findings.cause[f], outcome: names.outcome[findings.outcome[f]], members: [] });
+      found.get(key).members.push(f);
+    }
+    groups = [...found.values()].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome) || b.members.length - a.members.length);
+    listed = 0;
+    document.getElementById("finding-list").replaceChildren();
+    showMore(CHUNK);
+    return groups.length;
+  }
+
+  function openCause(cause) {
+    const place = groups.findIndex((group) => names.cause[group.cause] === cause);
+    if (place < 0) return;
+    if (place >= listed) showMore(place + 1 - listed);
+    const entry = [...document.querySelectorAll("#finding-list > details")].find((one) => one.dataset.cause === cause);
+    entry.open = true;
+    entry.scrollIntoView();
+    entry.querySelector("summary").focus();
+  }
+
+  // -- plots ------------------------------------------------------------------------------------------------------
+
+  const controls = document.getElementById("plot-controls");
+  const labelled = (name, text, pairs) => controls.append(
+    make("label", {}, text, make("select", { name }, ...pairs.map(([value, told]) => make("option", { value }, told)))));
+  const sampleKeys = [...new Set(data.samples.map((one) => one.in))];
+  const first = (key) => (key.endsWith("/float32") ? 2 : 0) + (key.startsWith("sample/logits") ? 1 : 0);
+  const preferred = [...sampleKeys].sort((a, b) => first(b) - first(a));
+  if (data.samples.length) {
+    labelled("in", "form and dtype", preferred.map((key) => [key, key.replace("sample/", "").replace("/", ", ")]));
+    labelled("quantity", "quantity", [...new Set(data.samples.map((one) => one.q))].map((q) => [q, names.quantity[q]]));
+    labelled("label", "label", ["0", "1", "0.5", "0.3"].map((label) => [label, label]));
+    labelled("part", "inputs", [["bend", "where the loss bends"], ["all", "all bit patterns"]]);
+    labelled("flush", "results below the smallest normal number", [["gradual", "gradual underflow"], ["flush", "0 is right"]]);
+  }
+
+  function series() {
+    const want = Object.fromEntries(new FormData(controls)), filter = chosen();
+    const inputs = data.sampleInputs[want.in];
+    const points = inputs.predictions.map((_, index) => index).filter(
+      (index) => inputs.labels[index] === want.label && inputs.parts[index] === want.part);
+    const text = filter.text.toLowerCase();
+    const lines = data.samples.filter((one) => one.in === want.in && String(one.q) === want.quantity
+      && (!filter.backend || parts[one.i][0] === filter.backend) && (!filter.mode || parts[one.i][2] === filter.mode)
+      && (!text || names.implementation[one.i].toLowerCase().includes(text)));
+    const ideal = inputs.ideal[names.quantity[Number(want.quantity)]].map(Number);
+    return { want, inputs, points, lines, ideal };
+  }
+
+  function result(line, index, ideal) {
+    const got = line.got[index];
+    return got === undefined ? ideal[index] : Number(got);
+  }
+
+  // Error of a point in ULP, or what stands in its place.
+  function judged(line, index, view) {
+    const got = result(line, index, view.ideal), exact = view.ideal[index];
+    if (view.want.flush === "flush" && got === 0 && Math.abs(exact) < view.inputs.smallestNormal) return { ulp: 2 ** -6 };
+    if (line.steps[index] === null) return { failed: Number.isNaN(got) ? "NaN" : Number.isFinite(got) ? "other" : "infinite" };
+    return { ulp: 2 ** (line.steps[index] / data.steps) };
+  }
+
+  function drawPlots() {
+    if (!data.samples.length) {
+      document.getElementById("sampled").textContent = "This run measured no sample of inputs (a run of chosen cases has none).";
+      return;
+    }
+    const view = series(), { want, inputs, points, lines, ideal } = view;
+    const few = lines.slice(0, SERIES);
+    document.getElementById("sampled").textContent =
+      `${points.length} predictions for label ${want.label}, ${lines.length} implementations`
+      + (few.length < lines.length ? `; the first ${SERIES} are drawn, the filters choose others` : "")
+      + ". A sample proves no maximum.";
+    // For probabilities where the loss bends, the distance from 1 tells more than p, all of which is one binade.
+    const mirrored = want.part === "bend" && want.in.includes("probabilities");
+    const x = (index) => inputs.ordinals[index];
+    const at = [...points].sort((a, b) => x(a) - x(b));
+    const tick = (ordinal) => {
+      const near = at.reduce((best, index) => (Math.abs(x(index) - ordinal) < Math.abs(x(best) - ordinal) ? index : best), at[0]);
+      const p = inputs.predictions[near];
+      return mirrored ? `1-${(1 - p).toPrecision(1)}` : p.toPrecision(2);
+    };
+    const rank = new Map(at.map((index, place) => [index, place])); // even spacing is what the sample is even in
+    const axis = { label: mirrored ? "prediction p (even in the ordinal of 1 - p)" : "prediction (even in its ordinal)",
+      ticks: at.filter((_, place) => place % Math.ceil(at.length / 10) === 0).map((index) => rank.get(index)), tickFormat: (place) => tick(x(at[place])) };
+    const width = Math.min(Math.max(document.getElementById("error-plot").clientWidth, 480), 1100);
+    const errors = [], failures = [], results = [];
+    for (const line of few) {
+      const name = names.implementation[line.i];
+      for (const index of at) {
+        const one = judged(line, index, view);
+        if (one.ulp !== undefined) errors.push({ x: rank.get(index), y: one.ulp, name });
+        else failures.push({ x: rank.get(index), name, what: one.failed });
+        results.push({ x: rank.get(index), y: result(line, index, ideal), name });
+      }
+    }
+    const colour = { domain: few.map((line) => names.implementation[line.i]), legend: true, scheme: "observable10" };
+    const top = errors.reduce((most, one) => Math.max(most, one.y), 8);
+    document.getElementById("error-plot").replaceChildren(Plot.plot({
+      width, height: 320, marginLeft: 60, x: axis, color: colour, ariaLabel: "Error in ULP over the prediction",
+      y: { type: "log", base: 2, domain: [2 ** -6, top * 4], label: "ULP", grid: true, tickFormat: (v) => (v >= 1024 ? `2^${Math.round(Math.log2(v))}` : String(v)), ticks: 8 },
+      marks: [
+        Plot.ruleY([BUDGET], { strokeDasharray: "4 3" }),
+        Plot.dot(errors, { x: "x", y: "y", fill: "name", r: 2.2, tip: true, channels: { prediction: (one) => inputs.predictions[at[one.x]] } }),
+        Plot.dot(failures, { x: "x", y: () => top * 3, stroke: "name", symbol: "times", r: 3, tip: true, channels: { what: "what" } }),
+      ],
+    }));
+    const finite = ideal.filter((value, index) => rank.has(index) && Number.isFinite(value));
+    const [low, high] = [Math.min(...finite), Math.max(...finite)];
+    const exact = at.map((index) => ({ x: rank.get(index), y: ideal[index] })).filter((one) => Number.isFinite(one.y));
+    const inside = results.filter((one) => Number.isFinite(one.y) && Math.abs(one.y) <= 4 * Math.max(Math.abs(low), Math.abs(high), 1));
+    document.getElementById("curve-plot").replaceChildren(Plot.plot({
+      width, height: 300, marginLeft: 60, x: axis, color: colour, ariaLabel: `${names.quantity[Number(want.quantity)]} over the prediction, with the exact curve`,
+      y: { type: "symlog", constant: 1e-3, label: names.quantity[Number(want.quantity)], grid: true, ticks: DECADES.filter((v) => v >= low * 1.5 && v <= high * 1.5), tickFormat: (v) => String(v) },
+      marks: [
+        Plot.line(exact, { x: "x", y: "y", stroke: "currentColor", strokeWidth: 4, strokeOpacity: 0.35 }),
+        Plot.dot(inside, { x: "x", y: "y", fill: "name", r: 1.8, tip: true }),
+      ],
+    }));
+    drawHistogram(view);
+  }
+
+  const DECADES = [-1000, -100, -10, -1, -0.1, -0.01, 0, 0.01, 0.1, 1, 10, 100, 1000];
+  const BINS = [["≤ 0.5", 0.505], ["≤ 1", 1], ["≤ 2", 2], ["≤ 4", 4], ["≤ 256", 256], ["> 256", Infinity]];
+
+  function drawHistogram(view) {
+    const rows = view.lines.map((line) => {
+      const counts = BINS.map(() => 0);
+      let failed = 0, worst = 0;
+      for (const index of view.points) {
+        const one = judged(line, index, view);
+        if (one.ulp === undefined) { failed += 1; continue; }
+        worst = Math.max(worst, one.ulp);
+        counts[BINS.findIndex(([, limit]) => one.ulp <= limit)] += 1;
+      }
+      const bar = (count) => make("td", { class: "number" }, make("span", { class: "bar", style: `width: ${(4 * count / view.points.length).toFixed(2)}rem`, "aria-hidden": "true" }), " ", count);
+      return [make("th", { scope: "row" }, names.implementation[line.i]), ...counts.map(bar), bar(failed), make("td", { class: "number" }, worst.toPrecision(3))];
+    });
+    document.getElementById("histogram").replaceChildren(
+      table("Points by error in ULP", ["implementation", ...BINS.map(([text]) => text), "no number", "largest"], rows));
+  }
+
+  // -- the page follows its filters, and the address follows them, so that a view can be passed on -------------------
+
+  function draw() {
+    const kept = passing();
+    drawHeat(kept);
+    const causes = drawFindings(kept);
+    document.getElementById("left").textContent = `${kept.length} of ${checks.i.length} checks, ${causes} causes of findings`;
+    drawPlots();
+  }
+
+  function remember() {
+    const kept = Object.entries(chosen()).filter(([, value]) => value);
+    history.replaceState(null, "", `#${new URLSearchParams(kept)}`);
+  }
+
+  function follow() {
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    if (![...wanted.keys()].some((key) => key === "cause" || filters.elements[key])) return;
+    for (const element of filters.elements) if (element.name) element.value = wanted.get(element.name) || "";
+    draw();
+    if (wanted.has("cause")) openCause(wanted.get("cause"));
+  }
+
+  for (const event of ["input", "change"]) { // some browsers and their drivers send only one of them
+    filters.addEventListener(event, () => { remember(); draw(); });
+    controls.addEventListener(event, drawPlots);
+  }
+  filters.addEventListener("reset", () => setTimeout(() => { remember(); draw(); }));
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("hashchange", follow);
+  draw();
+  follow();
+  document.documentElement.dataset.ready = "yes";
+})();

@@ -1,0 +1,60 @@
+"""Make the run that ships with the suite: `bce-conformance run --speed`, then `python docs/renew_pinned.py`.
+
+`results/pinned.jsonl.gz` is the last run, or the record that is named, compressed and otherwise whole: every line of it
+has a reader.  Refused is what is not a whole run of the pinned environment that is as expected.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from conformance import pinned, record
+from conformance.commands.run import last_run
+from conformance.errors import ConformanceError, InputError
+from conformance.plan import BASE_MODE
+from conformance.record import SCHEMA, RunRecord
+from conformance.tally import tallies
+
+#: Bytes that the wheel may grow by: a record of everything with speeds takes two thirds of it.
+LARGEST = 4_000_000
+
+
+def shipped(whole: RunRecord) -> RunRecord:
+    """The record as it ships.  Raises InputError where it is not one of a whole run of the pinned environment."""
+    header, footer = whole.header, whole.footer
+    if footer is None:
+        raise InputError("the run must have reached its end (it was interrupted)")
+    if footer.exit != 0 or footer.not_run:
+        raise InputError(f"the run must be as expected and whole (exit {footer.exit}, {footer.not_run} not run)")
+    if header.filters != {"mode": [BASE_MODE]}:
+        raise InputError(f"the run must have no filter besides the default mode (got {header.filters})")
+    if strange := [line.name for line in header.backends if not line.pinned]:
+        raise InputError(f"all backends must have the versions of constraints.txt (not {', '.join(strange)})")
+    # A record of an older schema has no tallies.
+    return replace(
+        whole,
+        header=msgspec.structs.replace(header, schema=SCHEMA),
+        tallies=whole.tallies or tallies(whole.checks),
+    )
+
+
+def main(words: list[str]) -> int:
+    """Write the shipped run; the exit code is that of the commands."""
+    try:
+        made = shipped(record.read(Path(words[0]) if words else last_run))
+    except ConformanceError as error:
+        print(error, file=sys.stderr)
+        return int(error.code)
+    file = pinned.shipped_run()
+    record.write(made, file)
+    size = file.stat().st_size
+    print(f"{file.name}: {len(made.checks)} checks, {len(made.speeds)} speeds, {size} bytes")
+    return int(size > LARGEST)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

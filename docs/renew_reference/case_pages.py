@@ -1,0 +1,85 @@
+"""A page for every family of cases, and one that lists them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from conformance.cases import Case, Element, Located, Suite
+from docs.renew_reference.markdown import anchor, code, table, text
+
+#: What the heading, the first line or the table of elements says already.
+TOLD = {"id", "why", "flags", "elements", "grid"}
+
+GENERATED = "The page is generated from the case files (`python -m docs.renew_reference`)."
+
+
+def overview(suite: Suite) -> str:
+    """Every case with the reason why it exists."""
+    elements = sum(len(one.case.elements) for one in suite.cases)
+    parts = [
+        f"# All cases\n\n{len(suite.cases)} cases with {elements} elements, by family.\n"
+        f"[How to read and write one](../cases.md).\n{GENERATED}\n",
+    ]
+    for family in suite.families:
+        members = [one.case for one in suite.cases if one.family == family]
+        rows = [(f"[{code(one.id)}]({place(suite, one.id)})", text(one.why)) for one in members]
+        parts.append(f"\n## [{family}](cases/{family}.md)\n\n{table(('case', 'why it exists'), rows)}")
+    return "".join(parts)
+
+
+def place(suite: Suite, case_id: str) -> str:
+    """Where a case stands, relative to docs/reference/."""
+    return f"cases/{suite.find(case_id).family}.md#{anchor(case_id)}"
+
+
+def page(suite: Suite, family: str) -> str:
+    """The cases of one family, element by element."""
+    members = [one for one in suite.cases if one.family == family]
+    file = members[0].file.relative_to(suite.folder.parent).as_posix()
+    head = f"# Cases: {family}\n\nFrom [{file}](../../../{file}).\n{GENERATED}\n"
+    return head + "".join(_case(one) for one in members)
+
+
+def _case(located: Located) -> str:
+    case = located.case
+    flags = ", ".join(f"[{flag}](../flags.md#{anchor(flag)})" for flag in case.flags)
+    lines = [f"\n## {case.id}\n\n{text(case.why)}\n", f"- flags: {flags}", *_settings(case)]
+    columns = ("element", "prediction", "label", "weight", "pos_weight", "dtypes", "expect")
+    return "\n".join(lines) + f"\n\n{table(columns, [_element(one) for one in case.elements])}"
+
+
+def _settings(case: Case) -> list[str]:
+    """Fields that say something else than if they were left out, in the order of their declaration."""
+    return [
+        f"- {field.name.replace('_', ' ')}: {_value(field.name, getattr(case, field.name))}"
+        for field in msgspec.structs.fields(Case)
+        if field.name not in TOLD and getattr(case, field.name) != _default(field)
+    ]
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "relation":
+        return f"[{value}](../../cases.md#relations)"
+    if name == "historical":
+        return f"{code(value.value)} in {value.dtype}, contract {value.contract} ({text(value.source)})"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {code(one)}" for key, one in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(code(one) for one in value)
+    return f"<{value}>" if str(value).startswith("https://") else text(str(value))
+
+
+def _element(element: Element) -> tuple[str, ...]:
+    numbers = (element.prediction, element.label, element.weight, element.pos_weight)
+    return (
+        code(element.id),
+        *("" if number is None else code(number) for number in numbers),
+        ", ".join(element.dtypes or ()),
+        element.expect or "",
+    )

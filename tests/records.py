@@ -1,0 +1,77 @@
+"""Small run records of which tests of readers are made: checks of one element, without a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance import needs
+from conformance.choose import Choice, Source, choose
+from conformance.record import (
+    SCHEMA,
+    BackendLine,
+    CheckLine,
+    Footer,
+    Header,
+    ImplementationLine,
+    InputsLine,
+    RunRecord,
+    SpeedLine,
+)
+
+#: Three implementations.
+A, B, C = "stub/a/eager/cpu", "stub/b/eager/cpu", "stub/c/eager/cpu"
+
+
+def inputs(case: str, family: str, dtype: str = "float32", form: str = "probabilities", flag: str = "") -> InputsLine:
+    """Inputs of one element, whose label is 2 in the family of labels outside [0, 1]."""
+    label = "40000000" if family == "out-of-range-labels" else "3f800000"
+    bits = {"prediction": ("3f000000",), "label": (label,)}
+    return InputsLine(case, family, (flag,), form, "none", dtype, ("e0",), bits, {}, {"label": "float32"})
+
+
+def check(
+    case: str,
+    name: str,
+    verdict: str = "conforms",
+    ulp: float | None = 0.5,
+    quantity: str = "value",
+    dtype: str = "float32",
+    contract: float | None = None,
+    verdicts: tuple[str, ...] = (),
+) -> CheckLine:
+    """A check of one element of a case, whose family is the first part of its id."""
+    identity = f"{case}::{name}::{dtype}::{quantity}"
+    family = case.partition("/")[0]
+    return CheckLine(
+        identity, case, family, name, dtype, quantity, verdict, "as expected", ("e0",), verdicts, ("3f000000",), (ulp,),
+        contract_ulp=() if contract is None else (contract,),
+    )  # fmt: skip
+
+
+def run(
+    checks: Sequence[CheckLine],
+    form: str = "probabilities",
+    speeds: Sequence[SpeedLine] = (),
+    complete: bool = True,
+    **header: object,
+) -> RunRecord:
+    """A record of some checks."""
+    names = dict.fromkeys(one.implementation for one in checks)
+    lines = {(one.case, one.dtype): inputs(one.case, one.family, one.dtype, form) for one in checks}
+    fields: dict[str, object] = {
+        "schema": SCHEMA, "suite": "0", "cases": "", "started": "2001-02-03T00:00:00+00:00",
+        "machine": {}, "filters": {},
+        "backends": (BackendLine("stub", {"stub": "1.0"}),),
+        "implementations": tuple(ImplementationLine(name, name, form) for name in names),
+        "planned": len(checks), "not_offered": {},
+    }  # fmt: skip
+    head = Header(**(fields | header))  # type: ignore[arg-type]
+    footer = Footer("2001", 1.0, {}, {}, 0, (), 0)
+    return RunRecord(
+        head, tuple(lines.values()), tuple(checks), footer=footer if complete else None, speeds=tuple(speeds)
+    )
+
+
+def chosen(words: str, *records: RunRecord) -> Choice:
+    """The choice among the implementations of some records, which are called r0, r1, ..."""
+    return choose([Source(f"r{index}", one) for index, one in enumerate(records)], needs.parse([words]))
