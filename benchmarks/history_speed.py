@@ -102,7 +102,7 @@ def main(file: Path) -> int:
             slowest = max(slowest, seconds)
             print(
                 f"{RUNS} {folder.name} records of {CHECKS} checks, {len(real.header.implementations)} implementations, "
-                f"{size:.0f} MB: {seconds:.2f} s (limit {LIMIT:g}; CPU time {_cpu() - cpu:.2f} s), "
+                f"{size:.0f} MB: {seconds:.2f} s (limit {LIMIT:g}), CPU time {_cpu() - cpu:.2f} s, "
                 f"page of {page.stat().st_size / 1e6:.1f} MB"
             )
     return 0 if slowest < LIMIT else 1
