@@ -47,7 +47,7 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("bce-conformance: interrupted", err=True)
             ctx.exit(130)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):  # click ends quietly
             raise
         except Exception:
             traceback.print_exc()
