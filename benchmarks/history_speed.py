@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,12 @@ def make(real: RunRecord, plain: Path, packed: Path) -> None:
         )
 
 
+def _cpu() -> float:
+    """CPU seconds of child processes that have ended: what a busy machine does not change."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def main(file: Path) -> int:
     """Print the seconds; exit code 1 where a demand is not met."""
     real = records.read(file)
@@ -88,14 +95,15 @@ def main(file: Path) -> int:
         for folder in folders:
             size = sum(one.stat().st_size for one in folder.iterdir()) / 1e6
             page = Path(name) / "page.html"
-            clock = time.perf_counter()
+            clock, cpu = time.perf_counter(), _cpu()
             command = [sys.executable, "-m", "conformance", "history", str(folder), "--html", str(page)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             seconds = time.perf_counter() - clock
             slowest = max(slowest, seconds)
             print(
                 f"{RUNS} {folder.name} records of {CHECKS} checks, {len(real.header.implementations)} implementations, "
-                f"{size:.0f} MB: {seconds:.2f} s (limit {LIMIT:g}), page of {page.stat().st_size / 1e6:.1f} MB"
+                f"{size:.0f} MB: {seconds:.2f} s (limit {LIMIT:g}), CPU time {_cpu() - cpu:.2f} s, "
+                f"page of {page.stat().st_size / 1e6:.1f} MB"
             )
     return 0 if slowest < LIMIT else 1
 

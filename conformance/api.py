@@ -95,7 +95,7 @@ def measure(
         failed = "; ".join(one.failed for one in done.opened.values() if one.failed)
         raise HarnessError(f"backend {executor.backend.name} cannot be used in this process: {failed}")
     arguments = own_loss.Arguments(
-        _name(loss) if _name(loss).isidentifier() else "loss",
+        _variable(loss),
         form,
         repr(backend) if isinstance(backend, str) else "…",
         dict(declared),
@@ -125,6 +125,7 @@ def assert_conforms(
     show fails, too.
     """
     __tracebackhide__ = True
+    allowed = _reasoned(allow or {})
     report = measure(
         loss,
         form=form,
@@ -138,10 +139,6 @@ def assert_conforms(
         deviations=deviations,
         **declared,
     )
-    allowed = _words("allow", tuple(allow or {}))
-    for pattern in allowed:
-        if not str((allow or {})[pattern]).strip():
-            raise InputError(f"allow: {pattern!r} needs a reason")
     left, unused = report.without(allowed)
     if not left.conforms or unused:
         raise AssertionError(own_loss.failure(left, unused))
@@ -171,6 +168,12 @@ def _name(loss: Loss) -> str:
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 
+def _variable(loss: Loss) -> str:
+    """How a call of it can be written: by the name of a function, which a lambda or an object does not have."""
+    name = str(getattr(loss, "__name__", ""))
+    return name if name.isidentifier() else "loss"
+
+
 @cache
 def _suite() -> Suite:
     return case_files.load_suite(case_files.default_folder())
@@ -185,6 +188,16 @@ def _words(argument: str, words: Sequence[Any]) -> tuple[Any, ...]:
     if isinstance(words, str | bytes):
         raise InputError(f"{argument} must be a list of words (got {words!r})", f"write {argument}=[{words!r}]")
     return tuple(words)
+
+
+def _reasoned(allow: Mapping[str, str]) -> tuple[str, ...]:
+    """What is allowed.  Raises InputError where no reason is given: a year later nobody would know it."""
+    if not isinstance(allow, Mapping):
+        raise InputError(f"allow must map causes or cases to reasons (got {allow!r})")
+    for pattern, reason in allow.items():
+        if not str(reason or "").strip():
+            raise InputError(f"allow: {pattern!r} needs a reason (got {reason!r})")
+    return tuple(allow)
 
 
 def _known(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from conformance.commands import (
     environments,
     explain,
     history,
+    hunt,
     lint,
     listing,
     matrix,
@@ -49,7 +50,7 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("bce-conformance: interrupted", err=True)
             ctx.exit(130)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):  # click ends quietly
             raise
         except Exception:
             traceback.print_exc()
@@ -72,6 +73,7 @@ for command in (
     environments.environments,
     explain.explain,
     history.history,
+    hunt.hunt,
     lint.lint,
     lint.schema,
     listing.list_,

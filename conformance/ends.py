@@ -26,6 +26,11 @@ TAIL = 1 << 18
 #: How a gzip member of `record.write` starts: deflated, no flags, no time (RFC 1952, 2.3).
 _MEMBER = GZIP + b"\x08" + b"\0" * 5
 
+#: How the line of a tally starts.
+_TALLY = b'{"type":"tally"'
+
+_DECODER: msgspec.json.Decoder[TallyLine | Footer] = msgspec.json.Decoder(TallyLine | Footer)
+
 
 @dataclass(frozen=True)
 class Ends:
@@ -61,15 +66,15 @@ def read(file: Path) -> Ends:
     return Ends(file, header, (whole.tallies or tallies(whole.checks)) if whole.footer else (), whole.footer)
 
 
-def _decoded(lines: list[bytes]) -> list[TallyLine | Footer]:
+def _decoded(lines: bytes) -> list[TallyLine | Footer]:
     """The lines as what they are; none where one is something else."""
     try:
-        return [msgspec.json.decode(line, type=TallyLine | Footer) for line in lines]
+        return _DECODER.decode_lines(lines)
     except msgspec.MsgspecError:
         return []
 
 
-def _last_lines(stream: BinaryIO) -> list[bytes]:
+def _last_lines(stream: BinaryIO) -> bytes:
     """The tallies and the footer at the end of a file; nothing where it does not end with a whole line."""
     size = stream.seek(0, os.SEEK_END)
     length = TAIL
@@ -79,20 +84,19 @@ def _last_lines(stream: BinaryIO) -> list[bytes]:
         data = stream.read()
         whole = data if start == 0 else data.partition(b"\n")[2]
         lines = _summing_up(whole)
-        if start == 0 or len(lines) < whole.count(b"\n"):
+        if start == 0 or len(lines) < len(whole):
             return lines
         length *= 4
 
 
-def _summing_up(data: bytes) -> list[bytes]:
-    """The footer that ends `data` and the tallies right before it."""
-    *lines, rest = data.split(b"\n")
-    if rest or not lines:
-        return []
-    first = len(lines) - 1
-    while first > 0 and lines[first - 1].startswith(b'{"type":"tally"'):
-        first -= 1
-    return lines[first:]
+def _summing_up(data: bytes) -> bytes:
+    """The line that ends `data` and the tallies right before it."""
+    if not data.endswith(b"\n"):
+        return b""
+    start = data.rfind(b"\n", 0, len(data) - 1) + 1
+    while start > 0 and data.startswith(_TALLY, above := data.rfind(b"\n", 0, start - 1) + 1):
+        start = above
+    return data[start:]
 
 
 def _first_packed_line(stream: BinaryIO) -> bytes:
@@ -105,7 +109,7 @@ def _first_packed_line(stream: BinaryIO) -> bytes:
     return line.partition(b"\n")[0]
 
 
-def _last_packed_lines(stream: BinaryIO) -> list[bytes]:
+def _last_packed_lines(stream: BinaryIO) -> bytes:
     """The last member of a compressed file; nothing where it is cut or begins further away."""
     stream.seek(max(stream.seek(0, os.SEEK_END) - TAIL, 0))
     data = stream.read()
@@ -117,4 +121,4 @@ def _last_packed_lines(stream: BinaryIO) -> list[bytes]:
         except zlib.error:
             continue  # the same bytes within a member
         return _summing_up(found)
-    return []
+    return b""

@@ -6,9 +6,9 @@ other filters than the newest complete run are marked, since they count somethin
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from conformance import ends
@@ -73,35 +73,41 @@ class History:
 
     runs: tuple[Past, ...]
 
-    @property
-    def backends(self) -> tuple[str, ...]:
-        """Backends that any run has counts of."""
-        return tuple(sorted({name.split("/")[0] for name in self.implementations}))
-
-    @property
-    def implementations(self) -> tuple[str, ...]:
-        """Implementations that any run has counts of."""
-        return tuple(sorted({line.implementation for run in self.runs for line in run.ends.tallies}))
+    @cached_property
+    def _points(self) -> tuple[dict[str, Point], ...]:
+        """What each implementation came to in each run."""
+        return tuple(_by(one.ends.tallies, lambda line: line.implementation) for one in self.runs)
 
     def by_backend(self) -> tuple[Series, ...]:
-        """A series for each backend."""
-        return self._series(self.backends, lambda line: line.implementation.split("/")[0])
+        """A series for each backend that any run has counts of."""
+        return _series([_by(one.ends.tallies, _backend) for one in self.runs])
 
     def by_implementation(self, backend: str) -> tuple[Series, ...]:
-        """A series for each implementation of a backend."""
-        names = [name for name in self.implementations if name.split("/")[0] == backend]
-        return self._series(names, lambda line: line.implementation)
+        """A series for each implementation of a backend that any run has counts of."""
+        own = [{name: one for name, one in run.items() if name.split("/")[0] == backend} for run in self._points]
+        return _series(own)
 
-    def _series(self, names: Iterable[str], key: Callable[[TallyLine], str]) -> tuple[Series, ...]:
-        grouped: list[dict[str, list[TallyLine]]] = []
-        for run in self.runs:
-            lines: dict[str, list[TallyLine]] = {}
-            for line in run.ends.tallies:
-                lines.setdefault(key(line), []).append(line)
-            grouped.append(lines)
-        return tuple(
-            Series(name, tuple(_point(lines[name]) if name in lines else None for lines in grouped)) for name in names
-        )
+
+def _series(runs: Sequence[dict[str, Point]]) -> tuple[Series, ...]:
+    names = sorted({name for points in runs for name in points})
+    return tuple(Series(name, tuple(points.get(name) for points in runs)) for name in names)
+
+
+def _backend(line: TallyLine) -> str:
+    return line.implementation.split("/")[0]
+
+
+def _by(lines: Iterable[TallyLine], key: Callable[[TallyLine], str]) -> dict[str, Point]:
+    """The tallies of several implementations or dtypes as one: counts added, errors the largest."""
+    found: dict[str, Point] = {}
+    for line in lines:
+        point = found.setdefault(key(line), Point({}, {}, {}))
+        for counts, more in ((point.verdicts, line.verdicts), (point.outcomes, line.outcomes)):
+            for name, count in more.items():
+                counts[name] = counts.get(name, 0) + count
+        for quantity, error in line.worst.items():
+            point.worst[quantity] = max(point.worst.get(quantity, 0.0), error)
+    return found
 
 
 def load(folder: Path) -> History:
@@ -135,16 +141,3 @@ def _marks(one: Ends, newest: Ends | None) -> Iterable[str]:
 
 def _narrowed(one: Ends) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in one.header.filters.items() if name != HARMLESS}
-
-
-def _point(lines: Iterable[TallyLine]) -> Point:
-    """The tallies of several implementations and dtypes as one: counts added, errors the largest."""
-    verdicts: Counter[str] = Counter()
-    outcomes: Counter[str] = Counter()
-    worst: dict[str, float] = {}
-    for line in lines:
-        verdicts.update(line.verdicts)
-        outcomes.update(line.outcomes)
-        for quantity, error in line.worst.items():
-            worst[quantity] = max(worst.get(quantity, 0.0), error)
-    return Point(dict(verdicts), dict(outcomes), worst)

@@ -394,11 +394,16 @@ def header_of(file: Path, line: bytes) -> Header:
         raise at(file, 1, f"is not a line of a run record: {error}") from None
 
 
+class _Version(Struct, tag="header", tag_field="type"):
+    """A header of whatever schema."""
+
+    schema: Any
+
+
 def _check_schema(file: Path, line: bytes) -> None:
     try:
-        first = msgspec.json.decode(line)
-        version = first["schema"] if first["type"] == "header" else None
-    except (msgspec.DecodeError, KeyError, TypeError):
+        version = msgspec.json.decode(line, type=_Version).schema
+    except msgspec.DecodeError:
         raise at(
             file, 1, "a run record must start with its header", "is this a file of `bce-conformance run`?"
         ) from None

@@ -1,6 +1,6 @@
 """One conformance run: discover, plan, run, judge, hold against the record of deviations, keep a run record.
 
-Every command and pytest come through here; there is no second path.
+Every command, pytest and the Python API come through here; there is no second path.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 import yaml
 
@@ -151,7 +153,7 @@ def test_the_scripts_install_and_judge_without_any_framework(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["backend", "filters", "baseline", "output"])
+@pytest.mark.parametrize("name", ["backend", "filters", "baseline", "deviations", "output"])
 def test_an_input_is_never_run(installed: Path, name: str) -> None:
     """Whatever an input holds is a word of the command, and at worst bad input."""
     harm = "\"; touch harm; $(touch harm) `touch harm` '; touch harm\n--quantity value; touch harm"
@@ -163,12 +165,31 @@ def test_an_input_is_never_run(installed: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_baseline_takes_the_place_of_the_shipped_record(installed: Path) -> None:
+def test_a_regression_from_the_baseline_fails_the_step(installed: Path) -> None:
+    """Compared with its own record the run passes; with one in which a check conformed that does not, it fails."""
+    words = "--case hard-labels/* --dtype float32 --quantity value"
+    assert bash(JUDGE, installed, **inputs(backend="numpy", filters=words)).returncode == 0
+    kept = installed / "workspace" / inputs()["BCE_OUTPUT"] / "run.jsonl"
+    baseline = installed / "workspace" / "baseline.jsonl"
+    kept.rename(baseline)
+    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, baseline="baseline.jsonl"))
+    assert done.returncode == 0, done.stderr
+    old = record.read(baseline)
+    better = tuple(msgspec.structs.replace(one, verdict="conforms", verdicts=(), findings=()) for one in old.checks)
+    assert better != old.checks
+    record.write(dataclasses.replace(old, checks=better), baseline)
+    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, baseline="baseline.jsonl"))
+    assert done.returncode == 1, done.stderr
+    assert "REGRESSION" in done.stderr
+
+
+@pytest.mark.slow
+def test_recorded_deviations_take_the_place_of_the_shipped_ones(installed: Path) -> None:
     """Held against an empty record, what the suite knows is new: exit code 1, and an annotation for each cause."""
     (installed / "workspace").mkdir()
     (installed / "workspace" / "known").mkdir()
     words = "--case hard-labels/* --dtype float32 --quantity value"
-    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, baseline="known"))
+    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, deviations="known"))
     assert done.returncode == 1, done.stderr
     assert "::error title=new%3A numpy/" in done.stdout
     assert ET.parse(installed / "workspace" / inputs()["BCE_OUTPUT"] / "junit.xml").findall(".//failure")

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What the core installation brings (pyproject.toml), with what those packages need, by import name.
 CORE = (
     *("numpy", "numpy.libs", "click", "rich", "markdown_it", "mdurl", "pygments", "ruamel", "msgspec", "packaging"),
-    *("flint", "python_flint.libs", "yaml", "_yaml"),
+    *("flint", "python_flint.libs", "yaml", "_yaml", "jinja2", "markupsafe"),
 )
 
 

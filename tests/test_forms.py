@@ -18,7 +18,8 @@ from conformance.record import RunRecord
 from conformance.render.forms import FORMS
 from tests.records import CHECKS, interrupted, run
 
-KEPT = records.read(Path(__file__).parent / "data" / "record-schema-2.jsonl")
+ROOT = Path(__file__).parent.parent
+KEPT = records.read(ROOT / "tests" / "data" / "record-schema-2.jsonl")
 
 
 def _refuse(word: str) -> float:
@@ -60,6 +61,12 @@ READERS: dict[str, Callable[[str], bool]] = {
 def test_every_form_has_a_reader() -> None:
     """A form that nothing reads back is not tested; `html` has a file of tests of its own."""
     assert set(FORMS) - {"html"} == set(READERS)
+
+
+def test_every_form_is_documented() -> None:
+    """By a row of the table in docs/continuous-integration.md."""
+    text = (ROOT / "docs" / "continuous-integration.md").read_text(encoding="utf-8")
+    assert [form for form in ("text", *FORMS) if f"| `{form}` | " not in text] == []
 
 
 @pytest.mark.parametrize("form", READERS)

@@ -22,6 +22,10 @@ from tests.builders import deterministic
 from tests.records import CHECKS, HOSTILE, OTHER, STRANGE, check, finding, interrupted, run, with_header
 
 SCHEMA = xmlschema.XMLSchema11(Path(__file__).parent / "data" / "junit.xsd")
+
+#: What Jenkins reads (junit-4.xsd of its dtkit, MIT licence in the file).
+JENKINS = xmlschema.XMLSchema(Path(__file__).parent / "data" / "junit-jenkins.xsd")
+
 RECORD = Path(__file__).parent / "data" / "record-schema-2.jsonl"
 
 #: Every kind of record: all outcomes, cut, of checks that are plainly as expected, and one that a run has left.
@@ -47,8 +51,9 @@ def case_of(root: ET.Element, name: str) -> ET.Element:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_record_is_valid(kind: str) -> None:
-    """The schema takes it, whatever the framework said."""
-    SCHEMA.validate(ET.ElementTree(parsed(KINDS[kind])))
+    """Our schema and that of Jenkins take it, whatever the framework said."""
+    for schema in (SCHEMA, JENKINS):
+        schema.validate(ET.ElementTree(parsed(KINDS[kind])))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from conformance.adapters.numpy import NumPyRuntime
 from conformance.formats import decode
 from conformance.plan import Plan, make_plan
 from conformance.pool import Opened, Pool
+from conformance.render import jsondoc
 from conformance.worker import Session
 from tests.builders import case, implementation, plan, request, suite
 
@@ -254,6 +257,20 @@ def test_an_absent_backend_is_not_timed(monkeypatch: pytest.MonkeyPatch, opened:
     assert (found, script.calls) == (speed.Timed(), [])
 
 
+@pytest.mark.slow
+def test_a_result_of_jax_is_waited_for() -> None:
+    """JAX hands results out before they are computed; after waiting they are there."""
+    code = (
+        "from conformance.adapters import load_builtin; import jax.numpy as jnp;"
+        "runtime = load_builtin('jax')[0].runtime; runtime.open();"
+        "result = jnp.sort(jnp.arange(2_000_000)[::-1] * 1.5); runtime.wait(result); print(result.is_ready())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    if "ModuleNotFoundError" in done.stderr:
+        pytest.skip("needs JAX")
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 # -- both together ----------------------------------------------------------------------------------------------------
 
 
@@ -306,7 +323,10 @@ def test_run_speed_adds_lines_to_the_record(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    assert "\ntimed: 1 implementations;" in done.stdout
     kept = record.read(tmp_path / "run.jsonl")
+    shown = json.loads(jsondoc.render(kept))["speeds"]
+    assert shown == [json.loads(msgspec.json.encode(line)) for line in kept.speeds]
     assert {(line.direction, line.elements) for line in kept.speeds} == {
         (direction, size) for direction in speed.DIRECTIONS for size in speed.SIZES
     }

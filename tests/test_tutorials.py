@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from conformance import pinned
-from conformance.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -112,12 +111,6 @@ def pinned_torch() -> bool:
         return False
 
 
-def later(page: Path) -> bool:
-    """Whether a page has a command that this version has not yet."""
-    called = {step.command.split()[1] for step in steps(page.read_text()) if step.command.startswith("bce-conf")}
-    return not called <= set(main.commands)
-
-
 def test_there_is_a_tutorial_for_each_kind_of_reader() -> None:
     """One who upgrades, one who chooses, one who reports."""
     assert [page.stem for page in TUTORIALS] == ["tutorial-choose", "tutorial-report", "tutorial-upgrade"]
@@ -133,16 +126,7 @@ def test_most_of_a_tutorial_is_run(page: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not pinned_torch(), reason="the tutorials show the pinned version of torch")
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(
-            page, marks=[pytest.mark.xfail(reason="a command is not there yet", strict=True)] if later(page) else []
-        )
-        for page in TUTORIALS
-    ],
-    ids=lambda page: page.stem,
-)
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_a_tutorial_does_what_it_says(page: Path, clone: Path) -> None:
     """Every command ends with the exit code that the page implies, and prints what the page shows."""
     todo = steps(page.read_text(encoding="utf-8"))

@@ -206,8 +206,9 @@ def _speed(rows: Sequence[Row], several: bool) -> Grid:
         ("rank", *_heads(several), "dtype", "direction", *(f"{size:,} elements" for size in sizes)),
         tuple(made),
         4 + several,
-        "one thread; forward: the losses; backward: the gradient by the prediction, with the losses on the way; "
-        "the median of interleaved repeats",
+        "one thread; forward: the losses; backward: the gradient by the prediction, for which automatic "
+        "differentiation computes the losses on the way unless a compiler leaves them out; the median of interleaved "
+        "repeats",
     )
 
 

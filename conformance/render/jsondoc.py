@@ -1,4 +1,4 @@
-"""A run as one JSON document: header, scoreboard, causes, tolerances, footer."""
+"""A run as one JSON document: header, scoreboard, causes, tolerances, speeds, footer."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def document(record: RunRecord) -> dict[str, Any]:
             for one in causes(record)
         ],
         "tolerances": msgspec.to_builtins(record.tolerances),
+        "speeds": msgspec.to_builtins(record.speeds),
         "footer": msgspec.to_builtins(record.footer),
     }
 

@@ -183,7 +183,7 @@ def _markdown(shown: Page) -> Iterator[str]:
 
 def html(shown: Page) -> str:
     """The page for a browser; it asks no network for anything."""
-    return page("matrix.html", title=TITLE, page=shown, legend=LEGEND, alike=[_alike(one) for one in shown.grids])
+    return page("matrix.html.j2", title=TITLE, page=shown, legend=LEGEND, alike=[_alike(one) for one in shown.grids])
 
 
 def document(shown: Page) -> dict[str, Any]:

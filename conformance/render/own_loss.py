@@ -95,7 +95,8 @@ def whole(report: Report) -> str:
 
 def _failure(report: Report, unused: Sequence[str]) -> Iterator[str]:
     new = [one for one in report.findings if one.outcome != "recorded"]
-    loss, checks = report.arguments.loss, report.checks
+    (judged,) = report.record.header.implementations
+    loss, checks = judged.family.partition("/")[2], report.checks
     if new:
         failed = sum(check.outcome in ("new", "fixed") for check in checks)
         yield (
@@ -109,7 +110,7 @@ def _failure(report: Report, unused: Sequence[str]) -> Iterator[str]:
         yield f"allowed, but it does not show: {pattern!r}; take it out of `allow`"
     if new:
         yield ""
-        yield f"All of it: print(measure({loss}, …)). What you document belongs into `contract`,"
+        yield f"All of it: print(measure({report.arguments.loss}, …)). What you document belongs into `contract`,"
         yield f"what you know and accept into allow={{{new[0].cause!r}: 'the reason'}}."
 
 

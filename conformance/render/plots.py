@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from conformance.history import History, Past, Point, Series
@@ -76,7 +77,7 @@ class Frame:
     bars: float
     lines: float
 
-    @property
+    @cached_property
     def slot(self) -> float:
         """The width of one run."""
         return min((self.width - LEFT - RIGHT) / self.runs, WIDEST)
@@ -134,14 +135,14 @@ def _rectangles(frame: Frame, spans: Sequence[tuple[float, float]]) -> str:
 def _bars(frame: Frame, points: Sequence[Point | None], scale: float) -> Iterator[Shape]:
     """Counts of verdicts on each other, the worst ones lowest, where they are easiest to compare."""
     base = [TOP + frame.bars] * len(points)
-    for verdict in reversed(VERDICTS):
+    seen = {verdict for point in points if point for verdict in point.verdicts}
+    for verdict in [one for one in reversed(VERDICTS) if one in seen]:
         spans: list[tuple[float, float]] = []
         for index, point in enumerate(points):
             height = point.verdicts.get(verdict, 0) * scale if point else 0.0
             base[index] -= height
             spans.append((round(base[index], 2), round(height, 2)))
-        if path := _rectangles(frame, spans):
-            yield Shape(verdict, path)
+        yield Shape(verdict, _rectangles(frame, spans))
 
 
 def _bands(frame: Frame, runs: Sequence[Past]) -> Iterator[Shape]:

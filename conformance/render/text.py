@@ -180,6 +180,9 @@ def closing(record: RunRecord) -> Iterator[str]:
     word = words.get(footer.exit, "[bold red]the suite failed: not everything was run[/]")
     if footer.restarts:
         yield f"workers replaced after a crash, a time-out or a change of state: {escape(', '.join(footer.restarts))}"
+    if record.speeds:
+        timed = len({line.implementation for line in record.speeds})
+        yield f"timed: {timed} implementations; `bce-conformance choose` and the record tell how fast they are"
     for line in footer.untimed:
         yield f"not timed: {escape(line)}"
     missing = f", {footer.not_run} not run" if footer.not_run else ""
