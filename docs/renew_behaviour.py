@@ -40,6 +40,7 @@ PACKAGES = {
     "torch": "PyTorch",
     "jax": "JAX",
     "optax": "Optax",
+    "scipy": "SciPy",
     "scikit-learn": "scikit-learn",
 }
 
@@ -65,7 +66,8 @@ INTRODUCTION = (
     "The runs cover the question's experiments, special values, labels outside [0, 1], the probes of contracts, "
     "extreme predictions and focal losses, in float32 and float16: values, gradients by the prediction, "
     "acceptance and result dtypes.",
-    "Those of scikit-learn cover all cases, in float64 and float32, without gradients, which it does not have.",
+    "Those of SciPy and scikit-learn are in float64 and float32, of all cases for scikit-learn, and without gradients, "
+    "which they do not have.",
     "",
 )
 

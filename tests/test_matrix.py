@@ -87,7 +87,7 @@ def test_a_wheel_and_an_interpreter_are_columns(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.write_text("")
     local, given = parsed(f"{wheel}+helper==3.0", str(python))
-    assert (local.label, local.wheel) == ("demo 1.4.dev1+g12", wheel)
+    assert (local.label, local.wheel) == ("demo 1.4.dev1+g12 (wheel)", wheel)
     assert local.requirements[0] == f"demo @ {wheel.as_uri()}"
     assert "helper==3.0" in local.requirements
     assert (given.label, given.interpreter, given.requirements) == ("interpreter mine", python, ())
@@ -424,6 +424,13 @@ def test_columns_without_implementations_in_common_are_tables_of_their_own() -> 
     failed = Run(Column("demo", "1.3"), None, Failure("no wheel"))
     sheets = table.sheets([ran("1.0", runs.check(A, "conforms")), failed, ran("1.1", runs.check(B, "conforms"))])
     assert [[one.column.version for one in sheet.results] for sheet in sheets] == [["1.0"], ["1.1"]]
+
+
+def test_rows_of_an_implementation_stand_together() -> None:
+    """However their checks are mixed in the records."""
+    mixed = [runs.check(one, "conforms", quantity=name) for name in ("value", "gradient-prediction") for one in (A, B)]
+    (sheet,) = table.sheets([ran("1.0", *mixed)])
+    assert [row.implementation for row in sheet.rows] == [A, A, B, B]
 
 
 HOSTILE = runs.HOSTILE

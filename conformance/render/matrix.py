@@ -49,11 +49,15 @@ WIDTH = 180
 
 @dataclass(frozen=True)
 class Line:
-    """A column in words: what is in its environment, or why it could not be run; `state` is INTERRUPTED or ""."""
+    """A column in words: what is in its environment, or why it could not be run; `state` is INTERRUPTED or "".
+
+    `chief` are the packages that text names: all that were installed for it, of an interpreter what the backends use.
+    """
 
     label: str
     python: str
     packages: tuple[str, ...]
+    chief: tuple[str, ...]
     reason: str
     state: str = ""
     why: str = ""
@@ -84,14 +88,17 @@ def page_of(results: Sequence[Result], everything: bool = False) -> Page:
 
 def _line(result: Result) -> Line:
     installed = result.environment.installed if result.environment is not None else None
-    packages = sorted(installed.packages.items()) if installed is not None else ()
-    interrupted = isinstance(result.record, RunRecord) and result.record.interrupted
+    packages = sorted(installed.packages.items()) if installed is not None else []
+    record = result.record if isinstance(result.record, RunRecord) else None
+    used = {pair for line in record.header.backends for pair in line.versions.items()} if record is not None else set()
+    chief = packages if result.column.interpreter is None else sorted(used)
     return Line(
         result.column.label,
         installed.python if installed is not None else result.column.python,
         tuple(f"{name} {version}" for name, version in packages),
+        tuple(f"{name} {version}" for name, version in chief),
         result.reason,
-        "INTERRUPTED: this run has no end" if interrupted else "",
+        "INTERRUPTED: this run has no end" if record is not None and record.interrupted else "",
         result.column.why,
     )
 
@@ -118,7 +125,7 @@ def text(shown: Page, console: Console) -> None:
     """Print a page for a terminal."""
     for line in shown.lines:
         style = "bold red" if line.reason or line.state else "bold"
-        told = line.reason or line.state or ", ".join(line.packages)
+        told = line.reason or line.state or ", ".join(line.packages if shown.everything else line.chief)
         console.print(f"[{style}]{escape(line.label)}[/] Python {line.python}: {escape(told)}", highlight=False)
     for grid in shown.grids:
         console.print()

@@ -60,7 +60,7 @@ class Column:
     @property
     def label(self) -> str:
         """What a table calls the column; it holds no path of the machine."""
-        return f"{self.package} {self.version}".strip()
+        return f"{self.package} {self.version}{' (wheel)' if self.wheel is not None else ''}"
 
     @property
     def key(self) -> str:

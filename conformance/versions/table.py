@@ -79,5 +79,6 @@ def _rows(results: Sequence[Result]) -> Iterator[Row]:
             cell = cells[place] or Cell()
             cell.count(check)
             cells[place] = cell
-    for (implementation, family, quantity), cells in found.items():
+    order = list(dict.fromkeys(implementation for implementation, _, _ in found))
+    for (implementation, family, quantity), cells in sorted(found.items(), key=lambda one: order.index(one[0][0])):
         yield Row(implementation, family, quantity, tuple(cells))
