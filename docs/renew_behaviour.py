@@ -99,6 +99,8 @@ CHANGES_TEXT = (
     "A change is an element whose verdict, exception or result dtype is another one in the next version that was run; "
     "a number that moved within its budget is none.",
     "The counts are of elements.",
+    "Python and the packages beside may have changed, too: they stand in each table, and the searches above say where "
+    "it was they.",
     "",
 )
 

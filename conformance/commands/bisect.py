@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from conformance.cases import did_you_mean
-from conformance.commands.versions import builder_from, environment_options, must_be_new, write_new
+from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError
 from conformance.formats import FORMATS
 from conformance.options import options_from, record_from, suite_from
@@ -69,7 +69,7 @@ def bisect(
         name, good, bad, builder.index, sets, python and python_version(python), tuple(map(requirement, companions))
     )
     _plan(chosen, builder)
-    outcome = searches.bisect(chosen, builder, behave, lambda line: click.echo(line, err=True))
+    outcome = searches.bisect(chosen, builder, behave, tell)
     document = FORMS[form](outcome)
     click.echo(document, nl=False)
     if output is not None:
@@ -107,12 +107,10 @@ def _plan(chosen: searches.Range, builder: Any) -> None:
     """Tell what is about to happen."""
     count = len(chosen.columns)
     low, high = chosen.columns[0], chosen.columns[-1]
-    click.echo(
-        f"{chosen.package}: {count} versions from {low.version} to {high.version}, about {steps(count)} tests", err=True
-    )
+    tell(f"{chosen.package}: {count} versions from {low.version} to {high.version}, about {steps(count)} tests")
     for version, why in chosen.skipped:
-        click.echo(f"  passed over {version}: {why}", err=True)
+        tell(f"  passed over {version}: {why}")
     for one in (low, high):
         resolved = builder.resolve(one)
         told = resolved.reason if isinstance(resolved, Failure) else resolved.told
-        click.echo(f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}", err=True)
+        tell(f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}")

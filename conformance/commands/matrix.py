@@ -14,7 +14,7 @@ from rich.console import Console
 
 from conformance import record as records
 from conformance import run as runs
-from conformance.commands.versions import builder_from, environment_options, must_be_new, write_new
+from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import Exit, InputError
 from conformance.options import options_from, plan_options, record_from, suite_from
 from conformance.record import RunRecord
@@ -106,7 +106,7 @@ def _results(asked_for: Sequence[Column], builder: Builder, asked: Asked, settin
     with ThreadPoolExecutor(max_workers=settings.jobs) as threads:
         resolved = dict(zip(asked_for, threads.map(builder.resolve, asked_for), strict=True))
         for line in plan(resolved):
-            click.echo(line, err=True)
+            tell(line)
         building: dict[Column, Future[Environment | Failure]] = {}
         try:
             for place, one in enumerate(asked_for):
@@ -114,7 +114,7 @@ def _results(asked_for: Sequence[Column], builder: Builder, asked: Asked, settin
                     if ahead not in building:
                         building[ahead] = threads.submit(_build, builder, ahead, resolved[ahead])
                 result = _result(one, building[one].result(), asked, settings)
-                click.echo(f"{one.label}: {result.reason or 'run'}", err=True)
+                tell(f"{one.label}: {result.reason or 'run'}")
                 yield result
                 if settings.discard:
                     builder.discard(one)

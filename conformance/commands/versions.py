@@ -10,6 +10,7 @@ import click
 
 from conformance import record as records
 from conformance.errors import InputError
+from conformance.render.characters import clean
 from conformance.versions.build import Builder, cache_folder
 from conformance.versions.index import Index, settings
 
@@ -25,6 +26,11 @@ def environment_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def builder_from(folder: Path | None, passing: bool = False) -> Builder:
     """A builder of environments with the settings of pip; see `Builder`."""
     return Builder(Index(settings()), (folder or cache_folder()).absolute(), passing)
+
+
+def tell(line: str) -> None:
+    """A line about what is going on, on standard error; what others said in it moves no cursor."""
+    click.echo(clean(line), err=True)
 
 
 def must_be_new(file: Path, force: bool) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from conformance.compare import State, states
 from conformance.formats import FORMATS
 from conformance.literals import text_of
+from conformance.render.characters import clean
 from conformance.render.markdown import cell, code, row
 from conformance.versions.behaviour import Checks, Script
 from conformance.versions.bisect import Outcome
@@ -87,7 +88,7 @@ def told(state: State, dtype: str) -> str:
 
 def text(outcome: Outcome) -> str:
     """The outcome for a terminal."""
-    return "\n".join(_text(outcome)) + "\n"
+    return "\n".join(map(clean, _text(outcome))) + "\n"
 
 
 def _text(outcome: Outcome) -> Iterator[str]:
@@ -114,7 +115,7 @@ def _notes(outcome: Outcome) -> Iterator[str]:
 
 def markdown(outcome: Outcome) -> str:
     """The outcome for a report."""
-    return "\n".join(_markdown(outcome)) + "\n"
+    return "\n".join(map(clean, _markdown(outcome))) + "\n"
 
 
 def _markdown(outcome: Outcome) -> Iterator[str]:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.record import RunRecord
+from conformance.render.characters import clean
 from conformance.render.markdown import cell, row
 from conformance.render.pages import page
 from conformance.render.scoreboard import error_text
@@ -126,7 +127,7 @@ def text(shown: Page, console: Console) -> None:
     for line in shown.lines:
         style = "bold red" if line.reason or line.state else "bold"
         told = line.reason or line.state or ", ".join(line.packages if shown.everything else line.chief)
-        console.print(f"[{style}]{escape(line.label)}[/] Python {line.python}: {escape(told)}", highlight=False)
+        console.print(f"[{style}]{_safe(line.label)}[/] Python {line.python}: {_safe(told)}", highlight=False)
     for grid in shown.grids:
         console.print()
         for part in _tables(grid) if grid.rows else ():
@@ -153,9 +154,14 @@ def _tables(grid: Grid) -> Iterator[RenderableType]:
         for index, (name, width) in enumerate(zip(names, widths, strict=True)):
             table.add_column(escape(name), width=width, overflow="fold", justify="left" if index < 2 else "right")
         for cells in rows:
-            table.add_row(*map(escape, cells[1:]))
-        yield Text(implementation, style="bold")
+            table.add_row(*map(_safe, cells[1:]))
+        yield Text(clean(implementation), style="bold")
         yield table
+
+
+def _safe(text: str) -> str:
+    """Text of a framework as text of a terminal: neither markup of rich nor an escape sequence."""
+    return escape(clean(text))
 
 
 def _alike(grid: Grid) -> str:

@@ -90,9 +90,8 @@ def _released(package: str, text: str, versions: set[Version]) -> Version:
     except InvalidVersion:
         raise InputError(f"{text!r} is no version") from None
     if wanted not in versions:
-        near = sorted(versions, key=lambda one: (one < wanted, abs(sorted(versions).index(one))))[:1]
-        nearest = f"the next one is {near[0]}" if near else ""
-        raise InputError(f"{package} {wanted} is no released version", nearest)
+        near = min((one for one in versions if one > wanted), default=max(versions))
+        raise InputError(f"{package} {wanted} is no released version", f"one near it is {near}")
     return wanted
 
 

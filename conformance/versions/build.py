@@ -205,9 +205,7 @@ def uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv")
     if found is None:
-        raise InputError(
-            "`uv`, which makes the environments, is not installed", "pip install 'bce-conformance[matrix]'"
-        )
+        raise InputError("`uv`, which makes the environments, is not installed", "pip install uv")
     return found
 
 

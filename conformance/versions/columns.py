@@ -67,13 +67,14 @@ def _last_words() -> list[str]:
 
 
 def chosen_backends(column: Column, environment: Environment, asked: Asked) -> tuple[Backend, ...]:
-    """The backends of a column, in its interpreter: those that its packages are known to bring, within the filters.
+    """The backends of a column, in its interpreter: those that its package has to do with, or the filters name.
 
     A backend that `known` does not know, since a user's file brings it, is one where the filters name it.
     """
     installed = frozenset(environment.installed.packages)
-    able = asked.known.runnable(installed, column.package if column.interpreter is None else "")
     wanted = asked.options.filters.backend
+    # By name any that can run: SciPy in several versions of NumPy, for instance.
+    able = asked.known.runnable(installed, "" if wanted or column.interpreter is not None else column.package)
     return tuple(
         replace(one, interpreter=str(environment.interpreter))
         for one in asked.backends

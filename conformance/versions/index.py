@@ -10,15 +10,13 @@ import ast
 import os
 import subprocess
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -216,7 +214,7 @@ class Index:
 
 def _in_folder(folder: str, name: str) -> Iterator[File]:
     """Distributions of a package in a folder on this machine; a link to a page elsewhere is left to uv."""
-    path = Path(urllib.parse.urlsplit(folder).path if folder.startswith("file:") else folder)
+    path = Path(unquote(urlsplit(folder).path) if folder.startswith("file:") else folder)
     for file in sorted(path.iterdir()) if path.is_dir() else ():
         one = File(file.name, size=0)  # nothing is downloaded
         if one.version is not None and canonicalize_name(file.name.split("-")[0]) == name:
@@ -225,7 +223,9 @@ def _in_folder(folder: str, name: str) -> Iterator[File]:
 
 def _answer(url: str, name: str, certificates: str) -> Sequence[File]:
     """The files that one index has of a package; none where it does not know the package."""
-    import ssl
+    import ssl  # here, so that all other commands start without them
+    import urllib.error
+    import urllib.request
 
     address = f"{url.rstrip('/')}/{name}/"
     if address.startswith("file:"):
@@ -271,6 +271,6 @@ class _Page(HTMLParser):
         """Take a link."""
         values = dict(attrs)
         if tag == "a" and values.get("href"):
-            name = urllib.parse.unquote(urllib.parse.urlsplit(values["href"]).path.rpartition("/")[2])
+            name = unquote(urlsplit(values["href"]).path.rpartition("/")[2])
             yanked = (values["data-yanked"] or "") if "data-yanked" in values else False
             self.files.append(File(name, values.get("data-requires-python"), None, yanked))
