@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 import re
 from pathlib import Path
 
@@ -53,8 +55,6 @@ def test_the_historical_version_prints_what_the_question_printed() -> None:
 
 def test_keras_2_of_today_prints_another_number() -> None:
     """It adds 1e-7 inside the logarithms: the mean of -log(1e-7 + 1e-7) / 2 and -log(2^-23 + 1e-7) / 2."""
-    import math
-
     wanted = -(math.log(2e-7) + math.log(2**-23 + 1e-7)) / 4 + -(math.log(1 - 1e-7 + 1e-7) + math.log(1.0)) / 4
     row = next(one for one in table("## The question's experiments") if "soft-extreme" in one["experiment"])
     assert row[TF_KERAS] == "7.6895466"
@@ -76,6 +76,12 @@ def test_the_release_that_fixed_the_focal_loss_is_named() -> None:
     row = next(one for one in table("## Where exactly") if one["first"] == "0.2.6")
     assert row["before"].startswith("nan")
     assert row["after"].startswith("0 ")
+
+
+def test_the_adapter_of_the_historical_version_is_python_3_7() -> None:
+    """It runs where that version does."""
+    file = ROOT / "docs" / "examples" / "keras2.py"
+    ast.parse(file.read_text(encoding="utf-8"), str(file), feature_version=(3, 7))
 
 
 def test_the_records_are_whole_and_small() -> None:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import html5lib
 import pytest
@@ -21,6 +22,7 @@ from conformance import run as running
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.plan import Filters
+from conformance.record import RunRecord
 from conformance.render import matrix as rendered
 from conformance.versions import build, columns, companions, index, requirements, table
 from conformance.versions.build import Builder, Environment, Failure, Installed, Resolved
@@ -558,6 +560,35 @@ def test_files_are_never_overwritten_unless_asked_to() -> None:
         assert "exists" in refused.stderr
     assert Path("page.html").read_text() == "mine"
     assert matrix("demo==1.0", "--report", "page.html", "--output", "kept", "--force").exit_code == Exit.AS_EXPECTED
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("world")
+def test_an_interrupted_command_says_so_and_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The columns after the interruption are not run, no record is handed out, and what was run is not run again."""
+    run, asked = columns.run, []
+
+    def interrupted_at(version: str) -> None:
+        def once(column: Column, *rest: Any) -> RunRecord | Failure:
+            asked.append(column.version)
+            record = run(column, *rest)
+            assert isinstance(record, RunRecord)
+            return replace(record, footer=None) if column.version == version else record
+
+        monkeypatch.setattr("conformance.versions.columns.run", once)
+
+    interrupted_at("1.3")
+    cut = matrix("demo==1.0,1.3,1.4", "--output", "kept", "--build-jobs", "1")
+    assert (cut.exit_code, asked) == (130, ["1.0", "1.3"])
+    assert "INTERRUPTED" in cut.stdout
+    assert not Path("kept").exists()
+    asked.clear()
+    interrupted_at("")
+    whole = matrix("demo==1.0,1.3,1.4", "--output", "kept")
+    assert (whole.exit_code, asked) == (Exit.AS_EXPECTED, ["1.3", "1.4"])
+    assert sorted(one.name for one in Path("kept").iterdir()) == [
+        f"demo-{one}.jsonl.gz" for one in ("1.0", "1.3", "1.4")
+    ]
 
 
 @pytest.mark.slow

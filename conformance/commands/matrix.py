@@ -25,15 +25,17 @@ from conformance.versions.columns import Asked, Result, ask, kept, question
 from conformance.versions.companions import known
 from conformance.versions.requirements import Column, columns
 
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
+
 
 @dataclass(frozen=True)
 class Settings:
-    """How columns are worked off.  `folder` gets the records under names that a person knows, if there is one."""
+    """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run."""
 
     jobs: int
     discard: bool
     fresh: bool
-    folder: Path | None
 
 
 @click.command()
@@ -69,7 +71,10 @@ def matrix(
         options = replace(options, filters=options.filters.quick())
     builder = builder_from(folder, discard)
     asked = ask(suite, options, record_from(()), sets)
-    results = list(_results(asked_for, builder, asked, Settings(build_jobs, discard, fresh, output)))
+    results = list(_results(asked_for, builder, asked, Settings(build_jobs, discard, fresh)))
+    code = _exit(results)
+    if output is not None and code != INTERRUPTED:
+        _hand_out(results, output)
     shown = rendered.page_of(results, everything)
     if report is not None:
         write_new(rendered.FORMS[form](shown), report, force)
@@ -77,12 +82,19 @@ def matrix(
         rendered.text(shown, Console(width=None if sys.stdout.isatty() else rendered.WIDTH))
     else:
         click.echo(rendered.FORMS[form](shown), nl=False)
-    sys.exit(_exit(results))
+    sys.exit(code)
+
+
+def _hand_out(results: Sequence[Result], folder: Path) -> None:
+    """Put the records where the user wants them, when all are there."""
+    for one in results:
+        if isinstance(one.record, RunRecord):
+            records.write(one.record, _record_file(folder, one.column))
 
 
 def _exit(results: Sequence[Result]) -> int:
     if any(isinstance(one.record, RunRecord) and one.record.interrupted for one in results):
-        return 130
+        return INTERRUPTED
     return int(Exit.NOT_AS_EXPECTED if any(one.reason for one in results) else Exit.AS_EXPECTED)
 
 
@@ -147,9 +159,6 @@ def _result(column: Column, made: Environment | Failure, asked: Asked, settings:
     # What an interpreter of the user's holds may have changed since.
     found = None if settings.fresh or column.interpreter is not None else kept(file)
     record = found if found is not None else tables.run(column, made, asked)
-    if isinstance(record, RunRecord):
-        if found is None:
-            records.write(record, file)
-        if settings.folder is not None:
-            records.write(record, _record_file(settings.folder, column))
+    if isinstance(record, RunRecord) and found is None:
+        records.write(record, file)
     return Result(column, made, record)
