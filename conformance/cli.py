@@ -11,6 +11,7 @@ from conformance import __version__, cases
 from conformance.commands import (
     adapters,
     badges,
+    bisect,
     choose,
     diff,
     environments,
@@ -19,6 +20,7 @@ from conformance.commands import (
     hunt,
     lint,
     listing,
+    matrix,
     report,
     run,
     try_numbers,
@@ -65,6 +67,7 @@ def main() -> None:
 for command in (
     adapters.adapters,
     badges.badges,
+    bisect.bisect,
     choose.choose,
     diff.diff,
     environments.environments,
@@ -74,6 +77,7 @@ for command in (
     lint.lint,
     lint.schema,
     listing.list_,
+    matrix.matrix,
     report.report,
     run.run,
     run.show,

@@ -23,19 +23,35 @@ def adapter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-_ADAPTERS = (
-    click.option(
-        "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
-    ),
-    click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."),
+_ADAPTER = click.option(
+    "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
 )
+_INTERPRETER = click.option(
+    "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
+)
+_ADAPTERS = (_ADAPTER, _INTERPRETER)
 
 
 def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that choose cases, adapters and a part of the plan; the command gets `suite` and `options`."""
     decorators = [
+        _INTERPRETER,
+        click.option(
+            "--device",
+            type=click.Choice(DEVICES),
+            help="Where to compute; a backend without it is absent [default: cpu].",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return plan_options(function)
+
+
+def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that choose cases, adapters and a part of the plan, wherever it runs."""
+    decorators = [
         click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files."),
-        *_ADAPTERS,
+        _ADAPTER,
         click.option("--backend", multiple=True, help="Backends to run (glob, repeatable)."),
         click.option("--implementation", multiple=True, help="Implementations (glob on the id or on backend/entry)."),
         click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),
@@ -45,11 +61,6 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
         ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
-        click.option(
-            "--device",
-            type=click.Choice(DEVICES),
-            help="Where to compute; a backend without it is absent [default: cpu].",
-        ),
         click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
     ]
@@ -82,7 +93,7 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
 def adapters_from(arguments: dict[str, Any]) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Adapter files and interpreters by backend, as `adapter_options` give them; takes them out of `arguments`."""
     interpreters = {}
-    for text in arguments.pop("interpreters"):
+    for text in arguments.pop("interpreters", ()):
         backend, separator, path = text.partition("=")
         if not separator or not backend or not path:
             raise InputError(f"--python must be BACKEND=INTERPRETER (got {text!r})")
