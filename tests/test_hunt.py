@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from conformance import hunt
 from conformance.adapters import ALL_DTYPES
 from conformance.cases import load_suite
 from conformance.cli import main
+from conformance.errors import InputError
 from conformance.formats import FORMATS
+from conformance.hunt_options import Call, hunt_calls
 from conformance.literals import bits_of
+from tests.builders import implementation
 
 LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits"
 
@@ -158,6 +162,58 @@ def test_two_implementations_are_told_apart(tmp_path: Path) -> None:
     assert done.output.count("got ") >= 2
     (tmp_path / "flags.yaml").write_text("flags: {}\n")
     assert [one.case.form for one in load_suite(tmp_path).cases] == ["logits"]
+
+
+def of_options(call: Call) -> float:
+    """An error that only a focal call with a weight on a transposed tensor has, and that grows with the weight."""
+    wanted = call.presentation.endswith("transposed") + ("weight" in call.options) + ("gamma" in call.parameters)
+    return float(wanted) + (max(one[2] for one in call.elements) if wanted == 3 else 0.0)
+
+
+def test_options_shapes_and_parameters_are_searched_together() -> None:
+    """What takes three of them at once is found, the same with the same seed."""
+    one = implementation(parameters=("gamma", "alpha"), layouts=("contiguous", "transposed"))
+    found = hunt_calls(of_options, one, "float32", 3, 400)
+    assert found is not None
+    assert found.budgets > 3
+    assert found == hunt_calls(of_options, one, "float32", 3, 400)
+
+
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_only_calls_that_an_implementation_has_are_tried(dtype: str) -> None:
+    """Its options, parameters, layouts and reductions, numbers of its dtype, and no alpha without gamma."""
+    one = implementation(options=("weight",), parameters=("alpha",), reductions=("none", "sum"))
+    seen: list[Call] = []
+
+    def judge(call: Call) -> float:
+        seen.append(call)
+        return float("nan")
+
+    assert hunt_calls(judge, one, dtype, 0, 100) is None
+    assert {call.reduction for call in seen} == {"none", "sum"}
+    assert {call.options for call in seen} <= {(), ("weight",)}
+    assert all(not call.parameters and len(call.presentation.split()) < 2 for call in seen)
+    fmt = FORMATS[dtype]
+    for value in {number for call in seen for element in call.elements for number in element}:
+        assert float(hunt.values([hunt.ordinal(bits_of(value.hex(), fmt), fmt)], fmt)[0]) == value
+
+
+def test_a_search_over_options_is_told_with_its_call(tmp_path: Path) -> None:
+    """Settings, inputs and errors are printed, and the call is saved as a case that loads."""
+    file = tmp_path / "found.yaml"
+    done = invoke(LOGITS, "--options", "--calls", "30", "--save", str(file))
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"worst: float32 value of {LOGITS}/eager/cpu, ")
+    assert " times the budget; seed 0, 30 calls." in done.output
+    (tmp_path / "flags.yaml").write_text("flags: {}\n")
+    assert load_suite(tmp_path).cases
+
+
+def test_without_hypothesis_options_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the extra."""
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(InputError, match="needs Hypothesis"):
+        hunt_calls(of_options, implementation(), "float32", 0, 10)
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,18 @@ import click
 import numpy as np
 
 from conformance import hunt as search
-from conformance import literals
+from conformance import literals, narrate
 from conformance import run as runs
 from conformance.adapters import ALL_DTYPES
-from conformance.cases import Case, Element, Located
+from conformance.cases import Case, Element, Located, Suite
 from conformance.commands.try_numbers import save_case
 from conformance.errors import InputError
 from conformance.formats import FORMATS, ulp
+from conformance.hunt_options import Call, hunt_calls
 from conformance.judge import Judge
 from conformance.literals import text_of
 from conformance.options import adapter_options, adapters_from
-from conformance.plan import Implementation, Inputs, Request
+from conformance.plan import Filters, Implementation, Inputs, Request, make_plan
 from conformance.pool import Backend, Pool
 from conformance.tolerances import values_of
 from conformance.verdicts import Judged
@@ -42,6 +43,8 @@ QUANTITIES = ("value", "gradient-prediction", "second-derivative")
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Time after which it ends."
 )
+@click.option("--options", "varied", is_flag=True, help="Vary options, shapes and reductions, too (needs Hypothesis).")
+@click.option("--calls", type=click.IntRange(1), default=2_000, show_default=True, help="Calls to try with --options.")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found as a case file.")
 @adapter_options
 def hunt(
@@ -53,6 +56,8 @@ def hunt(
     seed: int,
     inputs: int,
     seconds: float,
+    varied: bool,
+    calls: int,
     save: Path | None,
     **arguments: Any,
 ) -> None:
@@ -70,6 +75,9 @@ def hunt(
         _check(chosen, dtype, quantity)
         with contextlib.ExitStack() as stack:
             target = Target([one for _, one in chosen], dtype, quantity, _sessions(stack, pool, chosen))
+            if varied:
+                _hunt_calls(target, seed, calls, save)
+                return
             where = search.space(chosen[0][1].form, dtype, ends)
             found = search.hunt(target.judge, where, seed, inputs, seconds)
             shown = [found.worst] if found.worst is not None else []
@@ -80,6 +88,31 @@ def hunt(
     click.echo(f"{found.tried} inputs, seed {seed}; {ended}. A search proves no maximum.")
     if save is not None and small:
         save_case(target.case([one.prediction for one in small], [one.label for one in small]), save)
+
+
+def _hunt_calls(target: Target, seed: int, calls: int, save: Path | None) -> None:
+    """Search over whole calls, and tell the worst one."""
+    if len(target.implementations) > 1:
+        raise InputError("--options is about one implementation")
+    one = target.implementations[0]
+    found = hunt_calls(target.judge_call, one, target.dtype, seed, calls)
+    if found is None:
+        click.echo("no call gave a number")
+        return
+    check = target.check(found.call)
+    assert check is not None
+    call = found.call
+    settings = [*(f"{name}={value}" for name, value in call.parameters.items()), f"reduction={call.reduction}"]
+    settings += [f"presented as {call.presentation}"] if call.presentation else []
+    click.echo(f"worst: {target.dtype} {target.quantity} of {one.id}, {', '.join(settings)}")
+    inputs = Inputs(check.request.case, target.dtype)
+    for index in range(len(inputs.elements)):
+        click.echo(f"    {narrate.exact_inputs(inputs, index)}")
+    for name, error, ideal in zip(check.elements, check.scaled, check.ideal, strict=True):
+        click.echo(f"    {name}: ideal {ideal:.9g}, {error:.6g} ULP")
+    click.echo(f"{found.budgets:.6g} times the budget; seed {seed}, {calls} calls. A search proves no maximum.")
+    if save is not None:
+        save_case(check.request.case, save)
 
 
 def _ends(labels: str) -> tuple[str, str]:
@@ -162,6 +195,19 @@ class Target:
         ]
         observed = [observe(request) for observe, request in zip(self.sessions, requests, strict=True)]
         return Judge(requests).judge(observed)
+
+    def check(self, call: Call) -> Judged | None:
+        """The judged check of a whole call; None where the implementation has no such call."""
+        one = self.implementations[0]
+        located = Located(call.case(one.form, self.dtype, self.quantity), "hunted", Path("hunted.yaml"), 1)
+        asked = make_plan(Suite(Path(), (located,), {}), [one], Filters(quantity=(self.quantity,))).requests
+        return Judge(asked).judge([self.sessions[0](asked[0])])[0] if asked else None
+
+    def judge_call(self, call: Call) -> float:
+        """The largest error of a whole call, in units of its budget; NaN where it gives no number."""
+        check = self.check(call)
+        known = [e / b for e, b in zip(check.scaled, check.budget, strict=True) if e == e] if check else []
+        return max(known, default=float("nan"))
 
     def judge(self, predictions: Any, labels: Any) -> search.Score:
         """Errors and classes of a batch."""
