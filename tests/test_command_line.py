@@ -192,6 +192,8 @@ def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path, command: Command) -
         env=os.environ | {"PYTHONPATH": str(ROOT), name: value, "BCE_READY": str(ready)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A job in the background of a shell ignores SIGINT, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with ready.open("rb") as stream:  # opens when the implementation has been called
         stream.read(1)
