@@ -37,6 +37,7 @@ import numpy as np
 from conformance import adapters as adapter_package
 from conformance import protocol, timing
 from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.adapters.writing import source
 from conformance.formats import FORMATS, Tensor, decode, encode
 
 #: Values of the paired control: inside the domain of both forms, with a label that every entry point takes.
@@ -115,6 +116,14 @@ class Session:
             "versions": {package: version_of(package) for package in self.runtime.packages},
             "environment": dict(self.runtime.environment(), **facts()),
         }
+
+    def write(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """One call in Python text (`writing.source`); nothing is called, and no framework is needed."""
+        (adapter,) = [one for one in self.adapters if one.name == request["adapter"]]
+        try:
+            return dict(source(adapter, request), kind="written")
+        except Exception as error:
+            return raised(error)
 
     def evaluate(self, request: Dict[str, Any], arrays: List[Tensor]) -> Tuple[Dict[str, Any], List[Tensor]]:
         """Observe every call of one request, in each of its presentations.
@@ -535,6 +544,8 @@ def serve(read_fd: int, write_fd: int, source: str) -> int:
             request = message.header
             if request["op"] == "open":
                 protocol.write(outgoing, session.open(request["adapter"]))
+            elif request["op"] == "write":
+                protocol.write(outgoing, session.write(request))
             elif request["op"] == "time":
                 protocol.write(outgoing, session.time(request, message.arrays))
             else:

@@ -1,0 +1,182 @@
+"""Smaller inputs that show the same: fewer elements, fewer options, shorter decimals.
+
+Candidates are judged as any run is (`run.execute`), all of a report's in one go, so that each framework is started
+once.  A candidate shows the same where its finding has the cause and the class of the original.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance import deviations
+from conformance import run as runs
+from conformance.cases import OPTIONS, Case, Element, Located, Suite
+from conformance.formats import FORMATS
+from conformance.literals import bits_of, text_of
+from conformance.plan import Inputs, Plan, Request
+from conformance.pool import Backend, Opened, Pool
+from conformance.repro.finding import Target
+from conformance.verdicts import Judged
+
+#: Most elements of one request: tensors of up to this length are padded to it where lengths cost a compilation
+#: (`Runtime.sizes`), so that more would cost more.
+CANDIDATES = 64
+
+#: Of a check that is about all elements at once so many are tried.
+MEMBERS = 4
+
+#: An error that is far beyond the budget convinces; beyond this many ULP a larger one convinces no more.
+CONVINCING = 1000.0
+
+NAMES = ("prediction", "label", *OPTIONS)
+
+#: Labels, weights and factors that a reader need not think about, the simplest first.
+PLAIN = {"label": ("0", "1", "0.5"), "weight": ("1", "0.5", "2"), "pos_weight": ("1", "2", "0.5")}
+
+
+@dataclass(frozen=True)
+class Small:
+    """A case of few elements that shows the finding, and how it was judged; of several `index` is the one to look at.
+
+    `shown` is None where the suite did not see it again.
+    """
+
+    target: Target
+    request: Request
+    index: int
+    shown: Judged | None
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return self.request.case
+
+    @property
+    def element(self) -> str:
+        """The element to look at."""
+        return self.request.element_names[self.index] if self.shown is None else self.shown.elements[self.index]
+
+
+def shrink(
+    pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options
+) -> dict[Target, tuple[list[Small], dict[str, Opened]]]:
+    """For each target small cases that show it, the simplest first, then the original; and the backends' versions."""
+    requests: dict[str, tuple[Target, Request]] = {}
+    for number, one in enumerate(targets):
+        for place, case in enumerate(smaller(one)):
+            located = Located(msgspec.structs.replace(case, id=f"repro/n{number}-{place}"), "repro", Path("repro"), 1)
+            request = replace(one.request, located=located, inputs=Inputs(located.case, one.dtype))
+            requests[located.case.id] = (one, request)
+    suite = Suite(Path(), tuple(request.located for _, request in requests.values()), {})
+    plan = Plan(suite, tuple({one.implementation: None for one in targets}), tuple(r for _, r in requests.values()))
+    done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
+    found: dict[Target, list[Small]] = {one: [] for one in targets}
+    for check in done.checks:
+        one = requests[check.request.case.id][0]
+        found[one] += _shown(one, check)
+    return {one: (sorted(found[one], key=_simplicity), done.opened) for one in targets}
+
+
+def _shown(target: Target, check: Judged) -> Iterator[Small]:
+    """What of a check of candidates shows the target, each element as a case of its own."""
+    for finding in check.findings:
+        if (finding.cause, finding.what) != (target.cause, target.what):
+            continue
+        index = check.elements.index(finding.element)
+        yield Small(target, check.request, index, check)
+
+
+def _simplicity(small: Small) -> tuple[Any, ...]:
+    """What is sorted by: an error that convinces, few options and elements, short numbers, small ones."""
+    check, case = small.shown, small.case
+    error = check.scaled[small.index] if check is not None and small.index < len(check.scaled) else math.nan
+    weak = -min(error, CONVINCING) if error == error else 0.0
+    elements = case.elements if not alone(small.request) else (element_at(small),)
+    texts = [getattr(one, name) for one in elements for name in ("prediction", "label", *one.options)]
+    options = len(case.options) + len(case.parameters)
+    return weak, options, len(elements), sum(map(_length, texts)), texts
+
+
+def _length(text: str) -> float:
+    """How long a number looks: digits count, and a label or weight other than 0 and 1 a little more."""
+    return len(text.lstrip("-")) + (text not in ("0", "1")) * 0.5 + text.startswith("-") * 0.25
+
+
+def alone(request: Request) -> bool:
+    """Whether each element of a request is judged by itself."""
+    return request.case.reduction == "none" and not request.presentations and request.relation is None
+
+
+def element_at(small: Small) -> Element:
+    """The element that a small case of elements by themselves is about."""
+    (one,) = [each for each in small.case.elements if each.id == small.element]
+    return one
+
+
+def smaller(target: Target) -> Iterator[Case]:
+    """Cases to try: for elements by themselves all candidates at once, for others fewer elements."""
+    case = target.located.case
+    if not alone(target.request):
+        yield msgspec.structs.replace(case, grid=None)
+        return
+    elements = [one for one in target.request.inputs.elements if target.element in (one.id, "all")]
+    plain = msgspec.structs.replace(case, grid=None, dtypes=(target.dtype,))
+    for dropped in _subsets(case.options):
+        for parameters in ({}, case.parameters) if case.parameters else ({},):
+            dtypes_of = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
+            candidates = _candidates(elements[:MEMBERS], target, dropped)
+            yield msgspec.structs.replace(plain, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
+
+
+def _subsets(options: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Which options to leave out: all, each, none."""
+    for kept in product((False, True), repeat=len(options)):
+        yield tuple(name for name, keep in zip(options, kept, strict=True) if not keep)
+
+
+def _candidates(elements: Sequence[Element], target: Target, dropped: Sequence[str]) -> tuple[Element, ...]:
+    """Up to CANDIDATES elements, the given ones first; all set the same options."""
+    made: dict[tuple[str | None, ...], Element] = {}
+    for one in elements:
+        numbers = [
+            (None,) if text is None or name in dropped else _numbers(name, text, target)
+            for name in NAMES
+            for text in (getattr(one, name),)
+        ]
+        ordered = sorted(product(*map(enumerate, numbers)), key=lambda row: sum(place for place, _ in row))
+        for row in ordered[: CANDIDATES // len(elements)]:
+            texts = tuple(text for _, text in row)
+            inputs = dict(zip(NAMES, texts, strict=True))
+            made.setdefault(texts, Element(id=f"c{len(made)}", expect=one.expect, **inputs))  # type: ignore[arg-type]
+    return tuple(made.values())
+
+
+def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
+    """A number and simpler ones: the shortest decimal of its bits, fewer digits, plain ones that the call may get."""
+    one = target.implementation
+    plain = PLAIN.get(name, ())
+    if (name == "label" and one.labels == "hard") or (name == "weight" and one.masks):
+        return tuple(dict.fromkeys((text, *(number for number in plain if number in ("0", "1")))))
+    dtype = target.located.case.dtypes_of.get(name, target.dtype)
+    if dtype not in FORMATS:
+        return tuple(dict.fromkeys((text, "0", "1")))
+    fmt = FORMATS[dtype]
+    shortest = text_of(bits_of(text, fmt), fmt)
+    value = float(shortest)
+    found = [shortest]
+    if math.isfinite(value) and value:
+        found += [_plain(float(f"{value:.{digits}g}")) for digits in (3, 2, 1)]
+        found.append(_plain(math.copysign(10.0 ** round(math.log10(abs(value))), value)))
+    return tuple(dict.fromkeys((*found, *plain)))
+
+
+def _plain(value: float) -> str:
+    """A number as somebody would write it: 20 and not 20.0."""
+    return f"{value:.17g}" if value == int(value) and abs(value) < 1e6 else repr(value)
