@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from conformance import run as runs
@@ -43,25 +44,31 @@ class Failed:
 def reproduce(
     pool: Pool,
     backends: Sequence[Backend],
-    targets: Sequence[Target],
+    groups: Sequence[Sequence[Target]],
     options: runs.Options,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Reproducer | Failed]:
-    """A script for each target, or why there is none; `tell` gets a line for each."""
-    found = []
+    """For each group of targets the script of the first that has one, or why none has; `tell` gets a line for each."""
+    targets = [one for group in groups for one in group]
     shrunk = shrink(pool, backends, targets, options)
-    candidates = {one: small[:TRIES] for one, (small, _) in shrunk.items()}
-    flat = [(one, small) for one, group in candidates.items() for small in group]
-    texts = sources.ask(pool, backends, [(script.single(small), script.numeric(small)) for _, small in flat])
-    asked = dict(zip(((one, id(small)) for one, small in flat), texts, strict=True))
+    candidates = [(one, small) for one in targets for small in shrunk[one][0][:TRIES]]
+    texts = sources.ask(pool, backends, [(script.single(small), script.numeric(small)) for _, small in candidates])
+    tried: dict[Target, list[tuple[Small, sources.Source | InputError]]] = {one: [] for one in targets}
+    for (one, small), text in zip(candidates, texts, strict=True):
+        tried[one].append((small, text))
     interpreters = {backend.name: backend.interpreter for backend in backends}
-    for one in targets:
-        opened = shrunk[one][1][one.implementation.adapter]
-        texts_of = [(small, asked[one, id(small)]) for small in candidates[one]]
-        made = _first(one, texts_of, interpreters[one.implementation.adapter], opened)
-        tell(f"{one.name}: {made.why if isinstance(made, Failed) else made.script.title}")
-        found.append(made)
-    return found
+
+    def made(group: Sequence[Target]) -> Reproducer | Failed:
+        for one in group:
+            name = one.implementation.adapter
+            found = _first(one, tried[one], interpreters[name], shrunk[one][1][name])
+            if isinstance(found, Reproducer):
+                break
+        tell(f"{one.name}: {found.why if isinstance(found, Failed) else found.script.title}")
+        return found
+
+    with ThreadPoolExecutor(max_workers=max(pool.jobs, 1)) as threads:  # each waits for a process of its own
+        return list(threads.map(made, groups))
 
 
 def _first(

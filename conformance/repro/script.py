@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -36,7 +35,7 @@ LARGEST = 64
 #: Where a value stops being short enough to be read, so that its bits are clearer: characters of its exact decimal.
 READABLE = 14
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -84,9 +83,11 @@ def numeric(small: Small) -> str:
 def compose(small: Small, source: Source) -> Script:
     """The script that shows `small`, whose call is `source`.  Raises InputError where there is no such script."""
     request, finding = single(small), _finding(small)
-    title = f"{request.implementation.family.replace('/', ' ')}: {_words(small, finding)}"
+    if finding.what in CLASSES and not small.shown.ideal:
+        raise InputError(f"{small.target.name}: there is no script for the quantity {request.quantities[0]}")
+    title = f"{request.implementation.family.replace('/', ' ')}: {words(small)}"
     body = _body(small, request, source, finding)
-    text = _TEMPLATES.get_template("repro.py.j2").render(
+    text = TEMPLATES.get_template("repro.py.j2").render(
         title=_ascii(title).replace("\\", "/").replace('"', "'"),
         source=source,
         tensors=list(_tensors(request, source)),
@@ -110,9 +111,9 @@ def _finding(small: Small) -> Finding:
     return found
 
 
-def _words(small: Small, finding: Finding) -> str:
+def words(small: Small) -> str:
     """What is wrong, in a few words."""
-    check, what = small.shown, finding.what
+    check, what = small.shown, small.target.what
     assert check is not None
     subject = f"{WORDS[numeric(small)]} in {small.request.dtype}"
     if what not in CLASSES:
@@ -217,7 +218,7 @@ def _compare_numbers(small: Small, request: Request, source: Source, finding: Fi
         *_versions(source),
         *_told(ideal),
         f"if {_wrong(ideal, budget, finding.what)}:",
-        f'    print("MISMATCH: {_mismatch(small, finding)}")',
+        f'    print("MISMATCH: {_mismatch(small)}")',
         "    sys.exit(1)",
         'print("MATCH: the result is within rounding of the expected value")',
     ]
@@ -294,8 +295,8 @@ def _told(ideal: float) -> list[str]:
     return ['print(f"got {got!r}, expected {expected!r}' + (', error {error:.3g} ULP")' if finite else '")')]
 
 
-def _mismatch(small: Small, finding: Finding) -> str:
-    return _words(small, finding).replace('"', "'").replace("\\", "/")
+def _mismatch(small: Small) -> str:
+    return words(small).replace('"', "'").replace("\\", "/")
 
 
 def _rejected(small: Small, request: Request, source: Source, finding: Finding) -> list[str]:
@@ -308,7 +309,7 @@ def _rejected(small: Small, request: Request, source: Source, finding: Finding) 
         f"    if type(error).__name__ != {kind!r}:",
         "        raise",
         '    print(f"got {type(error).__name__}: {error}")',
-        f'    print("MISMATCH: {_mismatch(small, finding)}")',
+        f'    print("MISMATCH: {_mismatch(small)}")',
         "    sys.exit(1)",
         'print(f"got {result!r}")',
         'print("MATCH: the inputs are accepted")',
@@ -328,7 +329,7 @@ def _accepted(small: Small, request: Request, source: Source, finding: Finding) 
         '    print("MATCH: the inputs are rejected")',
         "    sys.exit(0)",
         'print(f"got {result!r}")',
-        f'print("MISMATCH: {_mismatch(small, finding)}")',
+        f'print("MISMATCH: {_mismatch(small)}")',
         "sys.exit(1)",
     ]
 
@@ -358,7 +359,7 @@ def _as_expected(source: Source, small: Small, finding: Finding) -> list[str]:
         *_versions(source),
         'print(f"got {got!r}, expected {expected[0]!r}")',
         "if got not in expected:",
-        f'    print("MISMATCH: {_mismatch(small, finding)}")',
+        f'    print("MISMATCH: {_mismatch(small)}")',
         "    sys.exit(1)",
         'print("MATCH: the result comes back as expected")',
     ]
@@ -371,5 +372,3 @@ _BODIES: dict[str, Callable[[Small, Request, Source, Finding], list[str]]] = {
     "result-dtype": _another_dtype,
     "result-shape": _another_shape,
 }
-
-Value = Any

@@ -37,6 +37,9 @@ CONVINCING = 1000.0
 
 NAMES = ("prediction", "label", *OPTIONS)
 
+#: The largest power of ten that float64 has.
+LARGEST_POWER = 308
+
 #: Labels, weights and factors that a reader need not think about, the simplest first.
 PLAIN = {"label": ("0", "1", "0.5"), "weight": ("1", "0.5", "2"), "pos_weight": ("1", "2", "0.5")}
 
@@ -99,7 +102,7 @@ def _simplicity(small: Small) -> tuple[Any, ...]:
     error = check.scaled[small.index] if check is not None and small.index < len(check.scaled) else math.nan
     weak = -min(error, CONVINCING) if error == error else 0.0
     elements = case.elements if not alone(small.request) else (element_at(small),)
-    texts = [getattr(one, name) for one in elements for name in ("prediction", "label", *one.options)]
+    texts = [text for one in elements for text in texts_of(one)]
     options = len(case.options) + len(case.parameters)
     return weak, options, len(elements), sum(map(_length, texts)), texts
 
@@ -115,9 +118,14 @@ def alone(request: Request) -> bool:
 
 
 def element_at(small: Small) -> Element:
-    """The element that a small case of elements by themselves is about."""
-    (one,) = [each for each in small.case.elements if each.id == small.element]
-    return one
+    """The element that a small case of elements by themselves is about: the plainest where it is about all."""
+    named = [one for one in small.case.elements if one.id == small.element]
+    return min(named or small.case.elements, key=lambda one: sum(map(_length, texts_of(one))))
+
+
+def texts_of(element: Element) -> list[str]:
+    """The numbers of an element as they are written."""
+    return [getattr(element, name) for name in ("prediction", "label", *element.options)]
 
 
 def smaller(target: Target) -> Iterator[Case]:
@@ -172,8 +180,9 @@ def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
     value = float(shortest)
     found = [shortest]
     if math.isfinite(value) and value:
-        found += [_plain(float(f"{value:.{digits}g}")) for digits in (3, 2, 1)]
-        found.append(_plain(math.copysign(10.0 ** round(math.log10(abs(value))), value)))
+        rounded = [float(f"{value:.{digits}g}") for digits in (3, 2, 1)]
+        rounded.append(math.copysign(10.0 ** min(round(math.log10(abs(value))), LARGEST_POWER), value))
+        found += [_plain(one) for one in rounded if math.isfinite(one)]
     return tuple(dict.fromkeys((*found, *plain)))
 
 
