@@ -41,6 +41,7 @@ def dispatched() -> Tuple[Setting, ...]:
 WRITTEN = Written(
     "np.array([{numbers}], dtype='{dtype}')",
     modules={"np": "import numpy as np", "ml_dtypes": "import ml_dtypes"},
+    aliases={"numpy": "np"},
     ways={"eager": Way()},
     number="float({result}.item())",
 )

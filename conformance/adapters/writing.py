@@ -62,8 +62,9 @@ class Written(NamedTuple):
 def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
     """What a script needs to make one call of an implementation, as text.
 
-    `request` holds the key of the implementation, `quantity`, `reduction`, `parameters`, and of each tensor name, dtype
-    and shape.  Raises NotWritable where the call, its mode or its derivative is no text, and what the call raises.
+    `request` holds the key of the implementation, `quantity`, `reduction`, `parameters`, of each tensor name, dtype and
+    shape, and a `producer` where the prediction is made of `logits`.  Raises NotWritable where the call, its mode or
+    its derivative is no text, and what the call raises.
     """
     (one,) = [each for each in adapter.implementations if each.key == request["implementation"]]
     runtime, quantity = adapter.runtime, request["quantity"]
@@ -78,17 +79,22 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
     if one.reductions != ("none",):
         given["reduction"] = request["reduction"]
     call = one.derivatives.get(quantity, one.call)
+    produced = ""
     with named_modules([name for name in runtime.packages if name != "numpy"], said.aliases):
-        text = traced(call, given)
+        text = _aliased(traced(call, given), said)
+        if request.get("producer"):
+            logits = Expression("logits", known={"dtype": tensors["prediction"].dtype})
+            produced = repr(runtime.produce(request["producer"], logits))
     derived = said.ways[one.mode].derived if said.ways[one.mode].derived.gradient else said.derived
     result, before = _result(said.ways[one.mode], derived, "value" if call is not one.call else quantity, list(tensors))
-    parts = (text, result, *before, said.tensor, *(written(one.dtype) for one in tensors.values()))
+    parts = (text, produced, result, *before, said.tensor, *(written(one.dtype) for one in tensors.values()))
     helpers = [body for name, body in said.helpers.items() if any(name + "(" in part for part in parts)]
     return {
         "modules": _modules(said, (*parts, *helpers, said.number, said.dtype)),
-        "versions": [said.aliases.get(name, name) for name in runtime.packages if name != "numpy"] or ["np"],
+        "versions": [[name, said.aliases.get(name, name)] for name in runtime.packages],
         "arguments": list(tensors),
         "loss": text,
+        "produced": produced,
         "helpers": [line for body in helpers for line in body.splitlines()],
         "before": before,
         "result": result,
@@ -98,6 +104,13 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
         "numbers": said.numbers,
         "dtype": said.dtype,
     }
+
+
+def _aliased(text: str, said: Written) -> str:
+    """`text` with the modules inside of others under the names that they go by."""
+    for name, alias in said.aliases.items():
+        text = re.sub(r"(?<![\w.])%s\." % re.escape(name), alias + ".", text)
+    return text
 
 
 def _result(way: Way, derived: Derived, quantity: str, names: List[str]) -> Tuple[str, List[str]]:

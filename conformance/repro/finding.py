@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from conformance.cases import Located, Suite, did_you_mean
 from conformance.errors import InputError
-from conformance.plan import QUANTITIES, Implementation, Inputs, Request
+from conformance.plan import BASE_MODE, QUANTITIES, Implementation, Inputs, Request
 from conformance.record import CheckLine, FindingLine, RunRecord
 from conformance.summary import CauseSummary, causes
 
@@ -21,6 +21,8 @@ class Target:
     """What a reproducer is to show: one element of one check, and what is wrong with it.
 
     `what` and `cause` are those of `verdicts.Finding`.  `element` is an element of the case, a presentation, or "all".
+    `plain` is the same entry point in its plain mode, `counterpart` the one that takes the other form of prediction in
+    the same mode, where there are such.
     """
 
     located: Located
@@ -30,6 +32,8 @@ class Target:
     element: str
     what: str
     cause: str
+    plain: Implementation | None = None
+    counterpart: Implementation | None = None
 
     @property
     def request(self) -> Request:
@@ -96,7 +100,12 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
         raise InputError(f"case {check.case} has no dtype {check.dtype!r}", f"it has {', '.join(located.case.dtypes)}")
     if check.quantity not in QUANTITIES:
         raise InputError(f"there is no quantity {check.quantity!r}", did_you_mean(check.quantity, list(QUANTITIES)))
-    made = Target(located, implementation, check.dtype, check.quantity, finding.element, finding.what, finding.cause)
+    backend, _, mode, device = implementation.id.split("/")
+    by_id = {one.id: one for one in known}
+    plain = by_id.get(f"{implementation.family}/{BASE_MODE}/{device}")
+    counterpart = by_id.get(f"{backend}/{implementation.counterpart}/{mode}/{device}")
+    found = (check.dtype, check.quantity, finding.element, finding.what, finding.cause)
+    made = Target(located, implementation, *found, plain, counterpart)
     names = [one.name for one in located.case.presentations] or list(made.request.element_names)
     if finding.element not in (*names, "all"):
         raise InputError(f"case {check.case} has no element {finding.element!r}", did_you_mean(finding.element, names))

@@ -17,6 +17,7 @@ from conformance.repro.groups import Group
 from conformance.repro.projects import Project, Section, project_of
 from conformance.repro.report import Reproducer
 from conformance.repro.script import TEMPLATES
+from conformance.repro.wording import words
 
 #: Rows of the table that tells how wide a bug is; more would not be read.
 ROWS = 12
@@ -72,7 +73,7 @@ def _description(issue: Issue) -> str:
     one = target.implementation
     mode = "" if one.mode == "eager" else f", mode {code(one.mode)}"
     reason = f"\nWhy, as far as is known: {cell(issue.group.reason)}." if issue.group.reason else ""
-    return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(script.words(issue.made.small))}.{reason}"
+    return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(words(issue.made.small))}.{reason}"
 
 
 def _code(issue: Issue) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance import run as runs
 from conformance.errors import InputError
@@ -13,7 +13,8 @@ from conformance.repro import clean, script, sources
 from conformance.repro.clean import Ran
 from conformance.repro.finding import Target
 from conformance.repro.script import Script
-from conformance.repro.shrink import Small, shrink
+from conformance.repro.shrink import CANDIDATES, Small, alone, shrink
+from conformance.repro.sources import Source
 
 #: Small cases whose scripts are run before a target is given up.
 TRIES = 4
@@ -41,27 +42,27 @@ class Failed:
     why: str
 
 
+Outcome = Reproducer | Failed
+
+
 def reproduce(
     pool: Pool,
     backends: Sequence[Backend],
     groups: Sequence[Sequence[Target]],
     options: runs.Options,
     tell: Callable[[str], None] = lambda line: None,
-) -> list[Reproducer | Failed]:
+) -> list[Outcome]:
     """For each group of targets the script of the first that has one, or why none has; `tell` gets a line for each."""
     targets = [one for group in groups for one in group]
     shrunk = shrink(pool, backends, targets, options)
-    candidates = [(one, small) for one in targets for small in shrunk[one][0][:TRIES]]
-    texts = sources.ask(pool, backends, [(script.single(small), script.numeric(small)) for _, small in candidates])
-    tried: dict[Target, list[tuple[Small, sources.Source | InputError]]] = {one: [] for one in targets}
-    for (one, small), text in zip(candidates, texts, strict=True):
-        tried[one].append((small, text))
+    tried = {one: _tried(shrunk[one][0]) for one in targets}
+    texts = _texts(pool, backends, [small for group in tried.values() for small in group])
     interpreters = {backend.name: backend.interpreter for backend in backends}
 
-    def made(group: Sequence[Target]) -> Reproducer | Failed:
+    def made(group: Sequence[Target]) -> Outcome:
         for one in group:
             name = one.implementation.adapter
-            found = _first(one, tried[one], interpreters[name], shrunk[one][1][name])
+            found = _first(one, tried[one], texts, interpreters[name], shrunk[one][1][name])
             if isinstance(found, Reproducer):
                 break
         tell(f"{one.name}: {found.why if isinstance(found, Failed) else found.script.title}")
@@ -71,20 +72,51 @@ def reproduce(
         return list(threads.map(made, groups))
 
 
-def _first(
-    target: Target, candidates: Sequence[tuple[Small, sources.Source | InputError]], interpreter: str, opened: Opened
-) -> Reproducer | Failed:
-    """The first candidate whose script shows the mismatch."""
-    if opened.absent or opened.failed:
-        return Failed(
-            target, f"backend {target.implementation.adapter} cannot be used: {opened.absent or opened.failed}"
-        )
-    why = "it does not show here: neither the original inputs nor simpler ones gave it again"
-    for small, source in candidates:
-        if isinstance(source, InputError):
-            return Failed(target, source.message)
+def _tried(smalls: Sequence[Small]) -> list[Small]:
+    """The simplest cases; where the suite pads tensors, the first one also with its element so often.
+
+    A framework may compute a single number by other instructions than a vector full.
+    """
+    first = list(smalls[:TRIES])
+    padded = first and alone(first[0].request) and first[0].request.implementation.few_shapes
+    return [*first, replace(first[0], copies=CANDIDATES)] if padded else first
+
+
+#: The calls of a small case as text, or why it has none.
+Texts = dict[int, list[Source] | InputError]
+
+
+def _texts(pool: Pool, backends: Sequence[Backend], smalls: Sequence[Small]) -> Texts:
+    """The text of all calls of all cases, by the identity of the case."""
+    asked: list[tuple[int, sources.Asked]] = []
+    found: Texts = {}
+    for small in smalls:
         try:
-            made = script.compose(small, source)
+            asked += [(id(small), one) for one in script.calls(small)]
+            found[id(small)] = []
+        except InputError as error:
+            found[id(small)] = error
+    for (key, _), text in zip(asked, sources.ask(pool, backends, [one for _, one in asked]), strict=True):
+        so_far = found[key]
+        if isinstance(text, InputError):
+            found[key] = text
+        elif not isinstance(so_far, InputError):
+            so_far.append(text)
+    return found
+
+
+def _first(target: Target, smalls: Sequence[Small], texts: Texts, interpreter: str, opened: Opened) -> Outcome:
+    """The first small case whose script shows the mismatch."""
+    if opened.absent or opened.failed:
+        reason = opened.absent or opened.failed
+        return Failed(target, f"backend {target.implementation.adapter} cannot be used: {reason}")
+    why = "it does not show here: neither the original inputs nor simpler ones gave it again"
+    for small in smalls:
+        text = texts[id(small)]
+        if isinstance(text, InputError):
+            return Failed(target, text.message)
+        try:
+            made = script.compose(small, text)
         except InputError as error:
             return Failed(target, error.message)
         ran = clean.run(made.text, interpreter, LIMIT)

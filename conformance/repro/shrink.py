@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from conformance import run as runs
 from conformance.cases import OPTIONS, Case, Element, Located, Suite
 from conformance.formats import FORMATS
 from conformance.literals import bits_of, text_of
-from conformance.plan import Inputs, Plan, Request
+from conformance.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
 from conformance.pool import Backend, Opened, Pool
 from conformance.repro.finding import Target
-from conformance.verdicts import Judged
+from conformance.verdicts import Finding, Judged
 
 #: Most elements of one request: tensors of up to this length are padded to it where lengths cost a compilation
 #: (`Runtime.sizes`), so that more would cost more.
@@ -31,6 +31,9 @@ CANDIDATES = 64
 
 #: Of a check that is about all elements at once so many are tried.
 MEMBERS = 4
+
+#: Of at most so many elements that are reduced, all single ones and pairs are tried.
+FEW = 8
 
 #: An error that is far beyond the budget convinces; beyond this many ULP a larger one convinces no more.
 CONVINCING = 1000.0
@@ -46,15 +49,16 @@ PLAIN = {"label": ("0", "1", "0.5"), "weight": ("1", "0.5", "2"), "pos_weight": 
 
 @dataclass(frozen=True)
 class Small:
-    """A case of few elements that shows the finding, and how it was judged; of several `index` is the one to look at.
+    """A case of few elements that shows the finding, and how it was judged; `index` is the element to look at.
 
-    `shown` is None where the suite did not see it again.
+    A script has so many `copies` of that element in its tensors.
     """
 
     target: Target
     request: Request
     index: int
-    shown: Judged | None
+    shown: Judged
+    copies: int = 1
 
     @property
     def case(self) -> Case:
@@ -64,27 +68,47 @@ class Small:
     @property
     def element(self) -> str:
         """The element to look at."""
-        return self.request.element_names[self.index] if self.shown is None else self.shown.elements[self.index]
+        return self.shown.elements[self.index]
+
+    @property
+    def finding(self) -> Finding:
+        """The finding of that element."""
+        wanted = (self.element, self.target.cause, self.target.what)
+        return next(one for one in self.shown.findings if (one.element, one.cause, one.what) == wanted)
 
 
 def shrink(
     pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options
 ) -> dict[Target, tuple[list[Small], dict[str, Opened]]]:
     """For each target small cases that show it, the simplest first, then the original; and the backends' versions."""
-    requests: dict[str, tuple[Target, Request]] = {}
+    requests: list[Request] = []
+    about: dict[str, Target] = {}
     for number, one in enumerate(targets):
         for place, case in enumerate(smaller(one)):
             located = Located(msgspec.structs.replace(case, id=f"repro/n{number}-{place}"), "repro", Path("repro"), 1)
-            request = replace(one.request, located=located, inputs=Inputs(located.case, one.dtype))
-            requests[located.case.id] = (one, request)
-    suite = Suite(Path(), tuple(request.located for _, request in requests.values()), {})
-    plan = Plan(suite, tuple({one.implementation: None for one in targets}), tuple(r for _, r in requests.values()))
+            requests += _requests(one, located)
+            about[located.case.id] = one
+    suite = Suite(Path(), tuple({one.case.id: one.located for one in requests}.values()), {})
+    plan = Plan(suite, tuple({one.implementation: None for one in requests}), tuple(requests))
     done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
     found: dict[Target, list[Small]] = {one: [] for one in targets}
     for check in done.checks:
-        one = requests[check.request.case.id][0]
-        found[one] += _shown(one, check)
+        one = about[check.request.case.id]
+        if check.quantity == one.quantity and check.request.implementation == one.implementation:
+            found[one] += _shown(one, check)
     return {one: (sorted(found[one], key=_simplicity), done.opened) for one in targets}
+
+
+def _requests(target: Target, located: Located) -> Iterator[Request]:
+    """What has to be run to see a finding: all calls where it is about all, and the plain call beside a mode."""
+    one, quantities = target.implementation, [target.quantity]
+    if target.quantity in (*BEHAVIOUR, AGREEMENT):
+        quantities[:0] = [name for name in located.case.numeric if name in one.quantities]
+    inputs = Inputs(located.case, target.dtype)
+    made = Request(located, one, inputs, tuple(quantities), target.request.presentations)
+    yield made
+    if target.quantity == AGREEMENT and target.plain is not None:
+        yield replace(made, implementation=target.plain, quantities=tuple(quantities[:-1]))
 
 
 def _shown(target: Target, check: Judged) -> Iterator[Small]:
@@ -99,7 +123,7 @@ def _shown(target: Target, check: Judged) -> Iterator[Small]:
 def _simplicity(small: Small) -> tuple[Any, ...]:
     """What is sorted by: an error that convinces, few options and elements, short numbers, small ones."""
     check, case = small.shown, small.case
-    error = check.scaled[small.index] if check is not None and small.index < len(check.scaled) else math.nan
+    error = check.scaled[small.index] if small.index < len(check.scaled) else math.nan
     weak = -min(error, CONVINCING) if error == error else 0.0
     elements = case.elements if not alone(small.request) else (element_at(small),)
     texts = [text for one in elements for text in texts_of(one)]
@@ -114,7 +138,7 @@ def _length(text: str) -> float:
 
 def alone(request: Request) -> bool:
     """Whether each element of a request is judged by itself."""
-    return request.case.reduction == "none" and not request.presentations and request.relation is None
+    return request.case.reduction == "none" and not request.presentations
 
 
 def element_at(small: Small) -> Element:
@@ -129,18 +153,28 @@ def texts_of(element: Element) -> list[str]:
 
 
 def smaller(target: Target) -> Iterator[Case]:
-    """Cases to try: for elements by themselves all candidates at once, for others fewer elements."""
-    case = target.located.case
+    """Cases to try: for elements by themselves all candidates at once, for a reduction of them fewer elements."""
+    case = msgspec.structs.replace(target.located.case, grid=None, dtypes=(target.dtype,))
     if not alone(target.request):
-        yield msgspec.structs.replace(case, grid=None)
+        yield case
+        for few in () if case.presentations else _fewer(case.elements):
+            yield msgspec.structs.replace(case, elements=few)
         return
-    elements = [one for one in target.request.inputs.elements if target.element in (one.id, "all")]
-    plain = msgspec.structs.replace(case, grid=None, dtypes=(target.dtype,))
+    named = target.element.partition(".")[0]  # a leg of a relation belongs to its element
+    elements = [one for one in case.elements if target.element == "all" or one.id in (target.element, named)]
     for dropped in _subsets(case.options):
         for parameters in ({}, case.parameters) if case.parameters else ({},):
             dtypes_of = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
             candidates = _candidates(elements[:MEMBERS], target, dropped)
-            yield msgspec.structs.replace(plain, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
+            yield msgspec.structs.replace(case, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
+
+
+def _fewer(elements: Sequence[Element]) -> Iterator[tuple[Element, ...]]:
+    """Some elements of a few: each, each two, and all but one."""
+    if 1 < len(elements) <= FEW:
+        yield from ((one,) for one in elements)
+        yield from combinations(elements, 2)
+        yield from combinations(elements, len(elements) - 1)
 
 
 def _subsets(options: Sequence[str]) -> Iterator[tuple[str, ...]]:

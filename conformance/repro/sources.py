@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -19,9 +19,10 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: str
     modules: tuple[str, ...]
-    versions: tuple[str, ...]
+    versions: tuple[tuple[str, str], ...]
     arguments: tuple[str, ...]
     loss: str
+    produced: str
     helpers: tuple[str, ...]
     before: tuple[str, ...]
     result: str
@@ -32,23 +33,27 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     dtype: str
 
 
-#: What a call is asked for: the request, and which numeric quantity.
-Asked = tuple[Request, str]
+class Asked(NamedTuple):
+    """What a call is asked for: the request, which numeric quantity, and what makes probabilities of its logits."""
+
+    request: Request
+    quantity: str
+    producer: str = ""
 
 
 def ask(pool: Pool, backends: Sequence[Backend], asked: Sequence[Asked]) -> list[Source | InputError]:
     """The text of each call, or why it has none."""
     found: dict[int, Source | InputError] = {}
     for backend in backends:
-        mine = [index for index, (one, _) in enumerate(asked) if one.implementation.adapter == backend.name]
+        mine = [index for index, one in enumerate(asked) if one.request.implementation.adapter == backend.name]
         if not mine:
             continue
         with pool.worker(backend.interpreter, backend.source) as worker:
             try:
                 worker.receive(OPEN_LIMIT)
                 for index in mine:
-                    answer = worker.request(_message(*asked[index]), (), pool.timeout).header
-                    found[index] = _source(asked[index][0], answer)
+                    answer = worker.request(_message(asked[index]), (), pool.timeout).header
+                    found[index] = _source(asked[index].request, answer)
             except Ended as end:
                 raise HarnessError(f"the worker of {backend.name} ended: {end.observation.message}") from None
     return [found[index] for index in range(len(asked))]
@@ -61,7 +66,8 @@ def _source(request: Request, answer: dict[str, Any]) -> Source | InputError:
     return msgspec.convert({key: value for key, value in answer.items() if key != "arrays"}, Source)
 
 
-def _message(request: Request, quantity: str) -> dict[str, Any]:
+def _message(asked: Asked) -> dict[str, Any]:
+    request = asked.request
     one, tensors = request.implementation, request.inputs.tensors
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     for presentation in request.presentations:
@@ -70,7 +76,8 @@ def _message(request: Request, quantity: str) -> dict[str, Any]:
         "op": "write",
         "adapter": one.adapter,
         "implementation": one.key,
-        "quantity": quantity,
+        "quantity": asked.quantity,
+        "producer": asked.producer,
         "reduction": request.case.reduction,
         "parameters": request.inputs.parameters,
         "tensors": [[name, tensor.dtype, shapes[name]] for name, tensor in tensors.items()],
