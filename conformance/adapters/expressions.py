@@ -102,7 +102,8 @@ class Expression:
         return Expression(repr(Expression("np.%s" % name)(*inputs, **named)), known=dtype_of(*inputs))
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, named: Any) -> Expression:
-        return Expression("np.%s" % function.__name__)(*arguments, **named)
+        module = function.__module__.replace("numpy", "np", 1)
+        return Expression("%s.%s" % (module, function.__name__))(*arguments, **named)
 
 
 def infix(left: Any, operator: str, right: Any, rank: int) -> Expression:
@@ -131,6 +132,9 @@ def written(value: Any) -> str:
         if value.size != 1:
             raise NotWritable("an array of %d numbers" % value.size)
         return "%s(%r)" % (written(value.dtype), float(value.item()))
+    if isinstance(value, type):
+        module = {"numpy": "np.", "builtins": ""}.get(value.__module__, value.__module__ + ".")
+        return module + value.__name__
     return repr(value)
 
 

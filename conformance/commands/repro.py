@@ -25,7 +25,7 @@ from conformance.repro.extent import Row, extents, merged
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group
 from conformance.repro.report import Failed, Reproducer, reproduce
-from conformance.summary import CauseSummary, causes
+from conformance.summary import CauseSummary
 
 #: Where `--all` writes.
 REPORTS = Path("reports")
@@ -126,7 +126,7 @@ class _Work:
 
 def _write_one(work: _Work, wanted: str, output: Path, force: bool) -> None:
     target = work.wanted(wanted)
-    (summary,) = [one for one in causes(work.record) if one.cause == target.cause and one.outcome != "fixed"][:1]
+    summary = next(one for one in findings.seen(work.record) if one.cause == target.cause)
     known = work.recorded.get(target.cause)
     for one in (known, *([] if known and known.links else groups.near(target.cause, work.recorded))):
         if one is not None and one.links:
@@ -146,8 +146,8 @@ def _write_one(work: _Work, wanted: str, output: Path, force: bool) -> None:
 def _write_all(work: _Work, kind: str | None, output: Path, force: bool) -> None:
     summaries = [
         one
-        for one in causes(work.record)
-        if (one.kind == kind and one.outcome != "fixed" if kind else one.outcome == "new")
+        for one in findings.seen(work.record)
+        if (one.kind == kind if kind else one.outcome == "new")
         and matches(work.options.filters.backend, one.cause.split("/")[0])
     ]
     if not summaries:

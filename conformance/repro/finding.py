@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from conformance.cases import Located, Suite, did_you_mean
 from conformance.errors import InputError
 from conformance.plan import BASE_MODE, QUANTITIES, Implementation, Inputs, Request
+from conformance.presentations import Presentation
 from conformance.record import CheckLine, FindingLine, RunRecord
 from conformance.summary import CauseSummary, causes
 
@@ -39,8 +40,12 @@ class Target:
     def request(self) -> Request:
         """The request that the finding is of, with the presentation that it is about where there are any."""
         inputs = Inputs(self.located.case, self.dtype)
-        presentations = tuple(one for one in self.located.case.presentations if one.name == self.element)
+        presentations = tuple(one for one in self.located.case.presentations if self._presented(one))
         return Request(self.located, self.implementation, inputs, (self.quantity,), presentations)
+
+    def _presented(self, one: Presentation) -> bool:
+        offered = one.layout in self.implementation.layouts and (one.few or not self.implementation.few_shapes)
+        return one.name == self.element or (self.element == "all" and offered)
 
     @property
     def name(self) -> str:
@@ -53,7 +58,7 @@ def chosen(record: RunRecord, wanted: str) -> tuple[CheckLine, FindingLine]:
 
     Of several findings the one that is told as example.  Raises InputError with near names where nothing matches.
     """
-    summaries = [one for one in causes(record) if one.outcome != "fixed"]
+    summaries = seen(record)
     if not summaries:
         raise InputError("the run has no finding", "every check is as expected, and nothing that is recorded showed")
     if not wanted:
@@ -69,6 +74,16 @@ def chosen(record: RunRecord, wanted: str) -> tuple[CheckLine, FindingLine]:
     if check_id.count("::") == 3:
         known = [f"{check.id}#{finding.element}" for check, finding in findings(record)]
     raise InputError(f"no finding of the run is called {wanted!r}", did_you_mean(wanted, known))
+
+
+def seen(record: RunRecord) -> list[CauseSummary]:
+    """The causes that showed in a run, new ones first.  Raises InputError where the record contradicts itself."""
+    try:
+        return [one for one in causes(record) if one.outcome != "fixed"]
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"the record has inputs, dtypes or causes that no run writes ({type(error).__name__})", "make another run"
+        ) from None
 
 
 def findings(record: RunRecord) -> Iterator[tuple[CheckLine, FindingLine]]:

@@ -58,11 +58,14 @@ def grouped(summaries: Sequence[CauseSummary], recorded: dict[str, Deviation]) -
 
 def representatives(group: Group) -> list[CauseSummary]:
     """The causes of a group whose examples are tried, in this order: one of which a script is simple comes first."""
-    return sorted(group.causes, key=lambda one: _RANK.get(_quantity(one), len(_RANK)))[:TRIED]
+    return sorted(group.causes, key=_effort)[:TRIED]
 
 
-def _quantity(one: CauseSummary) -> str:
-    return one.example.quantity if one.example is not None else ""
+def _effort(one: CauseSummary) -> int:
+    """How much a script of its example has to show; of a number somewhere in a tensor there is none."""
+    quantity = one.example.quantity if one.example is not None else ""
+    somewhere = "/shapes/" in one.cause and quantity in NUMERIC
+    return len(_RANK) if somewhere else _RANK.get(quantity, len(_RANK))
 
 
 def _key(cause: str, known: Deviation | None) -> tuple[str, ...]:

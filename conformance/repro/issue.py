@@ -88,7 +88,7 @@ def _expected(issue: Issue) -> str:
     small = issue.made.small
     request = script.single(small)
     lines = ["The inputs are exact, and so is the expected value, computed from them in more digits and rounded once."]
-    if small.shown is not None and small.shown.ideal and small.target.what in CLASSES:
+    if small.shown is not None and small.shown.ideal and small.what in CLASSES:
         exact = f"{formula(request.inputs, script.numeric(small))}"
         lines.append(f"It is {code(repr(small.shown.ideal[small.index]))}, by {code(exact)}.")
     reduced = request.case.reduction != "none"

@@ -11,8 +11,8 @@ from conformance import contracts
 from conformance.adapters.writing import filled
 from conformance.behaviour import dtypes_of_result, shape_of_result
 from conformance.errors import InputError
-from conformance.formats import FORMATS, ulp
-from conformance.literals import float_of, text_of
+from conformance.formats import FORMATS, Tensor, decode, ulp
+from conformance.literals import text_of
 from conformance.measurement import BUDGET
 from conformance.plan import Request
 from conformance.repro import tensors
@@ -30,8 +30,9 @@ def start(request: Request, source: Source) -> list[str]:
 
 def versions(sources: Sequence[Source]) -> str:
     """A line that prints the versions of what is imported."""
-    lines = [line for source in sources for line in source.modules]
-    imported = {word for line in lines for word in line.replace(",", " ").replace(".", " ").split()}
+    lines = [line for source in sources for line in source.modules if line.startswith("import ")]
+    # `import a.b` binds a, `import a.b as c` binds c
+    imported = {line.split()[3] if " as " in line else line.split()[1].partition(".")[0] for line in lines}
     names = dict.fromkeys(pair for source in sources for pair in source.versions if pair[1] in imported)
     shown = [f'"{package}", {name}.__version__' for package, name in names]
     return f"print({', '.join((*shown, chr(34) + 'Python' + chr(34), 'sys.version.split()[0]'))})"
@@ -70,11 +71,12 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
         *_error(check, small.index, documented),
         versions(sources),
         f'print(f"got {{got!r}}, expected {{expected!r}}{told}")',
-        *verdict(
-            small, _wrong(ideal, budget, small.target.what), "the result is within rounding of the expected value"
-        ),
+        *verdict(small, _wrong(ideal, budget, small.what), "the result is within rounding of the expected value"),
     ]
 
+
+#: Seconds after which a script says that a call does not end: the limit of one request of a run.
+PATIENCE = 60
 
 #: Quantities that a formula is known of.
 LABELLED = frozenset(
@@ -119,8 +121,9 @@ def _error(check: Judged, index: int, documented: float | None) -> list[str]:
     fmt = FORMATS[check.result_dtype]
     unit = float(ulp(np.array(ideal), fmt))
     note = f"of {fmt.name} at the expected value"
-    got = float_of(int(check.bits[index], 16), fmt) if error == error and error > 0 else math.nan
-    if math.isfinite(got) and abs(got - ideal) > 0:
+    bits = np.array([int(check.bits[index] or "0", 16)], dtype=fmt.storage)
+    got = float(decode(Tensor(fmt.name, bits))[0])
+    if math.isfinite(got) and got != ideal and error > 0:
         # The error was measured at the size of the natural terms (docs/reference.md); a ULP is a power of two.
         scaled = 2.0 ** round(math.log2(abs(got - ideal) / error))
         if scaled != unit:
@@ -206,6 +209,31 @@ def repeated(small: Small, request: Request, sources: Sequence[Source]) -> list[
         f"got = {filled(sources[0].numbers, result=f'({sources[0].result})')}",
         f"expected = [{filled(sources[0].numbers, result=f'({sources[0].result})')}]",
         *_as_expected(small, sources),
+    ]
+
+
+def ended(small: Small, request: Request, sources: Sequence[Source]) -> list[str]:
+    """A process that the call brings down, or that does not end: the script calls itself to see it."""
+    limit = small.what == "timed-out"
+    return [
+        "import subprocess",
+        "",
+        "if len(sys.argv) == 1:",
+        f"    {versions(sources)}",
+        *(["    try:"] if limit else []),
+        f'    {"    " if limit else ""}code = subprocess.run([sys.executable, __file__, "child"]'
+        f"{f', timeout={PATIENCE}' if limit else ''}).returncode",
+        *(["    except subprocess.TimeoutExpired:", "        code = -1"] if limit else []),
+        '    print(f"got exit code {code}, expected 0")',
+        "    if code < 0:",
+        f'        print("MISMATCH: {quoted(small)}")',
+        "        sys.exit(1)",
+        "    if code > 0:",
+        "        sys.exit(125)",
+        '    print("MATCH: the call comes back")',
+        "    sys.exit(0)",
+        *start(request, sources[0]),
+        f"print({filled(sources[0].numbers, result=f'({sources[0].result})')})",
     ]
 
 

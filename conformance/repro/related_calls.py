@@ -14,7 +14,7 @@ from conformance import expected
 from conformance.adapters.writing import filled
 from conformance.errors import InputError
 from conformance.formats import FORMATS, decode, encode, ulp
-from conformance.literals import float_of
+from conformance.literals import float_of, text_of
 from conformance.measurement import BUDGET
 from conformance.plan import Inputs, Request
 from conformance.presentations import Presentation
@@ -88,7 +88,8 @@ def counterpart(small: Small, request: Request) -> list[tuple[str, Request]]:
 
 
 def _literal(bits: int, dtype: str) -> str:
-    return float_of(bits, FORMATS[dtype]).hex()
+    text = text_of(bits, FORMATS[dtype])
+    return text if text.strip("-") in ("nan", "inf") else float_of(bits, FORMATS[dtype]).hex()
 
 
 def _with(request: Request, **fields: Any) -> Request:

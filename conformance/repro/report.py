@@ -17,7 +17,7 @@ from conformance.repro.shrink import CANDIDATES, Small, alone, shrink
 from conformance.repro.sources import Source
 
 #: Small cases whose scripts are run before a target is given up.
-TRIES = 4
+TRIES = 3
 
 #: Seconds that a script may take: importing a framework and compiling a call.
 LIMIT = 180.0
@@ -123,4 +123,6 @@ def _first(target: Target, smalls: Sequence[Small], texts: Texts, interpreter: s
         if ran.shows:
             return Reproducer(target, small, made, ran, opened)
         why = f"the script does not show it (exit code {ran.code}): {ran.output.strip()[-300:]}"
+        if ran.code == clean.CANNOT_TELL:
+            break  # other numbers would not help
     return Failed(target, why)

@@ -62,7 +62,9 @@ FORMS: dict[str, Form] = {
     "accepted": Form(one_call.accepted),
     "result-dtype": Form(one_call.another_dtype),
     "result-shape": Form(one_call.another_shape),
-    "repeated": Form(one_call.repeated),
+    "differs": Form(one_call.repeated),
+    "crashed": Form(one_call.ended),
+    "timed-out": Form(one_call.ended),
     "number": Form(one_call.number),
     AGREEMENT: Form(two_calls.agreement, two_calls.plain_call),
     REDUCTION: Form(two_calls.reduction, two_calls.unreduced_call),
@@ -80,7 +82,7 @@ VARIANTS: dict[str, Form] = {
 
 def form_of(small: Small) -> Form:
     """The kind of script that shows `small`.  Raises InputError where there is none."""
-    quantity, what = small.target.quantity, small.target.what
+    quantity, what = small.target.quantity, small.what
     relation = small.request.relation
     names = relation.variants[:1] if relation is not None else ()
     kind = "number" if what in CLASSES and small.shown.ideal else what

@@ -73,8 +73,13 @@ class Small:
     @property
     def finding(self) -> Finding:
         """The finding of that element."""
-        wanted = (self.element, self.target.cause, self.target.what)
-        return next(one for one in self.shown.findings if (one.element, one.cause, one.what) == wanted)
+        found = (one for one in self.shown.findings if one.element == self.element)
+        return next(one for one in found if _same(one, self.target))
+
+    @property
+    def what(self) -> str:
+        """What is wrong there (`verdicts.Finding.what`)."""
+        return self.finding.what
 
 
 def shrink(
@@ -114,10 +119,14 @@ def _requests(target: Target, located: Located) -> Iterator[Request]:
 def _shown(target: Target, check: Judged) -> Iterator[Small]:
     """What of a check of candidates shows the target, each element as a case of its own."""
     for finding in check.findings:
-        if (finding.cause, finding.what) != (target.cause, target.what):
-            continue
-        index = check.elements.index(finding.element)
-        yield Small(target, check.request, index, check)
+        if _same(finding, target):
+            yield Small(target, check.request, check.elements.index(finding.element), check)
+
+
+def _same(finding: Finding, target: Target) -> bool:
+    """Whether a finding is the same mistake: its cause and class, of which a result of 0 is an inaccurate one."""
+    sized = {finding.what, target.what} <= {"zero", "inaccurate"}
+    return finding.cause == target.cause and (finding.what == target.what or sized)
 
 
 def _simplicity(small: Small) -> tuple[Any, ...]:

@@ -31,12 +31,12 @@ def plain_call(small: Small, request: Request) -> list[tuple[str, Request]]:
 def agreement(small: Small, request: Request, sources: Sequence[Source]) -> list[str]:
     """The mode's result against that of the plain call."""
     mode, plain = sources
-    if small.target.what in ("accepted", "raised"):
+    if small.what in ("accepted", "raised"):
         return _ends(small, request, mode, plain)
-    read = {"result-dtype": mode.dtype, "result-shape": "tuple({result}.shape)"}.get(small.target.what, mode.numbers)
+    read = {"result-dtype": mode.dtype, "result-shape": "tuple({result}.shape)"}.get(small.what, mode.numbers)
     wrong = "got != expected"
     more: list[str] = []
-    if small.target.what in ("nan", "infinite", "inaccurate"):
+    if small.what in ("nan", "infinite", "inaccurate"):
         read = filled(mode.number, result="({result})")
         more, wrong = _apart(small, request)
     return [

@@ -31,7 +31,7 @@ ENDS = {
 
 def words(small: Small) -> str:
     """What is wrong, in a few words."""
-    check, what, request = small.shown, small.target.what, small.request
+    check, what, request = small.shown, small.what, small.request
     assert check is not None
     where = f"in {request.dtype}"
     if small.target.quantity == AGREEMENT:
