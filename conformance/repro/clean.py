@@ -33,17 +33,21 @@ class Ran:
         return self.code == MISMATCH and self.output.rstrip().rpartition("\n")[2].startswith("MISMATCH")
 
 
+def environment(home: Path) -> dict[str, str]:
+    """The variables that a script gets."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | QUIET | {"HOME": str(home)}
+
+
 def run(text: str, interpreter: str, limit: float) -> Ran:
     """Run a script in an isolated interpreter, in an empty folder that is its home, for at most `limit` seconds."""
     with tempfile.TemporaryDirectory() as home:
         file = Path(home) / "repro.py"
         file.write_text(text, encoding="utf-8")
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         try:
             done = subprocess.run(
                 [interpreter, "-I", "-X", "utf8", str(file)],
                 cwd=home,
-                env=kept | QUIET | {"HOME": home},
+                env=environment(Path(home)),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=limit,
