@@ -11,13 +11,16 @@ from conformance import __version__, cases
 from conformance.commands import (
     adapters,
     badges,
+    bisect,
     choose,
     diff,
     environments,
     explain,
     history,
+    hunt,
     lint,
     listing,
+    matrix,
     report,
     repro,
     run,
@@ -48,7 +51,7 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("bce-conformance: interrupted", err=True)
             ctx.exit(130)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):  # click ends quietly
             raise
         except Exception:
             traceback.print_exc()
@@ -65,14 +68,17 @@ def main() -> None:
 for command in (
     adapters.adapters,
     badges.badges,
+    bisect.bisect,
     choose.choose,
     diff.diff,
     environments.environments,
     explain.explain,
     history.history,
+    hunt.hunt,
     lint.lint,
     lint.schema,
     listing.list_,
+    matrix.matrix,
     report.report,
     repro.repro,
     run.run,

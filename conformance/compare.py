@@ -226,7 +226,7 @@ def _changes(old: CheckLine, new: CheckLine) -> Iterator[Change]:
     """One for each element, of those in both, whose verdict, exception or dtype is another."""
     if _same(old, new):
         return
-    olds, news = _states(old), _states(new)
+    olds, news = states(old), states(new)
     for element, before in olds.items():
         after = news.get(element)
         if after is None or before.told == after.told:
@@ -264,7 +264,7 @@ def _same(old: CheckLine, new: CheckLine) -> bool:
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
     """What became of one element."""
 
     verdict: str
@@ -274,10 +274,11 @@ class _State:
 
     @property
     def expected(self) -> bool:
+        """Whether the verdict is none of a finding."""
         return self.verdict in EXPECTED
 
 
-def _states(check: CheckLine) -> dict[str, _State]:
+def states(check: CheckLine) -> dict[str, State]:
     """What became of each element of a check, in words that two runs can be compared by."""
     found: dict[str, FindingLine] = {one.element: one for one in check.findings if one.outcome != "fixed"}
     verdicts = check.verdicts or (check.verdict,) * len(check.elements)
@@ -298,7 +299,7 @@ def _states(check: CheckLine) -> dict[str, _State]:
         if check.result_dtype and check.result_dtype != check.dtype:
             words.append(f"as {check.result_dtype}")
         bits = check.bits[index] if index < len(check.bits) else ""
-        states[name] = _State(verdict, " ".join(words), finding.cause if finding else "", bits)
+        states[name] = State(verdict, " ".join(words), finding.cause if finding else "", bits)
     return states
 
 

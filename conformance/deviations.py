@@ -116,6 +116,14 @@ def _contains(spec: str, version: str) -> bool:
     return all(_COMPARE[one.operator](public, Version(one.version)) for one in SpecifierSet(spec))
 
 
+def _is_range(spec: str) -> bool:
+    """Whether `_contains` can tell what lies in `spec`; with a local part (`==2.13.0+cpu`) nothing would."""
+    try:
+        return all(one.operator in _COMPARE and Version(one.version).local is None for one in SpecifierSet(spec))
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
 @dataclass(frozen=True)
 class Record:
     """All recorded deviations, by their folder or file."""
@@ -158,13 +166,10 @@ def _load_file(file: Path) -> Deviation:
     except ValueError:
         raise at(file, lines[("checked",)], f"checked must be a day (got {one.checked!r})") from None
     for package, spec in one.versions.items():
-        try:
-            plain = all(one.operator in _COMPARE and "*" not in one.version for one in SpecifierSet(spec))
-        except InvalidSpecifier:
-            plain = False
-        if not plain:
+        if not _is_range(spec):
             here = lines[("versions", package)]
-            raise at(file, here, f"{package}: not a version range of {', '.join(_COMPARE)} (got {spec!r})")
+            wanted = f"{', '.join(_COMPARE)} and versions without * and local part"
+            raise at(file, here, f"{package}: not a version range of {wanted} (got {spec!r})")
     for index, selector in enumerate(one.selectors):
         here = lines[("selectors", index)]
         strange = [name for name in selector.quantities if name not in QUANTITIES]

@@ -16,16 +16,42 @@ from conformance.plan import BASE_MODE, QUANTITIES, Filters
 from conformance.run import Options
 
 
+def adapter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that name adapters and interpreters; the command gets `adapters` and `interpreters`."""
+    for decorator in reversed(_ADAPTERS):
+        function = decorator(function)
+    return function
+
+
+_ADAPTER = click.option(
+    "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
+)
+_INTERPRETER = click.option(
+    "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
+)
+_ADAPTERS = (_ADAPTER, _INTERPRETER)
+
+
 def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that choose cases, adapters and a part of the plan; the command gets `suite` and `options`."""
     decorators = [
+        _INTERPRETER,
+        click.option(
+            "--device",
+            type=click.Choice(DEVICES),
+            help="Where to compute; a backend without it is absent [default: cpu].",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return plan_options(function)
+
+
+def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that choose cases, adapters and a part of the plan, wherever it runs."""
+    decorators = [
         click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files."),
-        click.option(
-            "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
-        ),
-        click.option(
-            "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
-        ),
+        _ADAPTER,
         click.option("--backend", multiple=True, help="Backends to run (glob, repeatable)."),
         click.option("--implementation", multiple=True, help="Implementations (glob on the id or on backend/entry)."),
         click.option("--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."),
@@ -35,11 +61,6 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
         ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
-        click.option(
-            "--device",
-            type=click.Choice(DEVICES),
-            help="Where to compute; a backend without it is absent [default: cpu].",
-        ),
         click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
     ]
@@ -50,16 +71,7 @@ def suite_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
     """The Options that the arguments of `suite_options` mean; takes them out of `arguments`."""
-    interpreters = {}
-    for text in arguments.pop("interpreters"):
-        backend, separator, path = text.partition("=")
-        if not separator or not backend or not path:
-            raise InputError(f"--python must be BACKEND=INTERPRETER (got {text!r})")
-        interpreters[backend] = path
-    adapters = arguments.pop("adapters")
-    for file in adapters:
-        if not file.is_file() or file.suffix != ".py":
-            raise InputError(f"--adapter must be a Python file (got {str(file)!r})")
+    adapters, interpreters = adapters_from(arguments)
     timeout = arguments.pop("timeout")
     if not 0 < timeout < 86_400:
         raise InputError(f"--timeout must lie between 0 and 86400 s (got {timeout:g})")
@@ -75,7 +87,22 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
     )
     device = arguments.pop("device", None)
     environment = {} if device is None else {"BCE_DEVICE": device}
-    return Options(filters, tuple(adapters), interpreters, timeout, arguments.pop("jobs"), strict, environment)
+    return Options(filters, adapters, interpreters, timeout, arguments.pop("jobs"), strict, environment)
+
+
+def adapters_from(arguments: dict[str, Any]) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """Adapter files and interpreters by backend, as `adapter_options` give them; takes them out of `arguments`."""
+    interpreters = {}
+    for text in arguments.pop("interpreters", ()):
+        backend, separator, path = text.partition("=")
+        if not separator or not backend or not path:
+            raise InputError(f"--python must be BACKEND=INTERPRETER (got {text!r})")
+        interpreters[backend] = path
+    adapters = tuple(arguments.pop("adapters"))
+    for file in adapters:
+        if not file.is_file() or file.suffix != ".py":
+            raise InputError(f"--adapter must be a Python file (got {str(file)!r})")
+    return adapters, interpreters
 
 
 def _modes(arguments: dict[str, Any]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -291,6 +291,23 @@ class Pool:
             raise
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+
+    @contextlib.contextmanager
+    def session(self, backend: Backend) -> Iterator[Callable[[Request], dict[str, Observed]]]:
+        """One worker of `backend` that stays open with the block: a function that observes one request after another.
+
+        Raises InputError where the backend is absent, HarnessError where it cannot be opened.
+        """
+        service = _Service(self, backend, (), lambda *_: None, lambda *_: None)
+        with service.stack:
+            opened = service.open()
+            if opened.absent is not None:
+                raise InputError(f"backend {backend.name} is absent: {opened.absent}")
+            if opened.failed is not None:
+                raise HarnessError(
+                    f"backend {backend.name} cannot be opened: {opened.failed}", "see the log of the run"
+                )
+            yield service.observe
 
     def stop(self) -> None:
         """End all workers; threads that wait for one then return."""

@@ -423,6 +423,8 @@ def schema() -> dict[str, Any]:
     return msgspec.json.schema(Line)
 
 
-def numbers(values: Sequence[float]) -> tuple[float | None, ...]:
-    """Errors for the record: six significant digits, null where no number applies."""
-    return tuple([float(f"{value:.6g}") if value == value and abs(value) != float("inf") else None for value in values])
+def numbers(values: Sequence[float], digits: int = 6) -> tuple[float | None, ...]:
+    """Errors for the record: a few significant digits, null where no number applies."""
+    return tuple(
+        [float(f"{value:.{digits}g}") if value == value and abs(value) != float("inf") else None for value in values]
+    )

@@ -307,7 +307,7 @@ def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> Run
                 check.request.dtype,
                 check.quantity,
                 check.bits,
-                *_errors(check),
+                *_errors(check, SAMPLED),
                 check.result_dtype,
                 check.details,
             )
@@ -383,12 +383,16 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
 Errors = tuple[float | None, ...]
 
 
-def _errors(check: Judged) -> tuple[Errors, Errors, Errors]:
+#: Significant digits of a sample's errors, which a plot shows: a record has as many of them as of all checks.
+SAMPLED = 3
+
+
+def _errors(check: Judged, digits: int = 6) -> tuple[Errors, Errors, Errors]:
     """Condition-scaled errors, plain ones and those against the contract; of the latter only what is not the first."""
     return (
-        numbers(check.scaled),
-        numbers(check.plain) if check.plain != check.scaled else (),
-        numbers(check.contract) if check.contract != check.scaled else (),
+        numbers(check.scaled, digits),
+        numbers(check.plain, digits) if check.plain != check.scaled else (),
+        numbers(check.contract, digits) if check.contract != check.scaled else (),
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
 from ruamel.yaml import YAML
 
 from conformance import deviations
@@ -15,7 +19,7 @@ from conformance.deviations import Deviation, Matcher, Record, outcome_of, unmat
 from conformance.errors import Exit, InputError
 from conformance.observation import Observation
 from conformance.verdicts import Judged
-from tests.builders import CRASHED, case, implementation, judged, plan, raised, request, returned
+from tests.builders import CRASHED, case, deterministic, implementation, judged, plan, raised, request, returned
 
 CAUSE = "stub/loss/value/saturated/inaccurate"
 
@@ -216,6 +220,34 @@ def test_every_version_lies_in_exactly_one_of_two_adjacent_ranges(version: str, 
     below = record(ZERO, versions={"stub": f"<{bound}"}).deviations[0]
     above = record(ZERO, versions={"stub": f">={bound}"}).deviations[0]
     assert below.applies({"stub": version}, {}) != above.applies({"stub": version}, {})
+
+
+#: Versions as frameworks make them: releases, candidates, nightlies and builds of one's own (PEP 440).
+VERSIONS = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["", "1!"]),
+    st.sampled_from(["2", "2.12", "2.13", "2.13.0", "2.13.1", "2.15.0", "3"]),
+    st.sampled_from(["", "a0", "b2", "rc1", ".post1"]),
+    st.sampled_from(["", ".dev0", ".dev20260816"]),
+    st.sampled_from(["", "+cpu", "+git1234abc", "+cu128.cxx11.abi"]),
+)
+
+
+@deterministic
+@given(VERSIONS, st.lists(VERSIONS, min_size=1, max_size=3))
+def test_adjacent_ranges_of_a_deviation_hold_every_version_once(version: str, bounds: list[str]) -> None:
+    """`<A`, `>=A,<B`, ..., `>=Z`, whatever the bounds are, nightlies included: none is skipped or doubled."""
+    inner = sorted({Version(Version(one).public) for one in bounds})
+    ends = [f"<{inner[0]}", *(f">={low},<{high}" for low, high in pairwise(inner)), f">={inner[-1]}"]
+    ranges = [record(ZERO, versions={"stub": spec}).deviations[0] for spec in ends]
+    assert sum(one.applies({"stub": version}, {}) for one in ranges) == 1
+
+
+@pytest.mark.parametrize("spec", ["==2.13.0+cpu", "==2.13.*", "~=2.13", "===2.13", "2.13", ">=x"])
+def test_a_range_that_would_hold_nothing_or_not_all_is_refused(tmp_path: Path, spec: str) -> None:
+    """With a local part nothing would ever match, since that of a version does not count."""
+    with pytest.raises(InputError, match="not a version range"):
+        load(tmp_path, GOOD.replace(">=1.0,<2.0", spec))
 
 
 @pytest.mark.parametrize("version", NIGHTLIES)

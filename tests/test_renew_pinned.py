@@ -14,7 +14,7 @@ import pytest
 from conformance import record
 from conformance.errors import InputError
 from conformance.record import SCHEMA, BackendLine, RunRecord
-from tests.records import A, check, run
+from tests.choices import A, check, run
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "renew_pinned.py"
 

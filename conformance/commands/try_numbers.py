@@ -62,7 +62,7 @@ def try_(
         reduction=reduction,  # type: ignore[arg-type]  # likewise
     )
     if save is not None:
-        _save(case, save)
+        save_case(case, save)
     suite = Suite(Path(), (Located(case, "tried", Path("tried.yaml"), 1),), {})
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
@@ -134,7 +134,7 @@ def _literal(value: float) -> str:
     return value.hex() if np.isfinite(value) else str(value)
 
 
-def _save(case: Case, file: Path) -> None:
+def save_case(case: Case, file: Path) -> None:
     """A case file with these numbers; refuses to overwrite."""
     if file.exists():
         raise InputError(f"{file}: exists already", "name another file")

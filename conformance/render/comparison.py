@@ -93,11 +93,11 @@ def _drift_title(drifts: Sequence[Drift]) -> str:
 
 def _change(change: Change) -> Iterator[str]:
     yield f"  {change.implementation} {change.quantity} · {change.elements} elements in {' '.join(change.dtypes)}"
-    yield f"    {_told(change.old, change.old_bits, change)} -> {_told(change.new, change.new_bits, change)}"
+    yield f"    {told(change.old, change.old_bits, change)} -> {told(change.new, change.new_bits, change)}"
     yield f"    {change.example}" + (f" · {change.cause}" if change.cause else "")
 
 
-def _told(words: str, bits: str, change: Change) -> str:
+def told(words: str, bits: str, change: Change) -> str:
     """What happened, with the number that came back where its bits are known."""
     fmt = next((one for one in FORMATS.values() if one.name == change.example.split("::")[2]), None)
     if not bits or fmt is None or len(bits) != fmt.width // 4:
@@ -175,8 +175,8 @@ def _markdown_change(one: Change) -> list[str]:
         cell(one.implementation),
         one.quantity,
         f"{one.elements} in {' '.join(one.dtypes)}",
-        cell(_told(one.old, one.old_bits, one)),
-        cell(_told(one.new, one.new_bits, one)),
+        cell(told(one.old, one.old_bits, one)),
+        cell(told(one.new, one.new_bits, one)),
         cell(one.example),
     ]
 

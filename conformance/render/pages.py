@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from functools import cache
+from typing import TYPE_CHECKING
 
 from conformance.render.characters import clean
 
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=lambda value: clean(value) if type(value) is str else value,  # markup is the template's own
-)
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def page(template: str, **values: object) -> str:
     """The page that a template and its values make."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    import jinja2  # here, so that all other commands start without it
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("conformance.render"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,  # markup is the template's own
+    )

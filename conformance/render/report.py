@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-import jinja2
 import msgspec
 from markupsafe import Markup
 
 from conformance.record import RunRecord
+from conformance.render.pages import page
 from conformance.render.report_data import page_data
 from conformance.render.scoreboard import MAIN_FAMILIES, error_text, row_name
 from conformance.render.text import example_text, not_judged_text, quick_text
@@ -57,15 +57,9 @@ class AnswerRow:
 
 def render(record: RunRecord) -> str:
     """The whole page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("conformance.render"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     found = causes(record)
-    return environment.get_template("report.html").render(
+    return page(
+        "report.html.j2",
         record=record,
         footer=record.footer,
         header=record.header,

@@ -1,0 +1,118 @@
+"""`bce-conformance bisect`: the first released version that behaves otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance.cases import did_you_mean
+from conformance.commands.versions import builder_from, environment_options, must_be_new, write_new
+from conformance.errors import InputError
+from conformance.formats import FORMATS
+from conformance.options import options_from, record_from, suite_from
+from conformance.plan import BASE_MODE, QUANTITIES
+from conformance.render import bisect as rendered
+from conformance.versions import bisect as searches
+from conformance.versions.build import Environment, Failure
+from conformance.versions.columns import ask
+from conformance.versions.companions import Known, known
+from conformance.versions.ladder import Untestable, steps
+from conformance.versions.requirements import Column, package_name, python_version, requirement
+
+FORMS = {"text": rendered.text, "markdown": rendered.markdown, "json": rendered.json}
+
+Behave = Callable[[Column, Environment], searches.Behaviour | Untestable]
+
+
+@click.command()
+@click.argument("subject", metavar="CASE[#ELEMENT]|REPRO.py")
+@click.argument("implementation", required=False)
+@click.option("--good", required=True, metavar="VERSION", help="A version that does as it should.")
+@click.option("--bad", required=True, metavar="VERSION", help="A version that does not; it may be older or newer.")
+@click.option("--package", help="The package whose versions are searched [default: what brings the implementation].")
+@click.option("--with", "companions", multiple=True, metavar="REQUIREMENT", help="Install this, too (repeatable).")
+@click.option("--python", default="", metavar="3.N", help="Python of the environments.")
+@click.option("--dtype", multiple=True, type=click.Choice(tuple(FORMATS)), help="dtypes of the inputs.")
+@click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities.")
+@click.option("--bits", is_flag=True, help="Other bits are other behaviour, whatever the verdict.")
+@click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
+@click.option(
+    "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
+)
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request, or the script, may take.")
+@environment_options
+@click.option("--format", "form", type=click.Choice(tuple(FORMS)), default="text", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here, too.")
+@click.option("--force", is_flag=True, help="Overwrite --output.")
+def bisect(
+    subject: str, implementation: str | None, good: str, bad: str, package: str | None, companions: tuple[str, ...],
+    python: str, bits: bool, folder: Path | None, form: str, output: Path | None, force: bool, **arguments: Any,
+) -> None:  # fmt: skip
+    """Find the first released version between two whose behaviour changed, in about log2 steps.
+
+    What is watched is a case on an implementation, or a script that exits with 1 where the bug shows, 0 where it does
+    not and 125 where it cannot tell.  Both versions are tested first.  Yanked versions, and those that cannot be
+    installed, are passed over with a note.  Exit code 0: found.  2: the two versions behave alike, or bad input.
+    """
+    if output is not None:
+        must_be_new(output, force)
+    sets = known()
+    name = package_name(package) if package else sets.package_of(implementation or subject)
+    behave = _script(subject, arguments) if implementation is None else _checks(
+        subject, implementation, sets, bits, arguments
+    )  # fmt: skip
+    builder = builder_from(folder)
+    chosen = searches.between(
+        name, good, bad, builder.index, sets, python and python_version(python), tuple(map(requirement, companions))
+    )
+    _plan(chosen, builder)
+    outcome = searches.bisect(chosen, builder, behave, lambda line: click.echo(line, err=True))
+    document = FORMS[form](outcome)
+    click.echo(document, nl=False)
+    if output is not None:
+        write_new(document, output, force)
+
+
+def _script(subject: str, arguments: dict[str, Any]) -> Behave:
+    script = Path(subject)
+    if script.suffix != ".py":
+        raise InputError(f"{subject}: a case needs an implementation, too", "bce-conformance list implementations")
+    if not script.is_file():
+        raise InputError(f"{subject}: no such script")
+    return searches.of_script(script, arguments["timeout"])
+
+
+def _checks(subject: str, implementation: str, sets: Known, bits: bool, arguments: dict[str, Any]) -> Behave:
+    suite = suite_from(arguments)
+    case, _, element = subject.partition("#")
+    located = {one.case.id: one for one in suite.cases}
+    if case not in located:
+        raise InputError(f"no case {case!r}", did_you_mean(case, list(located)))
+    names = [one.id for one in located[case].case.elements]
+    if element and element not in names:
+        raise InputError(f"case {case} has no element {element!r}", did_you_mean(element, names))
+    mode = () if implementation.count("/") > 1 else (BASE_MODE,)
+    options = options_from(
+        arguments
+        | {"case_patterns": (case,), "implementation": (implementation,), "mode": mode, "flag": (), "jobs": None}
+        | {"backend": (implementation.split("/")[0],)}  # by name, so that one that is absent tells why
+    )  # fmt: skip
+    return searches.of_checks(ask(suite, options, record_from(()), sets), element, bits)
+
+
+def _plan(chosen: searches.Range, builder: Any) -> None:
+    """Tell what is about to happen."""
+    count = len(chosen.columns)
+    low, high = chosen.columns[0], chosen.columns[-1]
+    click.echo(
+        f"{chosen.package}: {count} versions from {low.version} to {high.version}, about {steps(count)} tests", err=True
+    )
+    for version, why in chosen.skipped:
+        click.echo(f"  passed over {version}: {why}", err=True)
+    for one in (low, high):
+        resolved = builder.resolve(one)
+        told = resolved.reason if isinstance(resolved, Failure) else resolved.told
+        click.echo(f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}", err=True)

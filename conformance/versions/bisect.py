@@ -1,0 +1,181 @@
+"""Which released versions there are to search, what each does, and what the search found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import InvalidVersion, Version
+
+from conformance.errors import InputError
+from conformance.versions import behaviour, columns
+from conformance.versions.behaviour import Checks, Script
+from conformance.versions.build import Builder, Environment, Failure
+from conformance.versions.columns import Asked
+from conformance.versions.companions import Known
+from conformance.versions.index import Index
+from conformance.versions.ladder import EndUntestable, Found, SameEnds, Untestable, search
+from conformance.versions.requirements import Column, column
+
+Behaviour = Checks | Script
+
+
+@dataclass(frozen=True)
+class Range:
+    """The versions of a package to search, oldest first, and those passed over with the reason; `good` is one end."""
+
+    package: str
+    good: str
+    columns: tuple[Column, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions as text."""
+        return tuple(one.version for one in self.columns)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search found, and the environments in which every tested version ran."""
+
+    range: Range
+    found: Found[Behaviour]
+    environments: dict[str, Environment]
+
+    @property
+    def differing(self) -> tuple[tuple[str, str, str], ...]:
+        """Other packages whose versions differ between the two environments: (name, before, after)."""
+        before, after = (self.environments[one].installed for one in (self.found.last, self.found.first))
+        names = sorted(before.packages.keys() | after.packages.keys())
+        pairs = [(name, before.packages.get(name, "-"), after.packages.get(name, "-")) for name in names]
+        pairs.append(("python", before.python, after.python))
+        return tuple(one for one in pairs if one[1] != one[2] and one[0] != self.range.package)
+
+
+def between(
+    package: str, good: str, bad: str, index: Index, known: Known, python: str, extra: tuple[Requirement, ...]
+) -> Range:
+    """The released versions from one end to the other, both included.
+
+    Candidates and nightlies are passed over unless an end is one.  Raises InputError where an end is no released
+    version that can be installed here, or where both are the same.
+    """
+    releases = {one.version: one for one in index.releases(package)}
+    right = _released(package, good, set(releases))
+    low, high = sorted((right, _released(package, bad, set(releases))))
+    if low == high:
+        raise InputError(f"--good and --bad must be two versions (got {low} twice)")
+    candidates = low.is_prerelease or high.is_prerelease
+    taken, skipped = [], []
+    for version, release in releases.items():
+        if not low <= version <= high or (version.is_prerelease and not candidates):
+            continue
+        one = column(package, str(version), known, python, extra)
+        why = release.unusable(one.python)
+        if why and version in (low, high) and not why.startswith("yanked"):
+            raise InputError(f"{one.label} cannot be tested: {why}", "name another end, or another Python by --python")
+        if why and version not in (low, high):
+            skipped.append((one.version, why))
+        else:
+            taken.append(one)
+    return Range(package, str(right), tuple(taken), tuple(skipped))
+
+
+def _released(package: str, text: str, versions: set[Version]) -> Version:
+    try:
+        wanted = Version(text)
+    except InvalidVersion:
+        raise InputError(f"{text!r} is no version") from None
+    if wanted not in versions:
+        near = sorted(versions, key=lambda one: (one < wanted, abs(sorted(versions).index(one))))[:1]
+        nearest = f"the next one is {near[0]}" if near else ""
+        raise InputError(f"{package} {wanted} is no released version", nearest)
+    return wanted
+
+
+def bisect(
+    chosen: Range,
+    builder: Builder,
+    behave: Callable[[Column, Environment], Behaviour | Untestable],
+    tell: Callable[[str], None],
+) -> Outcome:
+    """Search a range.  `behave` tells what a version does in its environment, `tell` gets a line about each test.
+
+    Raises InputError where an end cannot be tested or both behave alike.
+    """
+    known = {one.version: one for one in chosen.columns}
+    environments: dict[str, Environment] = {}
+
+    def test(version: str) -> Behaviour | Untestable:
+        one = known[version]
+        made = _made(one, builder)
+        if isinstance(made, Failure):
+            seen: Behaviour | Untestable = Untestable(made.reason)
+        else:
+            environments[version] = made
+            seen = behave(one, made)
+            _must_be_as_told(chosen, version, seen)
+        tell(f"{one.label}: {f'passed over: {seen.reason}' if isinstance(seen, Untestable) else words(seen)}")
+        return seen
+
+    try:
+        found: Found[Behaviour] = search(chosen.versions, test)
+    except EndUntestable as error:
+        version, why = error.args
+        raise InputError(f"{chosen.package} {version} cannot be tested: {why}", "name another end") from None
+    except SameEnds:
+        low, high = chosen.versions[0], chosen.versions[-1]
+        raise InputError(
+            f"{chosen.package} {low} and {high} behave alike, so that there is no change to find between them",
+            "name other ends; --bits takes a difference in the last bit for one",
+        ) from None
+    return Outcome(_noted(chosen, found), found, environments)
+
+
+def _must_be_as_told(chosen: Range, version: str, seen: Behaviour | Untestable) -> None:
+    """A script says itself which end is the good one.  Raises InputError where the command line says otherwise."""
+    ends = (chosen.versions[0], chosen.versions[-1])
+    if isinstance(seen, Script) and version in ends and seen.bad == (version == chosen.good):
+        word, state = ("good", "shows") if version == chosen.good else ("bad", "does not show")
+        raise InputError(f"{chosen.package} {version} is said to be {word}, but the bug {state} there")
+
+
+def _noted(chosen: Range, found: Found[Behaviour]) -> Range:
+    """The range with what the search itself had to pass over."""
+    met = tuple((version, seen.reason) for version, seen in found.tested if isinstance(seen, Untestable))
+    return replace(chosen, skipped=tuple(sorted((*chosen.skipped, *met), key=lambda one: Version(one[0]))))
+
+
+def _made(one: Column, builder: Builder) -> Environment | Failure:
+    resolved = builder.resolve(one)
+    return resolved if isinstance(resolved, Failure) else builder.build(one, resolved)
+
+
+def words(seen: Behaviour) -> str:
+    """A behaviour in short: how many elements are in which state, or how a script ended."""
+    if isinstance(seen, Script):
+        return "the bug shows" if seen.bad else "the bug does not show"
+    states = [state for _, state in seen.seen]
+    return ", ".join(f"{states.count(one)} × {one}" for one in dict.fromkeys(states))
+
+
+def of_checks(asked: Asked, element: str, bits: bool) -> Callable[[Column, Environment], Behaviour | Untestable]:
+    """What a version does with the checks that are asked for."""
+
+    def behave(one: Column, environment: Environment) -> Behaviour | Untestable:
+        record = columns.run(one, environment, asked)
+        if isinstance(record, Failure):
+            return Untestable(record.reason)
+        if record.interrupted:
+            raise KeyboardInterrupt
+        return behaviour.of_record(record, element, bits)
+
+    return behave
+
+
+def of_script(script: Path, timeout: float) -> Callable[[Column, Environment], Behaviour | Untestable]:
+    """What a version does with a script."""
+    return lambda one, environment: behaviour.of_script(environment.interpreter, script, timeout)

@@ -1,0 +1,117 @@
+"""A run of the suite's worker in the environment of a column, by the one path that every run takes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conformance import deviations
+from conformance import record as records
+from conformance import run as runs
+from conformance.cases import Suite
+from conformance.errors import InputError
+from conformance.plan import matches
+from conformance.pool import Backend
+from conformance.record import RunRecord
+from conformance.versions.build import Environment, Failure
+from conformance.versions.companions import Known
+from conformance.versions.requirements import Column
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every column is asked: the checks that `options` leave of `suite`, held against `record`.
+
+    `backends` are all that there are, and `known` which of them an environment can run.
+    """
+
+    suite: Suite
+    options: runs.Options
+    record: deviations.Record
+    backends: tuple[Backend, ...]
+    known: Known
+
+
+def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Asked:
+    """The question to every column; which adapters there are is found out once."""
+    with runs.open_pool(options) as pool:
+        return Asked(suite, options, record, runs.discover(pool, options), known)
+
+
+def run(column: Column, environment: Environment, asked: Asked) -> RunRecord | Failure:
+    """The run record of a column, or why there is none: nothing runs there, or the framework cannot be imported.
+
+    An interrupted run gives a record without footer.
+    """
+    chosen = chosen_backends(column, environment, asked)
+    if not chosen:
+        return Failure("holds nothing that a backend runs on")
+    names = tuple(one.name for one in chosen)
+    options = replace(asked.options, filters=replace(asked.options.filters, backend=names))
+    plan = runs.planned(chosen, asked.suite, options)
+    try:
+        with runs.open_pool(options) as pool:
+            record = runs.execute(pool, chosen, plan, asked.record, options).record
+    except InputError as error:
+        return Failure(error.message)
+    failed = [f"{line.name}: {line.failed}" for line in record.header.backends if line.failed]
+    return Failure(": ".join([*failed, *_last_words()])) if failed else record
+
+
+def _last_words() -> list[str]:
+    """The last line of the workers' log, which tells why a worker left."""
+    file = runs.STATE / "worker.log"
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else []
+    return [line.strip()[:300] for line in lines if line.strip()][-1:]
+
+
+def chosen_backends(column: Column, environment: Environment, asked: Asked) -> tuple[Backend, ...]:
+    """The backends of a column, in its interpreter: those that its packages are known to bring, within the filters.
+
+    A backend that `known` does not know, since a user's file brings it, is one where the filters name it.
+    """
+    installed = frozenset(environment.installed.packages)
+    able = asked.known.runnable(installed, column.package if column.interpreter is None else "")
+    wanted = asked.options.filters.backend
+    return tuple(
+        replace(one, interpreter=str(environment.interpreter))
+        for one in asked.backends
+        if (one.name in able or (wanted and one.name not in asked.known.backends))
+        and (not wanted or matches(wanted, one.name))
+    )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a column: its environment, if there is one, and its record or why there is none."""
+
+    column: Column
+    environment: Environment | None
+    record: RunRecord | Failure
+
+    @property
+    def reason(self) -> str:
+        """Why there is no record, or ""."""
+        return self.record.reason if isinstance(self.record, Failure) else ""
+
+
+def question(asked: Asked) -> str:
+    """A digest of what decides a record beside its environment: suite, cases, adapters and filters.
+
+    The code counts with all its files, so that a record is not taken for one of another adapter.
+    """
+    digest = hashlib.sha256(asked.suite.digest.encode())
+    package = Path(__file__).parent.parent
+    for file in sorted([*package.rglob("*.py"), *asked.options.adapters]):
+        digest.update(file.read_bytes())
+    digest.update(repr((asked.options.filters, asked.options.strict, asked.options.environment)).encode())
+    return digest.hexdigest()[:16]
+
+
+def kept(file: Path) -> RunRecord | None:
+    """A complete record that is there; None where there is none or the run was interrupted."""
+    if not file.is_file():
+        return None
+    record = records.read(file)
+    return None if record.interrupted else record

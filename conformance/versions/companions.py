@@ -1,0 +1,96 @@
+"""The sets of packages that are known to work together: `conformance/data/companions.yaml`, typed."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct, field
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from conformance import yamlfile
+from conformance.errors import InputError, at
+
+DATA = Path(__file__).parent.parent / "data" / "companions.yaml"
+
+
+class Companions(Struct, frozen=True, forbid_unknown_fields=True):
+    """What versions in a range need beside themselves, on which Python (major.minor), and why."""
+
+    versions: str
+    python: str
+    why: str
+    link: str
+    packages: tuple[str, ...] = field(default=(), name="with")
+
+    def beside(self, version: Version) -> tuple[Requirement, ...]:
+        """The companions of a version, whose number stands for `{version}`."""
+        return tuple(Requirement(text.replace("{version}", str(version))) for text in self.packages)
+
+    def holds(self, version: Version) -> bool:
+        """Whether the set is for `version`; candidates and nightlies are in the range that their number is in."""
+        return SpecifierSet(self.versions).contains(Version(version.base_version), prereleases=True)
+
+
+class Package(Struct, frozen=True, forbid_unknown_fields=True):
+    """The implementations that a package brings (globs on ids), and its sets."""
+
+    implementations: tuple[str, ...]
+    sets: tuple[Companions, ...] = ()
+
+
+class Known(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file: distributions that each backend needs, and packages by canonical name."""
+
+    backends: dict[str, tuple[str, ...]]
+    packages: dict[str, Package]
+
+    def companions(self, package: str, version: Version) -> Companions | None:
+        """The set for a version of a package, if one is known."""
+        sets = self.packages[package].sets if package in self.packages else ()
+        return next((one for one in sets if one.holds(version)), None)
+
+    def runnable(self, installed: frozenset[str], package: str = "") -> tuple[str, ...]:
+        """The backends whose distributions are all `installed`; with `package` those alone that have to do with it."""
+        return tuple(
+            name
+            for name, needed in self.backends.items()
+            if installed.issuperset(needed) and (not package or package in needed or package not in self._needed)
+        )
+
+    @property
+    def _needed(self) -> frozenset[str]:
+        return frozenset(name for needed in self.backends.values() for name in needed)
+
+    def package_of(self, implementation: str) -> str:
+        """The package that brings an implementation.  Raises InputError where the file does not know one."""
+        for name, package in self.packages.items():
+            if any(fnmatchcase(implementation, pattern) for pattern in package.implementations):
+                return name
+        raise InputError(f"no package is known to bring {implementation!r}", "name one by --package")
+
+
+@cache
+def known() -> Known:
+    """The shipped sets."""
+    return load(DATA)
+
+
+def load(file: Path) -> Known:
+    """Read a file of sets.  Raises InputError with file and line."""
+    found, lines = yamlfile.load(file, Known)
+    for name, package in found.packages.items():
+        if canonicalize_name(name) != name:
+            raise at(file, lines["packages", name], f"must be a canonical name (got {name!r})")
+        for index, one in enumerate(package.sets):
+            line = lines["packages", name, "sets", index]
+            try:
+                SpecifierSet(one.versions)
+                one.beside(Version("1.0"))
+            except (InvalidSpecifier, InvalidRequirement) as error:
+                raise at(file, line, f"{name}: {error}") from None
+    return found
