@@ -42,7 +42,8 @@ class Written(NamedTuple):
     `tensor` is one of {numbers} and {dtype}, `gradient` an expression of a {loss} of `prediction` at a {prediction}.
     `modules` has the lines that import each module, by the name that it goes by, of which those are used that a script
     names; `aliases` the names of modules that go by another.  `helpers` are definitions by name, likewise.
-    `derived` and `ways` tell of derivatives and modes.  `reshaped` gives a {tensor} the {shape} of several axes.
+    `derived` and `ways` tell of derivatives and modes, by expressions that end in a call or an index.
+    `reshaped` gives a {tensor} the {shape} of several axes.
     `number` is the Python number in a {result} of one element, `numbers` a list of all, `dtype` the name of its dtype.
     """
 

@@ -186,7 +186,7 @@ def another_dtype(small: Small, request: Request, sources: Sequence[Source]) -> 
     allowed = repr(sorted(dtypes_of_result(request, _numeric(small)))).replace("'", '"')
     return [
         *start(request, sources[0]),
-        f'got = {filled(sources[0].dtype, result=f"({sources[0].result})")}.rpartition(".")[2]',
+        f'got = {filled(sources[0].dtype, result=sources[0].result)}.rpartition(".")[2]',
         f"expected = {allowed}",
         *_as_expected(small, sources),
     ]
@@ -196,7 +196,7 @@ def another_shape(small: Small, request: Request, sources: Sequence[Source]) -> 
     """The shape of the result against the one that it must have."""
     return [
         *start(request, sources[0]),
-        f"got = tuple(({sources[0].result}).shape)",
+        f"got = tuple({sources[0].result}.shape)",
         f"expected = [{shape_of_result(request, _numeric(small))!r}]",
         *_as_expected(small, sources),
     ]
@@ -206,8 +206,8 @@ def repeated(small: Small, request: Request, sources: Sequence[Source]) -> list[
     """The same call twice."""
     return [
         *start(request, sources[0]),
-        f"got = {filled(sources[0].numbers, result=f'({sources[0].result})')}",
-        f"expected = [{filled(sources[0].numbers, result=f'({sources[0].result})')}]",
+        f"got = {filled(sources[0].numbers, result=sources[0].result)}",
+        f"expected = [{filled(sources[0].numbers, result=sources[0].result)}]",
         *_as_expected(small, sources),
     ]
 
@@ -233,7 +233,7 @@ def ended(small: Small, request: Request, sources: Sequence[Source]) -> list[str
         '    print("MATCH: the call comes back")',
         "    sys.exit(0)",
         *start(request, sources[0]),
-        f"print({filled(sources[0].numbers, result=f'({sources[0].result})')})",
+        f"print({filled(sources[0].numbers, result=sources[0].result)})",
     ]
 
 

@@ -46,7 +46,7 @@ def stated(small: Small, request: Request, sources: Sequence[Source]) -> list[st
     constant = [] if not statement.constant else [_term(statement.constant, "")]
     return [
         *start(request, source),
-        f"got = {filled(source.numbers, result=f'({source.result})')}",
+        f"got = {filled(source.numbers, result=source.result)}",
         f"# {held.claim}: exactly, this is {CLAIMED[statement.sense]}.",
         f"residual = {' '.join((*terms, *constant)).removeprefix('+ ')}",
         f"bound = {tensors.real(bound)}, {BUDGET:g} ULP of {fmt.name} for each result",
@@ -155,9 +155,9 @@ def produced(small: Small, request: Request, sources: Sequence[Source]) -> list[
     return [
         *lines,
         f"prediction = {source.produced}",
-        f"got = {filled(source.numbers, result=f'({source.result})')}",
+        f"got = {filled(source.numbers, result=source.result)}",
         f"prediction = {copied}  # the same numbers in another tensor",
-        f"expected = {filled(source.numbers, result=f'({source.result})')}",
+        f"expected = {filled(source.numbers, result=source.result)}",
         versions(sources),
         'print(f"got {got}, with a copy of the prediction {expected}")',
         *verdict(small, "got != expected", "both calls agree"),

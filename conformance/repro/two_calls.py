@@ -37,13 +37,13 @@ def agreement(small: Small, request: Request, sources: Sequence[Source]) -> list
     wrong = "got != expected"
     more: list[str] = []
     if small.what in ("nan", "infinite", "inaccurate"):
-        read = filled(mode.number, result="({result})")
+        read = mode.number
         more, wrong = _apart(small, request)
     return [
         *start(request, plain),
-        f"expected = {filled(read, result=f'({plain.result})')}",
+        f"expected = {filled(read, result=plain.result)}",
         *(line for line in mode.before if line not in plain.before),
-        f"got = {filled(read, result=f'({mode.result})')}",
+        f"got = {filled(read, result=mode.result)}",
         *more,
         versions(sources),
         'print(f"got {got!r}, plainly {expected!r}")',

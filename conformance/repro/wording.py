@@ -43,7 +43,7 @@ def words(small: Small) -> str:
     if what in ("result-dtype", "result-shape", "changed", "differs"):
         return f"the call {small.finding.detail}"
     if what not in CLASSES or not check.ideal:
-        return f"{_end(what)} {where}"
+        return f"{where} {_end(what)}"
     quantity = small.target.quantity if small.target.quantity in NUMERIC else "value"
     subject = f"{QUANTITIES[quantity]} {where}"
     return f"{subject} {_wrong(what, check.ideal[small.index], check.scaled[small.index])}"
