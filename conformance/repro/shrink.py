@@ -130,10 +130,10 @@ def _same(finding: Finding, target: Target) -> bool:
 
 
 def _simplicity(small: Small) -> tuple[Any, ...]:
-    """What is sorted by: an error that convinces, few options and elements, short numbers, small ones."""
+    """What is sorted by: a result that convinces, 0 above all, few options and elements, short numbers, small ones."""
     check, case = small.shown, small.case
     error = check.scaled[small.index] if small.index < len(check.scaled) else math.nan
-    weak = -min(error, CONVINCING) if error == error else 0.0
+    weak = (small.what != "zero", -min(error, CONVINCING) if error == error else 0.0)
     elements = case.elements if not alone(small.request) else (element_at(small),)
     texts = [text for one in elements for text in texts_of(one)]
     options = len(case.options) + len(case.parameters)
@@ -141,8 +141,10 @@ def _simplicity(small: Small) -> tuple[Any, ...]:
 
 
 def _length(text: str) -> float:
-    """How long a number looks: digits count, and a label or weight other than 0 and 1 a little more."""
-    return len(text.lstrip("-")) + (text not in ("0", "1")) * 0.5 + text.startswith("-") * 0.25
+    """How long a number looks: a zero at its end, as in 20, counts half, and anything but 0 and 1 a little more."""
+    digits = text.lstrip("-")
+    round_off = len(digits) - len(digits.rstrip("0")) if digits.isdigit() else 0
+    return len(digits) - 0.5 * round_off + (text not in ("0", "1")) * 0.5 + text.startswith("-") * 0.25
 
 
 def alone(request: Request) -> bool:
