@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.repro.groups import Group
+from conformance.repro.issue import address
 from conformance.repro.projects import project_of
 from conformance.repro.report import Failed, Reproducer
 
@@ -38,7 +39,7 @@ def _lines(entries: Sequence[Entry], day: str) -> Iterator[str]:
         yield "## Without a script"
         yield ""
         for group, failed in left:
-            links = " ".join(f"<{link}>" for link in group.links)
+            links = " ".join(map(address, group.links))
             yield f"- {code(failed.target.cause)} {links}: {cell(failed.why)}"
     yield ""
     yield "## Causes"
@@ -57,7 +58,7 @@ def _project(one: Reproducer) -> str:
 def _cells(group: Group, one: Reproducer, day: str) -> list[str]:
     dtypes = dict.fromkeys(dtype for cause in group.causes for dtype in cause.dtypes)
     versions = ", ".join(f"{name} {version}" for name, version in one.opened.versions.items() if name != "numpy")
-    upstream = " ".join(f"<{link}>" for link in group.links) or "apparently unreported"
+    upstream = " ".join(map(address, group.links)) or "apparently unreported"
     return [
         f"[{group.name}]({group.name}/issue.md) [script]({group.name}/repro.py)",
         _project(one),

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters import NUMERIC
 from conformance.deviations import Deviation
-from conformance.measurement import CLASSES
 from conformance.narrate import contract_lines
+from conformance.plan import AGREEMENT, REDUCTION
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.repro import script
 from conformance.repro.derivation import formula
@@ -68,6 +69,11 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{body}\n{fence}"
 
 
+def address(link: str) -> str:
+    """A link that nothing in it can end."""
+    return f"<{link.replace('<', '%3C').replace('>', '%3E')}>"
+
+
 def _description(issue: Issue) -> str:
     target = issue.made.target
     one = target.implementation
@@ -84,19 +90,39 @@ def _output(issue: Issue) -> str:
     return f"Output:\n\n{fenced(issue.made.ran.output, 'text')}"
 
 
+#: What is expected where it is no number of a formula, by the quantity of the check or by what is wrong.
+EXPECTED = {
+    AGREEMENT: "What the plain call gives: a mode is another way to compute the same function.",
+    REDUCTION: "The exact sum or mean of the unreduced losses, within what summation and one rounding may cost.",
+    "raised": "A result: the inputs lie inside the domain.",
+    "unsupported": "A result: the inputs lie inside the domain.",
+    "accepted": "An exception: a result for these inputs has no meaning.",
+    "result-dtype": "The dtype of the inputs, or of the wider one of them.",
+    "result-shape": "The shape of the inputs.",
+    "differs": "The same result for the same inputs.",
+    "crashed": "A result or an exception, and a process that goes on.",
+    "timed-out": "A result or an exception.",
+}
+
+
 def _expected(issue: Issue) -> str:
     small = issue.made.small
-    request = script.single(small)
-    lines = ["The inputs are exact, and so is the expected value, computed from them in more digits and rounded once."]
-    if small.shown is not None and small.shown.ideal and small.what in CLASSES:
-        exact = f"{formula(request.inputs, script.numeric(small))}"
-        lines.append(f"It is {code(repr(small.shown.ideal[small.index]))}, by {code(exact)}.")
+    request, quantity = script.single(small), small.target.quantity
+    if request.relation is not None:
+        lines = [f"{cell(request.relation.claim)}, within the rounding of the results."]
+    elif (found := EXPECTED.get(quantity) or EXPECTED.get(small.what)) is not None:
+        lines = [found]
+    else:
+        exact = formula(request.inputs, quantity if quantity in NUMERIC else "value")
+        lines = [
+            "The inputs are exact, and so is the expected value, computed from them in more digits and rounded once.",
+            f"It is {code(repr(small.shown.ideal[small.index]))}, by {code(exact)}.",
+        ]
     reduced = request.case.reduction != "none"
     contract = tuple(one for one in small.target.implementation.contract if reduced or one.name != "reduction")
-    documented = contract_lines(contract)
-    if documented:
+    if contract:
         lines.append("The documentation does not allow the result either; what it says is:")
-        lines += ["", *(f"- {cell(line)}" for line in documented)]
+        lines += ["", *(f"- {cell(line)}" for line in contract_lines(contract))]
     return "\n".join(lines)
 
 
@@ -124,8 +150,8 @@ def _extent(issue: Issue) -> str:
 
 
 def _related(issue: Issue) -> str:
-    lines = [f"- <{link}>" for link in issue.group.links]
-    lines += [f"- like {cell(one.title)}: <{one.links[0]}>" for one in issue.near]
+    lines = [f"- {address(link)}" for link in issue.group.links]
+    lines += [f"- like {cell(one.title)}: {address(one.links[0])}" for one in issue.near]
     return "Related reports:\n\n" + "\n".join(lines) if lines else ""
 
 
