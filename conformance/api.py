@@ -99,7 +99,8 @@ def measure(
         form,
         repr(backend) if isinstance(backend, str) else "…",
         dict(declared),
-        *executor.runtime.written,
+        executor.runtime.written.tensor,
+        executor.runtime.written.gradient,
     )
     return Report(done.record, {one.case.id: one.case for one in suite.cases}, arguments)
 

@@ -68,10 +68,8 @@ def _acceptance(request: Request, expect: str, seen: Observation, shape: tuple[i
 def _result_dtype(request: Request, expect: str, seen: Observation, shape: tuple[int, ...]) -> BehaviourVerdict:
     assert seen.tensor is not None
     cast = contracts.find(request.implementation.contract, "casts_to")
-    if cast is not None and seen.tensor.dtype == cast.dtype:
-        return ("conforms" if cast.dtype == request.dtype else "by-contract"), "", ""
-    if cast is None and seen.tensor.dtype in _result_dtypes(request):
-        return "conforms", "", ""
+    if seen.tensor.dtype in dtypes_of_result(request, "value"):
+        return ("conforms" if cast is None or cast.dtype == request.dtype else "by-contract"), "", ""
     return "deviates", "result-dtype", f"returned {seen.tensor.dtype} for {_input_dtypes(request)}"
 
 
@@ -104,16 +102,29 @@ def _repeatable(request: Request, expect: str, seen: Observation, shape: tuple[i
     return "deviates", "differs", f"{seen.differs} gave another result"
 
 
+def dtypes_of_result(request: Request, numeric: str) -> set[str]:
+    """The dtypes that a value or a derivative may have."""
+    cast = contracts.find(request.implementation.contract, "casts_to")
+    if numeric != "value":
+        other = request.case.dtypes_of.get(VARIABLE[numeric], request.dtype)
+        return {request.dtype, cast.dtype if cast else request.dtype, other}
+    return {cast.dtype} if cast else _result_dtypes(request)
+
+
+def shape_of_result(request: Request, numeric: str) -> tuple[int, ...]:
+    """The shape that the value must have, or a derivative, of a plain call or of one with a single presentation."""
+    value, derivative = _shapes(request, 0, False)
+    return value if numeric == "value" else _shape_by(request, numeric, 0, derivative)
+
+
 def _of_derivatives(
     request: Request, quantity: str, outcome: dict[str, Observed], index: int, shape: tuple[int, ...]
 ) -> BehaviourVerdict | None:
     """What is wrong with how a derivative came back: its dtype, its shape, or inputs that its call changed."""
-    cast = contracts.find(request.implementation.contract, "casts_to")
     for name, seen in _derivatives(request, outcome, index):
         if seen.tensor is None:
             continue
-        dtypes = {request.dtype, cast.dtype if cast else request.dtype, request.case.dtypes_of.get(VARIABLE[name], "")}
-        if quantity == "result-dtype" and seen.tensor.dtype not in dtypes:
+        if quantity == "result-dtype" and seen.tensor.dtype not in dtypes_of_result(request, name):
             return "deviates", "result-dtype", f"{name} returned {seen.tensor.dtype} for {request.dtype}"
         split = not request.presentations and len(outcome[name]) > 1
         if quantity == "result-shape" and seen.shape != _shape_by(request, name, index, (1,) if split else shape):

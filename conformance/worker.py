@@ -37,6 +37,7 @@ import numpy as np
 from conformance import adapters as adapter_package
 from conformance import protocol, timing
 from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.adapters.writing import source
 from conformance.formats import FORMATS, Tensor, decode, encode
 
 #: Values of the paired control: inside the domain of both forms, with a label that every entry point takes.
@@ -115,6 +116,14 @@ class Session:
             "versions": {package: version_of(package) for package in self.runtime.packages},
             "environment": dict(self.runtime.environment(), **facts()),
         }
+
+    def write(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """One call in Python text (`writing.source`); nothing is called, and no framework is needed."""
+        (adapter,) = [one for one in self.adapters if one.name == request["adapter"]]
+        try:
+            return dict(source(adapter, request), kind="written")
+        except Exception as error:
+            return raised(error)
 
     def evaluate(self, request: Dict[str, Any], arrays: List[Tensor]) -> Tuple[Dict[str, Any], List[Tensor]]:
         """Observe every call of one request, in each of its presentations.
@@ -383,20 +392,29 @@ def counterpart(session: Session, call: Call) -> Call:
     """The implementation's counterpart on the probabilities of the logits, rounded to their dtype."""
     one = call.implementation
     other = session.implementations["%s/%s/%s" % (one.counterpart, one.mode, one.device)]
-    with np.errstate(over="ignore"):
-        probabilities = encode(1.0 / (1.0 + np.exp(-decode(call.prediction))), call.prediction.dtype)
-    made = call.with_tensors(dict(call.tensors, prediction=probabilities))
+    made = call.with_tensors(dict(call.tensors, prediction=probabilities_of(call.prediction)))
     made.implementation = other
     return made
+
+
+def probabilities_of(logits: Tensor) -> Tensor:
+    """The sigmoid of logits, rounded to their dtype."""
+    with np.errstate(over="ignore"):
+        return encode(1.0 / (1.0 + np.exp(-decode(logits))), logits.dtype)
+
+
+def logits_of(probabilities: Tensor) -> Tensor:
+    """The logits of probabilities, rounded to their dtype."""
+    p = decode(probabilities)
+    with np.errstate(all="ignore"):
+        return encode(np.log(p) - np.log1p(-p), probabilities.dtype)
 
 
 def produced(producer: str, copied: bool) -> Callable[[Session, Call], Call]:
     """Variants with the probabilities that the framework makes of logits: as it hands them out, or a copy of them."""
 
     def variant(session: Session, call: Call) -> Call:
-        p = decode(call.prediction)
-        with np.errstate(all="ignore"):
-            logits = encode(np.log(p) - np.log1p(-p), call.prediction.dtype)
+        logits = logits_of(call.prediction)
         made = session.runtime.bits(session.runtime.produce(producer, session.runtime.tensor(logits)))
         tensors = dict(call.tensors, prediction=made)
         if len(made.shape) > 1:  # one column for each of the two classes
@@ -535,6 +553,8 @@ def serve(read_fd: int, write_fd: int, source: str) -> int:
             request = message.header
             if request["op"] == "open":
                 protocol.write(outgoing, session.open(request["adapter"]))
+            elif request["op"] == "write":
+                protocol.write(outgoing, session.write(request))
             elif request["op"] == "time":
                 protocol.write(outgoing, session.time(request, message.arrays))
             else:

@@ -13,6 +13,8 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from conformance.adapters.expressions import Expression
+from conformance.adapters.writing import Written
 from conformance.contracts import Contract, to_wire
 from conformance.formats import FORMATS, Tensor
 
@@ -193,12 +195,15 @@ class Runtime:
     #: dtypes that a tensor of it cannot have, so that a label or a weight of that dtype would be another input.
     without: Tuple[str, ...] = ()
 
-    #: How reports write, in Python, a tensor of one element (of {number} and {dtype}), and the gradient of a {loss} of
-    #: `prediction` at a {prediction}; "" where that takes more than an expression.
-    written: Tuple[str, str] = ("", "")
+    #: How reports and reproducers write its calls in Python.
+    written: Written = Written()
 
     #: Settings of the worker's environment under which bits may differ, the default one first; see `environments`.
     settings: Tuple[Setting, ...] = ()
+
+    def dtype_written(self, dtype: str) -> Any:
+        """What `tensor.dtype` is, for a call that is written down (`expressions`)."""
+        return Expression(dtype)
 
     def open(self) -> None:
         """Import the framework and fix its switches.  ImportError means that it, or the device, is absent."""

@@ -28,6 +28,7 @@ from conformance.adapters import (
     chosen_device,
     where_cpu_has,
 )
+from conformance.adapters.writing import Derived, Way, Written
 from conformance.formats import FORMATS, Tensor
 
 OPTAX = "https://optax.readthedocs.io/en/latest/api/losses.html#optax.losses."
@@ -53,6 +54,41 @@ def _devices(*platform: str) -> Any:
         raise ImportError("no %s device: %s" % (DEVICE, error)) from error
 
 
+def _written(x64: str) -> Written:
+    """What the modes of a JaxRuntime do, as somebody would write it for a loss of few elements."""
+    along = "jax.jvp({function}, ({variable},), (jnp.ones_like({variable}),))"
+    loss, total = "lambda {variable}: loss({arguments})", "jax.grad(lambda {variable}: loss({arguments}).sum())"
+    return Written(
+        "jnp.array([{numbers}], dtype=jnp.{dtype})",
+        "jax.grad(lambda prediction: {loss}.sum())({prediction})",
+        modules={
+            "jax": "import jax",
+            "jax.scipy.stats": "import jax.scipy.stats",
+            "jnp": 'import jax\nimport jax.numpy as jnp\njax.config.update("jax_enable_x64", %s)' % x64,
+            "optax": "import optax",
+        },
+        aliases={"jax.numpy": "jnp"},
+        derived=Derived(
+            total + "({variable})", "jax.grad(lambda {variable}: %s({variable}).sum())({variable})" % total
+        ),
+        ways={
+            "eager": Way(),
+            "jit": Way(around="jax.jit(lambda {arguments}: {computed})({arguments})"),
+            "vmap": Way(around="jax.jit(jax.vmap(lambda {arguments}: {computed}))({arguments})"),
+            "jvp": Way(
+                derived=Derived(
+                    along.replace("{function}", loss) + "[1]",
+                    along.replace("{function}", total) + "[1]",
+                    value=along.replace("{function}", loss) + "[0]",
+                )
+            ),
+        },
+    )
+
+
+WRITTEN = _written("True")
+
+
 class JaxRuntime(Runtime):
     """Arrays on one device with 64-bit types enabled, in the modes `eager`, `jit`, `vmap` and `jvp`."""
 
@@ -69,7 +105,7 @@ class JaxRuntime(Runtime):
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
-    written = ("jnp.array([{number}], dtype=jnp.{dtype})", "jax.grad(lambda prediction: {loss}.sum())({prediction})")
+    written = WRITTEN
 
     #: Whether 64-bit types exist; without them JAX rounds every float64 input to float32.
     x64 = True
@@ -153,6 +189,8 @@ class JaxRuntime(Runtime):
 
 class Jax32Runtime(JaxRuntime):
     """JAX as it is without a switch: no 64-bit types; a float64 or int64 input becomes one of 32 bits."""
+
+    written = _written("False")
 
     x64 = False
     without: Tuple[str, ...] = ("float64", "int64", "uint64")

@@ -15,11 +15,24 @@ import importlib
 import os
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from conformance.adapters import Adapter, Arguments, Call, Implementation, Runtime, chosen_device, kept_environment
+from conformance.adapters import (
+    Adapter,
+    Arguments,
+    Call,
+    Implementation,
+    Runtime,
+    chosen_device,
+    jax,
+    kept_environment,
+    numpy,
+    tensorflow,
+    torch,
+)
 from conformance.adapters.jax import JaxRuntime
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime, no_keras_json
 from conformance.adapters.torch import LABEL_CHECK, TorchRuntime
+from conformance.adapters.writing import Way, Written
 from conformance.contracts import CastsTo, Clip, Contract, Reduction, Source
 from conformance.formats import Tensor
 
@@ -114,10 +127,17 @@ class ValuesOnly(OnKeras):
         return implementation.loss(arguments)
 
 
+def _written_on(backend: str, said: Written) -> Written:
+    """How calls of Keras are written on a backend whose own calls are `said`; Keras chooses it when it is imported."""
+    lines = 'import os\nos.environ["KERAS_BACKEND"] = "%s"\nimport keras' % backend
+    return said._replace(modules=dict({"keras": lines}, **said.modules))
+
+
 class KerasTensorFlowRuntime(OnKeras, TensorFlowRuntime):
     """Keras on TensorFlow."""
 
     keras_backend = "tensorflow"
+    written = _written_on("tensorflow", tensorflow.WRITTEN)
     packages = ("keras", "tensorflow", "numpy")
 
 
@@ -125,6 +145,15 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
     """Keras on PyTorch."""
 
     keras_backend = "torch"
+    written = _written_on("torch", torch.WRITTEN)._replace(
+        # As one graph it would not compile (`_with_graph_breaks`).
+        ways=dict(
+            torch.WRITTEN.ways,
+            compile=Way(
+                "prediction.requires_grad_(), label.requires_grad_()\nloss = torch.compile(loss, dynamic=True)"
+            ),
+        )
+    )
     packages = ("keras", "torch", "numpy")
 
     def __init__(self) -> None:
@@ -194,6 +223,7 @@ class KerasJaxRuntime(OnKeras, JaxRuntime):
     """Keras on JAX with 64-bit types enabled."""
 
     keras_backend = "jax"
+    written = _written_on("jax", jax.WRITTEN)
     packages = ("keras", "jax", "jaxlib", "numpy")
 
 
@@ -201,6 +231,7 @@ class KerasNumPyRuntime(ValuesOnly, NumPyRuntime):
     """Keras on NumPy, whose arrays are its tensors."""
 
     keras_backend = "numpy"
+    written = _written_on("numpy", numpy.WRITTEN)
     packages: Any = ("keras", "numpy")
 
 
@@ -213,7 +244,13 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
     #: A constant of the graph lies in memory as OpenVINO wants it.
     layouts: Tuple[str, ...] = ("contiguous",)
 
-    written = ("", "")  # its tensors are no arrays
+    written = _written_on("openvino", numpy.WRITTEN)._replace(
+        tensor="keras.ops.convert_to_tensor(np.array([{numbers}], dtype='{dtype}'))",
+        reshaped="keras.ops.reshape({tensor}, {shape})",
+        number="float(keras.ops.convert_to_numpy({result}).item())",
+        numbers="keras.ops.convert_to_numpy({result}).tolist()",
+        dtype="keras.backend.standardize_dtype({result}.dtype)",
+    )
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # A graph is compiled for every shape, at some hundredths of a second.

@@ -20,6 +20,7 @@ from conformance.adapters import (
     Runtime,
     Setting,
 )
+from conformance.adapters.writing import Way, Written
 from conformance.formats import FORMATS, Tensor
 
 
@@ -36,17 +37,30 @@ def dispatched() -> Tuple[Setting, ...]:
     return tuple({"NPY_DISABLE_CPU_FEATURES": " ".join(names)} for names in (wide, used) if names)
 
 
+#: How NumPy's arrays are written; bfloat16 has a name once ml_dtypes is imported.
+WRITTEN = Written(
+    "np.array([{numbers}], dtype='{dtype}')",
+    modules={"np": "import numpy as np", "ml_dtypes": "import ml_dtypes"},
+    aliases={"numpy": "np"},
+    ways={"eager": Way()},
+    number="float({result}.item())",
+)
+
+
 class NumPyRuntime(Runtime):
     """Plain NumPy arrays; bfloat16 by the ml_dtypes package where it is installed."""
 
     packages = ("numpy",)
-    written = ("np.array([{number}], dtype={dtype!r})", "")  # bfloat16 has a name once ml_dtypes is imported
+    written = WRITTEN
     settings = ({}, *dispatched())
     layouts: Tuple[str, ...] = LAYOUTS
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
     def dtypes(self) -> Tuple[str, ...]:
         return ALL_DTYPES if _bfloat16() is not None else ALL_DTYPES[:3]
+
+    def dtype_written(self, dtype: str) -> Any:
+        return _bfloat16() if dtype == "bfloat16" else np.dtype(dtype)
 
     def environment(self) -> Dict[str, Any]:
         return {

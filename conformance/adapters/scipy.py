@@ -13,7 +13,8 @@ from typing import Any, Dict
 import numpy as np
 
 from conformance.adapters import Adapter, Implementation
-from conformance.adapters.numpy import NumPyRuntime
+from conformance.adapters.numpy import WRITTEN, NumPyRuntime
+from conformance.formats import Tensor
 
 SPECIAL = "https://docs.scipy.org/doc/scipy/reference/generated/scipy.special.%s.html"
 BERNOULLI = "https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.bernoulli.html"
@@ -24,6 +25,7 @@ class SciPyRuntime(NumPyRuntime):
     """NumPy arrays in SciPy's functions."""
 
     packages = ("numpy", "scipy")  # type: ignore[assignment]
+    written = WRITTEN._replace(modules=dict(WRITTEN.modules, **{"scipy": "import scipy.special\nimport scipy.stats"}))
 
     def open(self) -> None:
         import scipy.special
@@ -34,9 +36,16 @@ class ScikitLearnRuntime(NumPyRuntime):
     """NumPy arrays in scikit-learn's metrics."""
 
     packages = ("numpy", "scipy", "sklearn")  # type: ignore[assignment]
+    written = WRITTEN._replace(
+        modules=dict(WRITTEN.modules, sklearn="import sklearn.metrics"), number="{result}", dtype='"float64"'
+    )
 
     def open(self) -> None:
         import sklearn.metrics  # noqa: F401
+
+    def bits(self, native: Any) -> Tensor:
+        """Those of an array, or of the metric's Python float, which is a float64."""
+        return super().bits(np.float64(native) if type(native) is float else native)
 
 
 def xlogy(prediction: Any, label: Any) -> Any:
@@ -88,12 +97,10 @@ def expit_gradient(prediction: Any, label: Any) -> Any:
 
 
 def log_loss(prediction: Any, label: Any, reduction: str, weight: Any = None) -> Any:
-    """The metric's Python float as float64, which it is; the two classes are named, as a batch may lack one."""
+    """The metric, of two classes that are named, as a batch may lack one."""
     from sklearn import metrics
 
-    return np.float64(
-        metrics.log_loss(label, prediction, labels=[0, 1], normalize=reduction == "mean", sample_weight=weight)
-    )
+    return metrics.log_loss(label, prediction, labels=[0, 1], normalize=reduction == "mean", sample_weight=weight)
 
 
 BY_EXPIT: Dict[str, Any] = {"gradient-prediction": expit_gradient}

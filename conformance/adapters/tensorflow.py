@@ -26,6 +26,7 @@ from conformance.adapters import (
     chosen_device,
     threads,
 )
+from conformance.adapters.writing import Derived, Way, Written
 from conformance.contracts import Contract, Epsilon, Formula, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -66,6 +67,56 @@ def no_keras_json() -> Iterator[None]:
                 os.environ["KERAS_HOME"] = before
 
 
+_UNDER = "lambda {arguments}: {computed}"
+
+#: What `_compute` and `_traced` do in each mode, as somebody would write it for a loss of few elements.
+WRITTEN = Written(
+    "tf.constant([{numbers}], dtype=tf.{dtype})",
+    modules={"tf": "import tensorflow as tf"},
+    aliases={"tensorflow": "tf"},
+    helpers={
+        "along": """\
+def along(function, variable):
+    with tf.autodiff.ForwardAccumulator(variable, tf.ones_like(variable)) as accumulator:
+        result = function(variable)
+    return accumulator.jvp(result, unconnected_gradients="zero")""",
+        "gradient": """\
+def gradient(function, variable):
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function(variable)
+    return tape.gradient(result, variable, unconnected_gradients="zero")""",
+    },
+    derived=Derived(
+        "gradient(lambda {variable}: loss({arguments}), {variable})",
+        "gradient(lambda {variable}: gradient(lambda {variable}: loss({arguments}), {variable}), {variable})",
+    ),
+    ways={
+        "eager": Way(),
+        "function": Way(around="tf.function(%s, autograph=False)({arguments})" % _UNDER),
+        "function-unknown": Way(
+            around="tf.function(%s, autograph=False, input_signature="
+            "[tf.TensorSpec(None, one.dtype) for one in ({arguments},)])({arguments})" % _UNDER
+        ),
+        "xla": Way(around="tf.function(%s, autograph=False, jit_compile=True)({arguments})" % _UNDER),
+        "jvp": Way(
+            derived=Derived(
+                "along(lambda {variable}: loss({arguments}), {variable})",
+                "along(lambda {variable}: gradient(lambda {variable}: loss({arguments}), {variable}), {variable})",
+            )
+        ),
+        "vmap": Way(
+            around="tf.function(lambda *values: tf.vectorized_map(lambda row: (%s)(*row), values, "
+            "fallback_to_while_loop=False), autograph=False)({arguments})" % _UNDER
+        ),
+    },
+    reshaped="tf.reshape({tensor}, {shape})",
+    number="{result}.numpy().item()",
+    numbers="{result}.numpy().tolist()",
+    dtype="{result}.dtype.name",
+)
+
+
 class TensorFlowRuntime(Runtime):
     """Tensors on one device, derivatives by tf.GradientTape or, in mode `jvp`, by tf.autodiff.ForwardAccumulator."""
 
@@ -77,7 +128,7 @@ class TensorFlowRuntime(Runtime):
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
-    written = ("tf.constant([{number}], dtype=tf.{dtype})", "")
+    written = WRITTEN
 
     def __init__(self) -> None:
         self._functions: Dict[Any, Callable[..., Any]] = {}
@@ -296,14 +347,14 @@ def softmax_cross_entropy_with_logits(prediction: Any, label: Any) -> Any:
     return tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=two_classes(prediction))
 
 
-def _reduction(name: str) -> str:
+def _reduction(name: str) -> Any:
     """The tf.compat.v1.losses.Reduction of a reduction.
 
     "mean" is SUM_OVER_BATCH_SIZE, "Scalar SUM divided by number of elements in losses": the default divides by the
     number of non-zero weights, MEAN by the sum of the weights.
     """
     names = {"none": "NONE", "mean": "SUM_OVER_BATCH_SIZE", "sum": "SUM"}
-    return str(getattr(_tensorflow().compat.v1.losses.Reduction, names[name]))
+    return getattr(_tensorflow().compat.v1.losses.Reduction, names[name])
 
 
 def log_loss(prediction: Any, label: Any, reduction: str = "none", weight: Any = 1.0) -> Any:

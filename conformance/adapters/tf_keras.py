@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List
 from conformance.adapters import Adapter, Call, Implementation
 from conformance.adapters.tensorflow import (
     SIGMOID_FORMULA,
+    WRITTEN,
     TensorFlowRuntime,
     in_modes,
     no_keras_json,
@@ -34,6 +35,7 @@ class TFKerasRuntime(TensorFlowRuntime):
     """Keras 2 on TensorFlow, with its default settings."""
 
     packages = ("tf_keras", "tensorflow", "numpy")
+    written = WRITTEN._replace(modules=dict(WRITTEN.modules, tf_keras="import tf_keras"))
 
     def open(self) -> None:
         with no_keras_json():

@@ -32,6 +32,8 @@ from conformance.adapters import (
     threads,
     where_cpu_has,
 )
+from conformance.adapters.expressions import Expression
+from conformance.adapters.writing import Derived, Way, Written
 from conformance.contracts import CastsTo, DomainCheck, LogClamp, Reduction, Source
 from conformance.formats import FORMATS, Tensor
 
@@ -307,6 +309,51 @@ MODES = {
 }
 
 
+#: What the modes above do, as somebody would write it for a loss of few elements.
+WRITTEN = Written(
+    "torch.tensor([{numbers}], dtype=torch.{dtype})",
+    "torch.func.grad(lambda prediction: {loss}.sum())({prediction})",
+    modules={"torch": "import torch"},
+    derived=Derived(
+        "torch.autograd.grad(loss({arguments}).sum(), {variable})[0]",
+        "torch.autograd.grad(torch.autograd.grad(loss({arguments}).sum(), {variable}, create_graph=True)[0].sum(), "
+        "{variable})[0]",
+        "{variable}.requires_grad_()",
+    ),
+    ways={
+        "eager": Way(),
+        "compile": Way(
+            "prediction.requires_grad_(), label.requires_grad_()\n"
+            "loss = torch.compile(loss, fullgraph=True, dynamic=True)"
+        ),
+        "script": Way("loss = torch.jit.script(loss)"),
+        "trace": Way("loss = torch.jit.trace(loss, ({arguments},), check_trace=False)"),
+        "export": Way(
+            "module = torch.nn.Module()\nmodule.forward = loss\n"
+            "loss = torch.export.export(module, ({arguments},)).run_decompositions().module()"
+        ),
+        "vmap": Way(
+            derived=Derived(
+                "torch.func.vmap(torch.func.grad(loss, argnums={position}))({arguments})",
+                "torch.func.vmap(torch.func.grad(torch.func.grad(loss)))({arguments})",
+                value="torch.func.vmap(loss)({arguments})",
+            )
+        ),
+        "jvp": Way(
+            derived=Derived(
+                "torch.func.jvp(lambda {variable}: loss({arguments}), ({variable},), "
+                "(torch.ones_like({variable}),))[1]",
+                "torch.func.jvp(torch.func.grad(lambda {variable}: loss({arguments}).sum()), ({variable},), "
+                "(torch.ones_like({variable}),))[1]",
+                value="torch.func.jvp(lambda {variable}: loss({arguments}), ({variable},), "
+                "(torch.ones_like({variable}),))[0]",
+            )
+        ),
+        "autocast": Way('loss = torch.autocast("cpu", dtype=torch.bfloat16)(loss)'),
+    },
+)
+
+
 # -- the runtime ---------------------------------------------------------------------------------------------------
 
 
@@ -336,10 +383,10 @@ class TorchRuntime(Runtime):
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
-    written = (
-        "torch.tensor([{number}], dtype=torch.{dtype})",
-        "torch.func.grad(lambda prediction: {loss}.sum())({prediction})",
-    )
+    written = WRITTEN
+
+    def dtype_written(self, dtype: str) -> Any:
+        return Expression("torch.%s" % dtype)
 
     def open(self) -> None:
         torch = _torch()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from conformance.adapters.writing import filled
 from conformance.cases import Case
 from conformance.formats import FORMATS
 from conformance.plan import BEHAVIOUR
@@ -160,7 +161,7 @@ def _against(example: Example, check: CheckLine) -> str:
 def _written(tensor: str, decimal: str, dtype: str) -> str:
     """A tensor of one element in Python."""
     number = f"float({decimal!r})" if decimal.strip("-") in ("nan", "inf") else decimal
-    return tensor.format(number=str(decimal == "1") if dtype == "bool" else number, dtype=dtype)
+    return filled(tensor, numbers=str(decimal == "1") if dtype == "bool" else number, dtype=dtype)
 
 
 def printable(line: str) -> str:

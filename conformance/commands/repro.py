@@ -1,0 +1,208 @@
+"""`bce-conformance repro`: from a finding to a script of the framework alone, and a report for its project."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from conformance import cases, deviations
+from conformance import record as records
+from conformance import run as runs
+from conformance.deviations import Deviation, Kind
+from conformance.errors import InputError
+from conformance.options import options_from, record_from, suite_options
+from conformance.plan import Filters, matches
+from conformance.pool import Backend, Pool
+from conformance.record import RunRecord
+from conformance.repro import finding as findings
+from conformance.repro import folder, groups, index, issue
+from conformance.repro.extent import Row, extents, merged
+from conformance.repro.finding import Target
+from conformance.repro.groups import Group
+from conformance.repro.report import Failed, Reproducer, reproduce
+from conformance.summary import CauseSummary
+
+#: Where `--all` writes.
+REPORTS = Path("reports")
+
+
+@click.command()
+@click.argument("what", metavar="[RUN | CASE | CASE_FILE]", required=False)
+@click.argument("which", metavar="[FINDING | IMPLEMENTATION]", default="")
+@click.option("--all", "everything", is_flag=True, help="A report for every new finding of the run, by cause.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), help="With --all: every finding recorded as that, instead.")
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --all: another run, of other modes for one (repeatable).",
+)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into.")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
+@suite_options
+def repro(
+    what: str | None,
+    which: str,
+    everything: bool,
+    kind: str | None,
+    others: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    extra: tuple[Path, ...],
+    **arguments: Any,
+) -> None:
+    """Write a script that shows a finding with the framework alone (repro.py), and a report of it (issue.md).
+
+    Without arguments it is about the first finding of the last run.
+    A FINDING is a cause, a check, or a check with `#` and an element.
+    Only a script that was seen to fail in a clean interpreter is written; nothing is ever posted.
+    """
+    if (kind or others) and not everything:
+        raise InputError("--kind and --with are for many reports", "say --all")
+    suite = cases.load_suite(arguments.pop("cases_folder") or cases.default_folder())
+    options = options_from(arguments)
+    recorded = {one.id: one for one in record_from(extra).deviations}
+    with runs.open_pool(options) as pool:
+        backends = runs.discover(pool, options)
+        record, suite, wanted = _record(what, which, suite, pool, backends, options)
+        work = _Work(joined(record, [records.read(file) for file in others]), suite, backends, pool, options, recorded)
+        if everything:
+            _write_all(work, kind, output or REPORTS, force)
+        else:
+            _write_one(work, wanted, output or Path(), force)
+
+
+def joined(record: RunRecord, others: Sequence[RunRecord]) -> RunRecord:
+    """A record with the inputs, causes and checks of others added."""
+    every = (record, *others)
+    return replace(
+        record,
+        inputs=tuple(line for one in every for line in one.inputs),
+        checks=tuple(line for one in every for line in one.checks),
+        causes=tuple(line for one in every for line in one.causes),
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What reports are made of."""
+
+    record: RunRecord
+    suite: cases.Suite
+    backends: tuple[Backend, ...]
+    pool: Pool
+    options: runs.Options
+    recorded: dict[str, Deviation]
+
+    def target(self, summary: CauseSummary) -> Target:
+        """The example of a cause."""
+        return self._target(*findings.example_of(self.record, summary))
+
+    def wanted(self, name: str) -> Target:
+        """The finding of that name."""
+        return self._target(*findings.chosen(self.record, name))
+
+    def _target(self, check: records.CheckLine, finding: records.FindingLine) -> Target:
+        known = [one for backend in self.backends for one in backend.implementations]
+        return findings.target(check, finding, self.suite, known)
+
+    def files(self, group: Group, made: Reproducer, rows: dict[str, list[Row]], into: Path) -> dict[Path, str]:
+        """The files of a report."""
+        cause = made.target.cause
+        near = [] if group.known else groups.near(cause, self.recorded)
+        machine = self.record.header.machine
+        told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
+        wide = merged(rows, [one.cause for one in group.causes])
+        text = issue.render(issue.Issue(group, made, wide, near, told))
+        return {into / "repro.py": made.script.text, into / "issue.md": text}
+
+
+def _write_one(work: _Work, wanted: str, output: Path, force: bool) -> None:
+    target = work.wanted(wanted)
+    summary = next(one for one in findings.seen(work.record) if one.cause == target.cause)
+    known = work.recorded.get(target.cause)
+    for one in (known, *([] if known and known.links else groups.near(target.cause, work.recorded))):
+        if one is not None and one.links:
+            click.echo(f"{'known' if one is known else 'much like'} {one.links[0]}: {one.title}")
+    folder.check(dict.fromkeys((output / "repro.py", output / "issue.md"), ""), force)
+    (made,) = reproduce(work.pool, work.backends, [[target]], work.options)
+    if isinstance(made, Failed):
+        raise InputError(f"no script: {made.why}")
+    (group,) = groups.grouped([summary], work.recorded)
+    files = work.files(group, made, extents(work.record), output)
+    folder.write(files, force)
+    click.echo(made.ran.output.rstrip())
+    for file in files:
+        click.echo(f"wrote {file}")
+
+
+def _write_all(work: _Work, kind: str | None, output: Path, force: bool) -> None:
+    summaries = [
+        one
+        for one in findings.seen(work.record)
+        if (one.kind == kind if kind else one.outcome == "new")
+        and matches(work.options.filters.backend, one.cause.split("/")[0])
+    ]
+    if not summaries:
+        raise InputError(f"the run has no {'finding of kind ' + kind if kind else 'new finding'}")
+    found = groups.grouped(summaries, work.recorded)
+    folder.check({output / "README.md": "", **{output / one.name / "repro.py": "" for one in found}}, force)
+    members = [(group, cause) for group in found for cause in groups.representatives(group)]
+    targets = [work.target(cause) for _, cause in members]
+    by_group: dict[str, list[Target]] = {}
+    for (group, _), target in zip(members, targets, strict=True):
+        by_group.setdefault(group.name, []).append(target)
+    made = reproduce(work.pool, work.backends, list(by_group.values()), work.options, click.echo)
+    rows = extents(work.record)
+    entries = list(zip(found, made, strict=True))
+    files: dict[Path, str] = {}
+    for group, one in entries:
+        if isinstance(one, Reproducer):
+            files |= work.files(group, one, rows, output / group.name)
+    files[output / "README.md"] = index.render(entries, datetime.datetime.now(datetime.UTC).date().isoformat())
+    folder.write(files, force)
+    click.echo(f"wrote {len(files)} files into {output}")
+
+
+def _record(
+    what: str | None,
+    which: str,
+    suite: cases.Suite,
+    pool: Pool,
+    backends: tuple[Backend, ...],
+    options: runs.Options,
+) -> tuple[RunRecord, cases.Suite, str]:
+    """The record to choose from, the suite that it is about, and what is wanted of it.
+
+    That of a file, or for a case and an implementation that of a run of both.
+    """
+    file = Path(what) if what is not None else runs.STATE / "last.jsonl"
+    if what is None or (file.is_file() and file.suffix not in (".yaml", ".yml")):
+        return records.read(file), suite, which
+    if file.is_file():
+        located = cases.load_files([file], suite.flags)
+        suite = replace(suite, cases=located)
+    else:
+        located = (suite.find(what),)
+    known = [one for backend in backends for one in backend.implementations]
+    if not which:
+        raise InputError("a case needs an implementation beside it", "`bce-conformance list` shows them")
+    one = findings.find_implementation(which, known)
+    filters = Filters(
+        backend=(one.adapter,),
+        implementation=(one.id,),
+        case=tuple(each.case.id for each in located),
+        dtype=options.filters.dtype,
+        quantity=options.filters.quantity,
+    )
+    narrowed = replace(options, filters=filters)
+    plan = runs.planned(backends, suite, narrowed)
+    done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
+    return done.record, suite, ""

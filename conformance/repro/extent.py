@@ -1,0 +1,89 @@
+"""How wide a bug is, as far as a run has seen it: entry points, quantities, dtypes, inputs, the worst error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from conformance.formats import FORMATS
+from conformance.literals import text_of
+from conformance.record import CheckLine, InputsLine, RunRecord
+from conformance.repro.finding import findings
+
+
+@dataclass
+class Row:
+    """What a run saw of one entry point and quantity: `elements` findings, predictions between `low` and `high`.
+
+    Predictions that are no numbers are in `special`.  `worst_ulp` is in ULP of the returned dtype, None where nothing
+    was measured.
+    """
+
+    entry: str
+    quantity: str
+    elements: int = 0
+    dtypes: dict[str, None] = field(default_factory=dict)
+    modes: dict[str, None] = field(default_factory=dict)
+    special: dict[str, None] = field(default_factory=dict)
+    low: float = math.inf
+    high: float = -math.inf
+    worst_ulp: float | None = None
+
+    @property
+    def inputs(self) -> str:
+        """The predictions in words."""
+        ends = dict.fromkeys(f"{end:.4g}" for end in (self.low, self.high) if math.isfinite(end))
+        words = [" … ".join(ends)] if ends else []
+        return ", ".join((*words, *self.special))
+
+
+def extents(record: RunRecord) -> dict[str, list[Row]]:
+    """For each cause of a run a row for each entry point and quantity, the one with the most findings first."""
+    rows: dict[str, dict[tuple[str, str], Row]] = {}
+    for check, finding in findings(record):
+        backend, entry, mode, _ = check.implementation.split("/")
+        of_cause = rows.setdefault(finding.cause, {})
+        row = of_cause.setdefault((entry, check.quantity), Row(f"{backend}/{entry}", check.quantity))
+        row.elements += 1
+        row.dtypes[check.dtype] = None
+        row.modes[mode] = None
+        for value in _predictions(record.inputs_by_case[check.case, check.dtype], finding.element):
+            if math.isfinite(value):
+                row.low, row.high = min(row.low, value), max(row.high, value)
+            else:
+                row.special[str(value)] = None
+        error = _error(check, finding.element)
+        if error is not None:
+            row.worst_ulp = max(row.worst_ulp or 0.0, error)
+    return {cause: list(found.values()) for cause, found in rows.items()}
+
+
+def merged(extents: Mapping[str, list[Row]], causes: Collection[str]) -> list[Row]:
+    """The rows of some causes, the one with the most findings first."""
+    found: dict[tuple[str, str], Row] = {}
+    for cause in causes:
+        for row in extents.get(cause, ()):
+            one = found.setdefault((row.entry, row.quantity), Row(row.entry, row.quantity))
+            one.elements += row.elements
+            for name in ("dtypes", "modes", "special"):
+                getattr(one, name).update(getattr(row, name))
+            one.low, one.high = min(one.low, row.low), max(one.high, row.high)
+            if row.worst_ulp is not None:
+                one.worst_ulp = max(one.worst_ulp or 0.0, row.worst_ulp)
+    return sorted(found.values(), key=lambda row: -row.elements)
+
+
+def _predictions(line: InputsLine, element: str) -> Iterator[float]:
+    """The prediction of an element, or of all where the finding is about all."""
+    bits = line.inputs["prediction"]
+    places = [line.elements.index(element)] if element in line.elements else range(len(bits))
+    for place in places:
+        yield float(text_of(int(bits[place], 16), FORMATS[line.dtype]))
+
+
+def _error(check: CheckLine, element: str) -> float | None:
+    if element not in check.elements:
+        return None
+    place = check.elements.index(element)
+    return check.ulp[place] if place < len(check.ulp) else None

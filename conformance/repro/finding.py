@@ -1,0 +1,135 @@
+"""Choosing a finding of a run record, and what it is about in the suite at hand.
+
+A record is untrusted: of it only names are taken, and each must be one that the suite or an adapter knows.  Inputs,
+options and calls are those of the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from conformance.cases import Located, Suite, did_you_mean
+from conformance.errors import InputError
+from conformance.plan import BASE_MODE, QUANTITIES, Implementation, Inputs, Request
+from conformance.presentations import Presentation
+from conformance.record import CheckLine, FindingLine, RunRecord
+from conformance.summary import CauseSummary, causes
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What a reproducer is to show: one element of one check, and what is wrong with it.
+
+    `what` and `cause` are those of `verdicts.Finding`.  `element` is an element of the case, a presentation, or "all".
+    `plain` is the same entry point in its plain mode, `counterpart` the one that takes the other form of prediction in
+    the same mode, where there are such.
+    """
+
+    located: Located
+    implementation: Implementation
+    dtype: str
+    quantity: str
+    element: str
+    what: str
+    cause: str
+    plain: Implementation | None = None
+    counterpart: Implementation | None = None
+
+    @property
+    def request(self) -> Request:
+        """The request that the finding is of, with the presentation that it is about where there are any."""
+        inputs = Inputs(self.located.case, self.dtype)
+        presentations = tuple(one for one in self.located.case.presentations if self._presented(one))
+        return Request(self.located, self.implementation, inputs, (self.quantity,), presentations)
+
+    def _presented(self, one: Presentation) -> bool:
+        offered = one.layout in self.implementation.layouts and (one.few or not self.implementation.few_shapes)
+        return one.name == self.element or (self.element == "all" and offered)
+
+    @property
+    def name(self) -> str:
+        """The check's id and the element."""
+        return f"{self.request.check_id(self.quantity)}#{self.element}"
+
+
+def chosen(record: RunRecord, wanted: str) -> tuple[CheckLine, FindingLine]:
+    """The finding that `wanted` names: a cause, a check, or a check and `#` with an element; the first one for "".
+
+    Of several findings the one that is told as example.  Raises InputError with near names where nothing matches.
+    """
+    summaries = seen(record)
+    if not summaries:
+        raise InputError("the run has no finding", "every check is as expected, and nothing that is recorded showed")
+    if not wanted:
+        return example_of(record, summaries[0])
+    for one in summaries:
+        if one.cause == wanted:
+            return example_of(record, one)
+    check_id, _, element = wanted.partition("#")
+    for check, finding in findings(record):
+        if check.id == check_id and element in ("", finding.element):
+            return check, finding
+    known = [one.cause for one in summaries]
+    if check_id.count("::") == 3:
+        known = [f"{check.id}#{finding.element}" for check, finding in findings(record)]
+    raise InputError(f"no finding of the run is called {wanted!r}", did_you_mean(wanted, known))
+
+
+def seen(record: RunRecord) -> list[CauseSummary]:
+    """The causes that showed in a run, new ones first.  Raises InputError where the record contradicts itself."""
+    try:
+        return [one for one in causes(record) if one.outcome != "fixed"]
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"the record has inputs, dtypes or causes that no run writes ({type(error).__name__})", "make another run"
+        ) from None
+
+
+def findings(record: RunRecord) -> Iterator[tuple[CheckLine, FindingLine]]:
+    """All findings of a record that showed, with their checks."""
+    for check in record.checks:
+        for finding in check.findings:
+            if finding.outcome != "fixed":
+                yield check, finding
+
+
+def example_of(record: RunRecord, summary: CauseSummary) -> tuple[CheckLine, FindingLine]:
+    """The finding that a summary tells as its example."""
+    shown = summary.example
+    for check, finding in findings(record):
+        same = shown is None or (
+            (check.case, check.implementation, check.dtype, check.quantity, finding.element)
+            == (shown.case, shown.implementation, shown.dtype, shown.quantity, shown.element)
+        )
+        if finding.cause == summary.cause and same:
+            return check, finding
+    raise InputError(f"the record has no finding of {summary.cause!r}")
+
+
+def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence[Implementation]) -> Target:
+    """What a finding of a record is about.  Raises InputError for a name that suite and adapters do not know."""
+    located = suite.find(check.case)
+    implementation = find_implementation(check.implementation, known)
+    if check.dtype not in located.case.dtypes:
+        raise InputError(f"case {check.case} has no dtype {check.dtype!r}", f"it has {', '.join(located.case.dtypes)}")
+    if check.quantity not in QUANTITIES:
+        raise InputError(f"there is no quantity {check.quantity!r}", did_you_mean(check.quantity, list(QUANTITIES)))
+    backend, _, mode, device = implementation.id.split("/")
+    by_id = {one.id: one for one in known}
+    plain = by_id.get(f"{implementation.family}/{BASE_MODE}/{device}")
+    counterpart = by_id.get(f"{backend}/{implementation.counterpart}/{mode}/{device}")
+    found = (check.dtype, check.quantity, finding.element, finding.what, finding.cause)
+    made = Target(located, implementation, *found, plain, counterpart)
+    names = [one.name for one in located.case.presentations] or list(made.request.element_names)
+    if finding.element not in (*names, "all"):
+        raise InputError(f"case {check.case} has no element {finding.element!r}", did_you_mean(finding.element, names))
+    return made
+
+
+def find_implementation(name: str, known: Sequence[Implementation]) -> Implementation:
+    """The implementation of an id, or of backend/entry in its first mode.  Raises InputError with near names."""
+    for one in known:
+        if name in (one.id, one.family):
+            return one
+    raise InputError(f"no implementation is called {name!r}", did_you_mean(name, [one.id for one in known]))

@@ -1,0 +1,123 @@
+"""Grouping causes for people: one report for what one person would fix, not for each element, dtype or quantity.
+
+Causes with one recorded link share a report; of those that nobody reported, causes of one project with the same
+recorded reason.  A cause that is not recorded is a report of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.adapters import NUMERIC
+from conformance.deviations import Deviation
+from conformance.plan import BEHAVIOUR
+from conformance.repro.projects import project_of
+from conformance.summary import CauseSummary
+
+#: Causes of a group whose examples are tried before it is left without a script.
+TRIED = 4
+
+#: What a script shows by one number comes before what needs a shape, a dtype, or several calls.
+_RANK = {name: rank for rank, name in enumerate((*NUMERIC, *BEHAVIOUR, "contract", "reduction", "relation"))}
+
+#: An issue or pull request of GitHub.
+_THREAD = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+)/(?:issues|pull)/(\d+)\Z")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Causes that share a report, the plainest first; `links` and `reason` are what is recorded of the first."""
+
+    name: str
+    causes: tuple[CauseSummary, ...]
+    links: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an upstream report of it."""
+        return bool(self.links)
+
+
+def grouped(summaries: Sequence[CauseSummary], recorded: dict[str, Deviation]) -> list[Group]:
+    """The causes as groups, in the order of their first; `recorded` is the record of deviations by cause."""
+    groups: dict[tuple[str, ...], list[CauseSummary]] = {}
+    for one in summaries:
+        groups.setdefault(_key(one.cause, recorded.get(one.cause)), []).append(one)
+    names: set[str] = set()
+    made = []
+    for key, members in groups.items():
+        ordered = sorted(members, key=lambda one: not _owns(one, key[0]))
+        known = recorded.get(ordered[0].cause)
+        name = _free(_name(ordered[0].cause, known), names)
+        made.append(Group(name, tuple(ordered), known.links if known else (), (known.reason or "") if known else ""))
+    return made
+
+
+def representatives(group: Group) -> list[CauseSummary]:
+    """The causes of a group whose examples are tried, in this order: one of which a script is simple comes first."""
+    return sorted(group.causes, key=_effort)[:TRIED]
+
+
+def _effort(one: CauseSummary) -> int:
+    """How much a script of its example has to show; of a number somewhere in a tensor there is none."""
+    quantity = one.example.quantity if one.example is not None else ""
+    somewhere = "/shapes/" in one.cause and quantity in NUMERIC
+    return len(_RANK) if somewhere else _RANK.get(quantity, len(_RANK))
+
+
+def _key(cause: str, known: Deviation | None) -> tuple[str, ...]:
+    if known is None:
+        return ("", cause)
+    if known.links:
+        return (known.links[0],)
+    project = project_of(f"{'/'.join(cause.split('/')[:2])}/")
+    return (project.name if project else cause.split("/")[0], known.reason or cause)
+
+
+def _owns(one: CauseSummary, link: str) -> bool:
+    """Whether the link leads to the project whose implementation shows the cause."""
+    project = project_of(f"{'/'.join(one.cause.split('/')[:2])}/")
+    return project is not None and link.startswith(f"https://github.com/{project.repository}/")
+
+
+def _name(cause: str, known: Deviation | None) -> str:
+    """The name of a folder: of the upstream report, or of the cause."""
+    thread = _THREAD.match(known.links[0]) if known and known.links else None
+    return folder_name(f"{thread[1]}-{thread[2]}-{thread[3]}" if thread else cause)
+
+
+def folder_name(text: str) -> str:
+    """`text` as the name of a folder, whatever it holds: lower case letters, digits, `-`, `_` and `.`, never hidden."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.")[:100] or "report"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, with a number where it is taken."""
+    number = 1
+    while (chosen := name if number == 1 else f"{name}-{number}") in taken:
+        number += 1
+    taken.add(chosen)
+    return chosen
+
+
+def near(cause: str, recorded: dict[str, Deviation]) -> list[Deviation]:
+    """Recorded causes with a link that are much like `cause`, the most alike first, one for each link.
+
+    Alike are causes of the same entry point, or of the same signature at the same quantity and region.
+    """
+    parts = cause.split("/")
+    found: dict[str, tuple[int, Deviation]] = {}
+    for one in recorded.values():
+        theirs = one.id.split("/")
+        entry = (theirs[1] == parts[1]) * (3 if theirs[0] == parts[0] else 2)
+        score = entry + sum(mine == other for mine, other in zip(parts[2:], theirs[2:], strict=True))
+        if one.links and one.id != cause and score >= NEAR and score > found.get(one.links[0], (0, one))[0]:
+            found[one.links[0]] = (score, one)
+    return [one for _, one in sorted(found.values(), key=lambda pair: -pair[0])][:3]
+
+
+#: From here on two causes are told to be alike: one entry point and two of quantity, region and signature.
+NEAR = 4

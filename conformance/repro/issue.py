@@ -1,0 +1,182 @@
+"""The text of a report in the form of its project: what is observed, what is expected and why, how wide it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from conformance.adapters import NUMERIC
+from conformance.deviations import Deviation
+from conformance.narrate import contract_lines
+from conformance.plan import AGREEMENT, REDUCTION
+from conformance.render.markdown import cell, cell_code, code, row
+from conformance.repro import script
+from conformance.repro.derivation import formula
+from conformance.repro.extent import Row
+from conformance.repro.groups import Group
+from conformance.repro.projects import Project, Section, project_of
+from conformance.repro.report import Reproducer
+from conformance.repro.script import TEMPLATES
+from conformance.repro.wording import words
+
+#: Rows of the table that tells how wide a bug is; more would not be read.
+ROWS = 12
+
+
+@dataclass(frozen=True)
+class Issue:
+    """All that a report is made of."""
+
+    group: Group
+    made: Reproducer
+    rows: Sequence[Row]
+    near: Sequence[Deviation]
+    machine: str
+
+    @property
+    def project(self) -> Project | None:
+        """The project that it is for."""
+        return project_of(self.made.target.implementation.id)
+
+
+#: The sections of a report that is for nobody's tracker.
+PLAIN = (Section("What is wrong", ("description", "code", "output", "expected", "extent", "related", "versions")),)
+
+
+def render(issue: Issue) -> str:
+    """The report as Markdown."""
+    project = issue.project
+    sections = [
+        {"heading": one.heading, "blocks": [one.text] if one.text else _blocks(issue, one)}
+        for one in (project.sections if project else PLAIN)
+    ]
+    title = f"{project.prefix if project else ''}{issue.made.script.title}"
+    plain = cell(title).replace("\\_", "_")  # between letters it is no markup
+    return TEMPLATES.get_template("issue.md.j2").render(title=plain, project=project, sections=sections)
+
+
+def _blocks(issue: Issue, section: Section) -> list[str]:
+    made = [PARTS[name](issue) for name in section.parts]
+    return [block for block in made if block] or ["-"]
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code that nothing in `text` can end: its fence is longer than any run of backticks there."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    body = text.rstrip("\n")
+    return f"{fence}{language}\n{body}\n{fence}"
+
+
+def address(link: str) -> str:
+    """A link that nothing in it can end."""
+    return f"<{link.replace('<', '%3C').replace('>', '%3E')}>"
+
+
+def _description(issue: Issue) -> str:
+    target = issue.made.target
+    one = target.implementation
+    mode = "" if one.mode == "eager" else f", mode {code(one.mode)}"
+    reason = f"\nWhy, as far as is known: {cell(issue.group.reason)}." if issue.group.reason else ""
+    return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(words(issue.made.small))}.{reason}"
+
+
+def _code(issue: Issue) -> str:
+    return f"{fenced(issue.made.script.text, 'python')}"
+
+
+def _output(issue: Issue) -> str:
+    return f"Output:\n\n{fenced(issue.made.ran.output, 'text')}"
+
+
+#: What is expected where it is no number of a formula, by the quantity of the check or by what is wrong.
+EXPECTED = {
+    AGREEMENT: "What the plain call gives: a mode is another way to compute the same function.",
+    REDUCTION: "The exact sum or mean of the unreduced losses, within what summation and one rounding may cost.",
+    "raised": "A result: the inputs lie inside the domain.",
+    "unsupported": "A result: the inputs lie inside the domain.",
+    "accepted": "An exception: a result for these inputs has no meaning.",
+    "result-dtype": "The dtype of the inputs, or of the wider one of them.",
+    "result-shape": "The shape of the inputs.",
+    "differs": "The same result for the same inputs.",
+    "crashed": "A result or an exception, and a process that goes on.",
+    "timed-out": "A result or an exception.",
+}
+
+
+def _expected(issue: Issue) -> str:
+    small = issue.made.small
+    request, quantity = script.single(small), small.target.quantity
+    if request.relation is not None:
+        lines = [f"{cell(request.relation.claim)}, within the rounding of the results."]
+    elif (found := EXPECTED.get(quantity) or EXPECTED.get(small.what)) is not None:
+        lines = [found]
+    else:
+        exact = formula(request.inputs, quantity if quantity in NUMERIC else "value")
+        lines = [
+            "The inputs are exact, and so is the expected value, computed from them in more digits and rounded once.",
+            f"It is {code(repr(small.shown.ideal[small.index]))}, by {code(exact)}.",
+        ]
+    reduced = request.case.reduction != "none"
+    contract = tuple(one for one in small.target.implementation.contract if reduced or one.name != "reduction")
+    if contract:
+        lines.append("The documentation does not allow the result either; what it says is:")
+        lines += ["", *(f"- {cell(line)}" for line in contract_lines(contract))]
+    return "\n".join(lines)
+
+
+def _extent(issue: Issue) -> str:
+    lines = ["Seen with these entry points and inputs, of those that were tried:", ""]
+    lines += [row(["entry point", "quantity", "modes", "dtypes", "predictions", "largest error in ULP"])]
+    lines += [row(["---"] * 6)]
+    for one in issue.rows[:ROWS]:
+        worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
+        lines.append(
+            row(
+                [
+                    cell_code(one.entry),
+                    one.quantity,
+                    ", ".join(one.modes),
+                    ", ".join(one.dtypes),
+                    cell(one.inputs),
+                    worst,
+                ]
+            )
+        )
+    if len(issue.rows) > ROWS:
+        lines.append(row([f"and {len(issue.rows) - ROWS} more", *[""] * 5]))
+    return "\n".join(lines)
+
+
+def _related(issue: Issue) -> str:
+    lines = [f"- {address(link)}" for link in issue.group.links]
+    lines += [f"- like {cell(one.title)}: {address(one.links[0])}" for one in issue.near]
+    return "Related reports:\n\n" + "\n".join(lines) if lines else ""
+
+
+def _versions(issue: Issue) -> str:
+    opened = issue.made.opened
+    shown = ", ".join(f"{name} {version}" for name, version in opened.versions.items())
+    python = opened.environment.get("python", "")
+    lines = [f"{cell(shown)}, Python {cell(str(python))}"]
+    if issue.project is not None:
+        lines.append(f"\nTODO: paste the output of {code(issue.project.versions)}.")
+    return "\n".join(lines)
+
+
+def _system(issue: Issue) -> str:
+    return cell(issue.machine)
+
+
+#: What a report can say, by the names of `projects.toml`.
+PARTS: dict[str, Callable[[Issue], str]] = {
+    "description": _description,
+    "code": _code,
+    "output": _output,
+    "expected": _expected,
+    "extent": _extent,
+    "related": _related,
+    "versions": _versions,
+    "system": _system,
+}

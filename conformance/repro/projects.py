@@ -1,0 +1,51 @@
+"""The projects that a report can be for, and what their forms ask for: `projects.toml`."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A heading of a form, and what stands below it: `parts` of a report, or a `text`."""
+
+    heading: str
+    parts: tuple[str, ...] = ()
+    text: str = ""
+
+
+class Project(Struct, frozen=True, forbid_unknown_fields=True):
+    """A project with a tracker of its own.
+
+    `prefix` starts the titles of its reports, `versions` is the command whose output its form wants.
+    """
+
+    name: str
+    repository: str
+    implementations: tuple[str, ...]
+    form: str
+    versions: str
+    sections: tuple[Section, ...]
+    prefix: str = ""
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    projects: tuple[Project, ...]
+
+
+@cache
+def projects() -> tuple[Project, ...]:
+    """All projects, in the order in which they are looked through."""
+    return msgspec.toml.decode(Path(__file__).with_name("projects.toml").read_bytes(), type=_File).projects
+
+
+def project_of(implementation: str) -> Project | None:
+    """The project that an implementation, by its id, is of; None for one of nobody's, such as a textbook's formula."""
+    for one in projects():
+        if any(fnmatchcase(implementation, pattern) for pattern in one.implementations):
+            return one
+    return None

@@ -1,0 +1,236 @@
+"""Smaller inputs that show the same: fewer elements, fewer options, shorter decimals.
+
+Candidates are judged as any run is (`run.execute`), all of a report's in one go, so that each framework is started
+once.  A candidate shows the same where its finding has the cause and the class of the original.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance import deviations
+from conformance import run as runs
+from conformance.cases import OPTIONS, Case, Element, Located, Suite
+from conformance.formats import FORMATS
+from conformance.literals import bits_of, text_of
+from conformance.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
+from conformance.pool import Backend, Opened, Pool
+from conformance.repro.finding import Target
+from conformance.verdicts import Finding, Judged
+
+#: Most elements of one request: tensors of up to this length are padded to it where lengths cost a compilation
+#: (`Runtime.sizes`), so that more would cost more.
+CANDIDATES = 64
+
+#: Of a check that is about all elements at once so many are tried.
+MEMBERS = 4
+
+#: Of at most so many elements that are reduced, all single ones and pairs are tried.
+FEW = 8
+
+#: An error that is far beyond the budget convinces; beyond this many ULP a larger one convinces no more.
+CONVINCING = 1000.0
+
+NAMES = ("prediction", "label", *OPTIONS)
+
+#: The largest power of ten that float64 has.
+LARGEST_POWER = 308
+
+#: Labels, weights and factors that a reader need not think about, the simplest first.
+PLAIN = {"label": ("0", "1", "0.5"), "weight": ("1", "0.5", "2"), "pos_weight": ("1", "2", "0.5")}
+
+
+@dataclass(frozen=True)
+class Small:
+    """A case of few elements that shows the finding, and how it was judged; `index` is the element to look at.
+
+    A script has so many `copies` of that element in its tensors.
+    """
+
+    target: Target
+    request: Request
+    index: int
+    shown: Judged
+    copies: int = 1
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return self.request.case
+
+    @property
+    def element(self) -> str:
+        """The element to look at."""
+        return self.shown.elements[self.index]
+
+    @property
+    def finding(self) -> Finding:
+        """The finding of that element."""
+        found = (one for one in self.shown.findings if one.element == self.element)
+        return next(one for one in found if _same(one, self.target))
+
+    @property
+    def what(self) -> str:
+        """What is wrong there (`verdicts.Finding.what`)."""
+        return self.finding.what
+
+
+def shrink(
+    pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options
+) -> dict[Target, tuple[list[Small], dict[str, Opened]]]:
+    """For each target small cases that show it, the simplest first, then the original; and the backends' versions."""
+    requests: list[Request] = []
+    about: dict[str, Target] = {}
+    for number, one in enumerate(targets):
+        for place, case in enumerate(smaller(one)):
+            located = Located(msgspec.structs.replace(case, id=f"repro/n{number}-{place}"), "repro", Path("repro"), 1)
+            requests += _requests(one, located)
+            about[located.case.id] = one
+    suite = Suite(Path(), tuple({one.case.id: one.located for one in requests}.values()), {})
+    plan = Plan(suite, tuple({one.implementation: None for one in requests}), tuple(requests))
+    done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
+    found: dict[Target, list[Small]] = {one: [] for one in targets}
+    for check in done.checks:
+        one = about[check.request.case.id]
+        if check.quantity == one.quantity and check.request.implementation == one.implementation:
+            found[one] += _shown(one, check)
+    return {one: (sorted(found[one], key=_simplicity), done.opened) for one in targets}
+
+
+def _requests(target: Target, located: Located) -> Iterator[Request]:
+    """What has to be run to see a finding: all calls where it is about all, and the plain call beside a mode."""
+    one, quantities = target.implementation, [target.quantity]
+    if target.quantity in (*BEHAVIOUR, AGREEMENT):
+        quantities[:0] = [name for name in located.case.numeric if name in one.quantities]
+    inputs = Inputs(located.case, target.dtype)
+    made = Request(located, one, inputs, tuple(quantities), target.request.presentations)
+    yield made
+    if target.quantity == AGREEMENT and target.plain is not None:
+        yield replace(made, implementation=target.plain, quantities=tuple(quantities[:-1]))
+
+
+def _shown(target: Target, check: Judged) -> Iterator[Small]:
+    """What of a check of candidates shows the target, each element as a case of its own."""
+    for finding in check.findings:
+        if _same(finding, target):
+            yield Small(target, check.request, check.elements.index(finding.element), check)
+
+
+def _same(finding: Finding, target: Target) -> bool:
+    """Whether a finding is the same mistake: its cause and class, of which a result of 0 is an inaccurate one."""
+    sized = {finding.what, target.what} <= {"zero", "inaccurate"}
+    return finding.cause == target.cause and (finding.what == target.what or sized)
+
+
+def _simplicity(small: Small) -> tuple[Any, ...]:
+    """What is sorted by: a result that convinces, 0 above all, few options and elements, short numbers, small ones."""
+    check, case = small.shown, small.case
+    error = check.scaled[small.index] if small.index < len(check.scaled) else math.nan
+    weak = (small.what != "zero", -min(error, CONVINCING) if error == error else 0.0)
+    elements = case.elements if not alone(small.request) else (element_at(small),)
+    texts = [text for one in elements for text in texts_of(one)]
+    options = len(case.options) + len(case.parameters)
+    return weak, options, len(elements), sum(map(_length, texts)), texts
+
+
+def _length(text: str) -> float:
+    """How long a number looks: a zero at its end, as in 20, counts half, and anything but 0 and 1 a little more."""
+    digits = text.lstrip("-")
+    round_off = len(digits) - len(digits.rstrip("0")) if digits.isdigit() else 0
+    return len(digits) - 0.5 * round_off + (text not in ("0", "1")) * 0.5 + text.startswith("-") * 0.25
+
+
+def alone(request: Request) -> bool:
+    """Whether each element of a request is judged by itself."""
+    return request.case.reduction == "none" and not request.presentations
+
+
+def element_at(small: Small) -> Element:
+    """The element that a small case of elements by themselves is about: the plainest where it is about all."""
+    named = [one for one in small.case.elements if one.id == small.element]
+    return min(named or small.case.elements, key=lambda one: sum(map(_length, texts_of(one))))
+
+
+def texts_of(element: Element) -> list[str]:
+    """The numbers of an element as they are written."""
+    return [getattr(element, name) for name in ("prediction", "label", *element.options)]
+
+
+def smaller(target: Target) -> Iterator[Case]:
+    """Cases to try: for elements by themselves all candidates at once, for a reduction of them fewer elements."""
+    case = msgspec.structs.replace(target.located.case, grid=None, dtypes=(target.dtype,))
+    if not alone(target.request):
+        yield case
+        for few in () if case.presentations else _fewer(case.elements):
+            yield msgspec.structs.replace(case, elements=few)
+        return
+    named = target.element.partition(".")[0]  # a leg of a relation belongs to its element
+    elements = [one for one in case.elements if target.element == "all" or one.id in (target.element, named)]
+    for dropped in _subsets(case.options):
+        for parameters in ({}, case.parameters) if case.parameters else ({},):
+            dtypes_of = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
+            candidates = _candidates(elements[:MEMBERS], target, dropped)
+            yield msgspec.structs.replace(case, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
+
+
+def _fewer(elements: Sequence[Element]) -> Iterator[tuple[Element, ...]]:
+    """Some elements of a few: each, each two, and all but one."""
+    if 1 < len(elements) <= FEW:
+        yield from ((one,) for one in elements)
+        yield from combinations(elements, 2)
+        yield from combinations(elements, len(elements) - 1)
+
+
+def _subsets(options: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Which options to leave out: all, each, none."""
+    for kept in product((False, True), repeat=len(options)):
+        yield tuple(name for name, keep in zip(options, kept, strict=True) if not keep)
+
+
+def _candidates(elements: Sequence[Element], target: Target, dropped: Sequence[str]) -> tuple[Element, ...]:
+    """Up to CANDIDATES elements, the given ones first; all set the same options."""
+    made: dict[tuple[str | None, ...], Element] = {}
+    for one in elements:
+        numbers = [
+            (None,) if text is None or name in dropped else _numbers(name, text, target)
+            for name in NAMES
+            for text in (getattr(one, name),)
+        ]
+        ordered = sorted(product(*map(enumerate, numbers)), key=lambda row: sum(place for place, _ in row))
+        for row in ordered[: CANDIDATES // len(elements)]:
+            texts = tuple(text for _, text in row)
+            inputs = dict(zip(NAMES, texts, strict=True))
+            made.setdefault(texts, Element(id=f"c{len(made)}", expect=one.expect, **inputs))  # type: ignore[arg-type]
+    return tuple(made.values())
+
+
+def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
+    """A number and simpler ones: the shortest decimal of its bits, fewer digits, plain ones that the call may get."""
+    one = target.implementation
+    plain = PLAIN.get(name, ())
+    if (name == "label" and one.labels == "hard") or (name == "weight" and one.masks):
+        return tuple(dict.fromkeys((text, *(number for number in plain if number in ("0", "1")))))
+    dtype = target.located.case.dtypes_of.get(name, target.dtype)
+    if dtype not in FORMATS:
+        return tuple(dict.fromkeys((text, "0", "1")))
+    fmt = FORMATS[dtype]
+    shortest = text_of(bits_of(text, fmt), fmt)
+    value = float(shortest)
+    found = [shortest]
+    if math.isfinite(value) and value:
+        rounded = [float(f"{value:.{digits}g}") for digits in (3, 2, 1)]
+        rounded.append(math.copysign(10.0 ** min(round(math.log10(abs(value))), LARGEST_POWER), value))
+        found += [_plain(one) for one in rounded if math.isfinite(one)]
+    return tuple(dict.fromkeys((*found, *plain)))
+
+
+def _plain(value: float) -> str:
+    """A number as somebody would write it: 20 and not 20.0."""
+    return f"{value:.17g}" if value == int(value) and abs(value) < 1e6 else repr(value)
