@@ -56,7 +56,8 @@ def request(one: Implementation) -> Request:
 
 def script(asked: Asked, source: Source) -> str:
     """A script that prints the first number of the result, and its dtype."""
-    read = source.number if asked.request.case.reduction != "none" else f"{source.numbers}[0]"
+    scalar = asked.quantity == "value" and asked.request.case.reduction != "none"
+    read = source.number if scalar else f"{source.numbers}[0]"
     body = [
         *tensors.lines(asked.request, source),
         *source.before,
