@@ -20,6 +20,7 @@ from conformance.commands import (
     listing,
     report,
     run,
+    sweep,
     try_numbers,
     update,
 )
@@ -75,6 +76,7 @@ for command in (
     report.report,
     run.run,
     run.show,
+    sweep.sweep,
     try_numbers.try_,
     update.deviations,
 ):

@@ -1,0 +1,227 @@
+"""The shard function: what some implementations make of some predictions and labels, judged inside the worker.
+
+A shard is a range of positions, a range of labels and implementations of one form; its result depends on these alone.
+Loop order is chunk of predictions, labels, implementations: what depends on the prediction alone is computed once.
+
+Worker-side code: standard library and NumPy only, Python 3.7 on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from conformance.adapters import Implementation, Runtime
+from conformance.formats import FORMATS, Tensor, decode
+from conformance.sweep import space
+from conformance.sweep.judging import Block, Expected, judge
+from conformance.sweep.readings import Reading, readings
+from conformance.sweep.statistics import Statistics
+from reference.special import GRADIENT_PREDICTION, LOSS
+from reference.split import Split, split
+
+#: Raised when the same shard may give another result than before although no file of it changed.
+VERSION = 1
+
+#: Names of quantities, and those that `reference` has for them.
+QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
+
+
+class Shard(NamedTuple):
+    """What a shard is about.
+
+    `implementations` are keys of one adapter; `start` and `stop` positions.  `labels` are bit patterns: each has a
+    result of its own, unless they are `paired`; then [labels[0], labels[1]) are all meant, with one result.
+    `chunk` is the number of elements of one call.
+    """
+
+    implementations: tuple[str, ...]
+    form: str
+    quantity: str
+    dtype: str
+    start: int
+    stop: int
+    labels: tuple[int, ...]
+    paired: bool
+    chunk: int
+
+
+def shard_from(item: dict[str, Any]) -> Shard:
+    """A shard as it travels, which has lists for tuples."""
+    given: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    return Shard(**given)
+
+
+class Voided(Exception):
+    """The process does not compute as NumPy did when it started: nothing of the shard may be used."""
+
+
+def run(runtime: Runtime, implementations: dict[str, Implementation], shard: Shard) -> dict[str, Any]:
+    """Statistics, as JSON, by implementation and label (or "pairs").  Raises Voided."""
+    must_be_sound()
+    found = _Sweep(runtime, [implementations[key] for key in shard.implementations], shard).run()
+    must_be_sound()
+    return {key: {name: one.to_wire() for name, one in of.items()} for key, of in found.items()}
+
+
+class _Sweep:
+    """One shard under way."""
+
+    def __init__(self, runtime: Runtime, implementations: list[Implementation], shard: Shard) -> None:
+        self.runtime = runtime
+        self.implementations = implementations
+        self.shard = shard
+        self.names = ["pairs"] if shard.paired else ["%x" % label for label in shard.labels]
+        self.found = {one.key: {name: Statistics() for name in self.names} for one in implementations}
+        self.tensors: dict[tuple[int, int], Any] = {}
+
+    def run(self) -> dict[str, dict[str, Statistics]]:
+        shard = self.shard
+        with warnings.catch_warnings(), np.errstate(over="ignore", under="ignore"):
+            warnings.simplefilter("ignore")  # the checks tell of them
+            for start, stop, single in space.pieces(shard.form, shard.dtype, shard.start, shard.stop):
+                for first, last in space.chunks(start, stop, shard.chunk):
+                    self.chunk(first, last, single)
+        return self.found
+
+    def chunk(self, start: int, stop: int, single: bool) -> None:
+        """All labels and implementations on predictions of one binade."""
+        shard = self.shard
+        bits = space.patterns(shard.dtype, start, stop)
+        values = decode(Tensor(shard.dtype, bits))
+        quantity = QUANTITIES[shard.quantity]
+        terms = None if single else split(shard.form, quantity, values)
+        contract = [
+            readings(one.contract, shard.form, quantity, shard.dtype, values, single) for one in self.implementations
+        ]
+        binade = space.binade(start, shard.dtype)
+        natives: dict[int, Any] = {}
+        for name, labels in self.label_blocks(stop - start):
+            shape = (len(labels), stop - start)
+            block = Block(
+                shard.form,
+                quantity,
+                values[np.newaxis, :],
+                decode(Tensor(shard.dtype, labels))[:, np.newaxis],
+                np.arange(start, stop)[np.newaxis, :],
+                labels[:, np.newaxis],
+                binade,
+                shape,
+            )
+            if shape[0] not in natives:
+                natives[shape[0]] = self.runtime.tensor(Tensor(shard.dtype, np.tile(bits, shape[0])))
+            label = self.label_tensor(labels, shape)
+            self.block(name, block, terms, contract, natives[shape[0]], label)
+
+    def label_blocks(self, predictions: int) -> Iterator[tuple[str, Any]]:
+        """Names of results and bit patterns of labels that go into one call with so many predictions."""
+        storage = FORMATS[self.shard.dtype].storage
+        if not self.shard.paired:
+            for name, label in zip(self.names, self.shard.labels):
+                yield name, np.array([label], dtype=storage)
+            return
+        for start, stop in space.chunks(
+            self.shard.labels[0], self.shard.labels[1], max(self.shard.chunk // predictions, 1)
+        ):
+            yield "pairs", np.arange(start, stop).astype(storage)
+
+    def label_tensor(self, labels: Any, shape: tuple[int, int]) -> Any:
+        """A native tensor with each label for all predictions; one that holds a single label is kept."""
+        key = (int(labels[0]), shape[1])
+        if shape[0] == 1 and key in self.tensors:
+            return self.tensors[key]
+        made = self.runtime.tensor(Tensor(self.shard.dtype, np.repeat(labels, shape[1])))
+        if shape[0] == 1:
+            self.tensors = {known: one for known, one in self.tensors.items() if known[1] == shape[1]}
+            self.tensors[key] = made
+        return made
+
+    def block(
+        self,
+        name: str,
+        block: Block,
+        terms: Split | None,
+        contract: list[list[Reading] | None],
+        prediction: Any,
+        label: Any,
+    ) -> None:
+        """All implementations on one block."""
+        expected: dict[str, Expected] = {}
+        for one, reading in zip(self.implementations, contract):
+            statistics = self.found[one.key][name]
+            got = self.call(one, statistics, block, prediction, label)
+            if got is None:
+                continue
+            if got.dtype not in expected:
+                expected[got.dtype] = Expected(block, terms, FORMATS[got.dtype])
+            documented = None if reading is None else [each.expected(block, FORMATS[got.dtype]) for each in reading]
+            judge(statistics, block, expected[got.dtype], got, documented)
+
+    def call(
+        self, one: Implementation, statistics: Statistics, block: Block, prediction: Any, label: Any
+    ) -> Tensor | None:
+        """The results of one call; None, and told in the statistics, where there are none that can be judged."""
+        arguments = {"prediction": prediction, "label": label}
+        if one.reductions != ("none",):
+            arguments["reduction"] = "none"
+        try:
+            got = self.runtime.bits(self.runtime.evaluate(one, self.shard.quantity, arguments))
+        except Exception as error:
+            self.refused(statistics, block, "%s: %s" % (type(error).__name__, str(error)[:300]))
+            return None
+        if got.bits.size != block.shape[0] * block.shape[1] or got.dtype not in FORMATS or got.dtype == "float64":
+            what = "returned %s of shape %s" % (got.dtype, list(got.shape))
+            self.refused(statistics, block, what)
+            return None
+        statistics.dtypes[got.dtype] = statistics.dtypes.get(got.dtype, 0) + got.bits.size
+        return Tensor(got.dtype, got.bits.reshape(block.shape))
+
+    def refused(self, statistics: Statistics, block: Block, what: str) -> None:
+        """Tell of a call that gave nothing to judge."""
+        size = block.shape[0] * block.shape[1]
+        statistics.points += size
+        statistics.add_class("raised", size)
+        told = [*block.place(0), what]
+        statistics.raised = told if statistics.raised is None else min(statistics.raised, told)
+
+
+def must_be_sound() -> None:
+    """Raises Voided where this thread flushes subnormal numbers, or NumPy computes other bits than at the start."""
+    tiny = np.array([2.0**-126], dtype=np.float32)
+    if (tiny * np.float32(0.5))[0] == 0 or (np.array([2.0**-1022]) * 0.5)[0] == 0:
+        raise Voided("the process flushes subnormal numbers to zero")
+    if digest() != _DIGEST:
+        raise Voided("NumPy no longer computes the bits that it did when the worker started")
+
+
+def digest() -> str:
+    """SHA-256 of what NumPy makes of known numbers, by the functions that the kernel uses."""
+    x = np.linspace(2.0**-20, 40.0, 4099)
+    with np.errstate(all="ignore"):
+        return _digest(x)
+
+
+def _digest(x: Any) -> str:
+    parts = [np.exp(-x), np.log1p(np.exp(-x)), np.expm1(-x), np.log(x), x * 0.1 + 0.3, 1.0 / x, np.rint(x)]
+    narrow = [part.astype(kind) for part in parts for kind in (np.float32, np.float16)]
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts + narrow)).hexdigest()
+
+
+#: Taken when the worker starts, before a framework is imported.
+_DIGEST = digest()
+
+
+def code() -> dict[str, str]:
+    """SHA-256 of every file of the suite, and of the adapter, that this worker has imported, by module."""
+    found = {"kernel": str(VERSION)}
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name.split(".")[0] in ("conformance", "reference", "bce_conformance_adapter"):
+            with open(file, "rb") as stream:
+                found[name] = hashlib.sha256(stream.read()).hexdigest()
+    return found
