@@ -10,7 +10,7 @@ Standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Optional, Tuple
 
 import numpy as np
 
@@ -31,41 +31,89 @@ NEGLIGIBLE = 2.0**-56
 #: Of (a, b) = (y, 1 - y), the coefficients of a sum.
 Coefficients = Callable[["Array", "Array"], Tuple["Array", "Array"]]
 
+#: Of (abs(y), abs(1 - y)), the size of the natural terms.
+Natural = Callable[["Array", "Array"], "Array"]
+
 #: A function of the prediction that is the same number for a whole block.
 ONE = np.ones(1)
 NONE = np.zeros(1)
 
 
-class Split(NamedTuple):
-    """One quantity at some predictions; the arrays have one element, or one for each prediction."""
+class Split:
+    """One quantity at some predictions, in order; the arrays have one element, or one for each prediction.
 
-    first: Array
-    second: Array
-    factor: Optional[Array]
-    coefficients: Coefficients
-    #: The same for abs(A) + abs(B); None where the terms of a label in [0, 1] cannot cancel.
-    natural: Optional[Tuple[Array, Array, Coefficients]] = None
+    `coefficients` makes (k0, k1) of y and 1 - y.  `natural` makes abs(A) + abs(B) of their sizes, where that is not the
+    size of the two products.
+    """
+
+    def __init__(
+        self,
+        first: Array,
+        second: Array,
+        factor: Optional[Array],
+        coefficients: Coefficients,
+        natural: Optional[Natural] = None,
+    ) -> None:
+        self.first = first
+        self.second = second
+        self.factor = factor
+        self.coefficients = coefficients
+        self.natural = natural
+        self._ends = _ends(first), _ends(second)
 
     def at(self, label: Array) -> Array:
         """r for labels that broadcast with the predictions."""
-        return _combined(self.first, self.second, self.factor, *self.coefficients(label, 1.0 - label))
+        k0, k1 = self.coefficients(label, 1.0 - label)
+        if label.size > 1:
+            total = k0 * self.first
+            total += k1 * self.second
+        else:
+            total = self._of_one_label(float(k0.flat[0]), float(k1.flat[0]))
+        if self.factor is None:
+            return total
+        if total.size < self.factor.size:
+            return total * self.factor
+        total *= self.factor
+        return total
+
+    def _of_one_label(self, k0: float, k1: float) -> Array:
+        """k0 * first + k1 * second, where one that does not matter beside the other anywhere is left out."""
+        (least_first, most_first), (least_second, most_second) = self._ends
+        if abs(k0) * most_first <= NEGLIGIBLE * abs(k1) * least_second:
+            return k1 * self.second
+        if abs(k1) * most_second <= NEGLIGIBLE * abs(k0) * least_first:
+            return k0 * self.first
+        if self.first.size < self.second.size:
+            total = k1 * self.second
+            total += k0 * self.first
+            return total
+        total = k0 * self.first
+        total += self.second if k1 == 1.0 else k1 * self.second
+        return total
 
     def scale(self, label: Array) -> Array:
         """The size of the natural terms, abs(A) + abs(B)."""
-        a, b = np.abs(label), np.abs(1.0 - label)
         if self.natural is None:
-            k0, k1 = self.coefficients(a, b)
-            return _combined(np.abs(self.first), np.abs(self.second), self.factor, np.abs(k0), np.abs(k1))
-        first, second, coefficients = self.natural
-        return _combined(first, second, self.factor, *coefficients(a, b))
+            return self.spread(label)
+        return self.natural(np.abs(label), np.abs(1.0 - label))
 
-    def largest_scale(self, label: Array) -> float:
-        """A number that `scale` does not exceed, for predictions in order."""
-        a, b = np.abs(label), np.abs(1.0 - label)
-        first, second, coefficients = self.natural or (self.first, self.second, self.coefficients)
-        k0, k1 = coefficients(a, b)
-        largest = float(np.abs(k0).max()) * _largest(first) + float(np.abs(k1).max()) * _largest(second)
-        return largest * (1.0 if self.factor is None else _largest(self.factor))
+    def spread(self, label: Array) -> Array:
+        """The size of the two products that are added: what float64 loses is relative to that."""
+        k0, k1 = self.coefficients(label, 1.0 - label)
+        total: Array = np.abs(k0) * np.abs(self.first) + np.abs(k1) * np.abs(self.second)
+        return total if self.factor is None else total * np.abs(self.factor)
+
+    def largest_spread(self, label: Array) -> float:
+        """A number that `spread` does not exceed."""
+        k0, k1 = self.coefficients(label, 1.0 - label)
+        largest = float(np.abs(k0).max()) * self._ends[0][1] + float(np.abs(k1).max()) * self._ends[1][1]
+        return largest if self.factor is None else largest * _ends(self.factor)[1]
+
+
+def _ends(term: Array) -> Tuple[float, float]:
+    """The least and the largest size of a monotone function of predictions in order: one at each end."""
+    one, other = abs(float(term.flat[0])), abs(float(term.flat[-1]))
+    return (one, other) if one <= other else (other, one)
 
 
 def split(
@@ -86,39 +134,6 @@ def split(
         return {LOSS: _loss_probabilities}[quantity](prediction, log_clamp, epsilon)
 
 
-def _combined(first: Array, second: Array, factor: Optional[Array], k0: Array, k1: Array) -> Array:
-    """(k0 * first + k1 * second) * factor, without what is 0 or does not matter anywhere."""
-    if k0.size == 1 and k1.size == 1:
-        total = _sum_of_two(first, second, float(k0.flat[0]), float(k1.flat[0]))
-    else:
-        total = k0 * first
-        total += k1 * second
-    if factor is None:
-        return total
-    return np.multiply(total, factor, out=total if total.size >= factor.size else None)
-
-
-def _sum_of_two(first: Array, second: Array, k0: float, k1: float) -> Array:
-    """k0 * first + k1 * second, where one that does not matter beside the other is left out."""
-    sizes = abs(k0) * _largest(first), abs(k1) * _largest(second)
-    if sizes[0] <= NEGLIGIBLE * abs(k1) * _smallest(second):
-        return k1 * second
-    if sizes[1] <= NEGLIGIBLE * abs(k0) * _smallest(first):
-        return k0 * first
-    total = k0 * first if first.size >= second.size else k0 * np.broadcast_to(first, second.shape)
-    total += second if k1 == 1.0 else k1 * second
-    return total
-
-
-def _largest(term: Array) -> float:
-    """Over a monotone function of predictions in order: one of its ends."""
-    return float(max(abs(term.flat[0]), abs(term.flat[-1])))
-
-
-def _smallest(term: Array) -> float:
-    return float(min(abs(term.flat[0]), abs(term.flat[-1])))
-
-
 def _loss_logits(x: Array, negative: bool) -> Split:
     """abs(z) * (1 - y, or y where z is negative) + softplus(-abs(z))."""
     largest = x.max()
@@ -131,8 +146,8 @@ def _loss_logits(x: Array, negative: bool) -> Split:
         np.exp(soft, out=soft)
         np.log1p(soft, out=soft)
     if negative:
-        return Split(x, soft, None, lambda a, b: (a, np.ones(1)))
-    return Split(x, soft, None, lambda a, b: (b, np.ones(1)))
+        return Split(x, soft, None, lambda a, b: (a, ONE), lambda a, b: a * (x + soft) + b * soft)
+    return Split(x, soft, None, lambda a, b: (b, ONE), lambda a, b: b * (x + soft) + a * soft)
 
 
 def _gradient_logits(x: Array, negative: bool) -> Split:
@@ -145,14 +160,13 @@ def _gradient_logits(x: Array, negative: bool) -> Split:
         t = NONE if largest >= NO_TAIL else np.exp(-x)
         factor = ONE if largest >= NO_TAIL else 1.0 / (1.0 + t)
         signed: Coefficients = (lambda a, b: (-a, b)) if negative else (lambda a, b: (b, -a))
-        sizes: Coefficients = (lambda a, b: (a, b)) if negative else (lambda a, b: (b, a))
-        return Split(ONE, t, factor, signed, (ONE, t, sizes))
+        return Split(ONE, t, factor, signed)
     u = x if largest < FLAT else -np.expm1(-x)
     t = 1.0 - u
     factor = np.full(1, 0.5) if largest < FLAT else 1.0 / (1.0 + t)
     rest: Coefficients = (lambda a, b: (b - a, -b)) if negative else (lambda a, b: (b - a, a))
-    sizes = (lambda a, b: (a, b)) if negative else (lambda a, b: (b, a))
-    return Split(ONE, u, factor, rest, (ONE, t, sizes))
+    sizes: Natural = (lambda a, b: (a + b * t) * factor) if negative else (lambda a, b: (b + a * t) * factor)
+    return Split(ONE, u, factor, rest, sizes)
 
 
 def _loss_probabilities(p: Array, log_clamp: Optional[float], epsilon: Optional[float]) -> Split:
@@ -169,7 +183,7 @@ def _loss_probabilities(p: Array, log_clamp: Optional[float], epsilon: Optional[
 def _gradient_probabilities(p: Array) -> Split:
     """(p - y) / (p*(1 - p)): the difference of two numbers of a narrow format loses nothing in float64."""
     factor = 1.0 / (p * (1.0 - p))
-    return Split(p, ONE, factor, lambda a, b: (np.ones(1), -a), (p, 1.0 - p, lambda a, b: (b, a)))
+    return Split(p, ONE, factor, lambda a, b: (ONE, -a), lambda a, b: (b * p + a * (1.0 - p)) * factor)
 
 
 def _gradient_of_contract(p: Array, log_clamp: Optional[float], epsilon: float) -> Split:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from conformance import run as runs
-from conformance.adapters import DEVICES
+from conformance.adapters import ALL_DTYPES, DEVICES
 from conformance.errors import InputError
 from conformance.options import options_from
 from conformance.plan import Implementation
@@ -39,10 +39,14 @@ WIDTH = 160
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
 @click.option("--quantity", type=click.Choice(tuple(QUANTITIES)), default="value", show_default=True, help="Quantity.")
 @click.option(
-    "--dtype", type=click.Choice(spec.SWEPT), default="float32", show_default=True, help="dtype of the inputs."
+    "--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs."
 )
 @click.option("--label", "labels", multiple=True, help=f"Labels [default: {', '.join(spec.LABELS)}].")
-@click.option("--pairs", is_flag=True, help="All labels in [0, 1], which 16-bit types have few enough of.")
+@click.option(
+    "--pairs", type=click.Choice(["unit", "all"]), help="16-bit types: with all labels in [0, 1], or all finite ones."
+)
+@click.option("--samples", type=click.IntRange(1), help="float64, float32: so many random pairs with labels in [0, 1].")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of --samples.")
 @click.option("--positions", metavar="START:STOP", help="Part of the predictions, in the order of their bit patterns.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help=f"Folder [default: {FOLDER}].")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted sweep has stopped.")
@@ -57,7 +61,9 @@ def sweep(
     quantity: str,
     dtype: str,
     labels: tuple[str, ...],
-    pairs: bool,
+    pairs: str | None,
+    samples: int | None,
+    seed: int,
     positions: str | None,
     output: Path | None,
     resume: bool,
@@ -69,9 +75,10 @@ def sweep(
     Implementations of one backend and form are swept together, and have one certificate.
     A sweep that is interrupted keeps what is done; --resume goes on.
     """
-    if pairs and labels:
-        raise InputError("--pairs means all labels in [0, 1]: --label has no place beside it")
+    if ((pairs or samples) and labels) or (pairs and samples):
+        raise InputError("--label, --pairs and --samples exclude each other")
     command = _command(quantity, dtype, labels, pairs, positions, arguments)
+    command += f" --samples {samples} --seed {seed}" if samples else ""
     unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
     options = options_from({**arguments, **unused})
     with runs.open_pool(options) as pool:
@@ -79,7 +86,18 @@ def sweep(
         if not groups:
             raise InputError("no implementation is left", "`bce-conformance list implementations` shows what there is")
         for backend, implementations, chosen in groups:
-            part = spec.make(backend, implementations, quantity, dtype, chosen, pairs, _positions(positions), chunk)
+            part = spec.make(
+                backend,
+                implementations,
+                quantity,
+                dtype,
+                chosen,
+                pairs,
+                _positions(positions),
+                chunk,
+                samples or 0,
+                seed,
+            )
             file = (output or FOLDER) / f"{name_of(part)}.json"
             with _progress(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, advance)
@@ -106,8 +124,15 @@ def _groups(
 def name_of(part: spec.Spec) -> str:
     """Name of a certificate: the entry where there is one, else the form."""
     what = part.implementations[0] if len(part.implementations) == 1 else part.form
-    words = [part.backend, what.removesuffix("/cpu"), part.quantity, part.dtype, *(["pairs"] if part.paired else [])]
+    words = [part.backend, what.removesuffix("/cpu"), part.quantity, part.dtype, *_space_of(part)]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)).strip("-")
+
+
+def _space_of(part: spec.Spec) -> list[str]:
+    """What a name tells of labels other than single ones."""
+    if part.samples:
+        return ["samples"]
+    return [] if not part.paired else ["pairs", *(["all"] if part.labels[1] == part.size else [])]
 
 
 def _positions(text: str | None) -> tuple[int, int] | None:
@@ -120,7 +145,12 @@ def _positions(text: str | None) -> tuple[int, int] | None:
 
 
 def _command(
-    quantity: str, dtype: str, labels: tuple[str, ...], pairs: bool, positions: str | None, arguments: dict[str, Any]
+    quantity: str,
+    dtype: str,
+    labels: tuple[str, ...],
+    pairs: str | None,
+    positions: str | None,
+    arguments: dict[str, Any],
 ) -> str:
     """The command that repeats this sweep, without what says how it is run."""
     words = ["bce-conformance", "sweep"]
@@ -128,7 +158,7 @@ def _command(
     words += [f"--mode {shlex.quote(one)}" for one in arguments["mode"]]
     words += [f"--quantity {quantity}"] if quantity != "value" else []
     words += [f"--dtype {dtype}"] if dtype != "float32" else []
-    words += [f"--label {shlex.quote(one)}" for one in labels] + (["--pairs"] if pairs else [])
+    words += [f"--label {shlex.quote(one)}" for one in labels] + ([f"--pairs {pairs}"] if pairs else [])
     words += [f"--positions {positions}"] if positions else []
     return " ".join(words)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -9,6 +11,7 @@ from rich.table import Table
 from conformance.render.scoreboard import error_text
 from conformance.sweep.certificate import Certificate, Result, Worst
 
+#: Results 0, 1, 2, and 3 or more bit patterns off; then largest errors in ULP.
 COLUMNS = ("label", "results", "0 off", "1", "2", ">=3", "max ULP", "at", "got", "ftz", "scaled", "contract", "other")
 
 
@@ -20,16 +23,18 @@ def text(one: Certificate, console: Console) -> None:
         f"{covered['predictions']:,} of {covered['of']:,} predictions: {one.kind}",
         highlight=False,
     )
+    for name in dict.fromkeys(result.implementation for result in one.results):
+        console.print(escape(name), style="bold", highlight=False)
+        console.print(_table([result for result in one.results if result.implementation == name]))
+
+
+def _table(results: Sequence[Result]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in COLUMNS:
         table.add_column(name, justify="left" if name in ("label", "other") else "right", no_wrap=name != "other")
-    before = ""
-    for result in one.results:
-        if result.implementation != before:
-            before = result.implementation
-            table.add_row(escape(before), style="bold")
+    for result in results:
         table.add_row(*(escape(cell) for cell in _row(result)))
-    console.print(table)
+    return table
 
 
 def _row(result: Result) -> list[str]:
@@ -38,11 +43,19 @@ def _row(result: Result) -> list[str]:
     return [
         f"  {label}",
         f"{result.points:,}",
-        *(f"{count:,}" for count in result.ordinals),
+        *(share(count, result.points) for count in result.ordinals),
         *((error_text(worst.ulp), worst.prediction, worst.got) if worst else ("<=0.5", "", "")),
         *(_column(result.worst.get(name), worst) for name in ("flushed", "scaled", "contract")),
         ", ".join([f"{count:,} {name}" for name, count in result.classes.items()]),
     ]
+
+
+def share(count: int, points: int) -> str:
+    """A count as a percentage that is 0 or 100 only where it is."""
+    percent = 100 * count / points
+    if count in (0, points):
+        return f"{percent:.0f} %"
+    return "<0.01 %" if percent < 0.005 else ">99.99 %" if percent >= 99.995 else f"{percent:.2f} %"
 
 
 def _column(worst: Worst | None, ideal: Worst | None) -> str:

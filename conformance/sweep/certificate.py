@@ -127,8 +127,11 @@ def certificate(
 
 def _covered(basis: Basis) -> dict[str, Any]:
     spec = basis.spec
-    ends = [_hexadecimal(space.prediction_bits(one, spec.dtype), spec.dtype) for one in (spec.start, spec.stop - 1)]
-    labels = spec.labels if not spec.paired else (spec.labels[0], spec.labels[1] - 1)
+    whole = (0, spec.size) if spec.samples else (spec.start, spec.stop)
+    ends = [_hexadecimal(space.prediction_bits(one, spec.dtype), spec.dtype) for one in (whole[0], whole[1] - 1)]
+    labels = spec.labels
+    if spec.paired:
+        labels = tuple(space.prediction_bits(one, spec.dtype) for one in (spec.labels[0], spec.labels[1] - 1))
     return {
         "predictions": spec.stop - spec.start,
         "of": spec.size,
@@ -136,6 +139,8 @@ def _covered(basis: Basis) -> dict[str, Any]:
         "last": ends[1],
         "labels": [_hexadecimal(one, spec.dtype) for one in labels],
         "pairs": spec.paired,
+        "samples": spec.samples,
+        "seed": spec.seed,
         "points": spec.points,
         "shards": len(spec.shards()),
     }

@@ -11,8 +11,7 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
 
@@ -24,8 +23,8 @@ from reference import Reference
 from reference.special import GRADIENT_PREDICTION, LOSS
 from reference.split import Split
 
-#: An expected value this much smaller than its natural terms is computed in double-double: what float64 loses is then
-#: 2^-50 of the terms and 2^-40 of the value, 2^-16 ULP of float32.
+#: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
+#: float64 loses 2^-50 of the products at most, which is 2^-40 of the value: 2^-16 ULP of float32.
 ILL_CONDITIONED = 2.0**-10
 
 #: Classes of results that have no error in ULP.
@@ -39,27 +38,27 @@ EXACT = {LOSS: reference.loss, GRADIENT_PREDICTION: reference.gradient_predictio
 
 
 class Block(NamedTuple):
-    """Inputs of one call: predictions of one binade as float64, and labels that broadcast with them.
+    """Inputs of one call: predictions of one binade as float64 in a row, and labels in a column.
 
-    `positions` are those of the predictions and `label_bits` the bit patterns of the labels, of the same shapes.
+    `start` is the position of the first prediction, `label_bits` has the bit patterns of the labels.  Where the natural
+    terms may have different signs (`cancels`), a condition-scaled error says something of its own.
     """
 
     form: str
     quantity: str
     prediction: Any
     label: Any
-    positions: Any
+    start: int
     label_bits: Any
     binade: str
-    shape: tuple[int, ...]
+    shape: tuple[int, int]
+    cancels: bool
 
     def taken(self, values: Any, index: Any) -> Any:
         """What broadcasts with the block, at flat indices of it."""
-        return np.broadcast_to(values, self.shape).reshape(-1)[index]
-
-    def at(self, index: Any) -> tuple[Any, Any]:
-        """Predictions and labels at flat indices of the block."""
-        return self.taken(self.prediction, index), self.taken(self.label, index)
+        if values.shape != self.shape:
+            values = np.broadcast_to(values, self.shape)
+        return values.reshape(-1)[index]
 
     def order(self, index: Any) -> Any:
         """Numbers that sort flat indices by prediction, then by label."""
@@ -68,11 +67,8 @@ class Block(NamedTuple):
 
     def place(self, index: int) -> tuple[int, int]:
         """Position of the prediction and bit pattern of the label at a flat index."""
-        where = np.unravel_index(index, self.shape)
-        return (
-            int(np.broadcast_to(self.positions, self.shape)[where]),
-            int(np.broadcast_to(self.label_bits, self.shape)[where]),
-        )
+        row, column = divmod(index, self.shape[1])
+        return self.start + column, int(self.label_bits[row])
 
 
 class Documented(NamedTuple):
@@ -104,12 +100,12 @@ class Expected:
             self.values = split.at(block.label)
         self._round()
         self.regular = split is not None and self._is_regular(split)
-        if split is not None and not self.regular and can_cancel(block):
-            self._repair()
+        if split is not None and not self.regular and block.cancels:
+            self._repair(split)
 
     def _round(self) -> None:
         self.nearest = rounded(self.values, self.format)
-        low, high = int(self.nearest.min()), int(self.nearest.max())
+        low, high = int(np.minimum.reduce(self.nearest, None)), int(np.maximum.reduce(self.nearest, None))
         mask = (1 << (self.format.width - 1)) - 1
         self.one_sign = (low < 0) == (high < 0)
         self.low, self.high = sorted((low & mask, high & mask))
@@ -120,12 +116,12 @@ class Expected:
         if not self.one_sign or self.low < 1 << fmt.fraction_bits or self.high >= infinity_bits(fmt):
             return False
         smallest = 2.0 ** ((self.low >> fmt.fraction_bits) + fmt.emin - 1)
-        return not can_cancel(self.block) or smallest > ILL_CONDITIONED * split.largest_scale(self.block.label)
+        return not self.block.cancels or smallest > ILL_CONDITIONED * split.largest_spread(self.block.label)
 
-    def _repair(self) -> None:
+    def _repair(self, split: Split) -> None:
         """Replace what cancels by the double-double value."""
         values = np.array(np.broadcast_to(self.values, self.block.shape))
-        bad = ~(np.abs(values) > ILL_CONDITIONED * self.scale)
+        bad = ~(np.abs(values) > ILL_CONDITIONED * split.spread(self.block.label))
         if bad.any():
             values[bad] = self._exact(bad).hi
             self.values = values
@@ -154,15 +150,33 @@ class Expected:
 
 def rounded(values: Any, fmt: Format) -> Any:
     """float64 `values` rounded to nearest even in a format of at most 32 bits, as signed integers of its width."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        if fmt.name == "float32":
-            return values.astype(np.float32).view(np.int32)
-        if fmt.name == "float16":
-            return values.astype(np.float16).view(np.int16)
-        quantum = ulp_of(values, fmt)
-        near = np.rint(values / quantum)
-        near *= quantum
-        return (near.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.int16)
+    if fmt.name == "float32":
+        return values.astype(np.float32).view(np.int32)
+    low, high = np.minimum.reduce(values, None), np.maximum.reduce(values, None)
+    least, most = 2.0**fmt.emin, 2.0**fmt.emax
+    if least <= low and high <= most:
+        return _rounded_normal(values, fmt)
+    if -most <= low and high <= -least:
+        return _rounded_normal(-values, fmt) | np.int16(-(1 << 15))
+    if fmt.name == "float16":
+        return values.astype(np.float16).view(np.int16)
+    quantum = ulp_of(values, fmt)
+    near = np.rint(values / quantum)
+    near *= quantum
+    return (near.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.int16)
+
+
+def _rounded_normal(values: Any, fmt: Format) -> Any:
+    """`rounded` for positive numbers that are normal in a 16-bit format, by their bits: twice as fast as a cast."""
+    bits = np.ascontiguousarray(values).view(np.int64)
+    dropped = 52 - fmt.fraction_bits  # 52: fraction bits of float64
+    kept = bits >> dropped
+    kept &= 1
+    kept += bits
+    kept += (1 << (dropped - 1)) - 1
+    kept >>= dropped
+    kept -= (1022 + fmt.emin) << fmt.fraction_bits  # 1023: bias of float64; the field of emin is 1
+    return kept.astype(np.int16)
 
 
 def ulp_of(values: Any, fmt: Format) -> Any:
@@ -193,18 +207,17 @@ def judge(
         statistics.ordinals[0] += bits.size
         return
     wrong = _count_ordinals(statistics, expected, bits)
+    odd = _is_odd(expected, bits)
     flat = bits.reshape(-1)
-    if expected.regular:
-        odd = _is_odd(expected, bits).reshape(-1)
+    if odd.any():
         adding.carefully(flat, np.flatnonzero(odd))
-        adding.plainly(flat, np.flatnonzero(wrong & ~odd))
-    else:
-        adding.carefully(flat, np.flatnonzero(wrong))
+        wrong &= ~odd
+    adding.plainly(flat, np.flatnonzero(wrong))
 
 
-def can_cancel(block: Block) -> bool:
-    """Whether the natural terms may have different signs, so that a condition-scaled error says something else."""
-    return block.quantity != LOSS or float(block.label.max()) > 1.0 or float(block.label.min()) < 0.0
+def can_cancel(quantity: str, label: Any) -> bool:
+    """Whether the natural terms of a quantity may have different signs for some of the labels."""
+    return quantity != LOSS or float(label.max()) > 1.0 or float(label.min()) < 0.0
 
 
 def _magnitude_mask(fmt: Format) -> Any:
@@ -216,61 +229,81 @@ def _screened(adding: _Adding, bits: Any) -> bool:
     expected, statistics = adding.expected, adding.statistics
     fmt = expected.format
     distance = bits - expected.nearest
-    farthest = max(-int(distance.min()), int(distance.max()))
+    farthest = max(-int(np.minimum.reduce(distance, None)), int(np.maximum.reduce(distance, None)))
     if farthest >= 1 << fmt.fraction_bits or expected.high + farthest >= infinity_bits(fmt):
         return False
     off = int(np.count_nonzero(distance)) if farthest else 0
     statistics.ordinals[0] += distance.size - off
     if not farthest:
         return True
-    np.abs(distance, out=distance)
-    ones = off if farthest == 1 else int(np.count_nonzero(distance == 1))
-    twos = off - ones if farthest == 2 else int(np.count_nonzero(distance == 2)) if farthest > 2 else 0
-    for index, count in enumerate((ones, twos, off - ones - twos), start=1):
-        statistics.ordinals[index] += count
     known, one_binade, awaited = adding.known(farthest)
-    least = 1 if awaited else max(int(known - 0.5 if one_binade else (known - 1.0) / 2.0), 0) + 1
+    if farthest == 1:
+        statistics.ordinals[1] += off
+    else:
+        np.abs(distance, out=distance)
+        ones, twos = int(np.count_nonzero(distance == 1)), int(np.count_nonzero(distance == 2))
+        for index, count in enumerate((ones, twos, off - ones - twos), start=1):
+            statistics.ordinals[index] += count
+    near = 1 if awaited else max(int(known - 0.5), 0) + 1
+    least = near if one_binade or awaited else max(int((known - 1.0) / 2.0), 0) + 1
     if farthest < least:
         return True
     if one_binade and not awaited and known < FAR and off * MANY > distance.size:
         where = _beyond(expected, bits, known)
     else:
-        where = np.flatnonzero(distance >= least)
+        where = _candidates(expected, bits, distance, near, least)
     adding.plainly(bits.reshape(-1), where)
     return True
+
+
+def _candidates(expected: Expected, bits: Any, distance: Any, near: int, least: int) -> Any:
+    """Flat indices of results at least `near` patterns off, and `least` ones where a boundary lies between."""
+    far = distance != 0 if near == 1 else np.abs(distance) >= near
+    if least < near:
+        fraction = expected.nearest.dtype.type((1 << expected.format.fraction_bits) - 1)
+        edge = (bits ^ expected.nearest) > fraction
+        edge |= expected.nearest & fraction == 0
+        edge &= np.abs(distance) >= least
+        far |= edge
+    return np.flatnonzero(far)
 
 
 def _beyond(expected: Expected, bits: Any, known: float) -> Any:
     """Flat indices of results more than `known` ULP off, where all of a block lie in one binade."""
     fmt = expected.format
     got = bits.view(np.float32) if fmt.name == "float32" else decode(Tensor(fmt.name, bits.view(fmt.storage)))
-    distance = np.subtract(got, expected.values, dtype=np.float64)
+    distance = got.astype(np.float64)
+    distance -= expected.values
     bound = known * 2.0 ** ((expected.low >> fmt.fraction_bits) + fmt.emin - 1 - fmt.fraction_bits)
-    if distance.max() <= bound and -distance.min() <= bound:
+    if np.maximum.reduce(distance, None) <= bound and -np.minimum.reduce(distance, None) <= bound:
         return np.zeros(0, dtype=np.int64)
     return np.flatnonzero(np.abs(distance) > bound)
 
 
 def _count_ordinals(statistics: Statistics, expected: Expected, bits: Any) -> Any:
-    """Count distances in bit patterns; the answer tells, flat, which results are not the nearest."""
-    mask = _magnitude_mask(expected.format)
-
-    def ordinal(pattern: Any) -> Any:
-        magnitude = (pattern & mask).astype(np.int64)
-        return np.where(pattern < 0, -magnitude, magnitude)
-
-    distance = np.abs(ordinal(bits) - ordinal(expected.nearest))
+    """Count distances in bit patterns; the answer tells which results are not the nearest."""
+    if expected.regular:  # of one sign: the difference of two patterns can wrap around, but not to a small number
+        distance = np.abs(bits - expected.nearest)
+    else:
+        mask = _magnitude_mask(expected.format)
+        pair = [np.where(one < 0, -(one & mask).astype(np.int64), one) for one in (bits, expected.nearest)]
+        distance = np.abs(pair[0] - pair[1])
     counts = [int(np.count_nonzero(distance == number)) for number in (0, 1, 2)]
     for index, count in enumerate([*counts, distance.size - sum(counts)]):
         statistics.ordinals[index] += count
-    return (distance != 0).reshape(-1)
+    return distance != 0
 
 
 def _is_odd(expected: Expected, bits: Any) -> Any:
-    """Results that are not finite, or have the wrong sign."""
+    """Where a result or what is expected is not finite, or the sign is wrong."""
     fmt = expected.format
-    magnitude = bits & _magnitude_mask(fmt)
-    return (magnitude >= infinity_bits(fmt)) | ((bits ^ expected.nearest < 0) & (magnitude != 0))
+    mask = _magnitude_mask(fmt)
+    magnitude = bits & mask
+    odd = magnitude >= infinity_bits(fmt)
+    odd |= (bits ^ expected.nearest < 0) & (magnitude != 0)
+    if expected.high >= infinity_bits(fmt):
+        odd |= (expected.nearest & mask) >= infinity_bits(fmt)
+    return odd
 
 
 class _Adding:
@@ -281,6 +314,7 @@ class _Adding:
         self.expected = expected
         self.block = expected.block
         self.shared = shared
+        self.cancels = expected.block.cancels
 
     def known(self, farthest: int) -> tuple[float, bool, bool]:
         """What the screen goes by, where no result is more than `farthest` patterns off.
@@ -288,93 +322,107 @@ class _Adding:
         The least error that would be news; whether results and expected values all lie in one binade; whether a result
         may be the first that is far off by its relative error.
         """
-        fmt, block, statistics = self.expected.format, self.block, self.statistics
-        columns = ("ideal", "scaled") if can_cancel(block) else ("ideal",)
-        known = max(min(statistics.worst_of(column, block.binade) for column in columns), 0.5)
+        fmt, statistics = self.expected.format, self.statistics
+        columns = ("ideal", "scaled") if self.cancels else ("ideal",)
+        known = max(min(statistics.worst_of(column, self.block.binade) for column in columns), 0.5)
         low, high = self.expected.low - farthest, self.expected.high + farthest
-        # 0.1 % is more than 2^-10 and may, in patterns, be half as much where a boundary lies between.
-        awaited = farthest > 2.0 ** (fmt.fraction_bits - 11) and not all(
-            block.binade[0] + name in statistics.firsts for name in RELATIVE
-        )
-        return known, low >> fmt.fraction_bits == high >> fmt.fraction_bits, awaited
+        one_binade = low >> fmt.fraction_bits == high >> fmt.fraction_bits
+        # 0.1 % is more than 2^-10 and may, in patterns, be half as much where a boundary lies between; so may 4 ULP.
+        far = max(2.0 ** (fmt.fraction_bits - 11), FAR - 0.5 if one_binade else FAR / 2.0 - 0.5)
+        return known, one_binade, farthest > far and self.awaited
+
+    @property
+    def awaited(self) -> bool:
+        """Whether some relative error of this sign has not been exceeded so far."""
+        return not all(self.block.binade[0] + name in self.statistics.firsts for name in RELATIVE)
 
     def plainly(self, bits: Any, where: Any) -> None:
-        """Results at flat indices that are finite and of the right sign, for normal expected values."""
+        """Finite results at flat indices, whose signs are those of the expected values, which are finite."""
         if not where.size:
             return
-        fmt = self.expected.format
+        fmt, block, expected = self.expected.format, self.block, self.expected
+        if where.size == bits.size:
+            where = slice(None)
         bits = bits[where]
         got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
-        values = self.block.taken(self.expected.values, where)
-        distance = np.abs(got - values)
+        values = block.taken(expected.values, where)
+        distance = got - values
+        np.abs(distance, out=distance)
         ideal = distance / ulp_of(values, fmt)
-        scaled = None
-        if can_cancel(self.block):
-            scaled = distance / ulp_of(self.block.taken(self.expected.scale, where), fmt)
-        with np.errstate(under="ignore"):
-            relative = distance / np.abs(values)
-        self._add(where, bits, got, relative, ideal, ideal, scaled)
+        scaled = distance / ulp_of(block.taken(expected.scale, where), fmt) if self.cancels else ideal
+        flushed = ideal if expected.regular else self._flushed(got, values, ideal, where)
+        self._add(where, bits, got, values, ideal, flushed, scaled)
 
     def carefully(self, bits: Any, where: Any) -> None:
         """Results at flat indices, by `measurement.measure`."""
-        if not where.size:
-            return
         fmt = self.expected.format
         bits = bits[where]
         got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
         exact = self.expected.reference(where)
-        measured = measure(got, exact, Limits(*(np.full(got.shape, n) for n in (fmt.precision, fmt.emin, fmt.emax))))
+        measured = measure(got, exact, _limits(fmt, got))
         for name in UNMEASURED:
             self.statistics.add_class(name, int(np.count_nonzero(measured.code == CODE[name])))
-        index = np.flatnonzero(~np.isin(measured.code, [CODE[name] for name in UNMEASURED]))
-        if not index.size:
-            return
-        got, hi = got[index], exact.hi[index]
-        ideal = measured.plain[index]
-        flushed = self._flushed(got, hi, ideal, where[index])
-        with np.errstate(all="ignore"):
-            relative = np.where(ideal == 0.0, 0.0, np.abs(got - hi) / np.abs(hi))
-        self._add(where[index], bits[index], got, relative, ideal, flushed, measured.scaled[index])
+        index = np.flatnonzero(~np.isin(measured.code, [CODE[name] for name in UNMEASURED]) & (measured.plain > 0.0))
+        if index.size:
+            hi, ideal = exact.hi[index], measured.plain[index]
+            flushed = self._flushed(got[index], hi, ideal, where[index])
+            self._add(where[index], bits[index], got[index], hi, ideal, flushed, measured.scaled[index])
 
-    def _flushed(self, got: Any, hi: Any, ideal: Any, where: Any) -> Any:
+    def _flushed(self, got: Any, values: Any, ideal: Any, where: Any) -> Any:
         """Errors where a subnormal result may be 0, and a subnormal prediction be read as 0."""
         fmt = self.expected.format
-        flushed = np.where((got == 0) & (np.abs(hi) < 2.0**fmt.emin), 0.0, ideal)
+        flushed = np.where((got == 0) & (np.abs(values) < 2.0**fmt.emin), 0.0, ideal)
         if self.block.binade.endswith("s"):
-            _, y = self.block.at(where)
-            at_zero = EXACT[self.block.quantity](self.block.form, np.zeros_like(y), y)
-            limits = Limits(*(np.full(got.shape, n) for n in (fmt.precision, fmt.emin, fmt.emax)))
-            flushed = np.fmin(flushed, measure(got, at_zero, limits).plain)
+            label = self.block.label
+            at_zero = EXACT[self.block.quantity](self.block.form, np.zeros_like(label), label)
+            taken = Reference(*(self.block.taken(each, where) for each in at_zero))
+            flushed = np.fmin(flushed, measure(got, taken, _limits(fmt, got)).plain)
         return flushed
 
-    def _add(self, where: Any, bits: Any, got: Any, relative: Any, ideal: Any, flushed: Any, scaled: Any) -> None:
+    def _add(self, where: Any, bits: Any, got: Any, values: Any, ideal: Any, flushed: Any, scaled: Any) -> None:
         """Add errors of results at flat indices, in ULP, and the first inputs where they are large."""
-        errors = {"ideal": ideal, "flushed": flushed, "scaled": ideal if scaled is None else scaled}
+        most = self.worst("ideal", where, bits, ideal)
+        self.worst("flushed", where, bits, flushed)
+        self.worst("scaled", where, bits, scaled)
         if self.shared:
-            errors["contract"] = ideal
-        for column, error in errors.items():
-            self.worst(column, where, bits, error)
-        far = ideal > FAR
-        if far.any():
-            self._first("4 ulp", where[far])
-            for name, bound in RELATIVE.items():
-                self._first(name, where[far & (relative > bound)])
-        self._first("zero", where[(got == 0) & (ideal > 0.5)])
+            self.worst("contract", where, bits, ideal)
+        if most > FAR:
+            self._first("4 ulp", where, lambda: ideal > FAR)
+        if most > FAR and self.awaited:
+            with np.errstate(all="ignore"):
+                relative = np.abs(got - values) / np.abs(values)
+            self._first("0.1 %", where, lambda: (ideal > FAR) & (relative > RELATIVE["0.1 %"]))
+            self._first("10 %", where, lambda: (ideal > FAR) & (relative > RELATIVE["10 %"]))
+        if most > 0.5:
+            self._first("zero", where, lambda: (got == 0) & (ideal > 0.5))
 
-    def worst(self, column: str, where: Any, bits: Any, error: Any) -> None:
-        """Add the largest of some errors to a column."""
+    def worst(self, column: str, where: Any, bits: Any, error: Any) -> float:
+        """Add the largest of some errors to a column, and return it."""
         most = float(error.max())
         if most > 0.5 and most >= self.statistics.worst_of(column, self.block.binade):
             equal = np.flatnonzero(error == most)
-            at = int(equal[np.argmin(self.block.order(where[equal]))])
-            place = self.block.place(int(where[at]))
+            index = equal if isinstance(where, slice) else where[equal]
+            at = int(np.argmin(self.block.order(index)))
             mask = (1 << self.expected.format.width) - 1
-            self.statistics.add_worst(column, self.block.binade, most, place, int(bits[at]) & mask)
+            place = self.block.place(int(index[at]))
+            self.statistics.add_worst(column, self.block.binade, most, place, int(bits[equal[at]]) & mask)
+        return most
 
-    def _first(self, name: str, where: Any) -> None:
-        if where.size:
-            first = int(where[np.argmin(self.block.order(where))])
-            self.statistics.add_first(name, self.block.binade[0], self.block.place(first))
+    def _first(self, name: str, where: Any, condition: Callable[[], Any]) -> None:
+        """Add the first of the flat indices that meet a condition, unless an earlier one is known."""
+        sign = self.block.binade[0]
+        known = self.statistics.firsts.get(sign + name)
+        if known is not None and known[0] < self.block.start:
+            return
+        index = np.flatnonzero(condition())
+        if index.size:
+            index = index if isinstance(where, slice) else where[index]
+            first = int(index[np.argmin(self.block.order(index))])
+            self.statistics.add_first(name, sign, self.block.place(first))
+
+
+def _limits(fmt: Format, like: Any) -> Limits:
+    return Limits(*(np.full(like.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
 
 
 def _against_contract(adding: _Adding, contract: Sequence[Documented], bits: Any) -> None:

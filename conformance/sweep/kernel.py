@@ -18,8 +18,8 @@ import numpy as np
 
 from conformance.adapters import Implementation, Runtime
 from conformance.formats import FORMATS, Tensor, decode
-from conformance.sweep import space
-from conformance.sweep.judging import Block, Expected, judge
+from conformance.sweep import sampling, space
+from conformance.sweep.judging import Block, Expected, can_cancel, judge
 from conformance.sweep.readings import Reading, readings
 from conformance.sweep.statistics import Statistics
 from reference.special import GRADIENT_PREDICTION, LOSS
@@ -36,8 +36,9 @@ class Shard(NamedTuple):
     """What a shard is about.
 
     `implementations` are keys of one adapter; `start` and `stop` positions.  `labels` are bit patterns: each has a
-    result of its own, unless they are `paired`; then [labels[0], labels[1]) are all meant, with one result.
-    `chunk` is the number of elements of one call.
+    result of its own, unless they are `paired`; then they are positions, all of [labels[0], labels[1]) are meant, and
+    have one result.  `chunk` is the number of elements of one call.
+    Where `samples` is not 0, `start` and `stop` number samples, of so many in all, whose labels are random.
     """
 
     implementations: tuple[str, ...]
@@ -49,6 +50,8 @@ class Shard(NamedTuple):
     labels: tuple[int, ...]
     paired: bool
     chunk: int
+    samples: int = 0
+    seed: int = 0
 
 
 def shard_from(item: dict[str, Any]) -> Shard:
@@ -69,6 +72,15 @@ def run(runtime: Runtime, implementations: dict[str, Implementation], shard: Sha
     return {key: {name: one.to_wire() for name, one in of.items()} for key, of in found.items()}
 
 
+class Labels(NamedTuple):
+    """Labels of a block: bit patterns, a column of values, and whether natural terms may cancel for them."""
+
+    name: str
+    bits: Any
+    values: Any
+    cancel: bool
+
+
 class _Sweep:
     """One shard under way."""
 
@@ -76,14 +88,23 @@ class _Sweep:
         self.runtime = runtime
         self.implementations = implementations
         self.shard = shard
-        self.names = ["pairs"] if shard.paired else ["%x" % label for label in shard.labels]
-        self.found = {one.key: {name: Statistics() for name in self.names} for one in implementations}
-        self.tensors: dict[tuple[int, int], Any] = {}
+        storage = FORMATS[shard.dtype].storage
+        single = [] if shard.paired else shard.labels
+        self.labels = [self.made("%x" % label, np.array([label], dtype=storage)) for label in single]
+        names = [labels.name for labels in self.labels] or ["pairs"]
+        self.found = {one.key: {name: Statistics() for name in names} for one in implementations}
+        self.tensors: dict[str, Any] = {}
+        self.tensors_for = 0
 
     def run(self) -> dict[str, dict[str, Statistics]]:
+        """All of the shard."""
         shard = self.shard
         with warnings.catch_warnings(), np.errstate(over="ignore", under="ignore"):
             warnings.simplefilter("ignore")  # the checks tell of them
+            if shard.samples:
+                for start, stop in space.chunks(shard.start, shard.stop, shard.chunk):
+                    self.sample(start, stop)
+                return self.found
             for start, stop, single in space.pieces(shard.form, shard.dtype, shard.start, shard.stop):
                 for first, last in space.chunks(start, stop, shard.chunk):
                     self.chunk(first, last, single)
@@ -92,54 +113,63 @@ class _Sweep:
     def chunk(self, start: int, stop: int, single: bool) -> None:
         """All labels and implementations on predictions of one binade."""
         shard = self.shard
+        quantity = QUANTITIES[shard.quantity]
         bits = space.patterns(shard.dtype, start, stop)
         values = decode(Tensor(shard.dtype, bits))
-        quantity = QUANTITIES[shard.quantity]
         terms = None if single else split(shard.form, quantity, values)
         contract = [
             readings(one.contract, shard.form, quantity, shard.dtype, values, single) for one in self.implementations
         ]
         binade = space.binade(start, shard.dtype)
+        row = values[np.newaxis, :]
         natives: dict[int, Any] = {}
-        for name, labels in self.label_blocks(stop - start):
-            shape = (len(labels), stop - start)
-            block = Block(
-                shard.form,
-                quantity,
-                values[np.newaxis, :],
-                decode(Tensor(shard.dtype, labels))[:, np.newaxis],
-                np.arange(start, stop)[np.newaxis, :],
-                labels[:, np.newaxis],
-                binade,
-                shape,
-            )
+        for labels in self.label_blocks(stop - start):
+            shape = (len(labels.bits), stop - start)
             if shape[0] not in natives:
                 natives[shape[0]] = self.runtime.tensor(Tensor(shard.dtype, np.tile(bits, shape[0])))
-            label = self.label_tensor(labels, shape)
-            self.block(name, block, terms, contract, natives[shape[0]], label)
+            block = Block(shard.form, quantity, row, labels.values, start, labels.bits, binade, shape, labels.cancel)
+            self.block(labels.name, block, terms, contract, natives[shape[0]], self.label_tensor(labels, shape[1]))
 
-    def label_blocks(self, predictions: int) -> Iterator[tuple[str, Any]]:
-        """Names of results and bit patterns of labels that go into one call with so many predictions."""
-        storage = FORMATS[self.shard.dtype].storage
+    def sample(self, start: int, stop: int) -> None:
+        """All implementations on some samples, and on what a search around them finds."""
+        shard = self.shard
+        points = sampling.stratified(shard.form, shard.dtype, shard.samples, shard.seed, start, stop)
+        for one in self.implementations:
+            statistics = self.found[one.key]["pairs"]
+
+            def call(prediction: Tensor, label: Tensor) -> Tensor | None:
+                natives = self.runtime.tensor(prediction), self.runtime.tensor(label)
+                place = int(points.positions[0]), int(points.labels[0])
+                return self.call(one, statistics, place, prediction.shape, *natives)  # noqa: B023 - called at once
+
+            sampling.sample(statistics, call, shard.form, QUANTITIES[shard.quantity], shard.dtype, points, shard.seed)
+
+    def label_blocks(self, predictions: int) -> Iterator[Labels]:
+        """The labels that go into one call with so many predictions."""
         if not self.shard.paired:
-            for name, label in zip(self.names, self.shard.labels):
-                yield name, np.array([label], dtype=storage)
+            yield from self.labels
             return
-        for start, stop in space.chunks(
-            self.shard.labels[0], self.shard.labels[1], max(self.shard.chunk // predictions, 1)
-        ):
-            yield "pairs", np.arange(start, stop).astype(storage)
+        first, last = self.shard.labels
+        dtype = self.shard.dtype
+        for one_sign in space.signs(dtype, first, last):
+            for start, stop in space.chunks(one_sign[0], one_sign[1], max(self.shard.chunk // predictions, 1)):
+                yield self.made("pairs", space.patterns(dtype, start, stop))
 
-    def label_tensor(self, labels: Any, shape: tuple[int, int]) -> Any:
-        """A native tensor with each label for all predictions; one that holds a single label is kept."""
-        key = (int(labels[0]), shape[1])
-        if shape[0] == 1 and key in self.tensors:
-            return self.tensors[key]
-        made = self.runtime.tensor(Tensor(self.shard.dtype, np.repeat(labels, shape[1])))
-        if shape[0] == 1:
-            self.tensors = {known: one for known, one in self.tensors.items() if known[1] == shape[1]}
-            self.tensors[key] = made
-        return made
+    def made(self, name: str, bits: Any) -> Labels:
+        """Labels from bit patterns."""
+        values = decode(Tensor(self.shard.dtype, bits))[:, np.newaxis]
+        return Labels(name, bits, values, can_cancel(QUANTITIES[self.shard.quantity], values))
+
+    def label_tensor(self, labels: Labels, predictions: int) -> Any:
+        """A native tensor with each label for all predictions; those of single labels are kept."""
+        if self.shard.paired:
+            return self.runtime.tensor(Tensor(self.shard.dtype, np.repeat(labels.bits, predictions)))
+        if self.tensors_for != predictions:
+            self.tensors, self.tensors_for = {}, predictions
+        if labels.name not in self.tensors:
+            bits = np.repeat(labels.bits, predictions)
+            self.tensors[labels.name] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
+        return self.tensors[labels.name]
 
     def block(
         self,
@@ -154,7 +184,7 @@ class _Sweep:
         expected: dict[str, Expected] = {}
         for one, reading in zip(self.implementations, contract):
             statistics = self.found[one.key][name]
-            got = self.call(one, statistics, block, prediction, label)
+            got = self.call(one, statistics, block.place(0), block.shape, prediction, label)
             if got is None:
                 continue
             if got.dtype not in expected:
@@ -163,31 +193,40 @@ class _Sweep:
             judge(statistics, block, expected[got.dtype], got, documented)
 
     def call(
-        self, one: Implementation, statistics: Statistics, block: Block, prediction: Any, label: Any
+        self,
+        one: Implementation,
+        statistics: Statistics,
+        place: tuple[int, int],
+        shape: tuple[int, ...],
+        prediction: Any,
+        label: Any,
     ) -> Tensor | None:
-        """The results of one call; None, and told in the statistics, where there are none that can be judged."""
+        """The results of one call; None, and told in the statistics, where there are none that can be judged.
+
+        `place` is where the first of the inputs is.
+        """
         arguments = {"prediction": prediction, "label": label}
         if one.reductions != ("none",):
             arguments["reduction"] = "none"
+        size = int(np.prod(shape))
         try:
             got = self.runtime.bits(self.runtime.evaluate(one, self.shard.quantity, arguments))
         except Exception as error:
-            self.refused(statistics, block, "%s: %s" % (type(error).__name__, str(error)[:300]))
+            refuse(statistics, place, size, "%s: %s" % (type(error).__name__, str(error)[:300]))
             return None
-        if got.bits.size != block.shape[0] * block.shape[1] or got.dtype not in FORMATS or got.dtype == "float64":
-            what = "returned %s of shape %s" % (got.dtype, list(got.shape))
-            self.refused(statistics, block, what)
+        if got.bits.size != size or got.dtype not in FORMATS or (got.dtype == "float64" and not self.shard.samples):
+            refuse(statistics, place, size, "returned %s of shape %s" % (got.dtype, list(got.shape)))
             return None
-        statistics.dtypes[got.dtype] = statistics.dtypes.get(got.dtype, 0) + got.bits.size
-        return Tensor(got.dtype, got.bits.reshape(block.shape))
+        statistics.dtypes[got.dtype] = statistics.dtypes.get(got.dtype, 0) + size
+        return Tensor(got.dtype, got.bits.reshape(shape))
 
-    def refused(self, statistics: Statistics, block: Block, what: str) -> None:
-        """Tell of a call that gave nothing to judge."""
-        size = block.shape[0] * block.shape[1]
-        statistics.points += size
-        statistics.add_class("raised", size)
-        told = [*block.place(0), what]
-        statistics.raised = told if statistics.raised is None else min(statistics.raised, told)
+
+def refuse(statistics: Statistics, place: tuple[int, int], size: int, what: str) -> None:
+    """Tell of a call that gave nothing to judge."""
+    statistics.points += size
+    statistics.add_class("raised", size)
+    told = [*place, what]
+    statistics.raised = told if statistics.raised is None else min(statistics.raised, told)
 
 
 def must_be_sound() -> None:
@@ -221,7 +260,7 @@ def code() -> dict[str, str]:
     found = {"kernel": str(VERSION)}
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name.split(".")[0] in ("conformance", "reference", "bce_conformance_adapter"):
+        if file and name.split(".")[0] in ("__main__", "conformance", "reference", "bce_conformance_adapter"):
             with open(file, "rb") as stream:
                 found[name] = hashlib.sha256(stream.read()).hexdigest()
     return found

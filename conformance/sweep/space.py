@@ -67,6 +67,14 @@ def pieces(form: str, dtype: str, start: int, stop: int) -> Iterator[tuple[int, 
         at = until
 
 
+def signs(dtype: str, start: int, stop: int) -> Iterator[Range]:
+    """Positions [start, stop) cut where the sign changes."""
+    half = infinity_bits(FORMATS[dtype])
+    for low, high in ((start, min(stop, half)), (max(start, half), stop)):
+        if low < high:
+            yield low, high
+
+
 def chunks(start: int, stop: int, length: int) -> Iterator[Range]:
     """[start, stop) in pieces that end at multiples of `length`, counted from 0: the same wherever a shard starts."""
     while start < stop:

@@ -13,7 +13,6 @@ from conformance.run import machine
 from conformance.sweep import certificate, schedule
 from conformance.sweep.certificate import Certificate
 from conformance.sweep.checkpoint import Basis, open_checkpoint
-from conformance.sweep.kernel import Shard
 from conformance.sweep.spec import Spec
 
 #: Is told how many results are judged, of all: once at the start, and when shards are done.
@@ -39,11 +38,11 @@ def sweep(
     checkpoint = open_checkpoint(checkpoint_of(file), basis, resume)
     try:
         shards = spec.shards()
-        progress(sum(_points(spec, shards[index]) for index in checkpoint.done))
+        progress(sum(spec.points_of(shards[index]) for index in checkpoint.done))
 
         def on_done(index: int, found: dict[str, Any]) -> None:
             checkpoint.add(index, found)
-            progress(_points(spec, shards[index]))
+            progress(spec.points_of(shards[index]))
 
         missing = [index for index in range(len(shards)) if index not in checkpoint.done]
         if missing:
@@ -62,8 +61,3 @@ def sweep(
 def checkpoint_of(file: Path) -> Path:
     """Where the checkpoint of a certificate stands."""
     return file.with_suffix(".partial.jsonl")
-
-
-def _points(spec: Spec, shard: Shard) -> int:
-    labels = shard.labels[1] - shard.labels[0] if spec.paired else len(spec.labels)
-    return (shard.stop - shard.start) * labels * len(spec.implementations)
