@@ -28,6 +28,9 @@ from reference.split import Split, split
 #: Raised when the same shard may give another result than before although no file of it changed.
 VERSION = 1
 
+#: Results that are judged at a time: their arrays fit a level 2 cache of 1 MiB.
+JUDGED = 1 << 15
+
 #: Names of quantities, and those that `reference` has for them.
 QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
 
@@ -81,6 +84,19 @@ class Labels(NamedTuple):
     cancel: bool
 
 
+class Terms(NamedTuple):
+    """What predictions of one binade alone decide: `documented` has the readings of each implementation's contract.
+
+    `values` is a row; without a `split` a term is infinite.
+    """
+
+    start: int
+    values: Any
+    binade: str
+    split: Split | None
+    documented: list[list[Reading] | None]
+
+
 class _Sweep:
     """One shard under way."""
 
@@ -111,24 +127,71 @@ class _Sweep:
         return self.found
 
     def chunk(self, start: int, stop: int, single: bool) -> None:
-        """All labels and implementations on predictions of one binade."""
+        """All labels and implementations on predictions of one binade.
+
+        A long call is judged in parts that a cache holds, when all calls are done; others at once.
+        """
         shard = self.shard
-        quantity = QUANTITIES[shard.quantity]
         bits = space.patterns(shard.dtype, start, stop)
-        values = decode(Tensor(shard.dtype, bits))
-        terms = None if single else split(shard.form, quantity, values)
-        contract = [
-            readings(one.contract, shard.form, quantity, shard.dtype, values, single) for one in self.implementations
-        ]
-        binade = space.binade(start, shard.dtype)
-        row = values[np.newaxis, :]
         natives: dict[int, Any] = {}
+        waiting = []
+        whole = self.terms(start, stop, single) if shard.paired or stop - start <= JUDGED else None
         for labels in self.label_blocks(stop - start):
             shape = (len(labels.bits), stop - start)
             if shape[0] not in natives:
                 natives[shape[0]] = self.runtime.tensor(Tensor(shard.dtype, np.tile(bits, shape[0])))
-            block = Block(shard.form, quantity, row, labels.values, start, labels.bits, binade, shape, labels.cancel)
-            self.block(labels.name, block, terms, contract, natives[shape[0]], self.label_tensor(labels, shape[1]))
+            label = self.label_tensor(labels, shape[1])
+            place = start, int(labels.bits[0])
+            results = [
+                self.call(one, self.found[one.key][labels.name], place, shape, natives[shape[0]], label)
+                for one in self.implementations
+            ]
+            if whole is not None:
+                self.judge(whole, labels, results)
+            else:
+                waiting.append((labels, results))
+        for first, last in space.chunks(start, stop, JUDGED) if waiting else ():
+            part = self.terms(first, last, single)
+            for labels, results in waiting:
+                window = slice(first - start, last - start)
+                cut = [None if one is None else Tensor(one.dtype, one.bits[:, window]) for one in results]
+                self.judge(part, labels, cut)
+
+    def terms(self, start: int, stop: int, single: bool) -> Terms:
+        """What the predictions of one binade alone decide."""
+        shard = self.shard
+        quantity = QUANTITIES[shard.quantity]
+        values = decode(Tensor(shard.dtype, space.patterns(shard.dtype, start, stop)))
+        terms = None if single else split(shard.form, quantity, values)
+        documented = [
+            readings(one.contract, shard.form, quantity, shard.dtype, values, single) for one in self.implementations
+        ]
+        return Terms(start, values[np.newaxis, :], space.binade(start, shard.dtype), terms, documented)
+
+    def judge(self, terms: Terms, labels: Labels, results: list[Tensor | None]) -> None:
+        """The results of all implementations for some predictions and labels."""
+        shard = self.shard
+        shape = (len(labels.bits), terms.values.shape[1])
+        block = Block(
+            shard.form,
+            QUANTITIES[shard.quantity],
+            terms.values,
+            labels.values,
+            terms.start,
+            labels.bits,
+            terms.binade,
+            shape,
+            labels.cancel,
+        )
+        expected: dict[str, Expected] = {}
+        for one, reading, got in zip(self.implementations, terms.documented, results):
+            if got is None:
+                continue
+            fmt = FORMATS[got.dtype]
+            if got.dtype not in expected:
+                expected[got.dtype] = Expected(block, terms.split, fmt)
+            documented = None if reading is None else [each.expected(block, fmt) for each in reading]
+            judge(self.found[one.key][labels.name], block, expected[got.dtype], got, documented)
 
     def sample(self, start: int, stop: int) -> None:
         """All implementations on some samples, and on what a search around them finds."""
@@ -170,27 +233,6 @@ class _Sweep:
             bits = np.repeat(labels.bits, predictions)
             self.tensors[labels.name] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
         return self.tensors[labels.name]
-
-    def block(
-        self,
-        name: str,
-        block: Block,
-        terms: Split | None,
-        contract: list[list[Reading] | None],
-        prediction: Any,
-        label: Any,
-    ) -> None:
-        """All implementations on one block."""
-        expected: dict[str, Expected] = {}
-        for one, reading in zip(self.implementations, contract):
-            statistics = self.found[one.key][name]
-            got = self.call(one, statistics, block.place(0), block.shape, prediction, label)
-            if got is None:
-                continue
-            if got.dtype not in expected:
-                expected[got.dtype] = Expected(block, terms, FORMATS[got.dtype])
-            documented = None if reading is None else [each.expected(block, FORMATS[got.dtype]) for each in reading]
-            judge(statistics, block, expected[got.dtype], got, documented)
 
     def call(
         self,
