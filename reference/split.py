@@ -165,7 +165,7 @@ def _gradient_logits(x: Array, negative: bool) -> Split:
     t = 1.0 - u
     factor = np.full(1, 0.5) if largest < FLAT else 1.0 / (1.0 + t)
     rest: Coefficients = (lambda a, b: (b - a, -b)) if negative else (lambda a, b: (b - a, a))
-    sizes: Natural = (lambda a, b: (a + b * t) * factor) if negative else (lambda a, b: (b + a * t) * factor)
+    sizes: Natural = (lambda a, b: (a + b * t) / (1.0 + t)) if negative else (lambda a, b: (b + a * t) / (1.0 + t))
     return Split(ONE, u, factor, rest, sizes)
 
 

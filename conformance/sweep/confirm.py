@@ -27,6 +27,9 @@ from conformance.literals import float_of
 #: leaves 2^-40 of the value to float64, which is 2^-16 ULP of float32, beside the rounding of the error itself.
 AGREEMENT = 2.0**-14
 
+#: How near a power of two a value is whose binade float64 does not tell: `judging.EDGE`.
+EDGE = Fraction(1, 1 << 40)
+
 _REFERENCE = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
 
 
@@ -43,11 +46,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """An error in ULP and the exact value, as hi + lo."""
+    """An error in ULP and the exact value, as hi + lo; `other` is the error in ULP of the binade that is next to it."""
 
     error: float
     hi: float
     lo: float
+    other: float
+
+    def off(self, found: float) -> float:
+        """How far an error that was found is from this one, where float64 may have taken it for the other binade."""
+        return min(abs(self.error - found), abs(self.other - found))
 
 
 def confirm(question: Question, column: str, prediction: int, label: int, got: int, found: float) -> Confirmed:
@@ -58,8 +66,8 @@ def confirm(question: Question, column: str, prediction: int, label: int, got: i
     p, y = float_of(prediction, question.inputs), float_of(label, question.inputs)
     result = float_of(got, question.results)
     candidates = [_error(question, column, p, y, result, value) for value in _values(question, column, p, y)]
-    nearest = min(candidates, key=lambda one: abs(one.error - found))
-    if abs(nearest.error - found) > AGREEMENT * max(1.0, found):
+    nearest = min(candidates, key=lambda one: one.off(found))
+    if nearest.off(found) > AGREEMENT * max(1.0, found):
         raise HarnessError(
             f"the sweep found an error of {found!r} ULP and Arb one of {nearest.error!r}: {question.form}, "
             f"{question.quantity}, {question.results.name}, {column}, p {prediction:x}, y {label:x}, got {got:x}",
@@ -141,16 +149,20 @@ def _enclosed(quantity: str, p: float, y: float, epsilon: float, clamp: float | 
 def _error(question: Question, column: str, p: float, y: float, got: float, value: tuple[float, float]) -> Confirmed:
     hi, lo = value
     if got == hi and lo == 0.0:
-        return Confirmed(0.0, hi, lo)
+        return Confirmed(0.0, hi, lo, 0.0)
     if not np.isfinite([got, hi]).all():
-        return Confirmed(float("inf"), hi, lo)
+        return Confirmed(float("inf"), hi, lo, float("inf"))
     exactly = Fraction(hi) + Fraction(lo)
     size = abs(exactly)
     if column == "scaled":
         found = _REFERENCE[question.quantity](question.form, p, y)
         size = max(Fraction(float(found.scale)), size)
     distance = abs(Fraction(got) - exactly)
-    return Confirmed(float(distance / ulp(size, question.results)), hi, lo)
+    error = float(distance / ulp(size, question.results))
+    # Only here may the sweep be on the wrong side of a power of two: it knows the ideal's side.
+    sides = (size * (1 + EDGE), size * (1 - EDGE)) if column in ("scaled", "contract") else ()
+    others = [float(distance / ulp(side, question.results)) for side in sides]
+    return Confirmed(error, hi, lo, max(others, key=lambda one: abs(one - error), default=error))
 
 
 def ulp(size: Fraction, fmt: Format) -> Fraction:

@@ -11,7 +11,7 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -26,6 +26,10 @@ from reference.split import Split
 #: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
 #: float64 loses 2^-50 of the products at most, which is 2^-40 of the value: 2^-16 ULP of float32.
 ILL_CONDITIONED = 2.0**-10
+
+#: In units of 2^-52: how near a power of two a value in float64 may be on the other side of it.  The ULP of the two
+#: sides differs by a factor of 2.  `ILL_CONDITIONED` leaves 2^-40 of a value uncertain.
+EDGE = 1 << 12
 
 #: Classes of results that have no error in ULP.
 UNMEASURED = ("nan", "number", "infinite", "finite", "sign")
@@ -106,9 +110,12 @@ class Expected:
     def _round(self) -> None:
         self.nearest = rounded(self.values, self.format)
         low, high = int(np.minimum.reduce(self.nearest, None)), int(np.maximum.reduce(self.nearest, None))
-        mask = (1 << (self.format.width - 1)) - 1
+        mask = _magnitude_mask(self.format)
         self.one_sign = (low < 0) == (high < 0)
-        self.low, self.high = sorted((low & mask, high & mask))
+        if not self.one_sign:
+            magnitude = self.nearest & mask
+            low, high = int(magnitude.min()), int(magnitude.max())
+        self.low, self.high = sorted((low & int(mask), high & int(mask)))
         self.zero = self.low == self.high == 0
 
     def _is_regular(self, split: Split) -> bool:
@@ -141,11 +148,25 @@ class Expected:
                 self._scale = self._split.scale(self.block.label)
         return self._scale
 
+    def at(self, where: Any) -> Tuple[Any, Any]:
+        """Expected values at flat indices, as hi and lo: lo where float64 does not tell the binade of the value."""
+        values = self.block.taken(self.values, where)
+        fraction = (values.view(np.int64) + np.int64(EDGE)) & np.int64((1 << 52) - 1)
+        edge = np.flatnonzero((fraction < 2 * EDGE) & (values != 0.0))
+        lows = np.zeros_like(values)
+        if edge.size:
+            values = values.copy()
+            index = edge if isinstance(where, slice) else where[edge]
+            p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
+            exact = EXACT[self.block.quantity](self.block.form, p, y)
+            values[edge], lows[edge] = exact.hi, exact.lo
+        return values, lows
+
     def reference(self, where: Any) -> Reference:
         """The expected values at flat indices, as `measure` takes them."""
-        values, scale = self.block.taken(self.values, where), self.block.taken(self.scale, where)
-        nothing = np.zeros_like(values)
-        return Reference(values, nothing, nothing, np.where(np.isfinite(values), scale, np.abs(values)))
+        values, lows = self.at(where)
+        scale = self.block.taken(self.scale, where)
+        return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
 
 
 def rounded(values: Any, fmt: Format) -> Any:
@@ -163,6 +184,7 @@ def rounded(values: Any, fmt: Format) -> Any:
     quantum = ulp_of(values, fmt)
     near = np.rint(values / quantum)
     near *= quantum
+    near = np.where(np.isfinite(values), near, values)
     return (near.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.int16)
 
 
@@ -345,10 +367,11 @@ class _Adding:
             where = slice(None)
         bits = bits[where]
         got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
-        values = block.taken(expected.values, where)
+        values, lows = expected.at(where)
         distance = got - values
+        distance -= lows
         np.abs(distance, out=distance)
-        ideal = distance / ulp_of(values, fmt)
+        ideal = distance / ulp_of(np.where(lows * values < 0.0, np.nextafter(values, 0.0), values), fmt)
         scaled = distance / ulp_of(block.taken(expected.scale, where), fmt) if self.cancels else ideal
         flushed = ideal if expected.regular else self._flushed(got, values, ideal, where)
         self._add(where, bits, got, values, ideal, flushed, scaled)

@@ -29,7 +29,8 @@ Place = Tuple[int, int]
 class Statistics:
     """Counts and worst cases; what `to_wire` gives holds the same as JSON.
 
-    `ordinals` counts results by their distance from the correctly rounded one: 0, 1, 2, and 3 or more bit patterns.
+    `ordinals` counts results by their distance from the correctly rounded one: 0, 1, 2, and 3 or more bit patterns;
+    where the exact value is within 2^-40 of the middle of two numbers, either of them counts as the nearest.
     `classes` counts results that have no error in ULP, and calls that raised, by the words of measurement.CLASSES.
     `worst` has, by column and binade of the prediction, [error, position, label, got].  Correctly rounded results,
     which are at most 0.5 ULP off, are not looked at for it.
