@@ -71,12 +71,14 @@ class Opened:
     """What a backend said when it was opened: versions and switches, or why it is absent, or how that failed.
 
     Only an ImportError makes a backend absent; a crash or another exception is a failure, and the run ends with 3.
+    `ended` is how the process ended, where that was the failure.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     absent: str | None = None
     failed: str | None = None
+    ended: Observation | None = None
 
     @classmethod
     def from_answer(cls, answer: dict[str, Any]) -> Opened:
@@ -345,7 +347,7 @@ def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:
             return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
         answer = worker.request({"op": "open", "adapter": backend.name, "sweep": sweep}, (), OPEN_LIMIT).header
     except Ended as end:
-        return Opened(failed=end.observation.message)
+        return Opened(failed=end.observation.message, ended=end.observation)
     return Opened.from_answer(answer)
 
 

@@ -24,8 +24,10 @@ OnDone = Callable[[int, dict[str, Any]], None]
 
 
 def start(worker: Worker, backend: Backend) -> Opened:
-    """Open the backend in a new worker.  Raises InputError where it is absent, HarnessError where that fails."""
+    """Open the backend in a new worker.  Raises InputError where it is absent, HarnessError, Ended."""
     now = opened(worker, backend, sweep=True)
+    if now.ended is not None:
+        raise Ended(now.ended)
     if now.absent is not None:
         raise InputError(f"backend {backend.name} is absent: {now.absent}", "install it, or choose another one")
     if now.failed is not None:
@@ -36,8 +38,11 @@ def start(worker: Worker, backend: Backend) -> Opened:
 def describe(pool: Pool, backend: Backend) -> tuple[Opened, dict[str, str]]:
     """What a worker says of itself: versions and switches, and the files that results depend on by SHA-256."""
     with pool.worker(backend.interpreter, backend.source) as worker:
-        now = start(worker, backend)
-        return now, ask(worker, backend, None, OPEN_LIMIT)["code"]
+        try:
+            now = start(worker, backend)
+            return now, ask(worker, backend, None, OPEN_LIMIT)["code"]
+        except Ended as end:
+            raise HarnessError(f"backend {backend.name} could not be opened: {end.observation.message}") from None
 
 
 def ask(worker: Worker, backend: Backend, shard: Shard | None, limit: float) -> dict[str, Any]:
@@ -101,24 +106,27 @@ def _serve(
     attempts = 0
     while not failures:
         with pool.worker(backend.interpreter, backend.source) as worker:
-            start(worker, backend)
             try:
+                start(worker, backend)
                 while not failures:
                     if index is None:
                         try:
                             index, attempts = tasks.get_nowait(), 0
                         except queue.Empty:
                             return
-                    attempts += 1
                     on_done(index, ask(worker, backend, shards[index], limit)["found"])
                     index = None
             except Ended as end:
+                attempts += 1
                 if failures:
                     return
-                if attempts >= ATTEMPTS:
-                    shard = shards[index or 0]
-                    raise HarnessError(
-                        f"{backend.name}: positions {shard.start} to {shard.stop} ended the worker {attempts} times: "
-                        f"{end.observation.message}",
-                        "--resume goes on from here; --implementation tells which one it is",
-                    ) from None
+                if attempts == ATTEMPTS:
+                    raise _hopeless(backend, None if index is None else shards[index], end) from None
+
+
+def _hopeless(backend: Backend, shard: Shard | None, end: Ended) -> HarnessError:
+    what = "opening it" if shard is None else f"positions {shard.start} to {shard.stop}"
+    return HarnessError(
+        f"{backend.name}: {what} ended the worker {ATTEMPTS} times: {end.observation.message}",
+        "--resume goes on from here; --implementation tells which one it is",
+    )

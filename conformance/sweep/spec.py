@@ -114,7 +114,7 @@ def make(
     chunk: int | None = None,
     samples: int = 0,
     seed: int = 0,
-    shard: int = SHARD,
+    shard: int | None = None,
 ) -> Spec:
     """The sweep of some implementations of one backend, form and kind of labels.  Raises InputError.
 
@@ -138,9 +138,9 @@ def make(
         bits = (0, space.labels_in_unit(dtype) if pairs == "unit" or samples else space.size("logits", dtype))
         label_step = 1 << 10
         results = len(implementations) * min(label_step, bits[1])
-    step = SAMPLES if samples else max(shard // results // length, 1) * length
+    step = SAMPLES if samples else max((shard or SHARD) // results // length, 1) * length
     if pairs:  # a narrow format has few predictions, which need no whole calls
-        step = max(shard // results, 1)
+        step = max((shard or SHARD) // results, 1)
     return Spec(
         backend.name,
         tuple(one.key for one in implementations),
