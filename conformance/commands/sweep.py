@@ -50,6 +50,7 @@ WIDTH = 160
 @click.option("--positions", metavar="START:STOP", help="Part of the predictions, in the order of their bit patterns.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help=f"Folder [default: {FOLDER}].")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted sweep has stopped.")
+@click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler (tcp://...).")
 @click.option("--chunk", type=click.IntRange(1), help="Elements of one call [default: as the backend likes it].")
 @click.option("--mode", multiple=True, help="Execution modes (glob) [default: all that --implementation names].")
 @click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu].")
@@ -67,6 +68,7 @@ def sweep(
     positions: str | None,
     output: Path | None,
     resume: bool,
+    scheduler: str | None,
     chunk: int | None,
     **arguments: Any,
 ) -> None:
@@ -100,7 +102,7 @@ def sweep(
             )
             file = (output or FOLDER) / f"{name_of(part)}.json"
             with _progress(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
-                made = do_sweep(pool, backend, implementations, part, file, command, resume, advance)
+                made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
             render.text(made, Console(width=None if sys.stdout.isatty() else WIDTH))
             click.echo(str(file))
 

@@ -10,7 +10,7 @@ from conformance import __version__
 from conformance.plan import Implementation
 from conformance.pool import Backend, Pool
 from conformance.run import machine
-from conformance.sweep import certificate, schedule
+from conformance.sweep import certificate, cluster, schedule
 from conformance.sweep.certificate import Certificate
 from conformance.sweep.checkpoint import Basis, open_checkpoint
 from conformance.sweep.spec import Spec
@@ -27,9 +27,12 @@ def sweep(
     file: Path,
     command: str,
     resume: bool = False,
+    scheduler: str | None = None,
     progress: Progress = lambda points: None,
 ) -> Certificate:
     """Do what is left of a sweep and write its certificate to `file`; the checkpoint stands beside it meanwhile.
+
+    It runs on the cluster of a Dask `scheduler` where one is named, else on local workers.
 
     Raises InputError where the backend is absent, or the checkpoint to be resumed has another basis.
     """
@@ -45,7 +48,9 @@ def sweep(
             progress(spec.points_of(shards[index]))
 
         missing = [index for index in range(len(shards)) if index not in checkpoint.done]
-        if missing:
+        if missing and scheduler is not None:
+            cluster.run_on_cluster(scheduler, backend, basis, shards, missing, pool.timeout, on_done)
+        elif missing:
             schedule.run_locally(pool, backend, shards, missing, pool.timeout, on_done)
         contracts = {one.key: one.contract for one in implementations}
         found = [checkpoint.done[index] for index in range(len(shards))]
