@@ -16,7 +16,7 @@ from conformance.sweep import certificate
 
 SCHEMAS = {
     "cases": cases.json_schema,
-    "certificate": certificate.schema,
+    "certificates": certificate.schema,
     "deviations": deviations.json_schema,
     "record": record.schema,
 }
