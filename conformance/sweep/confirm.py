@@ -94,7 +94,10 @@ def documents_values(form: str, contract: Contract) -> bool:
 
 def _ideal(question: Question, p: float, y: float) -> tuple[float, float]:
     if question.form == "logits" or 0.0 < p < 1.0:
-        found = exact(question.form, question.quantity, p, y, 1.0, 1.0)
+        if (question.form, question.quantity) == ("probabilities", "gradient-prediction"):
+            found = _enclosed(question.quantity, p, y, 0.0, None)  # a rational number, which is 0 at p = y
+        else:
+            found = exact(question.form, question.quantity, p, y, 1.0, 1.0)
         if found is None:
             raise HarnessError(f"Arb does not resolve {question.form} {question.quantity} at {p!r}, {y!r}")
         return found
@@ -127,6 +130,7 @@ def _enclosed(quantity: str, p: float, y: float, epsilon: float, clamp: float | 
         for precision in PRECISIONS:
             flint.ctx.prec = precision
             total = arb(0)
+            slope = fmpq(0)
             for sign, (coefficient, inside) in zip((1, -1), terms, strict=True):
                 shifted = inside + fmpq(*epsilon.as_integer_ratio())
                 if coefficient == 0:
@@ -137,8 +141,9 @@ def _enclosed(quantity: str, p: float, y: float, epsilon: float, clamp: float | 
                 if quantity == "value":
                     total += coefficient * (arb(clamp) if clamped else arb(shifted).log())
                 elif not clamped:
-                    total += sign * coefficient / arb(shifted)
-            if total.is_exact() or total.rel_accuracy_bits() >= WANTED:
+                    slope += sign * coefficient / shifted
+            total += arb(slope)
+            if (slope == 0 and quantity != "value") or total.is_exact() or total.rel_accuracy_bits() >= WANTED:
                 hi = float(total.mid())
                 return hi, float((total - arb(hi)).mid())
     finally:
