@@ -128,7 +128,8 @@ class Expected:
     def _repair(self, split: Split) -> None:
         """Replace what cancels by the double-double value."""
         values = np.array(np.broadcast_to(self.values, self.block.shape))
-        bad = ~(np.abs(values) > ILL_CONDITIONED * split.spread(self.block.label))
+        spread = split.spread(self.block.label)
+        bad = ~(np.abs(values) > ILL_CONDITIONED * spread) & (spread > 0.0)  # 0 where a tail is below every format
         if bad.any():
             values[bad] = self._exact(bad).hi
             self.values = values
@@ -149,23 +150,26 @@ class Expected:
         return self._scale
 
     def at(self, where: Any) -> Tuple[Any, Any]:
-        """Expected values at flat indices, as hi and lo: lo where float64 does not tell the binade of the value."""
+        """Expected values at flat indices, as hi and lo, which is None unless float64 leaves a binade uncertain."""
         values = self.block.taken(self.values, where)
-        fraction = (values.view(np.int64) + np.int64(EDGE)) & np.int64((1 << 52) - 1)
+        fraction = values.view(np.int64) + np.int64(EDGE)
+        fraction &= (1 << 52) - 1
         edge = np.flatnonzero((fraction < 2 * EDGE) & (values != 0.0))
-        lows = np.zeros_like(values)
-        if edge.size:
-            values = values.copy()
-            index = edge if isinstance(where, slice) else where[edge]
-            p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
-            exact = EXACT[self.block.quantity](self.block.form, p, y)
-            values[edge], lows[edge] = exact.hi, exact.lo
+        if not edge.size:
+            return values, None
+        values, lows = values.copy(), np.zeros_like(values)
+        index = edge if isinstance(where, slice) else where[edge]
+        p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
+        exact = EXACT[self.block.quantity](self.block.form, p, y)
+        values[edge], lows[edge] = exact.hi, exact.lo
         return values, lows
 
     def reference(self, where: Any) -> Reference:
         """The expected values at flat indices, as `measure` takes them."""
         values, lows = self.at(where)
         scale = self.block.taken(self.scale, where)
+        if lows is None:
+            lows = np.zeros_like(values)
         return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
 
 
@@ -369,9 +373,12 @@ class _Adding:
         got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
         values, lows = expected.at(where)
         distance = got - values
-        distance -= lows
+        magnitude = values
+        if lows is not None:
+            distance -= lows
+            magnitude = np.where(lows * values < 0.0, np.nextafter(values, 0.0), values)
         np.abs(distance, out=distance)
-        ideal = distance / ulp_of(np.where(lows * values < 0.0, np.nextafter(values, 0.0), values), fmt)
+        ideal = distance / ulp_of(magnitude, fmt)
         scaled = distance / ulp_of(block.taken(expected.scale, where), fmt) if self.cancels else ideal
         flushed = ideal if expected.regular else self._flushed(got, values, ideal, where)
         self._add(where, bits, got, values, ideal, flushed, scaled)
@@ -405,10 +412,10 @@ class _Adding:
     def _add(self, where: Any, bits: Any, got: Any, values: Any, ideal: Any, flushed: Any, scaled: Any) -> None:
         """Add errors of results at flat indices, in ULP, and the first inputs where they are large."""
         most = self.worst("ideal", where, bits, ideal)
-        self.worst("flushed", where, bits, flushed)
-        self.worst("scaled", where, bits, scaled)
+        self.worst("flushed", where, bits, flushed, most if flushed is ideal else None)
+        self.worst("scaled", where, bits, scaled, most if scaled is ideal else None)
         if self.shared:
-            self.worst("contract", where, bits, ideal)
+            self.worst("contract", where, bits, ideal, most)
         if most > FAR:
             self._first("4 ulp", where, lambda: ideal > FAR)
         if most > FAR and self.awaited:
@@ -419,9 +426,10 @@ class _Adding:
         if most > 0.5:
             self._first("zero", where, lambda: (got == 0) & (ideal > 0.5))
 
-    def worst(self, column: str, where: Any, bits: Any, error: Any) -> float:
-        """Add the largest of some errors to a column, and return it."""
-        most = float(error.max())
+    def worst(self, column: str, where: Any, bits: Any, error: Any, most: float | None = None) -> float:
+        """Add the largest of some errors, which may be known, to a column, and return it."""
+        if most is None:
+            most = float(error.max())
         if most > 0.5 and most >= self.statistics.worst_of(column, self.block.binade):
             equal = np.flatnonzero(error == most)
             index = equal if isinstance(where, slice) else where[equal]
