@@ -202,6 +202,10 @@ class Suite:
         raise InputError(f"no case is called {case_id!r}", did_you_mean(case_id, [one.case.id for one in self.cases]))
 
 
+#: Folder of the worst cases that sweeps have found (`sweep.corpus`), which are no cases of a suite.
+WORST = "worst"
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """A hint that names up to three of `known` near `word`, or some of them."""
     import difflib
@@ -221,11 +225,11 @@ def default_folder() -> Path:
 
 
 def load_suite(folder: Path) -> Suite:
-    """Read and check every case file below `folder`.
+    """Read and check every case file below `folder`, the corpus of worst cases left out.
 
     Raises InputError at the first mistake: unknown key, duplicate id, wrong type, unknown flag, no number.
     """
-    files = sorted(folder.rglob("*.yaml"))
+    files = sorted(file for file in folder.rglob("*.yaml") if file.parent != folder / WORST)
     flag_file = folder / "flags.yaml"
     if not files or not flag_file.is_file():
         raise InputError(f"{folder}: must hold flags.yaml and case files", "name the folder with --cases")

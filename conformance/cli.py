@@ -24,6 +24,7 @@ from conformance.commands import (
     report,
     repro,
     run,
+    sweep,
     try_numbers,
     update,
 )
@@ -83,6 +84,7 @@ for command in (
     repro.repro,
     run.run,
     run.show,
+    sweep.sweep,
     try_numbers.try_,
     update.deviations,
 ):

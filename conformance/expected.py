@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 import reference
 from conformance import contracts
+from conformance.clipping import clip_bounds
 from conformance.contracts import Contract
 from conformance.escalate import escalate
-from conformance.formats import FORMATS, Format, decode, encode, round_to_bits
-from conformance.literals import float_of, rational
+from conformance.formats import FORMATS, Format, decode, encode
 from conformance.measurement import BUDGET
 from conformance.plan import Inputs
 from reference import Reference, exact_total
@@ -153,17 +152,6 @@ def _clipped(prediction: Any, clip: contracts.Clip | None, fmt: Format) -> Itera
             with np.errstate(invalid="ignore"):
                 clipped = np.clip(prediction, low, high)
             yield clipped, np.where(at_bound, np.nan, np.where(inside | np.isnan(prediction), 1.0, 0.0))
-
-
-@cache
-def clip_bounds(literal: str, fmt: Format) -> tuple[float, ...]:
-    """The neighbours in `fmt` of the real bound `literal` that lie strictly inside (0, 1)."""
-    exact = rational(literal)
-    nearest = round_to_bits(exact, fmt)
-    values = [float_of(bits, fmt) for bits in (nearest - 1, nearest, nearest + 1)]
-    below = max((value for value in values if Fraction(value) <= exact), default=0.0)
-    above = min((value for value in values if Fraction(value) >= exact), default=1.0)
-    return tuple(sorted({value for value in (below, above) if 0.0 < value < 1.0}))
 
 
 def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Reference, factor: Any) -> Alternative:

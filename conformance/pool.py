@@ -53,6 +53,7 @@ class Backend:
     implementations: tuple[Implementation, ...]
     cost: int = 0
     settings: tuple[dict[str, str], ...] = ()
+    chunk: int = 1 << 15
 
     @classmethod
     def from_declaration(cls, item: dict[str, Any], source: str, interpreter: str = sys.executable) -> Backend:
@@ -62,7 +63,7 @@ class Backend:
             implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
         except ValueError as error:
             raise InputError(f"adapter {source}: {error}") from None
-        return cls(name, source, interpreter, implementations, item["cost"], tuple(item["settings"]))
+        return cls(name, source, interpreter, implementations, item["cost"], tuple(item["settings"]), item["chunk"])
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ class Opened:
     """What a backend said when it was opened: versions and switches, or why it is absent, or how that failed.
 
     Only an ImportError makes a backend absent; a crash or another exception is a failure, and the run ends with 3.
+    `ended` is how the process ended, where that was the failure.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     absent: str | None = None
     failed: str | None = None
+    ended: Observation | None = None
 
     @classmethod
     def from_answer(cls, answer: dict[str, Any]) -> Opened:
@@ -353,15 +356,15 @@ class Pool:
         return found
 
 
-def opened(worker: Worker, backend: Backend) -> Opened:
-    """Import the framework of a backend in a worker that was just started."""
+def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:
+    """Import the framework of a backend in a worker that was just started, for a `sweep` its kernel before that."""
     try:
         hello = worker.receive(OPEN_LIMIT).header
         if hello["kind"] == "refused":
             return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
-        answer = worker.request({"op": "open", "adapter": backend.name}, (), OPEN_LIMIT).header
+        answer = worker.request({"op": "open", "adapter": backend.name, "sweep": sweep}, (), OPEN_LIMIT).header
     except Ended as end:
-        return Opened(failed=end.observation.message)
+        return Opened(failed=end.observation.message, ended=end.observation)
     return Opened.from_answer(answer)
 
 

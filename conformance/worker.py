@@ -202,6 +202,16 @@ class Session:
         except BaseException as error:  # a framework may raise anything, MemoryError among others
             return raised(error)
 
+    def sweep(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Judge one shard of a sweep, or without a shard tell the files that its result depends on, by SHA-256."""
+        kernel = importlib.import_module("conformance.sweep.kernel")
+        if request.get("shard") is None:
+            return {"code": kernel.code()}
+        try:
+            return {"found": kernel.run(self.runtime, self.implementations, kernel.shard_from(request["shard"]))}
+        except kernel.Voided as error:
+            return {"voided": str(error)}
+
     def result(self, returned: Any) -> Tensor:
         """The bits of what a call returned; what is no tensor of the framework is a result of its own type."""
         try:
@@ -552,9 +562,13 @@ def serve(read_fd: int, write_fd: int, source: str) -> int:
                 return 0
             request = message.header
             if request["op"] == "open":
+                if request.get("sweep"):  # before the framework: what NumPy computes now is what it must compute then
+                    importlib.import_module("conformance.sweep.kernel")
                 protocol.write(outgoing, session.open(request["adapter"]))
             elif request["op"] == "write":
                 protocol.write(outgoing, session.write(request))
+            elif request["op"] == "sweep":
+                protocol.write(outgoing, session.sweep(request))
             elif request["op"] == "time":
                 protocol.write(outgoing, session.time(request, message.arrays))
             else:

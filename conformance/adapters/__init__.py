@@ -244,6 +244,9 @@ class Runtime:
     #: Memory layouts, of LAYOUTS, in which `arrange` can present a tensor.
     layouts: Tuple[str, ...] = ("contiguous",)
 
+    #: Elements of one call of a sweep: where the cost of a call no longer shows and a cache still holds the tensors.
+    chunk: int = 1 << 15
+
     #: What `produce` can make probabilities with, of PRODUCERS.
     producers: Tuple[str, ...] = ()
 
@@ -312,6 +315,7 @@ class Adapter:
             "name": self.name,
             "cost": chosen.cost,
             "settings": list(chosen.settings),
+            "chunk": chosen.chunk,
             "implementations": [
                 {
                     "key": one.key,

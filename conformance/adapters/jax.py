@@ -96,6 +96,7 @@ class JaxRuntime(Runtime):
     cost = 3
     devices: Tuple[str, ...] = ("cpu", "cuda", "tpu")
     observed = OBSERVED_DTYPES
+    chunk = 1 << 17
     settings = (
         {},
         {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},

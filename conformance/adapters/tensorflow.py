@@ -124,6 +124,7 @@ class TensorFlowRuntime(Runtime):
     cost = 2
     devices: Tuple[str, ...] = tuple(DEVICE_TYPES)
     observed = OBSERVED_DTYPES
+    chunk = 1 << 17
     settings = ({}, {"TF_ENABLE_ONEDNN_OPTS": "0"}, {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"BCE_THREADS": "2"})
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")

@@ -12,8 +12,14 @@ from conformance import cases, deviations, record, yamlfile
 from conformance import run as runs
 from conformance.errors import Exit, InputError
 from conformance.plan import make_plan
+from conformance.sweep import certificate
 
-SCHEMAS = {"cases": cases.json_schema, "deviations": deviations.json_schema, "record": record.schema}
+SCHEMAS = {
+    "cases": cases.json_schema,
+    "certificates": certificate.schema,
+    "deviations": deviations.json_schema,
+    "record": record.schema,
+}
 
 
 @click.command()
@@ -77,7 +83,7 @@ def _flag_file(file: Path, cases_folder: Path | None) -> Path:
 @click.command()
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def schema(what: str) -> None:
-    """Print the JSON Schema of case files, deviation files or the lines of a run record."""
+    """Print the JSON Schema of case files, certificates, deviation files or the lines of a run record."""
     click.echo(schema_text(what), nl=False)
 
 

@@ -1,0 +1,187 @@
+"""`bce-conformance sweep`: every bit pattern through an implementation, with the largest errors as a certificate."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from conformance import run as runs
+from conformance.adapters import ALL_DTYPES, DEVICES
+from conformance.errors import InputError
+from conformance.options import options_from
+from conformance.plan import Implementation
+from conformance.pool import Backend
+from conformance.render import certificate as render
+from conformance.sweep import spec
+from conformance.sweep.kernel import QUANTITIES
+from conformance.sweep.sweep import sweep as do_sweep
+
+#: Where certificates are written without --output.
+FOLDER = runs.STATE / "certificates"
+
+#: Seconds that one shard may take: the first may compile, and a slow backend needs tens of seconds.
+SHARD_LIMIT = 600.0
+
+#: Width of the table where standard output is not a terminal.
+WIDTH = 160
+
+
+@click.command("sweep")
+@click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
+@click.option("--quantity", type=click.Choice(tuple(QUANTITIES)), default="value", show_default=True, help="Quantity.")
+@click.option(
+    "--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs."
+)
+@click.option("--label", "labels", multiple=True, help=f"Labels [default: {', '.join(spec.LABELS)}].")
+@click.option(
+    "--pairs", type=click.Choice(["unit", "all"]), help="16-bit types: with all labels in [0, 1], or all finite ones."
+)
+@click.option("--samples", type=click.IntRange(1), help="float64, float32: so many random pairs with labels in [0, 1].")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of --samples.")
+@click.option("--positions", metavar="START:STOP", help="Part of the predictions, in the order of their bit patterns.")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help=f"Folder [default: {FOLDER}].")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted sweep has stopped.")
+@click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler (tcp://...).")
+@click.option("--chunk", type=click.IntRange(1), help="Elements of one call [default: as the backend likes it].")
+@click.option("--mode", multiple=True, help="Execution modes (glob) [default: all that --implementation names].")
+@click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu].")
+@click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file.")
+@click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there.")
+@click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds that one shard may take.")
+@click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
+def sweep(
+    quantity: str,
+    dtype: str,
+    labels: tuple[str, ...],
+    pairs: str | None,
+    samples: int | None,
+    seed: int,
+    positions: str | None,
+    output: Path | None,
+    resume: bool,
+    scheduler: str | None,
+    chunk: int | None,
+    **arguments: Any,
+) -> None:
+    """Try every prediction of a dtype, and certify the largest errors.
+
+    Implementations of one backend and form are swept together, and have one certificate.
+    A sweep that is interrupted keeps what is done; --resume goes on.
+    """
+    if ((pairs or samples) and labels) or (pairs and samples):
+        raise InputError("--label, --pairs and --samples exclude each other")
+    command = _command(quantity, dtype, labels, pairs, positions, arguments)
+    command += f" --samples {samples} --seed {seed}" if samples else ""
+    unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
+    options = options_from({**arguments, **unused})
+    with runs.open_pool(options) as pool:
+        groups = list(_groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS))
+        if not groups:
+            raise InputError("no implementation is left", "`bce-conformance list implementations` shows what there is")
+        for backend, implementations, chosen in groups:
+            part = spec.make(
+                backend,
+                implementations,
+                quantity,
+                dtype,
+                chosen,
+                pairs,
+                _positions(positions),
+                chunk,
+                samples or 0,
+                seed,
+            )
+            file = (output or FOLDER) / f"{name_of(part)}.json"
+            with _progress(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
+                made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
+            render.text(made, Console(width=None if sys.stdout.isatty() else WIDTH))
+            click.echo(str(file))
+
+
+def _groups(
+    backends: tuple[Backend, ...], filters: Any, quantity: str, dtype: str, labels: tuple[str, ...]
+) -> Iterator[tuple[Backend, list[Implementation], tuple[str, ...]]]:
+    """Chosen implementations by backend, form and kind of labels: hard ones take 0 and 1 alone."""
+    for backend in backends:
+        kinds: dict[tuple[str, str], list[Implementation]] = {}
+        for one in backend.implementations:
+            able = dtype in one.dtypes and quantity in one.quantities and "none" in one.reductions
+            if able and filters.takes_implementation(one):
+                kinds.setdefault((one.form, one.labels), []).append(one)
+        for (_, kind), found in kinds.items():
+            chosen = tuple(label for label in labels if kind == "any" or label in ("0", "1"))
+            if chosen:
+                yield backend, found, chosen
+
+
+def name_of(part: spec.Spec) -> str:
+    """Name of a certificate: the entry where there is one, else the form."""
+    what = part.implementations[0] if len(part.implementations) == 1 else part.form
+    words = [part.backend, what.removesuffix("/cpu"), part.quantity, part.dtype, *_space_of(part)]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)).strip("-")
+
+
+def _space_of(part: spec.Spec) -> list[str]:
+    """What a name tells of labels other than single ones."""
+    if part.samples:
+        return ["samples"]
+    return [] if not part.paired else ["pairs", *(["all"] if part.labels[1] == part.size else [])]
+
+
+def _positions(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+):(\d+)", text)
+    if found is None:
+        raise InputError(f"--positions must be START:STOP, two whole numbers (got {text!r})")
+    return int(found[1]), int(found[2])
+
+
+def _command(
+    quantity: str,
+    dtype: str,
+    labels: tuple[str, ...],
+    pairs: str | None,
+    positions: str | None,
+    arguments: dict[str, Any],
+) -> str:
+    """The command that repeats this sweep, without what says how it is run."""
+    words = ["bce-conformance", "sweep"]
+    words += [f"--implementation {shlex.quote(one)}" for one in arguments["implementation"]]
+    words += [f"--mode {shlex.quote(one)}" for one in arguments["mode"]]
+    words += [f"--quantity {quantity}"] if quantity != "value" else []
+    words += [f"--dtype {dtype}"] if dtype != "float32" else []
+    words += [f"--label {shlex.quote(one)}" for one in labels] + ([f"--pairs {pairs}"] if pairs else [])
+    words += [f"--positions {positions}"] if positions else []
+    return " ".join(words)
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Any:
+    """A bar with rate and remaining time on standard error, where that is a terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def advance(points: int) -> None:
+            bar.advance(task, points)
+            speed = bar.tasks[0].speed
+            if speed:
+                bar.update(task, rate=f"{speed / 1e6:,.0f} million results/s")
+
+        yield advance

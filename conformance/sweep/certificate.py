@@ -1,0 +1,237 @@
+"""The certificate of a sweep: what was covered, where, by which code, and the largest errors, confirmed by Arb.
+
+It holds no time and no name of a machine, so that the same sweep gives the same bytes, however it was scheduled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from conformance.contracts import Contract
+from conformance.errors import InputError
+from conformance.formats import FORMATS
+from conformance.literals import float_of
+from conformance.record import write_lines
+from conformance.sweep import confirm, space, statistics
+from conformance.sweep.checkpoint import Basis
+from conformance.sweep.statistics import COLUMNS, Statistics
+
+#: Version of this file's structures.
+SCHEMA = 1
+
+
+class Worst(Struct, frozen=True):
+    """A largest error in ULP of the returned dtype, confirmed by Arb: inputs and result as bit patterns.
+
+    `exact` is the exact value rounded to float64, in hexadecimal.
+    """
+
+    ulp: float
+    prediction: str
+    label: str
+    got: str
+    exact: str
+
+
+class Result(Struct, frozen=True, omit_defaults=True):
+    """One implementation and label, or all labels together ("pairs").
+
+    `ordinals` counts results 0, 1, 2, and 3 or more bit patterns from the correctly rounded one.  `classes` counts
+    those without an error in ULP: nan, infinite, sign and so on, and calls that raised, of which `raised` is the first.
+    `worst` has the columns ideal (gradual underflow), flushed (flushing subnormal numbers is accepted), scaled
+    (relative to the natural terms) and contract; a column in which every result is correctly rounded is left out.
+    `binades` has the largest error in each binade of the prediction, rounded up to three digits.
+    `firsts` has the first inputs, from 0 outwards, that are more than 4 ULP off, of those that are more than 0.1 % and
+    10 % off, and where the result is 0 although the exact one does not round to it.
+    """
+
+    implementation: str
+    label: str
+    label_value: float | None
+    dtype: str
+    points: int
+    ordinals: tuple[int, int, int, int]
+    worst: dict[str, Worst]
+    binades: dict[str, dict[str, float]]
+    classes: dict[str, int] = {}
+    firsts: dict[str, dict[str, str]] = {}
+    raised: str | None = None
+
+
+class Certificate(Struct, frozen=True):
+    """A finished sweep.
+
+    `kind` is "proof" where every prediction was tried with every label named, and "lower bound" otherwise; no result
+    exceeds a maximum of a proof by more than 2^-14 of it, the accuracy of the screen.  `covered` tells positions and
+    labels, `code` is the SHA-256 of the hashes of all files that the shard function imports, `command` repeats it.
+    """
+
+    schema: int
+    kind: str
+    suite: str
+    command: str
+    backend: str
+    versions: dict[str, str]
+    environment: dict[str, Any]
+    machine: dict[str, Any]
+    form: str
+    quantity: str
+    dtype: str
+    covered: dict[str, Any]
+    chunk: int
+    kernel: str
+    code: str
+    results: tuple[Result, ...]
+
+
+def certificate(
+    basis: Basis, contracts: dict[str, Contract], found: Iterable[dict[str, dict[str, Any]]], command: str
+) -> Certificate:
+    """The certificate of all shards of a sweep, in any order; `contracts` by key of the implementation."""
+    spec = basis.spec
+    merged: dict[tuple[str, str], Statistics] = {}
+    for shard in found:
+        for key, of in shard.items():
+            for label, item in of.items():
+                one = statistics.from_wire(item)
+                merged[key, label] = statistics.merged(merged[key, label], one) if (key, label) in merged else one
+    names = ["pairs"] if spec.paired else [f"{label:x}" for label in spec.labels]
+    return Certificate(
+        SCHEMA,
+        "proof" if spec.proof else "lower bound",
+        basis.suite,
+        command,
+        spec.backend,
+        basis.versions,
+        basis.environment,
+        basis.machine,
+        spec.form,
+        spec.quantity,
+        spec.dtype,
+        _covered(basis),
+        spec.chunk,
+        basis.code["kernel"],
+        basis.digest,
+        tuple(
+            _result(basis, key, contracts[key], name, merged[key, name])
+            for key in spec.implementations
+            for name in names
+        ),
+    )
+
+
+def _covered(basis: Basis) -> dict[str, Any]:
+    spec = basis.spec
+    whole = (0, spec.size) if spec.samples else (spec.start, spec.stop)
+    ends = [_hexadecimal(space.prediction_bits(one, spec.dtype), spec.dtype) for one in (whole[0], whole[1] - 1)]
+    labels = spec.labels
+    if spec.paired:
+        labels = tuple(space.prediction_bits(one, spec.dtype) for one in (spec.labels[0], spec.labels[1] - 1))
+    return {
+        "predictions": spec.stop - spec.start,
+        "of": spec.size,
+        "first": ends[0],
+        "last": ends[1],
+        "labels": [_hexadecimal(one, spec.dtype) for one in labels],
+        "pairs": spec.paired,
+        "samples": spec.samples,
+        "seed": spec.seed,
+        "points": spec.points,
+        "shards": len(spec.shards()),
+    }
+
+
+def _result(basis: Basis, key: str, contract: Contract, label: str, one: Statistics) -> Result:
+    spec = basis.spec
+    dtype = max(one.dtypes, key=one.dtypes.__getitem__, default=spec.dtype)
+    question = confirm.Question(spec.form, spec.quantity, FORMATS[spec.dtype], FORMATS[dtype], contract)
+    worst: dict[str, Worst] = {}
+    binades: dict[str, dict[str, float]] = {}
+    for column in COLUMNS:
+        confirmed = {binade: _confirmed(question, column, item) for binade, item in one.worst[column].items()}
+        if not confirmed:
+            continue
+        worst[column] = max(confirmed.values(), key=lambda each: each.ulp)
+        by_binade = {binade: _up(each.ulp) for binade, each in confirmed.items()}
+        if by_binade != binades.get("ideal"):
+            binades[column] = dict(sorted(by_binade.items(), key=lambda item: _binade_order(item[0])))
+    return Result(
+        f"{spec.backend}/{key}",
+        label if label == "pairs" else _hexadecimal(int(label, 16), spec.dtype),
+        None if label == "pairs" else float_of(int(label, 16), FORMATS[spec.dtype]),
+        dtype,
+        one.points,
+        (one.ordinals[0], one.ordinals[1], one.ordinals[2], one.ordinals[3]),
+        worst,
+        binades,
+        dict(sorted(one.classes.items())),
+        {name: _input(place, spec.dtype) for name, place in sorted(one.firsts.items())},
+        None if one.raised is None else str(one.raised[2]),
+    )
+
+
+def _confirmed(question: confirm.Question, column: str, item: list[Any]) -> Worst:
+    found, position, label, got = item
+    prediction = space.prediction_bits(position, question.inputs.name)
+    one = confirm.confirm(question, column, prediction, label, got, found)
+    return Worst(
+        one.error,
+        _hexadecimal(prediction, question.inputs.name),
+        _hexadecimal(label, question.inputs.name),
+        _hexadecimal(got, question.results.name),
+        one.hi.hex(),
+    )
+
+
+def _up(error: float) -> float:
+    """An error with three digits, not less than it."""
+    short = float(f"{error:.3g}")
+    return short if short >= error else float(f"{error * 1.005:.3g}")
+
+
+def _binade_order(name: str) -> tuple[str, int]:
+    return name[0], -(1 << 20) if name[1:] == "s" else int(name[1:])
+
+
+def _input(place: list[int], dtype: str) -> dict[str, str]:
+    return {
+        "prediction": _hexadecimal(space.prediction_bits(place[0], dtype), dtype),
+        "label": _hexadecimal(place[1], dtype),
+    }
+
+
+def _hexadecimal(bits: int, dtype: str) -> str:
+    return f"{bits:0{FORMATS[dtype].width // 4}x}"
+
+
+def write(one: Certificate, file: Path) -> None:
+    """Write a certificate as JSON, by way of a temporary file."""
+    write_lines([msgspec.json.format(msgspec.json.encode(one), indent=1)], file)
+
+
+def read(file: Path) -> Certificate:
+    """Read a certificate.  Raises InputError where the file is none, or of a newer schema."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one by `bce-conformance sweep`") from None
+    try:
+        one = msgspec.json.decode(data, type=Certificate)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{file}: is not a certificate: {error}") from None
+    if one.schema > SCHEMA:
+        raise InputError(
+            f"{file}: schema version {one.schema} is newer than this suite reads (it reads {SCHEMA})",
+            "upgrade bce-conformance",
+        )
+    return one
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a certificate."""
+    return msgspec.json.schema(Certificate)

@@ -1,0 +1,478 @@
+"""Judging a block of results: a screen by integers, and exact care for what it lets through.
+
+A block has predictions of one binade.  Where all expected results are normal numbers of one sign and well conditioned,
+the distance of two bit patterns bounds the error: d of them apart within a binade is between d - 0.5 and d + 0.5 ULP,
+and twice that at most where a boundary of binades lies between.  So only results that can exceed the largest error of
+this binade so far need their fractional error.  Other blocks are looked at result by result, by the definitions of
+`conformance.measurement`, which runs use as well.
+
+Worker-side code: standard library and NumPy only, Python 3.7 on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+import reference
+from conformance.formats import Format, Tensor, decode, infinity_bits
+from conformance.measurement import CODE, Limits, measure
+from conformance.sweep.statistics import FAR, RELATIVE, Statistics
+from reference import Reference
+from reference.special import GRADIENT_PREDICTION, LOSS
+from reference.split import Split
+
+#: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
+#: float64 loses 2^-50 of the products at most, which is 2^-40 of the value: 2^-16 ULP of float32.
+ILL_CONDITIONED = 2.0**-10
+
+#: In units of 2^-52: how near a power of two a value in float64 may be on the other side of it.  The ULP of the two
+#: sides differs by a factor of 2.  `ILL_CONDITIONED` leaves 2^-40 of a value uncertain.
+EDGE = 1 << 12
+
+#: Classes of results that have no error in ULP.
+UNMEASURED = ("nan", "number", "infinite", "finite", "sign")
+
+#: A block with more than one wrong result in so many is looked at as a whole: picking them out would take longer.
+MANY = 32
+
+#: The double-double reference of a quantity.
+EXACT = {LOSS: reference.loss, GRADIENT_PREDICTION: reference.gradient_prediction}
+
+
+class Block(NamedTuple):
+    """Inputs of one call: predictions of one binade as float64 in a row, and labels in a column.
+
+    `start` is the position of the first prediction, `label_bits` has the bit patterns of the labels.  Where the natural
+    terms may have different signs (`cancels`), a condition-scaled error says something of its own.
+    """
+
+    form: str
+    quantity: str
+    prediction: Any
+    label: Any
+    start: int
+    label_bits: Any
+    binade: str
+    shape: tuple[int, int]
+    cancels: bool
+
+    def taken(self, values: Any, index: Any) -> Any:
+        """What broadcasts with the block, at flat indices of it."""
+        if values.shape != self.shape:
+            values = np.broadcast_to(values, self.shape)
+        return values.reshape(-1)[index]
+
+    def order(self, index: Any) -> Any:
+        """Numbers that sort flat indices by prediction, then by label."""
+        rows, columns = self.shape
+        return index % columns * rows + index // columns
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Position of the prediction and bit pattern of the label at a flat index."""
+        row, column = divmod(index, self.shape[1])
+        return self.start + column, int(self.label_bits[row])
+
+
+class Documented(NamedTuple):
+    """Values of one reading of a contract on a block, and their nearest bit patterns.
+
+    Where `hull` is True any value between 0 and the value is right: the subdifferential at a clip bound.
+    """
+
+    values: Any
+    nearest: Any
+    hull: Any
+
+
+class Expected:
+    """What a block should give in one format: float64 values that broadcast with it, and their nearest bit patterns.
+
+    `regular` where the screen may be used; elsewhere values that float64 does not know well are the double-double
+    ones.  Without a `split` all are: where a term is infinite.
+    """
+
+    def __init__(self, block: Block, split: Split | None, fmt: Format) -> None:
+        self.block = block
+        self.format = fmt
+        self._split = split
+        self._scale: Any = None
+        if split is None:
+            self.values = self._exact(np.broadcast_to(True, block.shape)).hi.reshape(block.shape)
+        else:
+            self.values = split.at(block.label)
+        self._round()
+        self.regular = split is not None and self._is_regular(split)
+        if split is not None and not self.regular and block.cancels:
+            self._repair(split)
+
+    def _round(self) -> None:
+        self.nearest = rounded(self.values, self.format)
+        low, high = int(np.minimum.reduce(self.nearest, None)), int(np.maximum.reduce(self.nearest, None))
+        mask = _magnitude_mask(self.format)
+        self.one_sign = (low < 0) == (high < 0)
+        if not self.one_sign:
+            magnitude = self.nearest & mask
+            low, high = int(magnitude.min()), int(magnitude.max())
+        self.low, self.high = sorted((low & int(mask), high & int(mask)))
+        self.zero = self.low == self.high == 0
+
+    def _is_regular(self, split: Split) -> bool:
+        fmt = self.format
+        if not self.one_sign or self.low < 1 << fmt.fraction_bits or self.high >= infinity_bits(fmt):
+            return False
+        smallest = 2.0 ** ((self.low >> fmt.fraction_bits) + fmt.emin - 1)
+        return not self.block.cancels or smallest > ILL_CONDITIONED * split.largest_spread(self.block.label)
+
+    def _repair(self, split: Split) -> None:
+        """Replace what cancels by the double-double value."""
+        values = np.array(np.broadcast_to(self.values, self.block.shape))
+        spread = split.spread(self.block.label)
+        bad = ~(np.abs(values) > ILL_CONDITIONED * spread) & (spread > 0.0)  # 0 where a tail is below every format
+        if bad.any():
+            values[bad] = self._exact(bad).hi
+            self.values = values
+            self._round()
+
+    def _exact(self, where: Any) -> Reference:
+        p, y = (np.broadcast_to(each, self.block.shape)[where] for each in (self.block.prediction, self.block.label))
+        return EXACT[self.block.quantity](self.block.form, p, y)
+
+    @property
+    def scale(self) -> Any:
+        """The size of the natural terms, computed when it is first asked for."""
+        if self._scale is None:
+            if self._split is None:
+                self._scale = self._exact(np.broadcast_to(True, self.block.shape)).scale.reshape(self.block.shape)
+            else:
+                self._scale = self._split.scale(self.block.label)
+        return self._scale
+
+    def at(self, where: Any) -> Tuple[Any, Any]:
+        """Expected values at flat indices, as hi and lo, which is None unless float64 leaves a binade uncertain."""
+        values = self.block.taken(self.values, where)
+        fraction = values.view(np.int64) + np.int64(EDGE)
+        fraction &= (1 << 52) - 1
+        edge = np.flatnonzero((fraction < 2 * EDGE) & (values != 0.0))
+        if not edge.size:
+            return values, None
+        values, lows = values.copy(), np.zeros_like(values)
+        index = edge if isinstance(where, slice) else where[edge]
+        p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
+        exact = EXACT[self.block.quantity](self.block.form, p, y)
+        values[edge], lows[edge] = exact.hi, exact.lo
+        return values, lows
+
+    def reference(self, where: Any) -> Reference:
+        """The expected values at flat indices, as `measure` takes them."""
+        values, lows = self.at(where)
+        scale = self.block.taken(self.scale, where)
+        if lows is None:
+            lows = np.zeros_like(values)
+        return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
+
+
+def rounded(values: Any, fmt: Format) -> Any:
+    """float64 `values` rounded to nearest even in a format of at most 32 bits, as signed integers of its width."""
+    if fmt.name == "float32":
+        return values.astype(np.float32).view(np.int32)
+    low, high = np.minimum.reduce(values, None), np.maximum.reduce(values, None)
+    least, most = 2.0**fmt.emin, 2.0**fmt.emax
+    if least <= low and high <= most:
+        return _rounded_normal(values, fmt)
+    if -most <= low and high <= -least:
+        return _rounded_normal(-values, fmt) | np.int16(-(1 << 15))
+    if fmt.name == "float16":
+        return values.astype(np.float16).view(np.int16)
+    quantum = ulp_of(values, fmt)
+    near = np.rint(values / quantum)
+    near *= quantum
+    near = np.where(np.isfinite(values), near, values)
+    return (near.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.int16)
+
+
+def _rounded_normal(values: Any, fmt: Format) -> Any:
+    """`rounded` for positive numbers that are normal in a 16-bit format, by their bits: twice as fast as a cast."""
+    bits = np.ascontiguousarray(values).view(np.int64)
+    dropped = 52 - fmt.fraction_bits  # 52: fraction bits of float64
+    kept = bits >> dropped
+    kept &= 1
+    kept += bits
+    kept += (1 << (dropped - 1)) - 1
+    kept >>= dropped
+    kept -= (1022 + fmt.emin) << fmt.fraction_bits  # 1023: bias of float64; the field of emin is 1
+    return kept.astype(np.int16)
+
+
+def ulp_of(values: Any, fmt: Format) -> Any:
+    """formats.ulp for float64 values by their bits, without an upper end: four times as fast."""
+    power = (values.view(np.int64) & np.int64(0x7FF << 52)).view(np.float64)
+    np.maximum(power, 2.0**fmt.emin, out=power)
+    power *= 2.0**-fmt.fraction_bits
+    return power
+
+
+def judge(
+    statistics: Statistics, block: Block, expected: Expected, got: Tensor, contract: Sequence[Documented] | None
+) -> None:
+    """Add the results of one block; `got` has the block's shape and the dtype of `expected`.
+
+    `contract` holds the readings of a contract on this block, nothing where that asks for the ideal here, and is None
+    where there is no contract.
+    """
+    fmt = expected.format
+    bits = got.bits.view(np.dtype("int%d" % fmt.width))
+    statistics.points += bits.size
+    adding = _Adding(statistics, expected, shared=contract is not None and not contract)
+    if contract:
+        _against_contract(adding, contract, bits)
+    if expected.regular and _screened(adding, bits):
+        return
+    if expected.zero and not (bits & _magnitude_mask(fmt)).any():
+        statistics.ordinals[0] += bits.size
+        return
+    wrong = _count_ordinals(statistics, expected, bits)
+    odd = _is_odd(expected, bits)
+    flat = bits.reshape(-1)
+    if odd.any():
+        adding.carefully(flat, np.flatnonzero(odd))
+        wrong &= ~odd
+    adding.plainly(flat, np.flatnonzero(wrong))
+
+
+def can_cancel(quantity: str, label: Any) -> bool:
+    """Whether the natural terms of a quantity may have different signs for some of the labels."""
+    return quantity != LOSS or float(label.max()) > 1.0 or float(label.min()) < 0.0
+
+
+def _magnitude_mask(fmt: Format) -> Any:
+    return np.dtype("int%d" % fmt.width).type((1 << (fmt.width - 1)) - 1)
+
+
+def _screened(adding: _Adding, bits: Any) -> bool:
+    """Judge by the screen; False, and nothing added, where some result is too far off for it."""
+    expected, statistics = adding.expected, adding.statistics
+    fmt = expected.format
+    distance = bits - expected.nearest
+    farthest = max(-int(np.minimum.reduce(distance, None)), int(np.maximum.reduce(distance, None)))
+    if farthest >= 1 << fmt.fraction_bits or expected.high + farthest >= infinity_bits(fmt):
+        return False
+    off = int(np.count_nonzero(distance)) if farthest else 0
+    statistics.ordinals[0] += distance.size - off
+    if not farthest:
+        return True
+    known, one_binade, awaited = adding.known(farthest)
+    if farthest == 1:
+        statistics.ordinals[1] += off
+    else:
+        np.abs(distance, out=distance)
+        ones, twos = int(np.count_nonzero(distance == 1)), int(np.count_nonzero(distance == 2))
+        for index, count in enumerate((ones, twos, off - ones - twos), start=1):
+            statistics.ordinals[index] += count
+    near = 1 if awaited else max(int(known - 0.5), 0) + 1
+    least = near if one_binade or awaited else max(int((known - 1.0) / 2.0), 0) + 1
+    if farthest < least:
+        return True
+    if one_binade and not awaited and known < FAR and off * MANY > distance.size:
+        where = _beyond(expected, bits, known)
+    else:
+        where = _candidates(expected, bits, distance, near, least)
+    adding.plainly(bits.reshape(-1), where)
+    return True
+
+
+def _candidates(expected: Expected, bits: Any, distance: Any, near: int, least: int) -> Any:
+    """Flat indices of results at least `near` patterns off, and `least` ones where a boundary lies between."""
+    far = distance != 0 if near == 1 else np.abs(distance) >= near
+    if least < near:
+        fraction = expected.nearest.dtype.type((1 << expected.format.fraction_bits) - 1)
+        edge = (bits ^ expected.nearest) > fraction
+        edge |= expected.nearest & fraction == 0
+        edge &= np.abs(distance) >= least
+        far |= edge
+    return np.flatnonzero(far)
+
+
+def _beyond(expected: Expected, bits: Any, known: float) -> Any:
+    """Flat indices of results more than `known` ULP off, where all of a block lie in one binade."""
+    fmt = expected.format
+    got = bits.view(np.float32) if fmt.name == "float32" else decode(Tensor(fmt.name, bits.view(fmt.storage)))
+    distance = got.astype(np.float64)
+    distance -= expected.values
+    bound = known * 2.0 ** ((expected.low >> fmt.fraction_bits) + fmt.emin - 1 - fmt.fraction_bits)
+    if np.maximum.reduce(distance, None) <= bound and -np.minimum.reduce(distance, None) <= bound:
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.abs(distance) > bound)
+
+
+def _count_ordinals(statistics: Statistics, expected: Expected, bits: Any) -> Any:
+    """Count distances in bit patterns; the answer tells which results are not the nearest."""
+    if expected.regular:  # of one sign: the difference of two patterns can wrap around, but not to a small number
+        distance = np.abs(bits - expected.nearest)
+    else:
+        mask = _magnitude_mask(expected.format)
+        pair = [np.where(one < 0, -(one & mask).astype(np.int64), one) for one in (bits, expected.nearest)]
+        distance = np.abs(pair[0] - pair[1])
+    counts = [int(np.count_nonzero(distance == number)) for number in (0, 1, 2)]
+    for index, count in enumerate([*counts, distance.size - sum(counts)]):
+        statistics.ordinals[index] += count
+    return distance != 0
+
+
+def _is_odd(expected: Expected, bits: Any) -> Any:
+    """Where a result or what is expected is not finite, or the sign is wrong."""
+    fmt = expected.format
+    mask = _magnitude_mask(fmt)
+    magnitude = bits & mask
+    odd = magnitude >= infinity_bits(fmt)
+    odd |= (bits ^ expected.nearest < 0) & (magnitude != 0)
+    if expected.high >= infinity_bits(fmt):
+        odd |= (expected.nearest & mask) >= infinity_bits(fmt)
+    return odd
+
+
+class _Adding:
+    """Adds errors of one block to the statistics; `shared` where an error is one against the contract as well."""
+
+    def __init__(self, statistics: Statistics, expected: Expected, shared: bool) -> None:
+        self.statistics = statistics
+        self.expected = expected
+        self.block = expected.block
+        self.shared = shared
+        self.cancels = expected.block.cancels
+
+    def known(self, farthest: int) -> tuple[float, bool, bool]:
+        """What the screen goes by, where no result is more than `farthest` patterns off.
+
+        The least error that would be news; whether results and expected values all lie in one binade; whether a result
+        may be the first that is far off by its relative error.
+        """
+        fmt, statistics = self.expected.format, self.statistics
+        columns = ("ideal", "scaled") if self.cancels else ("ideal",)
+        known = max(min(statistics.worst_of(column, self.block.binade) for column in columns), 0.5)
+        low, high = self.expected.low - farthest, self.expected.high + farthest
+        one_binade = low >> fmt.fraction_bits == high >> fmt.fraction_bits
+        # 0.1 % is more than 2^-10 and may, in patterns, be half as much where a boundary lies between; so may 4 ULP.
+        far = max(2.0 ** (fmt.fraction_bits - 11), FAR - 0.5 if one_binade else FAR / 2.0 - 0.5)
+        return known, one_binade, farthest > far and self.awaited
+
+    @property
+    def awaited(self) -> bool:
+        """Whether some relative error of this sign has not been exceeded so far."""
+        return not all(self.block.binade[0] + name in self.statistics.firsts for name in RELATIVE)
+
+    def plainly(self, bits: Any, where: Any) -> None:
+        """Finite results at flat indices, whose signs are those of the expected values, which are finite."""
+        if not where.size:
+            return
+        fmt, block, expected = self.expected.format, self.block, self.expected
+        if where.size == bits.size:
+            where = slice(None)
+        bits = bits[where]
+        got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
+        values, lows = expected.at(where)
+        distance = got - values
+        magnitude = values
+        if lows is not None:
+            distance -= lows
+            magnitude = np.where(lows * values < 0.0, np.nextafter(values, 0.0), values)
+        np.abs(distance, out=distance)
+        ideal = distance / ulp_of(magnitude, fmt)
+        scaled = distance / ulp_of(block.taken(expected.scale, where), fmt) if self.cancels else ideal
+        flushed = ideal if expected.regular else self._flushed(got, values, ideal, where)
+        self._add(where, bits, got, values, ideal, flushed, scaled)
+
+    def carefully(self, bits: Any, where: Any) -> None:
+        """Results at flat indices, by `measurement.measure`."""
+        fmt = self.expected.format
+        bits = bits[where]
+        got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
+        exact = self.expected.reference(where)
+        measured = measure(got, exact, _limits(fmt, got))
+        for name in UNMEASURED:
+            self.statistics.add_class(name, int(np.count_nonzero(measured.code == CODE[name])))
+        index = np.flatnonzero(~np.isin(measured.code, [CODE[name] for name in UNMEASURED]) & (measured.plain > 0.0))
+        if index.size:
+            hi, ideal = exact.hi[index], measured.plain[index]
+            flushed = self._flushed(got[index], hi, ideal, where[index])
+            self._add(where[index], bits[index], got[index], hi, ideal, flushed, measured.scaled[index])
+
+    def _flushed(self, got: Any, values: Any, ideal: Any, where: Any) -> Any:
+        """Errors where a subnormal result may be 0, and a subnormal prediction be read as 0."""
+        fmt = self.expected.format
+        flushed = np.where((got == 0) & (np.abs(values) < 2.0**fmt.emin), 0.0, ideal)
+        if self.block.binade.endswith("s"):
+            label = self.block.label
+            at_zero = EXACT[self.block.quantity](self.block.form, np.zeros_like(label), label)
+            taken = Reference(*(self.block.taken(each, where) for each in at_zero))
+            flushed = np.fmin(flushed, measure(got, taken, _limits(fmt, got)).plain)
+        return flushed
+
+    def _add(self, where: Any, bits: Any, got: Any, values: Any, ideal: Any, flushed: Any, scaled: Any) -> None:
+        """Add errors of results at flat indices, in ULP, and the first inputs where they are large."""
+        most = self.worst("ideal", where, bits, ideal)
+        self.worst("flushed", where, bits, flushed, most if flushed is ideal else None)
+        self.worst("scaled", where, bits, scaled, most if scaled is ideal else None)
+        if self.shared:
+            self.worst("contract", where, bits, ideal, most)
+        if most > FAR:
+            self._first("4 ulp", where, lambda: ideal > FAR)
+        if most > FAR and self.awaited:
+            with np.errstate(all="ignore"):
+                relative = np.abs(got - values) / np.abs(values)
+            self._first("0.1 %", where, lambda: (ideal > FAR) & (relative > RELATIVE["0.1 %"]))
+            self._first("10 %", where, lambda: (ideal > FAR) & (relative > RELATIVE["10 %"]))
+        if most > 0.5:
+            self._first("zero", where, lambda: (got == 0) & (ideal > 0.5))
+
+    def worst(self, column: str, where: Any, bits: Any, error: Any, most: float | None = None) -> float:
+        """Add the largest of some errors, which may be known, to a column, and return it."""
+        if most is None:
+            most = float(error.max())
+        if most > 0.5 and most >= self.statistics.worst_of(column, self.block.binade):
+            equal = np.flatnonzero(error == most)
+            index = equal if isinstance(where, slice) else where[equal]
+            at = int(np.argmin(self.block.order(index)))
+            mask = (1 << self.expected.format.width) - 1
+            place = self.block.place(int(index[at]))
+            self.statistics.add_worst(column, self.block.binade, most, place, int(bits[equal[at]]) & mask)
+        return most
+
+    def _first(self, name: str, where: Any, condition: Callable[[], Any]) -> None:
+        """Add the first of the flat indices that meet a condition, unless an earlier one is known."""
+        sign = self.block.binade[0]
+        known = self.statistics.firsts.get(sign + name)
+        if known is not None and known[0] < self.block.start:
+            return
+        index = np.flatnonzero(condition())
+        if index.size:
+            index = index if isinstance(where, slice) else where[index]
+            first = int(index[np.argmin(self.block.order(index))])
+            self.statistics.add_first(name, sign, self.block.place(first))
+
+
+def _limits(fmt: Format, like: Any) -> Limits:
+    return Limits(*(np.full(like.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
+
+
+def _against_contract(adding: _Adding, contract: Sequence[Documented], bits: Any) -> None:
+    """Errors of finite results against the nearest of several readings of a contract, in ULP of that reading."""
+    fmt, taken = adding.expected.format, adding.block.taken
+    flat = bits.reshape(-1)
+    got = decode(Tensor(fmt.name, flat.view(fmt.storage)))
+    nearest = np.full(flat.shape, np.inf)
+    for reading in contract:
+        values = taken(reading.values, slice(None))
+        with np.errstate(all="ignore"):
+            error = np.abs(got - values) / ulp_of(values, fmt)
+        right = (got == values) | (flat == taken(reading.nearest, slice(None)))
+        if reading.hull is not None:
+            between = np.minimum(values, 0.0) <= got
+            between &= got <= np.maximum(values, 0.0)
+            right |= between & taken(reading.hull, slice(None))
+        error[right] = 0.0
+        np.fmin(nearest, error, out=nearest)
+    where = np.flatnonzero(np.isfinite(nearest) & (nearest > 0.5))
+    if where.size:
+        adding.worst("contract", where, flat[where], nearest[where])

@@ -1,0 +1,308 @@
+"""The shard function: what some implementations make of some predictions and labels, judged inside the worker.
+
+A shard is a range of positions, a range of labels and implementations of one form; its result depends on these alone.
+Loop order is chunk of predictions, labels, implementations: what depends on the prediction alone is computed once.
+
+Worker-side code: standard library and NumPy only, Python 3.7 on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from conformance.adapters import Implementation, Runtime
+from conformance.formats import FORMATS, Tensor, decode
+from conformance.sweep import sampling, space
+from conformance.sweep.judging import Block, Expected, can_cancel, judge
+from conformance.sweep.readings import Reading, readings
+from conformance.sweep.statistics import Statistics
+from reference.special import GRADIENT_PREDICTION, LOSS
+from reference.split import Split, split
+
+#: Raised when the same shard may give another result than before although no file of it changed.
+VERSION = 1
+
+#: Results that are judged at a time: their arrays fit a level 2 cache of 1 MiB.
+JUDGED = 1 << 15
+
+#: Names of quantities, and those that `reference` has for them.
+QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
+
+
+class Shard(NamedTuple):
+    """What a shard is about.
+
+    `implementations` are keys of one adapter; `start` and `stop` positions.  `labels` are bit patterns: each has a
+    result of its own, unless they are `paired`; then they are positions, all of [labels[0], labels[1]) are meant, and
+    have one result.  `chunk` is the number of elements of one call.
+    Where `samples` is not 0, `start` and `stop` number samples, of so many in all, whose labels are random.
+    """
+
+    implementations: tuple[str, ...]
+    form: str
+    quantity: str
+    dtype: str
+    start: int
+    stop: int
+    labels: tuple[int, ...]
+    paired: bool
+    chunk: int
+    samples: int = 0
+    seed: int = 0
+
+
+def shard_from(item: dict[str, Any]) -> Shard:
+    """A shard as it travels, which has lists for tuples."""
+    given: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    return Shard(**given)
+
+
+class Voided(Exception):
+    """The process does not compute as NumPy did when it started: nothing of the shard may be used."""
+
+
+def run(runtime: Runtime, implementations: dict[str, Implementation], shard: Shard) -> dict[str, Any]:
+    """Statistics, as JSON, by implementation and label (or "pairs").  Raises Voided."""
+    must_be_sound()
+    found = _Sweep(runtime, [implementations[key] for key in shard.implementations], shard).run()
+    must_be_sound()
+    return {key: {name: one.to_wire() for name, one in of.items()} for key, of in found.items()}
+
+
+class Labels(NamedTuple):
+    """Labels of a block: bit patterns, a column of values, and whether natural terms may cancel for them."""
+
+    name: str
+    bits: Any
+    values: Any
+    cancel: bool
+
+
+class Terms(NamedTuple):
+    """What predictions of one binade alone decide: `documented` has the readings of each implementation's contract.
+
+    `values` is a row; without a `split` a term is infinite.
+    """
+
+    start: int
+    values: Any
+    binade: str
+    split: Split | None
+    documented: list[list[Reading] | None]
+
+
+class _Sweep:
+    """One shard under way."""
+
+    def __init__(self, runtime: Runtime, implementations: list[Implementation], shard: Shard) -> None:
+        self.runtime = runtime
+        self.implementations = implementations
+        self.shard = shard
+        storage = FORMATS[shard.dtype].storage
+        single = [] if shard.paired else shard.labels
+        self.labels = [self.made("%x" % label, np.array([label], dtype=storage)) for label in single]
+        names = [labels.name for labels in self.labels] or ["pairs"]
+        self.found = {one.key: {name: Statistics() for name in names} for one in implementations}
+        self.tensors: dict[str, Any] = {}
+        self.tensors_for = 0
+
+    def run(self) -> dict[str, dict[str, Statistics]]:
+        """All of the shard."""
+        shard = self.shard
+        with warnings.catch_warnings(), np.errstate(over="ignore", under="ignore"):
+            warnings.simplefilter("ignore")  # the checks tell of them
+            if shard.samples:
+                for start, stop in space.chunks(shard.start, shard.stop, shard.chunk):
+                    self.sample(start, stop)
+                return self.found
+            for start, stop, single in space.pieces(shard.form, shard.dtype, shard.start, shard.stop):
+                for first, last in space.chunks(start, stop, shard.chunk):
+                    self.chunk(first, last, single)
+        return self.found
+
+    def chunk(self, start: int, stop: int, single: bool) -> None:
+        """All labels and implementations on predictions of one binade.
+
+        A long call is judged in parts that a cache holds, when all calls are done; others at once.
+        """
+        shard = self.shard
+        bits = space.patterns(shard.dtype, start, stop)
+        natives: dict[int, Any] = {}
+        waiting = []
+        whole = self.terms(start, stop, single) if shard.paired or stop - start <= JUDGED else None
+        for labels in self.label_blocks(stop - start):
+            shape = (len(labels.bits), stop - start)
+            if shape[0] not in natives:
+                natives[shape[0]] = self.runtime.tensor(Tensor(shard.dtype, np.tile(bits, shape[0])))
+            label = self.label_tensor(labels, shape[1])
+            place = start, int(labels.bits[0])
+            results = [
+                self.call(one, self.found[one.key][labels.name], place, shape, natives[shape[0]], label)
+                for one in self.implementations
+            ]
+            if whole is not None:
+                self.judge(whole, labels, results)
+            else:
+                waiting.append((labels, results))
+        for first, last in space.chunks(start, stop, JUDGED) if waiting else ():
+            part = self.terms(first, last, single)
+            for labels, results in waiting:
+                window = slice(first - start, last - start)
+                cut = [None if one is None else Tensor(one.dtype, one.bits[:, window]) for one in results]
+                self.judge(part, labels, cut)
+
+    def terms(self, start: int, stop: int, single: bool) -> Terms:
+        """What the predictions of one binade alone decide."""
+        shard = self.shard
+        quantity = QUANTITIES[shard.quantity]
+        values = decode(Tensor(shard.dtype, space.patterns(shard.dtype, start, stop)))
+        terms = None if single else split(shard.form, quantity, values)
+        documented = [
+            readings(one.contract, shard.form, quantity, shard.dtype, values, single) for one in self.implementations
+        ]
+        return Terms(start, values[np.newaxis, :], space.binade(start, shard.dtype), terms, documented)
+
+    def judge(self, terms: Terms, labels: Labels, results: list[Tensor | None]) -> None:
+        """The results of all implementations for some predictions and labels."""
+        shard = self.shard
+        shape = (len(labels.bits), terms.values.shape[1])
+        block = Block(
+            shard.form,
+            QUANTITIES[shard.quantity],
+            terms.values,
+            labels.values,
+            terms.start,
+            labels.bits,
+            terms.binade,
+            shape,
+            labels.cancel,
+        )
+        expected: dict[str, Expected] = {}
+        for one, reading, got in zip(self.implementations, terms.documented, results):
+            if got is None:
+                continue
+            fmt = FORMATS[got.dtype]
+            if got.dtype not in expected:
+                expected[got.dtype] = Expected(block, terms.split, fmt)
+            documented = None if reading is None else [each.expected(block, fmt) for each in reading]
+            judge(self.found[one.key][labels.name], block, expected[got.dtype], got, documented)
+
+    def sample(self, start: int, stop: int) -> None:
+        """All implementations on some samples, and on what a search around them finds."""
+        shard = self.shard
+        points = sampling.stratified(shard.form, shard.dtype, shard.samples, shard.seed, start, stop)
+        for one in self.implementations:
+            statistics = self.found[one.key]["pairs"]
+
+            def call(prediction: Tensor, label: Tensor) -> Tensor | None:
+                natives = self.runtime.tensor(prediction), self.runtime.tensor(label)
+                place = int(points.positions[0]), int(points.labels[0])
+                return self.call(one, statistics, place, prediction.shape, *natives)  # noqa: B023 - called at once
+
+            sampling.sample(statistics, call, shard.form, QUANTITIES[shard.quantity], shard.dtype, points, shard.seed)
+
+    def label_blocks(self, predictions: int) -> Iterator[Labels]:
+        """The labels that go into one call with so many predictions."""
+        if not self.shard.paired:
+            yield from self.labels
+            return
+        first, last = self.shard.labels
+        dtype = self.shard.dtype
+        for one_sign in space.signs(dtype, first, last):
+            for start, stop in space.chunks(one_sign[0], one_sign[1], max(self.shard.chunk // predictions, 1)):
+                yield self.made("pairs", space.patterns(dtype, start, stop))
+
+    def made(self, name: str, bits: Any) -> Labels:
+        """Labels from bit patterns."""
+        values = decode(Tensor(self.shard.dtype, bits))[:, np.newaxis]
+        return Labels(name, bits, values, can_cancel(QUANTITIES[self.shard.quantity], values))
+
+    def label_tensor(self, labels: Labels, predictions: int) -> Any:
+        """A native tensor with each label for all predictions; those of single labels are kept."""
+        if self.shard.paired:
+            return self.runtime.tensor(Tensor(self.shard.dtype, np.repeat(labels.bits, predictions)))
+        if self.tensors_for != predictions:
+            self.tensors, self.tensors_for = {}, predictions
+        if labels.name not in self.tensors:
+            bits = np.repeat(labels.bits, predictions)
+            self.tensors[labels.name] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
+        return self.tensors[labels.name]
+
+    def call(
+        self,
+        one: Implementation,
+        statistics: Statistics,
+        place: tuple[int, int],
+        shape: tuple[int, ...],
+        prediction: Any,
+        label: Any,
+    ) -> Tensor | None:
+        """The results of one call; None, and told in the statistics, where there are none that can be judged.
+
+        `place` is where the first of the inputs is.
+        """
+        arguments = {"prediction": prediction, "label": label}
+        if one.reductions != ("none",):
+            arguments["reduction"] = "none"
+        size = int(np.prod(shape))
+        try:
+            got = self.runtime.bits(self.runtime.evaluate(one, self.shard.quantity, arguments))
+        except Exception as error:
+            refuse(statistics, place, size, "%s: %s" % (type(error).__name__, str(error)[:300]))
+            return None
+        if got.bits.size != size or got.dtype not in FORMATS or (got.dtype == "float64" and not self.shard.samples):
+            refuse(statistics, place, size, "returned %s of shape %s" % (got.dtype, list(got.shape)))
+            return None
+        statistics.dtypes[got.dtype] = statistics.dtypes.get(got.dtype, 0) + size
+        return Tensor(got.dtype, got.bits.reshape(shape))
+
+
+def refuse(statistics: Statistics, place: tuple[int, int], size: int, what: str) -> None:
+    """Tell of a call that gave nothing to judge."""
+    statistics.points += size
+    statistics.add_class("raised", size)
+    told = [*place, what]
+    statistics.raised = told if statistics.raised is None else min(statistics.raised, told)
+
+
+def must_be_sound() -> None:
+    """Raises Voided where this thread flushes subnormal numbers, or NumPy computes other bits than at the start."""
+    tiny = np.array([2.0**-126], dtype=np.float32)
+    if (tiny * np.float32(0.5))[0] == 0 or (np.array([2.0**-1022]) * 0.5)[0] == 0:
+        raise Voided("the process flushes subnormal numbers to zero")
+    if digest() != _DIGEST:
+        raise Voided("NumPy no longer computes the bits that it did when the worker started")
+
+
+def digest() -> str:
+    """SHA-256 of what NumPy makes of known numbers, by the functions that the kernel uses."""
+    x = np.linspace(2.0**-20, 40.0, 4099)
+    with np.errstate(all="ignore"):
+        return _digest(x)
+
+
+def _digest(x: Any) -> str:
+    parts = [np.exp(-x), np.log1p(np.exp(-x)), np.expm1(-x), np.log(x), x * 0.1 + 0.3, 1.0 / x, np.rint(x)]
+    narrow = [part.astype(kind) for part in parts for kind in (np.float32, np.float16)]
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts + narrow)).hexdigest()
+
+
+#: Taken when the worker starts, before a framework is imported.
+_DIGEST = digest()
+
+
+def code() -> dict[str, str]:
+    """SHA-256 of every file of the suite, and of the adapter, that this worker has imported, by module."""
+    found = {"kernel": str(VERSION)}
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name.split(".")[0] in ("__main__", "conformance", "reference", "bce_conformance_adapter"):
+            with open(file, "rb") as stream:
+                found[name] = hashlib.sha256(stream.read()).hexdigest()
+    return found

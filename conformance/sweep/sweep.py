@@ -1,0 +1,68 @@
+"""One sweep from its plan to its certificate: the path that the command and tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.plan import Implementation
+from conformance.pool import Backend, Pool
+from conformance.run import machine
+from conformance.sweep import certificate, cluster, schedule
+from conformance.sweep.certificate import Certificate
+from conformance.sweep.checkpoint import Basis, open_checkpoint
+from conformance.sweep.spec import Spec
+
+#: Is told how many results are judged, of all: once at the start, and when shards are done.
+Progress = Callable[[int], None]
+
+
+def sweep(
+    pool: Pool,
+    backend: Backend,
+    implementations: list[Implementation],
+    spec: Spec,
+    file: Path,
+    command: str,
+    resume: bool = False,
+    scheduler: str | None = None,
+    progress: Progress = lambda points: None,
+) -> Certificate:
+    """Do what is left of a sweep and write its certificate to `file`; the checkpoint stands beside it meanwhile.
+
+    It runs on the cluster of a Dask `scheduler` where one is named, else on local workers.
+
+    Raises InputError where the backend is absent, or the checkpoint to be resumed has another basis.
+    """
+    opened, code = schedule.describe(pool, backend)
+    basis = Basis(spec, __version__, opened.versions, opened.environment, machine(), code)
+    checkpoint = open_checkpoint(checkpoint_of(file), basis, resume)
+    try:
+        shards = spec.shards()
+        progress(sum(spec.points_of(shards[index]) for index in checkpoint.done))
+
+        def on_done(index: int, found: dict[str, Any]) -> None:
+            checkpoint.add(index, found)
+            progress(spec.points_of(shards[index]))
+
+        missing = [index for index in range(len(shards)) if index not in checkpoint.done]
+        if missing and scheduler is not None:
+            cluster.run_on_cluster(scheduler, backend, basis, shards, missing, pool.timeout, on_done)
+        elif missing:
+            schedule.run_locally(pool, backend, shards, missing, pool.timeout, on_done)
+        contracts = {one.key: one.contract for one in implementations}
+        found = [checkpoint.done[index] for index in range(len(shards))]
+        made = certificate.certificate(basis, contracts, found, command)
+        certificate.write(made, file)
+    except BaseException:
+        checkpoint.close()
+        raise
+    checkpoint.close(remove=True)
+    return made
+
+
+def checkpoint_of(file: Path) -> Path:
+    """Where the checkpoint of a certificate stands."""
+    return file.with_suffix(".partial.jsonl")

@@ -1,0 +1,199 @@
+"""Tier 0 for sweeps: each quantity as a sum that splits into functions of the prediction and numbers of the label.
+
+For predictions of one sign and one binade, r = (k0 * first + k1 * second) * factor, where `first`, `second` and
+`factor` depend on the prediction alone and the coefficients on the label alone.  A sweep computes the former once for
+all labels and implementations.  Plain float64; for labels in [0, 1] a result is at most a few ulp of float64 off
+relative to its natural terms (`Split.scale`), which for a loss are the result itself.
+
+Standard library and NumPy only, Python 3.7 on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Optional, Tuple
+
+import numpy as np
+
+from reference.special import GRADIENT_PREDICTION, LOGITS, LOSS
+
+if TYPE_CHECKING:
+    from reference.doubledouble import Array
+
+#: From here on exp(-x) < 2**-184, below half of the smallest number of every format of at most 32 bits.
+NO_TAIL = 128.0
+
+#: Below this log1p(exp(-x)) is log 2, and -expm1(-x) is x, to more than 60 bits.
+FLAT = 2.0**-60
+
+#: A term that is smaller than the other by this factor does not change a float64.
+NEGLIGIBLE = 2.0**-56
+
+#: Of (a, b) = (y, 1 - y), the coefficients of a sum.
+Coefficients = Callable[["Array", "Array"], Tuple["Array", "Array"]]
+
+#: Of (abs(y), abs(1 - y)), the size of the natural terms.
+Natural = Callable[["Array", "Array"], "Array"]
+
+#: A function of the prediction that is the same number for a whole block.
+ONE = np.ones(1)
+NONE = np.zeros(1)
+
+
+class Split:
+    """One quantity at some predictions, in order; the arrays have one element, or one for each prediction.
+
+    `coefficients` makes (k0, k1) of y and 1 - y.  `natural` makes abs(A) + abs(B) of their sizes, where that is not the
+    size of the two products.
+    """
+
+    def __init__(
+        self,
+        first: Array,
+        second: Array,
+        factor: Optional[Array],
+        coefficients: Coefficients,
+        natural: Optional[Natural] = None,
+    ) -> None:
+        self.first = first
+        self.second = second
+        self.factor = factor
+        self.coefficients = coefficients
+        self.natural = natural
+        self._ends = _ends(first), _ends(second)
+
+    def at(self, label: Array) -> Array:
+        """r for labels that broadcast with the predictions."""
+        k0, k1 = self.coefficients(label, 1.0 - label)
+        if label.size > 1:
+            total = k0 * self.first
+            total += k1 * self.second
+        else:
+            total = self._of_one_label(float(k0.flat[0]), float(k1.flat[0]))
+        if self.factor is None:
+            return total
+        if total.size < self.factor.size:
+            return total * self.factor
+        total *= self.factor
+        return total
+
+    def _of_one_label(self, k0: float, k1: float) -> Array:
+        """k0 * first + k1 * second, where one that does not matter beside the other anywhere is left out."""
+        (least_first, most_first), (least_second, most_second) = self._ends
+        if abs(k0) * most_first <= NEGLIGIBLE * abs(k1) * least_second:
+            return k1 * self.second
+        if abs(k1) * most_second <= NEGLIGIBLE * abs(k0) * least_first:
+            return k0 * self.first
+        if self.first.size < self.second.size:
+            total = k1 * self.second
+            total += k0 * self.first
+            return total
+        total = k0 * self.first
+        total += self.second if k1 == 1.0 else k1 * self.second
+        return total
+
+    def scale(self, label: Array) -> Array:
+        """The size of the natural terms, abs(A) + abs(B)."""
+        if self.natural is None:
+            return self.spread(label)
+        return self.natural(np.abs(label), np.abs(1.0 - label))
+
+    def spread(self, label: Array) -> Array:
+        """The size of the two products that are added: what float64 loses is relative to that."""
+        k0, k1 = self.coefficients(label, 1.0 - label)
+        total: Array = np.abs(k0) * np.abs(self.first) + np.abs(k1) * np.abs(self.second)
+        return total if self.factor is None else total * np.abs(self.factor)
+
+    def largest_spread(self, label: Array) -> float:
+        """A number that `spread` does not exceed."""
+        k0, k1 = self.coefficients(label, 1.0 - label)
+        largest = float(np.abs(k0).max()) * self._ends[0][1] + float(np.abs(k1).max()) * self._ends[1][1]
+        return largest if self.factor is None else largest * _ends(self.factor)[1]
+
+
+def _ends(term: Array) -> Tuple[float, float]:
+    """The least and the largest size of a monotone function of predictions in order: one at each end."""
+    one, other = abs(float(term.flat[0])), abs(float(term.flat[-1]))
+    return (one, other) if one <= other else (other, one)
+
+
+def split(
+    form: str, quantity: str, prediction: Array, log_clamp: Optional[float] = None, epsilon: Optional[float] = None
+) -> Split:
+    """The loss or its gradient by the prediction, split.
+
+    `prediction` holds numbers of one sign and one binade: finite logits, or probabilities other than 0 and 1.
+    `log_clamp` and `epsilon` are as in `reference.loss`.  Raises KeyError for another quantity.
+    """
+    with np.errstate(all="ignore"):
+        if form == LOGITS:
+            return _LOGITS[quantity](np.abs(prediction), bool(np.signbit(prediction.flat[0])))
+        if quantity == GRADIENT_PREDICTION and (log_clamp is not None or epsilon):
+            return _gradient_of_contract(prediction, log_clamp, epsilon or 0.0)
+        if quantity == GRADIENT_PREDICTION:
+            return _gradient_probabilities(prediction)
+        return {LOSS: _loss_probabilities}[quantity](prediction, log_clamp, epsilon)
+
+
+def _loss_logits(x: Array, negative: bool) -> Split:
+    """abs(z) * (1 - y, or y where z is negative) + softplus(-abs(z))."""
+    largest = x.max()
+    if largest >= NO_TAIL:
+        soft = NONE
+    elif largest < FLAT:
+        soft = np.full(1, np.log(2.0))
+    else:
+        soft = np.negative(x)
+        np.exp(soft, out=soft)
+        np.log1p(soft, out=soft)
+    if negative:
+        return Split(x, soft, None, lambda a, b: (a, ONE), lambda a, b: a * (x + soft) + b * soft)
+    return Split(x, soft, None, lambda a, b: (b, ONE), lambda a, b: b * (x + soft) + a * soft)
+
+
+def _gradient_logits(x: Array, negative: bool) -> Split:
+    """(b - a*t) / (1 + t) where z is positive and (b*t - a) / (1 + t) where it is negative, with t = exp(-abs(z)).
+
+    From abs(z) = 1 on t is small; below, 1 - t = -expm1(-abs(z)) takes its place, so that 1/2 - y does not cancel.
+    """
+    largest = x.max()
+    if largest >= 1.0:
+        t = NONE if largest >= NO_TAIL else np.exp(-x)
+        factor = ONE if largest >= NO_TAIL else 1.0 / (1.0 + t)
+        signed: Coefficients = (lambda a, b: (-a, b)) if negative else (lambda a, b: (b, -a))
+        return Split(ONE, t, factor, signed)
+    u = x if largest < FLAT else -np.expm1(-x)
+    t = 1.0 - u
+    factor = np.full(1, 0.5) if largest < FLAT else 1.0 / (1.0 + t)
+    rest: Coefficients = (lambda a, b: (b - a, -b)) if negative else (lambda a, b: (b - a, a))
+    sizes: Natural = (lambda a, b: (a + b * t) / (1.0 + t)) if negative else (lambda a, b: (b + a * t) / (1.0 + t))
+    return Split(ONE, u, factor, rest, sizes)
+
+
+def _loss_probabilities(p: Array, log_clamp: Optional[float], epsilon: Optional[float]) -> Split:
+    """-y*log p - (1 - y)*log1p(-p)."""
+    if epsilon:
+        of_p, of_q = np.log(p + epsilon), np.log((1.0 - p) + epsilon)
+    else:
+        of_p, of_q = np.log(p), np.log1p(-p)
+    if log_clamp is not None:
+        of_p, of_q = np.maximum(of_p, log_clamp), np.maximum(of_q, log_clamp)
+    return Split(of_p, of_q, None, lambda a, b: (-a, -b))
+
+
+def _gradient_probabilities(p: Array) -> Split:
+    """(p - y) / (p*(1 - p)): the difference of two numbers of a narrow format loses nothing in float64."""
+    factor = 1.0 / (p * (1.0 - p))
+    return Split(p, ONE, factor, lambda a, b: (ONE, -a), lambda a, b: (b * p + a * (1.0 - p)) * factor)
+
+
+def _gradient_of_contract(p: Array, log_clamp: Optional[float], epsilon: float) -> Split:
+    """(1 - y)/(1 - p + epsilon) - y/(p + epsilon), where a clamped logarithm has derivative 0."""
+    shifted = p + epsilon, (1.0 - p) + epsilon
+    of_p, of_q = 1.0 / shifted[0], 1.0 / shifted[1]
+    if log_clamp is not None:
+        of_p = np.where(np.log(shifted[0]) < log_clamp, 0.0, of_p)
+        of_q = np.where(np.log(shifted[1]) < log_clamp, 0.0, of_q)
+    return Split(of_p, of_q, None, lambda a, b: (-a, b))
+
+
+_LOGITS = {LOSS: _loss_logits, GRADIENT_PREDICTION: _gradient_logits}

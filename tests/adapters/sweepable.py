@@ -1,0 +1,87 @@
+"""Losses of logits in plain NumPy for sweeps: a right one, and others that are wrong in one way each."""
+
+import numpy as np
+
+from conformance.adapters import Adapter, Implementation
+from conformance.adapters.numpy import NumPyRuntime
+
+
+def exact(prediction, label):
+    z, y = prediction.astype(np.float64), label.astype(np.float64)
+    return np.where(z >= 0, (1 - y) * z, -y * z) + np.log1p(np.exp(-np.abs(z)))
+
+
+def right(prediction, label):
+    with np.errstate(over="ignore"):
+        return exact(prediction, label).astype(prediction.dtype)
+
+
+def next_up(prediction, label):
+    """One pattern too large, in one of 97 inputs."""
+    loss = right(prediction, label)
+    bits = prediction.view(np.dtype(f"uint{8 * prediction.itemsize}"))
+    return np.where(bits % 97 == 0, np.nextafter(loss, loss.dtype.type(np.inf)), loss)
+
+
+def at_the_boundary(prediction, label):
+    """Three patterns too large where the loss is just below a power of two, which doubles the error in ULP."""
+    loss = right(prediction, label)
+    higher = loss
+    for _ in range(3):
+        higher = np.nextafter(higher, loss.dtype.type(np.inf))
+    return np.where(np.frexp(loss)[1] != np.frexp(higher)[1], higher, loss)
+
+
+def not_a_number(prediction, label):
+    loss = right(prediction, label)
+    return np.where(np.abs(prediction) == prediction.dtype.type(3.0), loss.dtype.type(np.nan), loss)
+
+
+def negated(prediction, label):
+    loss = right(prediction, label)
+    return np.where((prediction > 2) & (prediction < 2.5), -loss, loss)
+
+
+def flushed(prediction, label):
+    loss = right(prediction, label)
+    return np.where(loss < np.finfo(loss.dtype).tiny, loss.dtype.type(0), loss)
+
+
+def no_tail(prediction, label):
+    """The textbook form: max(z, 0) - z*y + log(1 + exp(-|z|)) in the dtype under test."""
+    zero, one = prediction.dtype.type(0), prediction.dtype.type(1)
+    with np.errstate(all="ignore"):
+        return np.maximum(prediction, zero) - prediction * label + np.log(one + np.exp(-np.abs(prediction)))
+
+
+def refused(prediction, label):
+    if (prediction == 5).any():
+        raise ValueError("no fives, please")
+    return right(prediction, label)
+
+
+def gradient(prediction, label):
+    """sigmoid(z) - y in the dtype under test, which loses the tail."""
+    one = prediction.dtype.type(1)
+    with np.errstate(all="ignore"):
+        return one / (one + np.exp(-prediction)) - label
+
+
+CALLS = (right, next_up, at_the_boundary, not_a_number, negated, flushed, no_tail, refused)
+
+adapters = [
+    Adapter(
+        "sweepable",
+        [
+            Implementation(
+                call.__name__,
+                "logits",
+                call,
+                dtypes=("float32", "float16"),
+                derivatives={"gradient-prediction": gradient},
+            )
+            for call in CALLS
+        ],
+        NumPyRuntime(),
+    )
+]

@@ -1,0 +1,92 @@
+"""Confirming errors by Arb: exact values at the hard places, and disagreement told."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+
+from conformance.contracts import Clip, Contract, Epsilon, LogClamp
+from conformance.errors import HarnessError
+from conformance.formats import FORMATS
+from conformance.literals import bits_of
+from conformance.sweep.confirm import Confirmed, Question, confirm, ulp
+from tests.builders import SOURCE
+
+
+def confirmed(
+    form: str,
+    quantity: str,
+    numbers: tuple[str, str, str],
+    found: float,
+    column: str = "ideal",
+    dtype: str = "float32",
+    contract: Contract = (),
+) -> Confirmed:
+    """The confirmation of an error at a prediction and label, and of a result, given as literals."""
+    fmt = FORMATS[dtype]
+    bits = [bits_of(text, fmt) for text in numbers]
+    return confirm(Question(form, quantity, fmt, fmt, contract), column, bits[0], bits[1], bits[2], found)
+
+
+def test_an_error_is_that_of_the_exact_value() -> None:
+    """-log(1/2) is log 2, whose binade is [1/2, 1): 1 is (1 - log 2) / 2^-24 off."""
+    expected = (1 - math.log(2)) * 2**24
+    assert confirmed("probabilities", "value", ("0.5", "1", "1"), expected).error == pytest.approx(expected, rel=1e-15)
+
+
+def test_another_error_than_that_of_the_sweep_is_a_failure_of_the_suite() -> None:
+    """Both are told, with the input."""
+    with pytest.raises(HarnessError, match="and Arb one of"):
+        confirmed("probabilities", "value", ("0.5", "1", "1"), 1.0)
+
+
+@pytest.mark.parametrize("label", ["0.5", "0.3", "0x1p-100"])
+def test_the_gradient_at_its_zero_is_zero(label: str) -> None:
+    """(p - y) / (p (1 - p)) at p = y: no interval around it has relative accuracy, but it is a rational number."""
+    assert confirmed("probabilities", "gradient-prediction", (label, label, "min_subnormal"), 1.0).hi == 0.0
+
+
+def test_a_clipped_gradient_is_zero() -> None:
+    """Outside of the clip."""
+    clip = (Clip("1e-7", "0.9999999", SOURCE),)
+    one = confirmed("probabilities", "gradient-prediction", ("1e-9", "1", "0"), 0.0, "contract", contract=clip)
+    assert one.error == 0.0
+
+
+def test_a_clamped_logarithm_is_the_clamp() -> None:
+    """100 for a probability of 0, where the ideal is infinite."""
+    clamp = (LogClamp(-100.0, SOURCE),)
+    assert confirmed("probabilities", "value", ("0", "1", "100"), 0.0, "contract", contract=clamp).error == 0.0
+
+
+def test_an_epsilon_is_added_inside_the_logarithm() -> None:
+    """log(p + e) to the last bit of float64."""
+    epsilon = (Epsilon(2.0**-10, SOURCE),)
+    exact = 10 * math.log(2)
+    error = (7 - exact) / 2**-21
+    assert confirmed(
+        "probabilities", "value", ("0", "1", "7"), error, "contract", contract=epsilon
+    ).error == pytest.approx(error, rel=1e-12)
+
+
+def test_a_flushed_prediction_may_be_read_as_zero() -> None:
+    """The logit 2^-140 has the gradient 2^-142 at the label 1/2; 0 is that of the logit 0."""
+    given = ("0x1p-140", "0.5", "0")
+    assert confirmed("logits", "gradient-prediction", given, 0.0, "flushed").error == 0.0
+    assert confirmed("logits", "gradient-prediction", given, 128.0).error == 128.0
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (Fraction(1), Fraction(1, 1 << 10)),
+        (Fraction(1) - Fraction(1, 1 << 200), Fraction(1, 1 << 11)),
+        (Fraction(0), Fraction(1, 1 << 24)),
+        (Fraction(1 << 40), Fraction(32)),
+    ],
+)
+def test_the_ulp_is_that_of_the_unrounded_size(size: Fraction, expected: Fraction) -> None:
+    """In float16: below a power of two it is half as large; it ends at both ends of the format."""
+    assert ulp(size, FORMATS["float16"]) == expected

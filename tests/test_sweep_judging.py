@@ -1,0 +1,220 @@
+"""The screen of a sweep against judging every result by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from conformance import worker
+from conformance.formats import FORMATS, Tensor, decode, encode
+from conformance.measurement import CODE, Limits, measure
+from conformance.sweep import judging, kernel, space, statistics
+from conformance.sweep.judging import UNMEASURED
+from conformance.sweep.statistics import Statistics
+from tests.builders import deterministic
+
+ADAPTER = "tests/adapters/sweepable.py"
+LABELS = (0.0, 1.0, 0.5, 0.3)
+EXACT = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+
+@pytest.fixture(scope="module")
+def session() -> Any:
+    """A worker's session on the losses of the tests, in this process."""
+    made = worker.Session(worker.load(ADAPTER))
+    made.open("sweepable")
+    return made
+
+
+def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: Any) -> kernel.Shard:
+    """A shard of everything that one loss has."""
+    labels = tuple(int(one) for one in encode(np.array(LABELS), dtype).bits)
+    given_fields: dict[str, Any] = {
+        "implementations": (f"{name}/eager/cpu",),
+        "form": "logits",
+        "quantity": quantity,
+        "dtype": dtype,
+        "start": 0,
+        "stop": space.size("logits", dtype),
+        "labels": labels,
+        "paired": False,
+        "chunk": 4096,
+    } | fields
+    return kernel.Shard(**given_fields)
+
+
+def swept(session: Any, one: kernel.Shard) -> dict[str, Statistics]:
+    """The statistics of the one implementation of a shard, by label."""
+    (found,) = kernel.run(session.runtime, session.implementations, one).values()
+    return {label: statistics.from_wire(item) for label, item in found.items()}
+
+
+def by_itself(session: Any, one: kernel.Shard, label: int) -> dict[str, Any]:
+    """What `measurement.measure` and the double-double reference say of every result: the oracle."""
+    fmt = FORMATS[one.dtype]
+    half = space.size("logits", one.dtype) // 2
+    positions = np.arange(one.start, one.stop)
+    bits = np.where(positions < half, positions, positions - half + (1 << (fmt.width - 1))).astype(fmt.storage)
+    prediction = Tensor(one.dtype, bits)
+    labels = Tensor(one.dtype, np.full(bits.shape, label, dtype=fmt.storage))
+    implementation = session.implementations[one.implementations[0]]
+    natives = {"prediction": session.runtime.tensor(prediction), "label": session.runtime.tensor(labels)}
+    got = session.runtime.bits(session.runtime.evaluate(implementation, one.quantity, natives))
+    exact = EXACT[one.quantity]("logits", decode(prediction), decode(labels))
+    limits = Limits(*(np.full(bits.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
+    measured = measure(decode(got), exact, limits)
+    nearest = decode(encode(exact.hi, one.dtype))
+    counted = ~np.isin(measured.code, [CODE[name] for name in UNMEASURED]) & (decode(got) != nearest)
+    worst: dict[str, float] = {}
+    for start, stop, _ in space.pieces("logits", one.dtype, one.start, one.stop):
+        part = slice(start - one.start, stop - one.start)
+        errors = measured.plain[part][counted[part]]
+        if errors.size and errors.max() > 0.5:
+            worst[space.binade(start, one.dtype)] = float(errors.max())
+    classes = {name: int(np.count_nonzero(measured.code == CODE[name])) for name in UNMEASURED}
+    return {
+        "worst": worst,
+        "classes": {name: count for name, count in classes.items() if count},
+        "exact": int(np.count_nonzero(decode(got) == nearest)),
+        "undecided": int(np.count_nonzero(np.abs(measured.plain - 0.5) < 2**-20)),
+        "far": [int(at) for at in positions[counted & (measured.plain > statistics.FAR)]],
+    }
+
+
+@pytest.mark.parametrize("quantity", ["value", "gradient-prediction"])
+@pytest.mark.parametrize(
+    "name", ["right", "next_up", "at_the_boundary", "not_a_number", "negated", "flushed", "no_tail"]
+)
+def test_a_sweep_finds_what_judging_every_result_finds(session: Any, name: str, quantity: str) -> None:
+    """Same maximum in every binade, same classes, same number of correctly rounded results, same first far one."""
+    one = shard(name, quantity=quantity)
+    for label, found in swept(session, one).items():
+        expected = by_itself(session, one, int(label, 16))
+        assert {binade: item[0] for binade, item in found.worst["ideal"].items()} == pytest.approx(
+            expected["worst"], rel=2**-20
+        ), label
+        assert found.classes == expected["classes"]
+        assert abs(found.ordinals[0] - expected["exact"]) <= expected["undecided"]
+        assert found.points == sum(found.ordinals) == one.stop - one.start
+        half = one.stop // 2
+        for sign, places in (
+            ("+", [at for at in expected["far"] if at < half]),
+            ("-", [at for at in expected["far"] if at >= half]),
+        ):
+            assert found.firsts.get(sign + "4 ulp", [None])[0] == (places[0] if places else None)
+
+
+def test_the_argument_of_a_maximum_has_that_error(session: Any) -> None:
+    """The result at the position that is told is the one that is told, and the farthest off."""
+    one = shard("no_tail")
+    found = swept(session, one)[f"{one.labels[3]:x}"]
+    error, position, label, got = max(found.worst["ideal"].values())
+    alone = one._replace(start=position, stop=position + 1, labels=(label,))
+    again = swept(session, alone)[f"{label:x}"].worst["ideal"]
+    assert list(again.values()) == [[error, position, label, got]]
+
+
+def test_a_flushed_result_is_no_error_where_flushing_is_accepted(session: Any) -> None:
+    """The column `flushed` has nothing for a loss whose only fault it is, and `ideal` has."""
+    one = shard("flushed")
+    found = swept(session, one)[f"{one.labels[1]:x}"]
+    assert max(item[0] for item in found.worst["ideal"].values()) > 500
+    assert found.worst["flushed"] == {}
+
+
+def test_a_call_that_raises_is_a_result_of_its_own(session: Any) -> None:
+    """The sweep goes on, and the calls that raised are counted with the first message."""
+    one = shard("refused")
+    found = swept(session, one)[f"{one.labels[0]:x}"]
+    assert found.classes == {"raised": 1024}
+    assert found.raised is not None
+    assert found.raised[2] == "ValueError: no fives, please"
+    assert found.points == one.stop
+
+
+@pytest.mark.parametrize("chunk", [64, 1000, 4096, 1 << 17])
+def test_a_sweep_does_not_depend_on_the_length_of_a_call(session: Any, chunk: int) -> None:
+    """The losses here compute element by element."""
+    assert kernel.run(session.runtime, session.implementations, shard("no_tail", chunk=chunk)) == kernel.run(
+        session.runtime, session.implementations, shard("no_tail")
+    )
+
+
+def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any) -> None:
+    """The maxima of a range of labels are the largest of the labels' own."""
+    labels = range(0x3000, 0x3010)
+    pairs = swept(session, shard("no_tail", labels=(labels.start, labels.stop), paired=True))["pairs"]
+    single = swept(session, shard("no_tail", labels=tuple(labels)))
+    together = Statistics()
+    for one in single.values():
+        together = statistics.merged(together, one)
+    assert pairs.to_wire() == together.to_wire()
+
+
+@pytest.mark.slow
+def test_a_screened_sweep_is_an_unscreened_one(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 2^24 inputs of a wrong implementation: the maxima of every binade, the counts, the first inputs."""
+    half = space.size("logits", "float32") // 2
+    part = shard("no_tail", "float32", start=half + 0x3F800000, stop=half + 0x3F800000 + (1 << 22), chunk=1 << 15)
+    screened = kernel.run(session.runtime, session.implementations, part)
+    monkeypatch.setattr(judging, "_screened", lambda adding, bits: False)
+    assert kernel.run(session.runtime, session.implementations, part) == screened
+    found = screened["no_tail/eager/cpu"]
+    assert sum(one["points"] for one in found.values()) == 1 << 24
+    assert all(one["worst"]["ideal"] for one in found.values())
+
+
+def test_a_process_that_flushes_subnormal_numbers_voids_its_shard(
+    session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What NumPy computes is compared with what it computed before."""
+    monkeypatch.setattr(kernel, "_DIGEST", "another")
+    with pytest.raises(kernel.Voided, match="NumPy no longer computes"):
+        kernel.run(session.runtime, session.implementations, shard("right", stop=10))
+
+
+PLACES = st.tuples(st.integers(0, 5), st.integers(0, 3))
+
+
+@st.composite
+def some_statistics(draw: Any) -> Statistics:
+    """Statistics of a few results, equal errors among them."""
+    made = Statistics()
+    made.points = draw(st.integers(0, 9))
+    made.ordinals = draw(st.lists(st.integers(0, 9), min_size=4, max_size=4))
+    for _ in range(draw(st.integers(0, 4))):
+        column, binade = draw(st.sampled_from(statistics.COLUMNS)), draw(st.sampled_from(["+0", "-0", "+s"]))
+        made.add_worst(column, binade, draw(st.sampled_from([0.75, 1.0, 2.5])), draw(PLACES), draw(st.integers(0, 3)))
+    for name in draw(st.lists(st.sampled_from(statistics.FIRSTS))):
+        made.add_first(name, draw(st.sampled_from("+-")), draw(PLACES))
+    made.add_class("nan", draw(st.integers(0, 2)))
+    made.raised = draw(st.none() | st.tuples(st.integers(0, 5), st.just(0), st.text(max_size=2)).map(list))
+    made.dtypes = {draw(st.sampled_from(["float16", "float32"])): draw(st.integers(1, 9))}
+    return made
+
+
+@deterministic
+@given(some_statistics(), some_statistics(), some_statistics())
+def test_merging_is_associative_and_commutative(one: Statistics, two: Statistics, three: Statistics) -> None:
+    """The order in which shards are done does not matter."""
+    merged = statistics.merged
+    assert merged(one, two).to_wire() == merged(two, one).to_wire()
+    assert merged(merged(one, two), three).to_wire() == merged(one, merged(two, three)).to_wire()
+
+
+@deterministic
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=8), st.sampled_from(["float16", "bfloat16"]))
+def test_rounding_by_bits_is_exact_rounding(values: list[float], dtype: str) -> None:
+    """As formats.encode, which rounds the exact rational."""
+    given_values = np.array(values)
+    assert (
+        judging.rounded(given_values, FORMATS[dtype]).view(np.uint16).tolist()
+        == encode(given_values, dtype).bits.tolist()
+    )
