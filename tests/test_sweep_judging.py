@@ -147,11 +147,15 @@ def test_a_sweep_does_not_depend_on_the_length_of_a_call(session: Any, chunk: in
     )
 
 
-def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any) -> None:
-    """The maxima of a range of labels are the largest of the labels' own."""
-    labels = range(0x3000, 0x3010)
-    pairs = swept(session, shard("no_tail", labels=(labels.start, labels.stop), paired=True))["pairs"]
-    single = swept(session, shard("no_tail", labels=tuple(labels)))
+@pytest.mark.parametrize("quantity", ["value", "gradient-prediction"])
+@pytest.mark.parametrize("first", [0x3000, 0x3BF8])
+@pytest.mark.parametrize("chunk", [2048, 4096])
+def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any, first: int, quantity: str, chunk: int) -> None:
+    """The maxima, counts and first inputs of a range of labels are those of all labels together."""
+    labels = range(first, first + 9)
+    ends = labels.start, labels.stop
+    pairs = swept(session, shard("no_tail", quantity=quantity, labels=ends, paired=True, chunk=chunk))["pairs"]
+    single = swept(session, shard("no_tail", quantity=quantity, labels=tuple(labels)))
     together = Statistics()
     for one in single.values():
         together = statistics.merged(together, one)
