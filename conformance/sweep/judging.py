@@ -206,9 +206,10 @@ def _rounded_normal(values: Any, fmt: Format) -> Any:
 
 
 def ulp_of(values: Any, fmt: Format) -> Any:
-    """formats.ulp for float64 values by their bits, without an upper end: four times as fast."""
+    """formats.ulp for finite float64 values by their bits: four times as fast."""
     power = (values.view(np.int64) & np.int64(0x7FF << 52)).view(np.float64)
     np.maximum(power, 2.0**fmt.emin, out=power)
+    np.minimum(power, 2.0**fmt.emax, out=power)
     power *= 2.0**-fmt.fraction_bits
     return power
 
