@@ -53,7 +53,7 @@ class Backend:
     implementations: tuple[Implementation, ...]
     cost: int = 0
     settings: tuple[dict[str, str], ...] = ()
-    chunk: int = 1 << 15
+    chunk: int = 1 << 16
 
     @classmethod
     def from_declaration(cls, item: dict[str, Any], source: str, interpreter: str = sys.executable) -> Backend:

@@ -65,8 +65,7 @@ class Split:
         """r for labels that broadcast with the predictions."""
         k0, k1 = self.coefficients(label, 1.0 - label)
         if label.size > 1:
-            total = k0 * self.first
-            total += k1 * self.second
+            total = k0 * self.first + k1 * self.second
         else:
             total = self._of_one_label(float(k0.flat[0]), float(k1.flat[0]))
         if self.factor is None:

@@ -73,14 +73,17 @@ def by_itself(session: Any, one: kernel.Shard, label: int) -> dict[str, Any]:
     nearest = decode(encode(exact.hi, one.dtype))
     counted = ~np.isin(measured.code, [CODE[name] for name in UNMEASURED]) & (decode(got) != nearest)
     worst: dict[str, float] = {}
+    scaled: dict[str, float] = {}
     for start, stop, _ in space.pieces("logits", one.dtype, one.start, one.stop):
         part = slice(start - one.start, stop - one.start)
-        errors = measured.plain[part][counted[part]]
-        if errors.size and errors.max() > 0.5:
-            worst[space.binade(start, one.dtype)] = float(errors.max())
+        for column, of in ((worst, measured.plain), (scaled, measured.scaled)):
+            errors = of[part][counted[part]]
+            if errors.size and errors.max() > 0.5:
+                column[space.binade(start, one.dtype)] = float(errors.max())
     classes = {name: int(np.count_nonzero(measured.code == CODE[name])) for name in UNMEASURED}
     return {
         "worst": worst,
+        "scaled": scaled,
         "classes": {name: count for name, count in classes.items() if count},
         "exact": int(np.count_nonzero(decode(got) == nearest)),
         "undecided": int(np.count_nonzero(np.abs(measured.plain - 0.5) < 2**-20)),
@@ -109,6 +112,19 @@ def test_a_sweep_finds_what_judging_every_result_finds(session: Any, name: str, 
             ("-", [at for at in expected["far"] if at >= half]),
         ):
             assert found.firsts.get(sign + "4 ulp", [None])[0] == (places[0] if places else None)
+
+
+@pytest.mark.parametrize("label", [2.0, -1.0, 60000.0])
+def test_a_label_outside_the_domain_is_judged_where_terms_cancel(session: Any, label: float) -> None:
+    """Same maxima, plain and condition-scaled, as the double-double reference gives."""
+    bits = int(encode(np.array(label), "float16").bits)
+    one = shard("no_tail", labels=(bits,))
+    (found,) = swept(session, one).values()
+    expected = by_itself(session, one, bits)
+    for column in ("ideal", "scaled"):
+        measured = {binade: item[0] for binade, item in found.worst[column].items()}
+        assert measured == pytest.approx(expected["worst" if column == "ideal" else column], rel=2**-14)
+    assert found.classes == expected["classes"]
 
 
 def test_the_argument_of_a_maximum_has_that_error(session: Any) -> None:
@@ -147,11 +163,15 @@ def test_a_sweep_does_not_depend_on_the_length_of_a_call(session: Any, chunk: in
     )
 
 
-def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any) -> None:
-    """The maxima of a range of labels are the largest of the labels' own."""
-    labels = range(0x3000, 0x3010)
-    pairs = swept(session, shard("no_tail", labels=(labels.start, labels.stop), paired=True))["pairs"]
-    single = swept(session, shard("no_tail", labels=tuple(labels)))
+@pytest.mark.parametrize("quantity", ["value", "gradient-prediction"])
+@pytest.mark.parametrize("first", [0x3000, 0x3BF8])
+@pytest.mark.parametrize("chunk", [2048, 4096])
+def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any, first: int, quantity: str, chunk: int) -> None:
+    """The maxima, counts and first inputs of a range of labels are those of all labels together."""
+    labels = range(first, first + 9)
+    ends = labels.start, labels.stop
+    pairs = swept(session, shard("no_tail", quantity=quantity, labels=ends, paired=True, chunk=chunk))["pairs"]
+    single = swept(session, shard("no_tail", quantity=quantity, labels=tuple(labels)))
     together = Statistics()
     for one in single.values():
         together = statistics.merged(together, one)

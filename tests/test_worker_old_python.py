@@ -24,7 +24,12 @@ ROOT = Path(__file__).parent.parent
 WORKER_SIDE = [
     *(
         ROOT / "conformance" / f"{name}.py"
-        for name in ("__init__", "formats", "contracts", "protocol", "timing", "worker")
+        for name in ("__init__", "clipping", "formats", "contracts", "literals", "measurement", "protocol", "timing")
+    ),
+    ROOT / "conformance" / "worker.py",
+    *(
+        ROOT / "conformance" / "sweep" / f"{name}.py"
+        for name in ("__init__", "judging", "kernel", "readings", "sampling", "space", "statistics")
     ),
     *sorted((ROOT / "conformance" / "adapters").glob("*.py")),
     *sorted((ROOT / "reference").glob("*.py")),
@@ -35,8 +40,9 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
-    "__future__", "collections.abc", "contextlib", "ctypes", "dataclasses", "fractions", "functools", "gc", "importlib",
-    "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types", "typing", "warnings",
+    "__future__", "collections.abc", "contextlib", "ctypes", "dataclasses", "fractions", "functools", "gc", "hashlib",
+    "importlib", "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types", "typing",
+    "warnings",
 }  # fmt: skip
 
 worker_side = pytest.mark.parametrize("file", WORKER_SIDE, ids=lambda file: str(file.relative_to(ROOT)))

@@ -245,7 +245,7 @@ class Runtime:
     layouts: Tuple[str, ...] = ("contiguous",)
 
     #: Elements of one call of a sweep: where the cost of a call no longer shows and a cache still holds the tensors.
-    chunk: int = 1 << 15
+    chunk: int = 1 << 16
 
     #: What `produce` can make probabilities with, of PRODUCERS.
     producers: Tuple[str, ...] = ()

@@ -28,8 +28,8 @@ from reference.split import Split, split
 #: Raised when the same shard may give another result than before although no file of it changed.
 VERSION = 1
 
-#: Results that are judged at a time: their arrays fit a level 2 cache of 1 MiB.
-JUDGED = 1 << 15
+#: Results that are judged at a time: few enough for a cache, many enough that the cost of a step does not show.
+JUDGED = 1 << 16
 
 #: Names of quantities, and those that `reference` has for them.
 QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
