@@ -1,4 +1,4 @@
-"""`bce-conformance report`: a run as a page that people look at."""
+"""`bce-conformance report`: a run and certificates as a page that people look at."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import click
 
 from conformance import record as records
 from conformance import run as runs
+from conformance import shown
 from conformance.render import report as page
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=click.Path(path_type=Path))
 @click.option(
     "--html",
     "target",
@@ -21,8 +22,13 @@ from conformance.render import report as page
     show_default=True,
     help="Where the page is written.",
 )
-def report(file: Path | None, target: Path) -> None:
-    """Write the run record FILE (the last run without it) as one HTML page that works from disk."""
-    text = page.render(records.read(file or runs.STATE / "last.jsonl"))
+def report(files: tuple[Path, ...], target: Path) -> None:
+    """Write one HTML page that works from disk.
+
+    It shows a run record, certificates of sweeps, and those of folders, in any order.
+    Without arguments it is about the last run; with certificates alone it has no run.
+    """
+    found = shown.read(files or (runs.STATE / "last.jsonl",))
+    text = page.render(found.record, found.certificates)
     records.write_lines(iter([text.encode()]), target)
     click.echo(f"{target}: {len(text.encode()) / 1e6:.1f} MB")

@@ -15,15 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance import record as records
 from conformance import run as runs
-from conformance import speed
+from conformance import shown, speed
 from conformance.commands.diff import exit_of, fail_options
 from conformance.commands.github import publish
 from conformance.compare import Comparison, FailOn, Side, compare
 from conformance.errors import Exit, InputError
 from conformance.options import options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
-from conformance.render import comparison, jsondoc, text
-from conformance.render.forms import FORMS
+from conformance.render import certificate, comparison, jsondoc, maxima, text
+from conformance.render.forms import FORMS, render
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140
@@ -104,7 +104,7 @@ def run(
     a regression from the baseline.
     The record is always kept in .bce-conformance/last.jsonl.
     """
-    shown = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
+    printed = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
     settings = _settings(arguments)
     before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
@@ -122,7 +122,9 @@ def run(
     if output is not None:
         records.write(done.record, output)
     found = compare(before, Side("this run", done.record), options.filters) if before is not None else None
-    show_record(done.record, quantities=options.filters.quantity, settings=settings, compared=(found, limits), **shown)
+    show_record(
+        done.record, quantities=options.filters.quantity, settings=settings, compared=(found, limits), **printed
+    )
     worst = max(done.exit, exit_of(found, limits) if found is not None else Exit.AS_EXPECTED)
     sys.exit(130 if done.record.interrupted else int(worst))
 
@@ -136,11 +138,30 @@ def _baseline(file: Path | None, fail_on: tuple[str, ...], allow_missing: bool) 
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=click.Path(path_type=Path))
 @output_options
-def show(file: Path | None, **shown: Any) -> None:
-    """Print a run record again (the last run without FILE)."""
-    show_record(records.read(file or last_run), quantities=(), **shown)
+def show(files: tuple[Path, ...], **chosen: Any) -> None:
+    """Print a run record again, and certificates of sweeps; without arguments the last run.
+
+    Certificates have text, JSON, Markdown and HTML.
+    """
+    found = shown.read(files or (last_run,))
+    if found.record is not None and not found.certificates:
+        show_record(found.record, quantities=(), **chosen)
+        return
+    form = chosen["form"]
+    printed = render(form, found) if form != "text" else ""
+    written = [(render(other, found), file) for other, file in chosen.pop("reports")]  # all, before one is written
+    for document, file in written:
+        records.write_lines([document.rstrip("\n").encode()], file)
+    if form != "text":
+        click.echo(printed, nl=False)
+        return
+    if found.record is not None:
+        show_record(found.record, **chosen)
+    console = Console(width=None if sys.stdout.isatty() else certificate.WIDTH)
+    for one in maxima.ordered(found.certificates):
+        certificate.text(one, console)
 
 
 def show_record(

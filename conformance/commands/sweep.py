@@ -31,9 +31,6 @@ FOLDER = runs.STATE / "certificates"
 #: Seconds that one shard may take: the first may compile, and a slow backend needs tens of seconds.
 SHARD_LIMIT = 600.0
 
-#: Width of the table where standard output is not a terminal.
-WIDTH = 160
-
 
 @click.command("sweep")
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
@@ -103,7 +100,7 @@ def sweep(
             file = (output or FOLDER) / f"{name_of(part)}.json"
             with _progress(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
-            render.text(made, Console(width=None if sys.stdout.isatty() else WIDTH))
+            render.text(made, Console(width=None if sys.stdout.isatty() else render.WIDTH))
             click.echo(str(file))
 
 

@@ -11,6 +11,9 @@ from rich.table import Table
 from conformance.render.scoreboard import error_text
 from conformance.sweep.certificate import Certificate, Result, Worst
 
+#: Width of the table where standard output is not a terminal.
+WIDTH = 160
+
 #: Results 0, 1, 2, and 3 or more bit patterns off; then largest errors in ULP.
 COLUMNS = ("label", "results", "0 off", "1", "2", ">=3", "max ULP", "at", "got", "ftz", "scaled", "contract", "other")
 

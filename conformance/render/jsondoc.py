@@ -1,7 +1,8 @@
-"""A run as one JSON document: header, scoreboard, causes, tolerances, speeds, footer."""
+"""A run as one JSON document: header, scoreboard, causes, tolerances, speeds, footer; and certificates."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from conformance.record import RunRecord
 from conformance.summary import causes, scoreboard
+from conformance.sweep.certificate import Certificate
 
 
 def document(record: RunRecord) -> dict[str, Any]:
@@ -33,5 +35,13 @@ def document(record: RunRecord) -> dict[str, Any]:
 
 def render(record: RunRecord, comparison: dict[str, Any] | None = None) -> str:
     """The document as text, with what changed from a baseline where it was compared with one."""
-    whole = document(record) | ({"comparison": comparison} if comparison is not None else {})
+    return _text(document(record) | ({"comparison": comparison} if comparison is not None else {}))
+
+
+def with_certificates(record: RunRecord | None, certificates: Sequence[Certificate]) -> str:
+    """The document as text, of a run or of none, with certificates as their files have them."""
+    return _text((document(record) if record is not None else {}) | {"certificates": certificates})
+
+
+def _text(whole: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"

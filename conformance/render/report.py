@@ -1,7 +1,8 @@
-"""A run as one HTML page that works from disk: the answer first, then tables, plots and every finding.
+"""A run and certificates as one HTML page that works from disk: the answer first, then tables, plots, every finding.
 
 The page holds all that it shows; a content security policy forbids it every request.  What needs no filter is written
-here and can be read without JavaScript; the rest is drawn by `templates/report.js` from the data of `report_data`.
+here and can be read without JavaScript; the rest is drawn by `templates/report.js` and `templates/sweeps.js` from the
+data of `report_data` and `sweep_data`.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
+from conformance.measurement import BUDGET
 from conformance.record import RunRecord
+from conformance.render.certificate import share
+from conformance.render.maxima import environment_text
 from conformance.render.pages import page
 from conformance.render.report_data import page_data
 from conformance.render.scoreboard import MAIN_FAMILIES, error_text, row_name
+from conformance.render.sweep_data import Group, groups, rows, sweep_data
 from conformance.render.text import example_text, not_judged_text, quick_text
 from conformance.summary import CauseSummary, Cell, by_entry, causes, diverse, folded, scoreboard
+from conformance.sweep.certificate import Certificate
 
 #: How many causes are told before anything else.
 HEADLINES = 8
@@ -55,25 +62,49 @@ class AnswerRow:
     new: int
 
 
-def render(record: RunRecord) -> str:
-    """The whole page."""
-    found = causes(record)
+def render(record: RunRecord | None, certificates: Sequence[Certificate] = ()) -> str:
+    """The whole page: of a run, of certificates, or of both."""
+    swept = groups(certificates)
     return page(
         "report.html.j2",
-        record=record,
-        footer=record.footer,
-        header=record.header,
-        quick=quick_text(record),
-        not_judged=not_judged_text(record),
-        titles=[TITLES[family] for family in MAIN_FAMILIES],
-        rows=list(answers(record)),
-        counts={name: sum(one.outcome == name for one in found) for name in ("new", "fixed", "recorded")},
-        headlines=list(_headlines(found)),
+        run=None if record is None else _run(record),
+        certificates=certificates,
+        maxima=rows(swept),
+        sweeps=swept,
+        places=_places(swept),
+        share=share,
+        error_text=error_text,
+        budget=BUDGET,
         style=_asset("templates", "report.css"),
-        script=_asset("templates", "report.js"),
+        script=_asset("templates", "sweeps.js") + _asset("templates", "report.js"),
         libraries=[_asset("vendor", "d3.min.js"), _asset("vendor", "plot.umd.min.js")],
-        data=_packed(record),
+        data=_packed(page_data(record) | {"run": record is not None, "sweeps": sweep_data(swept)}),
     )
+
+
+def _places(swept: Sequence[Group]) -> dict[str, list[str]]:
+    """The commands that repeat sweeps, by backend, versions, switches and processor."""
+    found: dict[str, dict[str, None]] = {}
+    for one in swept:
+        where = f"{one.certificate.backend}: {environment_text(one.certificate)}"
+        found.setdefault(where, {})[one.certificate.command] = None
+    return {where: list(commands) for where, commands in found.items()}
+
+
+def _run(record: RunRecord) -> dict[str, Any]:
+    """What the page tells of a run without its script."""
+    found = causes(record)
+    return {
+        "record": record,
+        "footer": record.footer,
+        "header": record.header,
+        "quick": quick_text(record),
+        "not_judged": not_judged_text(record),
+        "titles": [TITLES[family] for family in MAIN_FAMILIES],
+        "rows": list(answers(record)),
+        "counts": {name: sum(one.outcome == name for one in found) for name in ("new", "fixed", "recorded")},
+        "headlines": list(_headlines(found)),
+    }
 
 
 def _headlines(found: Sequence[CauseSummary]) -> Iterator[tuple[CauseSummary, str]]:
@@ -93,9 +124,9 @@ def _asset(folder: str, name: str) -> Markup:
     return Markup(text)
 
 
-def _packed(record: RunRecord) -> str:
+def _packed(data: dict[str, Any]) -> str:
     """The data of the page: JSON, compressed, in base64, which nothing in it can end."""
-    packed = gzip.compress(msgspec.json.encode(page_data(record)), compresslevel=9, mtime=0)
+    packed = gzip.compress(msgspec.json.encode(data), compresslevel=9, mtime=0)
     return base64.b64encode(packed).decode("ascii")
 
 

@@ -46,8 +46,10 @@ class Names:
         return list(self._index)
 
 
-def page_data(record: RunRecord) -> dict[str, Any]:
-    """Everything that the page needs of a record."""
+def page_data(record: RunRecord | None) -> dict[str, Any]:
+    """Everything that the page needs of a record, or nothing."""
+    if record is None:
+        return {}
     names = {
         key: Names()
         for key in (

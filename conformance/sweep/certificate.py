@@ -17,12 +17,16 @@ from conformance.errors import InputError
 from conformance.formats import FORMATS
 from conformance.literals import float_of
 from conformance.record import write_lines
-from conformance.sweep import confirm, space, statistics
+from conformance.sweep import confirm, kernel, space, statistics
 from conformance.sweep.checkpoint import Basis
 from conformance.sweep.statistics import COLUMNS, Statistics
 
 #: Version of this file's structures.
 SCHEMA = 1
+
+
+#: What readers need of `Certificate.covered`.
+COVERED = frozenset(("predictions", "of", "first", "last", "labels", "pairs", "samples", "points"))
 
 
 class Worst(Struct, frozen=True):
@@ -229,6 +233,16 @@ def read(file: Path) -> Certificate:
             f"{file}: schema version {one.schema} is newer than this suite reads (it reads {SCHEMA})",
             "upgrade bce-conformance",
         )
+    for name, found, known in (
+        ("dtype", one.dtype, FORMATS),
+        ("form", one.form, ("logits", "probabilities")),
+        ("quantity", one.quantity, kernel.QUANTITIES),
+    ):
+        if found not in known:
+            raise InputError(f"{file}: {name} must be one of {', '.join(known)} (got {found!r})")
+    for name, missing in (("covered", COVERED - one.covered.keys()), ("machine", {"processor"} - one.machine.keys())):
+        if missing:
+            raise InputError(f"{file}: {name} must have {', '.join(sorted(missing))}")
     return one
 
 

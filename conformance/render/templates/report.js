@@ -5,7 +5,7 @@
   const packed = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (c) => c.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const data = JSON.parse(await new Response(stream).text());
-  const { names, checks, findings } = data;
+  const { names = { implementation: [] }, checks, findings } = data; // without a run there is none of them
   const parts = names.implementation.map((id) => id.split("/")); // backend, entry, mode, device
   const CHUNK = 40; // causes shown at once
   const SERIES = 10; // implementations in one plot: as many colours as can be told apart
@@ -37,22 +37,25 @@
   // -- filters ----------------------------------------------------------------------------------------------------
 
   const distinct = (values) => [...new Set(values)].sort();
+  const swept = data.sweeps.groups;
+  const sweptParts = swept.map((group) => group.implementation.split("/"));
+  const both = (ran, key) => [...new Set([...ran, ...swept.map((group) => group[key])])];
+  const forms = names.implementation.map((id) => (data.implementations[id] || {}).form);
+  const dtypes = data.run ? new Set(checks.d) : new Set();
   const CHOICES = {
-    backend: distinct(parts.map((part) => part[0])),
-    mode: distinct(parts.map((part) => part[2])),
-    dtype: names.dtype.filter((_, index) => checks.d.includes(index)),
-    flag: [...names.flag].sort(),
-    family: [...names.family].sort(),
-    quantity: [...names.quantity],
-    verdict: [...names.verdict].sort(),
-    outcome: [...names.outcome].sort(),
+    backend: distinct([...parts, ...sweptParts].map((part) => part[0])),
+    mode: distinct([...parts, ...sweptParts].map((part) => part[2])),
+    dtype: both((names.dtype || []).filter((_, index) => dtypes.has(index)), "dtype"),
+    form: both(forms.filter(Boolean), "form").sort(),
+    quantity: both(names.quantity || [], "quantity"),
   };
+  if (data.run) for (const kind of ["flag", "family", "verdict", "outcome"]) CHOICES[kind] = [...names[kind]].sort();
   const filters = document.getElementById("filters");
   for (const [name, values] of Object.entries(CHOICES)) {
     const options = ["", ...values].map((value) => make("option", { value }, value || `all (${values.length})`));
     filters.append(make("label", {}, name, make("select", { name }, ...options)));
   }
-  filters.append(make("label", {}, "implementation or case contains", make("input", { name: "text", type: "search" })));
+  filters.append(make("label", {}, data.run ? "implementation or case contains" : "implementation contains", make("input", { name: "text", type: "search" })));
   filters.append(make("button", { type: "reset" }, "Reset"));
 
   const chosen = () => Object.fromEntries(new FormData(filters));
@@ -64,7 +67,8 @@
     const flag = want.flag ? names.flag.indexOf(want.flag) : null;
     const text = want.text.toLowerCase();
     const implementations = parts.map(
-      (part) => (!want.backend || part[0] === want.backend) && (!want.mode || part[2] === want.mode));
+      (part, i) => (!want.backend || part[0] === want.backend) && (!want.mode || part[2] === want.mode)
+        && (!want.form || forms[i] === want.form));
     const cases = data.cases.map((one) => flag === null || (one !== null && one.flags.includes(flag)));
     const named = (table) => table.map((name) => !text || name.toLowerCase().includes(text));
     const byImplementation = named(names.implementation), byCase = named(names.case);
@@ -123,9 +127,11 @@
   function decimal(hex, dtype) {
     const value = decode(hex, dtype);
     if (typeof value !== "number" || !Number.isFinite(value) || dtype === "float64") return Object.is(value, -0) ? "-0" : String(value);
+    const tiny = 2 ** (2 - 2 ** (EXPONENT[dtype] - 1)), near = 2 ** -(MANTISSA[dtype] + 1); // subnormal numbers are evenly spaced
+    const room = Math.abs(value) < tiny ? tiny * near : Math.abs(value) * near / 2;
     for (let digits = 1; digits < 9; digits++) {
       const text = value.toPrecision(digits);
-      if (Math.abs(Number(text) - value) <= Math.abs(value) * 2 ** -(MANTISSA[dtype] + 2)) return String(Number(text));
+      if (Math.abs(Number(text) - value) <= room) return String(Number(text));
     }
     return String(Number(value.toPrecision(9)));
   }
@@ -208,7 +214,7 @@
     listed = Math.min(listed + count, groups.length);
     more.hidden = listed === groups.length;
   }
-  more.addEventListener("click", () => showMore(CHUNK));
+  if (more) more.addEventListener("click", () => showMore(CHUNK));
 
   function drawFindings(kept) {
     const taken = new Set(kept), found = new Map(), order = ["new", "fixed", "recorded"];
@@ -240,12 +246,13 @@
   const controls = document.getElementById("plot-controls");
   const labelled = (name, text, pairs) => controls.append(
     make("label", {}, text, make("select", { name }, ...pairs.map(([value, told]) => make("option", { value }, told)))));
-  const sampleKeys = [...new Set(data.samples.map((one) => one.in))];
+  const samples = data.samples || [];
+  const sampleKeys = [...new Set(samples.map((one) => one.in))];
   const first = (key) => (key.endsWith("/float32") ? 2 : 0) + (key.startsWith("sample/logits") ? 1 : 0);
   const preferred = [...sampleKeys].sort((a, b) => first(b) - first(a));
-  if (data.samples.length) {
+  if (samples.length) {
     labelled("in", "form and dtype", preferred.map((key) => [key, key.replace("sample/", "").replace("/", ", ")]));
-    labelled("quantity", "quantity", [...new Set(data.samples.map((one) => one.q))].map((q) => [q, names.quantity[q]]));
+    labelled("quantity", "quantity", [...new Set(samples.map((one) => one.q))].map((q) => [q, names.quantity[q]]));
     labelled("label", "label", ["0", "1", "0.5", "0.3"].map((label) => [label, label]));
     labelled("part", "inputs", [["bend", "where the loss bends"], ["all", "all bit patterns"]]);
     labelled("flush", "results below the smallest normal number", [["gradual", "gradual underflow"], ["flush", "0 is right"]]);
@@ -257,7 +264,7 @@
     const points = inputs.predictions.map((_, index) => index).filter(
       (index) => inputs.labels[index] === want.label && inputs.parts[index] === want.part);
     const text = filter.text.toLowerCase();
-    const lines = data.samples.filter((one) => one.in === want.in && String(one.q) === want.quantity
+    const lines = samples.filter((one) => one.in === want.in && String(one.q) === want.quantity
       && (!filter.backend || parts[one.i][0] === filter.backend) && (!filter.mode || parts[one.i][2] === filter.mode)
       && (!text || names.implementation[one.i].toLowerCase().includes(text)));
     const ideal = inputs.ideal[names.quantity[Number(want.quantity)]].map(Number);
@@ -278,7 +285,7 @@
   }
 
   function drawPlots() {
-    if (!data.samples.length) {
+    if (!samples.length) {
       document.getElementById("sampled").textContent = "This run measured no sample of inputs (a run of chosen cases has none).";
       return;
     }
@@ -359,30 +366,42 @@
 
   // -- the page follows its filters, and the address follows them, so that a view can be passed on -------------------
 
+  const sweeps = swept.length ? sweepsOf({ data, make, table, decimal, decode, shown, MANTISSA, EXPONENT }) : null;
+
   function draw() {
-    const kept = passing();
-    drawHeat(kept);
-    const causes = drawFindings(kept);
-    document.getElementById("left").textContent = `${kept.length} of ${checks.i.length} checks, ${causes} causes of findings`;
-    drawPlots();
+    const told = [];
+    if (data.run) {
+      const kept = passing();
+      drawHeat(kept);
+      const causes = drawFindings(kept);
+      told.push(`${kept.length} of ${checks.i.length} checks`, `${causes} causes of findings`);
+      drawPlots();
+    }
+    if (sweeps) told.push(sweeps.draw(chosen()));
+    document.getElementById("left").textContent = told.join(", ");
   }
 
+  const remembered = [filters, ...(sweeps ? [sweeps.controls] : [])];
+
   function remember() {
-    const kept = Object.entries(chosen()).filter(([, value]) => value);
+    const kept = remembered.flatMap((form) => [...new FormData(form)]).filter(([, value]) => value);
     history.replaceState(null, "", `#${new URLSearchParams(kept)}`);
   }
 
   function follow() {
     const wanted = new URLSearchParams(location.hash.slice(1));
-    if (![...wanted.keys()].some((key) => key === "cause" || filters.elements[key])) return;
-    for (const element of filters.elements) if (element.name) element.value = wanted.get(element.name) || "";
+    const ours = ["cause", "sweep"], elements = remembered.flatMap((form) => [...form.elements]).filter((one) => one.name);
+    if (![...wanted.keys()].some((key) => ours.includes(key) || elements.some((one) => one.name === key))) return;
+    for (const element of elements) element.value = wanted.get(element.name) || "";
     draw();
-    if (wanted.has("cause")) openCause(wanted.get("cause"));
+    if (data.run && wanted.has("cause")) openCause(wanted.get("cause"));
+    if (sweeps && wanted.has("sweep")) sweeps.open(wanted.get("sweep"));
   }
 
   for (const event of ["input", "change"]) { // some browsers and their drivers send only one of them
     filters.addEventListener(event, () => { remember(); draw(); });
-    controls.addEventListener(event, drawPlots);
+    if (data.run) controls.addEventListener(event, drawPlots);
+    if (sweeps) sweeps.controls.addEventListener(event, () => { remember(); draw(); });
   }
   filters.addEventListener("reset", () => setTimeout(() => { remember(); draw(); }));
   filters.addEventListener("submit", (event) => event.preventDefault());
