@@ -98,7 +98,7 @@ class Row:
 
     @property
     def errors(self) -> tuple[float | None, ...]:
-        """The largest error of each of COLUMNS; None where every result is correctly rounded, or has no error."""
+        """The largest error of each of COLUMNS; None where no result with an error in ULP is not correctly rounded."""
         found = (self.result.worst.get(column) for column in COLUMNS)
         return tuple(worst.ulp if worst else None for worst in found)
 

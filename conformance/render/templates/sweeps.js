@@ -179,6 +179,7 @@ function sweepsOf(page) {
   // -- one sweep --------------------------------------------------------------------------------------------------
 
   const other = (result) => Object.entries(result.classes).map(([name, count]) => `${count.toLocaleString("en")} ${name}`).join(", ");
+  const breaking = (name) => name.split(/(?<=[/_.])/).flatMap((part) => [part, make("wbr")]); // where a name may be broken
   const cell = (...children) => make("td", {}, ...children);
   const input = (group, bits) => `${decimal(bits, group.dtype)} (0x${bits})`;
 
@@ -211,7 +212,7 @@ function sweepsOf(page) {
     const proof = group.kind === "proof";
     const figures = make("div", { class: "plots" });
     const made = make("article", { class: "sweep", "data-sweep": group.name, tabindex: "-1" },
-      make("h3", {}, group.implementation, make("small", {}, ` ${group.quantity}, ${group.dtype}`), " ",
+      make("h3", {}, ...breaking(group.implementation), make("small", {}, ` ${group.quantity}, ${group.dtype}`), " ",
         make("a", { href: `#sweep=${encodeURIComponent(group.name)}`, class: "meta", "aria-label": `link to ${group.name}` }, "#")),
       make("p", { class: "meta" }, make("strong", { class: `key ${proof ? "within" : "bound"}` }, proof ? "Proof" : "Lower bound"), ` ${group.covered}`),
       figures,
@@ -248,7 +249,7 @@ function sweepsOf(page) {
   [...body.rows].forEach((row, n) => {
     const head = row.cells[0], { group } = rows[n];
     rows[n].row = row;
-    head.replaceChildren(make("a", { href: `#sweep=${encodeURIComponent(group.name)}` }, head.textContent));
+    head.replaceChildren(make("a", { href: `#sweep=${encodeURIComponent(group.name)}` }, ...breaking(head.textContent)));
   });
 
   function passes(group, filter) {
