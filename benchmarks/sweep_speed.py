@@ -129,7 +129,8 @@ class Server:
 
     def seconds(self, shard: kernel.Shard, swept: bool) -> float:
         """What it measures."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.write(json.dumps({"shard": shard._asdict(), "swept": swept}) + "\n")
         self.process.stdin.flush()
         return float(json.loads(self.process.stdout.readline()))

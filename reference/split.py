@@ -69,7 +69,7 @@ class Split:
         return Split(first, second, factor, self.coefficients, self.natural)
 
     def at(self, label: Array) -> Array:
-        """r for labels that broadcast with the predictions."""
+        """r for labels that broadcast with the predictions; it may be one of the functions itself."""
         k0, k1 = self.coefficients(label, 1.0 - label)
         if label.size > 1:
             total = k0 * self.first + k1 * self.second
@@ -77,7 +77,7 @@ class Split:
             total = self._of_one_label(float(k0.flat[0]), float(k1.flat[0]))
         if self.factor is None:
             return total
-        if total.size < self.factor.size:
+        if total.size < self.factor.size or total is self.first or total is self.second:
             return total * self.factor
         total *= self.factor
         return total
@@ -86,9 +86,9 @@ class Split:
         """k0 * first + k1 * second, where one that does not matter beside the other anywhere is left out."""
         (least_first, most_first), (least_second, most_second) = _ends(self.first), _ends(self.second)
         if abs(k0) * most_first <= NEGLIGIBLE * abs(k1) * least_second:
-            return k1 * self.second
+            return self.second if k1 == 1.0 else k1 * self.second
         if abs(k1) * most_second <= NEGLIGIBLE * abs(k0) * least_first:
-            return k0 * self.first
+            return self.first if k0 == 1.0 else k0 * self.first
         if self.first.size < self.second.size:
             total = k1 * self.second
             total += k0 * self.first
@@ -96,6 +96,19 @@ class Split:
         total = k0 * self.first
         total += self.second if k1 == 1.0 else k1 * self.second
         return total
+
+    def bounds(self, label: Array) -> Optional[Tuple[float, float]]:
+        """Two numbers between which r lies for a single label, but for rounding; None for more than one label."""
+        if label.size > 1:
+            return None
+        low, high = 0.0, 0.0
+        for k, term in zip(self.coefficients(label, 1.0 - label), (self.first, self.second)):
+            one, other = float(k.flat[0]) * float(term.flat[0]), float(k.flat[0]) * float(term.flat[-1])
+            low, high = low + min(one, other), high + max(one, other)
+        if self.factor is not None:
+            ends = [total * float(self.factor.flat[at]) for total in (low, high) for at in (0, -1)]
+            low, high = min(ends), max(ends)
+        return low, high
 
     def scale(self, label: Array) -> Array:
         """The size of the natural terms, abs(A) + abs(B)."""

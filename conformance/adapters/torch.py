@@ -365,8 +365,8 @@ class TorchRuntime(Runtime):
     """
 
     packages: Tuple[str, ...] = ("torch", "numpy")
-
     cost = 1
+    chunk = 1 << 17
 
     devices: Tuple[str, ...] = tuple(DEVICES)
     observed = OBSERVED_DTYPES

@@ -29,7 +29,7 @@ from reference.split import Split, split
 VERSION = 2
 
 #: Results that are judged at a time: few enough for a cache, many enough that the cost of a step does not show.
-JUDGED = 1 << 16
+JUDGED = 1 << 17
 
 #: Names of quantities, and those that `reference` has for them.
 QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
