@@ -27,24 +27,29 @@ HEAD = """# Accuracy, proved
 
 How wrong can a loss get?
 A cell that says *proved* has the largest error that there is, in units in the last place (ULP) of the dtype:
-every bit pattern of the prediction went through the implementation, and every result was judged against exact mathematics.
+every bit pattern of the prediction went through the implementation,
+and every result was judged against exact mathematics.
 The maximum was found by the screen of `bce-conformance sweep` and confirmed by interval arithmetic ([how](sweeps.md)).
 It holds for the versions and the processor at the end of this page.
 
 - **float32**: all 4,278,190,080 finite logits, or all 1,065,353,217 probabilities in [0, 1], with that label.
 - **float16, bfloat16**: all of them, each with every label in [0, 1].
 - `<=0.5`: every result is the correctly rounded one, or as near.
-- Gradients: first the error relative to the natural terms ([why](reference.md)), which cancellation does not inflate; in brackets the plain one where it differs.
-- What has no error in ULP is counted behind it: NaN, the wrong sign, an infinity for a number (infinite), a number for an infinity (finite).
+- Gradients: first the error relative to the natural terms ([why](reference.md)), which cancellation does not inflate;
+  in brackets the plain one where it differs.
+- What has no error in ULP is counted behind it:
+  NaN, the wrong sign, an infinity for a number (infinite), a number for an infinity (finite).
 
-[Details](accuracy-details.md): shares of correctly rounded results, where the maxima are, with flushing accepted, against the documentation, and single labels of 16-bit types.
+[Details](accuracy-details.md): shares of correctly rounded results, where the maxima are, with flushing accepted,
+against the documentation, and single labels of 16-bit types.
 The certificates are in `results/certificates`; `bce-conformance report --html` draws them.
 
 """
 
 DETAILS_HEAD = """# Accuracy, in detail
 
-Each row is one implementation with one label, or with all; [the overview](accuracy.md) tells what it means that these are proofs.
+Each row is one implementation with one label, or with all;
+[the overview](accuracy.md) tells what it means that these are proofs.
 
 | column | meaning |
 |---|---|
