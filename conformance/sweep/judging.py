@@ -302,7 +302,7 @@ def _screened(adding: _Adding, bits: Any) -> bool:
     nearest, beyond = expected.low - patterns, expected.high + patterns
     if farthest >= one << fmt.fraction_bits or nearest < 1 << fmt.fraction_bits or beyond >= infinity_bits(fmt):
         return False
-    counts = [_count_beyond(distance, farthest, number * one + one // 2) for number in (0, 1, 2)]
+    counts = [_count_beyond(distance, farthest, number, one, bits) for number in (0, 1, 2)]
     for index, (more, fewer) in enumerate(zip([distance.size, *counts], [*counts, 0])):
         statistics.ordinals[index] += more - fewer
     limit = int(news * one)
@@ -333,8 +333,16 @@ def _at_a_glance(expected: Expected, statistics: Statistics, bits: Any, news: fl
     return True
 
 
-def _count_beyond(distance: Any, farthest: int, bound: int) -> int:
-    return int(np.count_nonzero(distance > bound)) if farthest > bound else 0
+def _count_beyond(distance: Any, farthest: int, number: int, one: int, bits: Any) -> int:
+    """How many results are more than so many patterns from the nearest one, which at a tie is the even one."""
+    bound = number * one + one // 2
+    if farthest < bound:
+        return 0
+    beyond = int(np.count_nonzero(distance > bound))
+    at_least = int(np.count_nonzero(distance >= bound))
+    if at_least > beyond:
+        beyond += int(np.count_nonzero((bits[distance == bound] + number) & 1))
+    return beyond
 
 
 def _beyond(expected: Expected, bits: Any, distance: Any, where: Any, limit: int) -> Any:
