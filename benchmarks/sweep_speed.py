@@ -1,16 +1,21 @@
 """How much a sweep costs beside the backend's own time over the same bit patterns.
 
-Denominator: the calls of the implementations alone, on the same chunks in the same order, one thread.  Numerator: the
-shard function with every statistic on.  Both run in this process, shard by shard in turn, so that whatever slows the
-machine slows both; of some rounds the fastest counts.
+Numerator: the shard function with every statistic on, in a process as `bce-conformance sweep` starts it.  Denominator:
+the calls of the implementations alone, on the same predictions and labels in the same order, at the best of several
+chunk sizes; once in a process with the allocator as it is by default, as anybody's, and once with that of the worker,
+which keeps freed memory.  All processes have one thread and work in turn, shard by shard, so that whatever slows the
+machine slows all; of some rounds the fastest counts.
 
-Run from the root of the repository: `OMP_NUM_THREADS=1 python -m benchmarks.sweep_speed`.
+Run from the root of the repository: `python -m benchmarks.sweep_speed`.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import json
+import os
+import subprocess
+import sys
 import time
 import warnings
 from typing import Any
@@ -19,6 +24,7 @@ import numpy as np
 
 from conformance.adapters import Implementation, Runtime, load_builtin
 from conformance.formats import FORMATS, Tensor, encode
+from conformance.pool import KEEPING_MEMORY, SINGLE_THREADED
 from conformance.sweep import kernel, space
 
 LOGITS = "nn.functional.binary_cross_entropy_with_logits/eager/cpu"
@@ -35,19 +41,35 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, tuple[float, ...] | None], ...
     ("float32 probabilities", (PROBABILITIES,), "value", "float32", (0, 1, 0.5, 0.3)),
 )
 
+#: Elements of a call that are tried for the denominator.
+CHUNKS = tuple(1 << power for power in (14, 15, 16, 17, 18))
+
+#: Positions of a shard of float32; labels of a shard of pairs, as the command has them.
+POSITIONS, LABELS = 1 << 22, 1 << 10
+
 
 def shards(row: Any, form: str, chunk: int, pieces: int) -> list[kernel.Shard]:
-    """Shards spread evenly over the predictions, one binade each (of a narrow format several)."""
+    """Shards spread evenly: over the predictions of float32, over the labels of pairs."""
     _, keys, quantity, dtype, labels = row
     total = space.size(form, dtype)
-    wide = 1 << 20 if labels is not None else total // pieces
-    bits = tuple(int(one) for one in encode(np.array(labels), dtype).bits) if labels is not None else (0, 512)
     found = []
     for index in range(pieces):
-        start = (total * index // pieces) // chunk * chunk if labels is not None else total * index // pieces
-        stop = min(start + wide, total)
-        found.append(kernel.Shard(keys, form, quantity, dtype, start, stop, bits, labels is None, chunk))
+        if labels is None:
+            first = space.labels_in_unit(dtype) * index // pieces // LABELS * LABELS
+            pairs = first, min(first + LABELS, space.labels_in_unit(dtype))
+            found.append(kernel.Shard(keys, form, quantity, dtype, 0, total, pairs, True, chunk))
+        else:
+            start = (total * index // pieces) // POSITIONS * POSITIONS
+            bits = tuple(int(one) for one in encode(np.array(labels), dtype).bits)
+            stop = min(start + POSITIONS, total)
+            found.append(kernel.Shard(keys, form, quantity, dtype, start, stop, bits, False, chunk))
     return found
+
+
+def points(shard: kernel.Shard) -> int:
+    """Results of a shard."""
+    labels = shard.labels[1] - shard.labels[0] if shard.paired else len(shard.labels)
+    return (shard.stop - shard.start) * labels * len(shard.implementations)
 
 
 def alone(runtime: Runtime, implementations: list[Implementation], shard: kernel.Shard) -> float:
@@ -72,43 +94,91 @@ def alone(runtime: Runtime, implementations: list[Implementation], shard: kernel
     return seconds
 
 
+def swept(runtime: Runtime, by_key: dict[str, Implementation], shard: kernel.Shard) -> float:
+    """Seconds of the shard function."""
+    begin = time.perf_counter()
+    kernel.run(runtime, by_key, shard)
+    return time.perf_counter() - begin
+
+
+def serve() -> None:
+    """A process that measures what it is asked for: a line of JSON with a shard, and whether it is to be swept."""
+    warnings.simplefilter("ignore")
+    (adapter,) = load_builtin("torch")
+    adapter.runtime.open()
+    by_key = {one.key: one for one in adapter.implementations}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        shard = kernel.shard_from(asked["shard"])
+        chosen = [by_key[key] for key in shard.implementations]
+        seconds = swept(adapter.runtime, by_key, shard) if asked["swept"] else alone(adapter.runtime, chosen, shard)
+        print(json.dumps(seconds), flush=True)
+
+
+class Server:
+    """A process that runs `serve`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.sweep_speed", "--serve"],
+            env={**os.environ, **SINGLE_THREADED, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def seconds(self, shard: kernel.Shard, swept: bool) -> float:
+        """What it measures."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"shard": shard._asdict(), "swept": swept}) + "\n")
+        self.process.stdin.flush()
+        return float(json.loads(self.process.stdout.readline()))
+
+
 def main() -> None:
     """Print one line for each row."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pieces", type=int, default=32, help="shards of each row")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each shard, of which the fastest counts")
-    parser.add_argument("--chunk", type=int, default=0, help="elements of one call")
+    parser.add_argument("--pieces", type=int, default=12, help="shards of each row")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each shard, of which the fastest counts")
     parser.add_argument("--row", default="", help="only rows whose title contains this")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.serve:
+        serve()
+        return
     (adapter,) = load_builtin("torch")
-    runtime = adapter.runtime
-    runtime.open()
-    by_key = {one.key: one for one in adapter.implementations}
+    forms = {one.key: one.form for one in adapter.implementations}
+    worker, plain, keeping = Server(KEEPING_MEMORY), Server({}), Server(KEEPING_MEMORY)
     for row in ROWS:
         if given.row not in row[0]:
             continue
-        implementations = [by_key[key] for key in row[1]]
-        form, chunk = implementations[0].form, given.chunk or runtime.chunk
-        rounds, points = [], 0
-        made = shards(row, form, chunk, given.pieces)
-        kernel.run(runtime, by_key, made[0])
+        made = shards(row, forms[row[1][0]], adapter.runtime.chunk, given.pieces)
+        numerator, count = 0.0, sum(points(shard) for shard in made)
+        denominators = {(name, chunk): 0.0 for name in ("default", "keeping") for chunk in CHUNKS}
         for shard in made:
-            pairs = []
-            for _ in range(given.rounds):
-                begin = time.perf_counter()
-                kernel.run(runtime, by_key, shard)
-                pairs.append((time.perf_counter() - begin, alone(runtime, implementations, shard)))
-            rounds.append((min(one for one, _ in pairs), min(one for _, one in pairs)))
-            labels = shard.labels[1] - shard.labels[0] if shard.paired else len(shard.labels)
-            points += (shard.stop - shard.start) * labels * len(implementations)
-        numerator, denominator = (sum(each) for each in zip(*rounds, strict=True))
-        print(
-            f"{row[0]:48} {numerator / points * 1e9:7.2f} ns a result, backend {denominator / points * 1e9:6.2f} ns, "
-            f"ratio {numerator / denominator:5.2f} (median {statistics.median(a / b for a, b in rounds):.2f})",
-            flush=True,
-        )
+            rounds = [_round(shard, worker, plain, keeping) for _ in range(given.rounds)]
+            numerator += min(one for one, _ in rounds)
+            for key in denominators:
+                denominators[key] += min(each[key] for _, each in rounds)
+        print(f"{row[0]:46} {numerator / count * 1e9:6.2f} ns a result", end="")
+        for name, told in (("default", "backend alone"), ("keeping", "keeping memory")):
+            seconds, chunk = min((denominators[name, chunk], chunk) for chunk in CHUNKS)
+            print(f", {told} {seconds / count * 1e9:5.2f} (chunk {chunk}), ratio {numerator / seconds:4.2f}", end="")
+        print(flush=True)
+
+
+def _round(
+    shard: kernel.Shard, worker: Server, plain: Server, keeping: Server
+) -> tuple[float, dict[tuple[str, int], float]]:
+    """Seconds of the sweep, and of the calls alone by kind of process and chunk."""
+    found = {}
+    for chunk in CHUNKS:
+        cut = shard._replace(chunk=chunk)
+        found["default", chunk] = plain.seconds(cut, swept=False)
+        found["keeping", chunk] = keeping.seconds(cut, swept=False)
+    return worker.seconds(shard, swept=True), found
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
     main()

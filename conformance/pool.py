@@ -43,6 +43,11 @@ SINGLE_THREADED = dict.fromkeys(
 )
 
 
+#: glibc (mallopt(3)): keep freed memory.  By default large arrays are given back to the system as soon as they are
+#: freed, and a sweep of 16-bit pairs spends half of its time on touching pages for the first time.
+KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+
+
 @dataclass(frozen=True)
 class Backend:
     """An adapter, where its code is, and the interpreter that runs it."""
@@ -134,7 +139,7 @@ class Worker:
                 stdout=log,
                 stderr=log,
                 pass_fds=(child_read, child_write),
-                env={**os.environ, **SINGLE_THREADED, **environment},
+                env={**os.environ, **SINGLE_THREADED, **KEEPING_MEMORY, **environment},
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the workers in order
             )
         except OSError as error:

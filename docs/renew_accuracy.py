@@ -1,6 +1,6 @@
-"""docs/accuracy.md and the corpus of worst cases from certificates: `python -m docs.renew_accuracy`.
+"""docs/accuracy.md, its details and the corpus of worst cases from certificates: `python -m docs.renew_accuracy`.
 
-`tests/test_accuracy_page.py` compares the page with what is generated.
+`tests/test_accuracy_page.py` compares the pages with what is generated.
 """
 
 from __future__ import annotations
@@ -17,15 +17,37 @@ ROOT = Path(__file__).resolve().parent.parent
 CERTIFICATES = ROOT / "results" / "certificates"
 
 PAGE = ROOT / "docs" / "accuracy.md"
+DETAILS = ROOT / "docs" / "accuracy-details.md"
 
 HEAD = """# Accuracy, proved
 
-Each row is a sweep: every bit pattern of the prediction, with one label, through one implementation.
-Every result is judged against exact mathematics.
-A maximum is therefore no estimate: it is the largest error that there is,
-on the processor, with the versions and by the files that the certificate names.
-It was found by the screen of `bce-conformance sweep` and confirmed by interval arithmetic;
-[sweeps.md](sweeps.md) tells how.
+How wrong can a loss get?
+A cell that says *proved* has the largest error that there is, in units in the last place (ULP) of the dtype:
+every bit pattern of the prediction went through the implementation,
+and every result was judged against exact mathematics.
+The maximum was found by the screen of `bce-conformance sweep` and confirmed by interval arithmetic ([how](sweeps.md)).
+It holds for the versions and the processor at the end of this page.
+
+- **float32**: all 4,278,190,080 finite logits, or all 1,065,353,217 probabilities in [0, 1], with that label.
+- **float16, bfloat16**: all of them, each with every label in [0, 1].
+- **any y**: too many pairs to try; *at least* is the largest error of a sample of 2^22 and a search around the worst.
+- `<=0.5`: every result is the correctly rounded one, or as near.
+- Gradients: first the error relative to the natural terms ([why](reference.md)), which cancellation does not inflate;
+  in brackets the *plain* one where it differs.
+- *flush*: the largest plain error where a subnormal number may be flushed to zero, if that makes a difference.
+- What has no error in ULP is counted behind it:
+  NaN, the wrong sign, an infinity for a number (infinite), a number for an infinity (finite).
+
+[Details](accuracy-details.md): shares of correctly rounded results, where the maxima are, with flushing accepted,
+against the documentation, and single labels of 16-bit types.
+The certificates are in `results/certificates`; `bce-conformance report --html` draws them.
+
+"""
+
+DETAILS_HEAD = """# Accuracy, in detail
+
+Each row is one implementation with one label, or with all;
+[the overview](accuracy.md) tells what it means that these are proofs.
 
 | column | meaning |
 |---|---|
@@ -46,14 +68,20 @@ def certificates() -> list[Certificate]:
 
 
 def page(found: Sequence[Certificate]) -> str:
-    """The whole page."""
-    return HEAD + "\n".join(maxima.markdown(found)) + "\n"
+    """The overview."""
+    return HEAD + "\n".join([*maxima.overview(found), "## Where\n", *maxima.environments(found)]) + "\n"
+
+
+def details(found: Sequence[Certificate]) -> str:
+    """The page with a row for every result."""
+    return DETAILS_HEAD + "\n".join(maxima.tables(found)) + "\n"
 
 
 def main() -> None:
-    """Write the page, and add to the corpus."""
+    """Write the pages, and add to the corpus."""
     found = certificates()
     PAGE.write_text(page(found), encoding="utf-8")
+    DETAILS.write_text(details(found), encoding="utf-8")
     corpus.renew(ROOT / "cases" / "worst", found)
 
 

@@ -31,8 +31,8 @@ NEGLIGIBLE = 2.0**-56
 #: Of (a, b) = (y, 1 - y), the coefficients of a sum.
 Coefficients = Callable[["Array", "Array"], Tuple["Array", "Array"]]
 
-#: Of (abs(y), abs(1 - y)), the size of the natural terms.
-Natural = Callable[["Array", "Array"], "Array"]
+#: Of (abs(y), abs(1 - y), first, second), the size of the natural terms without the factor.
+Natural = Callable[["Array", "Array", "Array", "Array"], "Array"]
 
 #: A function of the prediction that is the same number for a whole block.
 ONE = np.ones(1)
@@ -42,8 +42,8 @@ NONE = np.zeros(1)
 class Split:
     """One quantity at some predictions, in order; the arrays have one element, or one for each prediction.
 
-    `coefficients` makes (k0, k1) of y and 1 - y.  `natural` makes abs(A) + abs(B) of their sizes, where that is not the
-    size of the two products.
+    `coefficients` makes (k0, k1) of y and 1 - y.  `natural` makes abs(A) + abs(B), but for the factor, of their sizes,
+    where that is not the size of the two products.
     """
 
     def __init__(
@@ -59,10 +59,17 @@ class Split:
         self.factor = factor
         self.coefficients = coefficients
         self.natural = natural
-        self._ends = _ends(first), _ends(second)
+
+    def taken(self, index: Array) -> Split:
+        """The same at some of the predictions."""
+        first, second = (one if one.size == 1 else one[index] for one in (self.first, self.second))
+        factor = self.factor
+        if factor is not None and factor.size > 1:
+            factor = factor[index]
+        return Split(first, second, factor, self.coefficients, self.natural)
 
     def at(self, label: Array) -> Array:
-        """r for labels that broadcast with the predictions."""
+        """r for labels that broadcast with the predictions; it may be one of the functions itself."""
         k0, k1 = self.coefficients(label, 1.0 - label)
         if label.size > 1:
             total = k0 * self.first + k1 * self.second
@@ -70,18 +77,18 @@ class Split:
             total = self._of_one_label(float(k0.flat[0]), float(k1.flat[0]))
         if self.factor is None:
             return total
-        if total.size < self.factor.size:
+        if total.size < self.factor.size or total is self.first or total is self.second:
             return total * self.factor
         total *= self.factor
         return total
 
     def _of_one_label(self, k0: float, k1: float) -> Array:
         """k0 * first + k1 * second, where one that does not matter beside the other anywhere is left out."""
-        (least_first, most_first), (least_second, most_second) = self._ends
+        (least_first, most_first), (least_second, most_second) = _ends(self.first), _ends(self.second)
         if abs(k0) * most_first <= NEGLIGIBLE * abs(k1) * least_second:
-            return k1 * self.second
+            return self.second if k1 == 1.0 else k1 * self.second
         if abs(k1) * most_second <= NEGLIGIBLE * abs(k0) * least_first:
-            return k0 * self.first
+            return self.first if k0 == 1.0 else k0 * self.first
         if self.first.size < self.second.size:
             total = k1 * self.second
             total += k0 * self.first
@@ -90,11 +97,25 @@ class Split:
         total += self.second if k1 == 1.0 else k1 * self.second
         return total
 
+    def bounds(self, label: Array) -> Optional[Tuple[float, float]]:
+        """Two numbers between which r lies for a single label, but for rounding; None for more than one label."""
+        if label.size > 1:
+            return None
+        low, high = 0.0, 0.0
+        for k, term in zip(self.coefficients(label, 1.0 - label), (self.first, self.second)):
+            one, other = float(k.flat[0]) * float(term.flat[0]), float(k.flat[0]) * float(term.flat[-1])
+            low, high = low + min(one, other), high + max(one, other)
+        if self.factor is not None:
+            ends = [total * float(self.factor.flat[at]) for total in (low, high) for at in (0, -1)]
+            low, high = min(ends), max(ends)
+        return low, high
+
     def scale(self, label: Array) -> Array:
         """The size of the natural terms, abs(A) + abs(B)."""
         if self.natural is None:
             return self.spread(label)
-        return self.natural(np.abs(label), np.abs(1.0 - label))
+        total = self.natural(np.abs(label), np.abs(1.0 - label), self.first, self.second)
+        return total if self.factor is None else total * np.abs(self.factor)
 
     def spread(self, label: Array) -> Array:
         """The size of the two products that are added: what float64 loses is relative to that."""
@@ -105,7 +126,7 @@ class Split:
     def largest_spread(self, label: Array) -> float:
         """A number that `spread` does not exceed."""
         k0, k1 = self.coefficients(label, 1.0 - label)
-        largest = float(np.abs(k0).max()) * self._ends[0][1] + float(np.abs(k1).max()) * self._ends[1][1]
+        largest = float(np.abs(k0).max()) * _ends(self.first)[1] + float(np.abs(k1).max()) * _ends(self.second)[1]
         return largest if self.factor is None else largest * _ends(self.factor)[1]
 
 
@@ -145,8 +166,8 @@ def _loss_logits(x: Array, negative: bool) -> Split:
         np.exp(soft, out=soft)
         np.log1p(soft, out=soft)
     if negative:
-        return Split(x, soft, None, lambda a, b: (a, ONE), lambda a, b: a * (x + soft) + b * soft)
-    return Split(x, soft, None, lambda a, b: (b, ONE), lambda a, b: b * (x + soft) + a * soft)
+        return Split(x, soft, None, lambda a, b: (a, ONE), lambda a, b, x, soft: a * (x + soft) + b * soft)
+    return Split(x, soft, None, lambda a, b: (b, ONE), lambda a, b, x, soft: b * (x + soft) + a * soft)
 
 
 def _gradient_logits(x: Array, negative: bool) -> Split:
@@ -164,7 +185,7 @@ def _gradient_logits(x: Array, negative: bool) -> Split:
     t = 1.0 - u
     factor = np.full(1, 0.5) if largest < FLAT else 1.0 / (1.0 + t)
     rest: Coefficients = (lambda a, b: (b - a, -b)) if negative else (lambda a, b: (b - a, a))
-    sizes: Natural = (lambda a, b: (a + b * t) / (1.0 + t)) if negative else (lambda a, b: (b + a * t) / (1.0 + t))
+    sizes: Natural = (lambda a, b, one, u: a + b * (1.0 - u)) if negative else (lambda a, b, one, u: b + a * (1.0 - u))
     return Split(ONE, u, factor, rest, sizes)
 
 
@@ -182,7 +203,7 @@ def _loss_probabilities(p: Array, log_clamp: Optional[float], epsilon: Optional[
 def _gradient_probabilities(p: Array) -> Split:
     """(p - y) / (p*(1 - p)): the difference of two numbers of a narrow format loses nothing in float64."""
     factor = 1.0 / (p * (1.0 - p))
-    return Split(p, ONE, factor, lambda a, b: (ONE, -a), lambda a, b: (b * p + a * (1.0 - p)) * factor)
+    return Split(p, ONE, factor, lambda a, b: (ONE, -a), lambda a, b, p, one: b * p + a * (1.0 - p))
 
 
 def _gradient_of_contract(p: Array, log_clamp: Optional[float], epsilon: float) -> Split:

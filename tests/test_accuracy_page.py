@@ -15,18 +15,38 @@ ROOT = Path(__file__).parent.parent
 FOUND = renew_accuracy.certificates()
 
 
-def test_the_page_is_generated_from_the_certificates() -> None:
+def test_the_pages_are_generated_from_the_certificates() -> None:
     """`python -m docs.renew_accuracy` changes nothing."""
     assert (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8") == renew_accuracy.page(FOUND)
+    assert (ROOT / "docs" / "accuracy-details.md").read_text(encoding="utf-8") == renew_accuracy.details(FOUND)
 
 
-def test_the_page_has_a_row_for_every_result() -> None:
-    """Read back by a parser of Markdown."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(renew_accuracy.page(FOUND))
-    rows = [one for one in tokens if one.type == "tr_open"]
-    heads = [one for one in tokens if one.type == "thead_open"]
-    legend = 8
-    assert len(rows) == legend + len(heads) + sum(len(one.results) for one in FOUND) - 1
+def tables(text: str) -> list[list[str]]:
+    """The rows of all tables of a page, as a parser of Markdown reads them, heads left out."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    rows: list[list[str]] = []
+    body = False
+    for one in tokens:
+        body = {"tbody_open": True, "tbody_close": False}.get(one.type, body)
+        if body and one.type == "tr_open":
+            rows.append([])
+        elif body and one.type == "inline":
+            rows[-1].append(one.content)
+    return rows
+
+
+def test_the_details_have_a_row_for_every_result() -> None:
+    """Behind the legend."""
+    legend = 7
+    assert len(tables(renew_accuracy.details(FOUND))) == legend + sum(len(one.results) for one in FOUND)
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorflow", "jax"])
+def test_every_cell_of_the_overview_is_proved(backend: str) -> None:
+    """For PyTorch, TensorFlow and optax: every label in float32, all pairs of 16-bit types, values and gradients."""
+    rows = [one for one in tables(renew_accuracy.page(FOUND)) if one[0].startswith(f"{backend}/")]
+    assert len(rows) >= 2
+    assert [text for one in rows for text in one[1:7] if not text.startswith("proved ")] == []
 
 
 def test_every_worst_case_of_a_certificate_is_in_the_corpus() -> None:

@@ -114,6 +114,24 @@ def test_a_sweep_finds_what_judging_every_result_finds(session: Any, name: str, 
             assert found.firsts.get(sign + "4 ulp", [None])[0] == (places[0] if places else None)
 
 
+@pytest.mark.parametrize(("dtype", "start"), [("float32", 160 << 23), ("float16", 22 << 10)])
+@pytest.mark.parametrize("name", ["truncated", "next_up"])
+def test_counts_do_not_depend_on_how_a_sweep_is_cut(session: Any, name: str, dtype: str, start: int) -> None:
+    """The loss of a large logit is 3/4 of it, which is often the middle of two numbers: the even one is right."""
+    stop = start + 10 * 1024
+    labels = (int(encode(np.array(0.25), dtype).bits),)
+    whole = shard(name, dtype, start=start, stop=stop, labels=labels)
+    (expected,) = swept(session, whole).values()
+    assert expected.ordinals[0] == by_itself(session, whole, labels[0])["exact"]
+    for chunk in (100, 1000):
+        parts = [
+            whole._replace(start=start, stop=start + 777, chunk=chunk),
+            whole._replace(start=start + 777, chunk=chunk),
+        ]
+        found = [one for part in parts for one in swept(session, part).values()]
+        assert [sum(each) for each in zip(*(one.ordinals for one in found), strict=True)] == expected.ordinals
+
+
 @pytest.mark.parametrize("label", [2.0, -1.0, 60000.0])
 def test_a_label_outside_the_domain_is_judged_where_terms_cancel(session: Any, label: float) -> None:
     """Same maxima, plain and condition-scaled, as the double-double reference gives."""

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import importlib
 import os
+import sys
 import warnings
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
@@ -66,7 +67,7 @@ Transform = Callable[[Call], Call]
 
 def _torch() -> Any:
     """The framework, imported on first use: a process that only reads declarations must not load it."""
-    return importlib.import_module("torch")
+    return sys.modules.get("torch") or importlib.import_module("torch")  # a lookup is called for every tensor
 
 
 # -- calls ---------------------------------------------------------------------------------------------------------
@@ -364,8 +365,8 @@ class TorchRuntime(Runtime):
     """
 
     packages: Tuple[str, ...] = ("torch", "numpy")
-
     cost = 1
+    chunk = 1 << 17
 
     devices: Tuple[str, ...] = tuple(DEVICES)
     observed = OBSERVED_DTYPES

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from conformance.render.certificate import share
 from conformance.render.markdown import cell, row
 from conformance.render.scoreboard import error_text
@@ -23,6 +25,22 @@ DTYPES = ("float32", "float16", "bfloat16", "float64")
 COLUMNS = ("implementation", "label", "results", "exact", "max ULP", "at", "flush", "scaled", "contract", "other")
 
 
+#: Columns of the overview: title, dtype, label (None: all labels in [0, 1]), kind of certificate.
+OVERVIEW: tuple[tuple[str, str, float | None, str], ...] = (
+    ("float32, y = 0", "float32", 0.0, "proof"),
+    ("y = 1", "float32", 1.0, "proof"),
+    ("y = 0.5", "float32", 0.5, "proof"),
+    ("y = 0.3", "float32", float(np.float32(0.3)), "proof"),
+    ("float16", "float16", None, "proof"),
+    ("bfloat16", "bfloat16", None, "proof"),
+    ("float32, any y", "float32", None, "lower bound"),
+    ("float64, any y", "float64", None, "lower bound"),
+)
+
+#: Words of a cell by kind of certificate.
+KINDS = {"proof": "proved", "lower bound": "at least"}
+
+
 def ordered(found: Iterable[Certificate]) -> list[Certificate]:
     """Certificates by title, dtype, backend and implementation, whatever order they were read in."""
     return sorted(
@@ -40,6 +58,43 @@ def ordered(found: Iterable[Certificate]) -> list[Certificate]:
     )
 
 
+def overview(found: Sequence[Certificate]) -> Iterator[str]:
+    """Lines of Markdown: for each form and quantity a table with a cell for each proof, and the commands."""
+    for key, title in TITLES.items():
+        results = {
+            (result.implementation, one.dtype, result.label_value, one.kind): (one, result)
+            for one in found
+            if (one.form, one.quantity) == key and not _of_any_finite_label(one)
+            for result in one.results
+        }
+        names = sorted({name for name, *_ in results})
+        if not names:
+            continue
+        yield f"## {title}\n"
+        yield row(["implementation", *(head for head, *_ in OVERVIEW)])
+        yield row(["---"] * (1 + len(OVERVIEW)))
+        commands: dict[str, None] = {}
+        for name in names:
+            made = [results.get((name, dtype, label, kind)) for _, dtype, label, kind in OVERVIEW]
+            yield row([cell(name.removesuffix("/cpu")), *(cell(_told(*one) if one else "not swept") for one in made)])
+            commands |= dict.fromkeys(one.command for one, _ in filter(None, made))
+        yield from ("", "By these commands:\n", "```bash", *commands, "```", "")
+
+
+def _told(one: Certificate, result: Result) -> str:
+    """A cell of the overview: of gradients the error relative to the natural terms first, what differs in brackets."""
+    errors = {name: error_text(worst.ulp) for name, worst in result.worst.items()}
+    plain, flushed = (errors.get(name, "<=0.5") for name in ("ideal", "flushed"))
+    first = errors.get("scaled", "<=0.5") if one.quantity.startswith("gradient") else plain
+    others = [f"plain {plain}"] * (plain != first) + [f"flush {flushed}"] * (flushed != plain)
+    text = f"{KINDS[one.kind]} {first}" + (f" ({', '.join(others)})" if others else "")
+    return text + (f"; {classes_text(result)}" if result.classes else "")
+
+
+def _of_any_finite_label(one: Certificate) -> bool:
+    return bool(one.covered["pairs"]) and one.covered["labels"][1].startswith("f")
+
+
 def tables(found: Sequence[Certificate]) -> Iterator[str]:
     """Lines of Markdown: a heading and a table for each form, quantity and dtype of ordered certificates."""
     for key, title in TITLES.items():
@@ -53,7 +108,7 @@ def tables(found: Sequence[Certificate]) -> Iterator[str]:
             for one in chosen:
                 for result in one.results:
                     yield row([cell(text) for text in cells(one, result)])
-            yield ""
+            yield from ("", "```bash", *(one.command for one in chosen), "```", "")
 
 
 def cells(one: Certificate, result: Result) -> list[str]:
@@ -75,7 +130,7 @@ def label_text(one: Certificate, result: Result) -> str:
     """The label of a result in decimal, or which labels all are."""
     if result.label_value is not None:
         return f"{result.label_value:g}"
-    return "all finite" if one.covered["labels"][1].startswith("f") else "all in [0, 1]"
+    return "all finite" if _of_any_finite_label(one) else "all in [0, 1]"
 
 
 def classes_text(result: Result) -> str:
@@ -101,17 +156,6 @@ def environment_text(one: Certificate) -> str:
 
 
 def document(found: Iterable[Certificate]) -> str:
-    """Certificates in any order as a document of Markdown."""
-    return "# Proved maxima\n\n" + "\n".join(markdown(ordered(found))) + "\n"
-
-
-def markdown(found: Sequence[Certificate]) -> Iterator[str]:
-    """Lines of Markdown: the tables, where the sweeps ran, and the command that repeats each."""
-    yield from tables(found)
-    yield "## Where\n"
-    yield from environments(found)
-    yield ""
-    yield "## The command that makes each certificate\n"
-    yield "```bash"
-    yield from (one.command for one in found)
-    yield "```"
+    """Certificates in any order as a document of Markdown: the tables, and where the sweeps ran."""
+    given = ordered(found)
+    return "\n".join(["# Proved maxima\n", *tables(given), "## Where\n", *environments(given)]) + "\n"

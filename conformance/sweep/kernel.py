@@ -26,10 +26,10 @@ from reference.special import GRADIENT_PREDICTION, LOSS
 from reference.split import Split, split
 
 #: Raised when the same shard may give another result than before although no file of it changed.
-VERSION = 1
+VERSION = 3
 
 #: Results that are judged at a time: few enough for a cache, many enough that the cost of a step does not show.
-JUDGED = 1 << 16
+JUDGED = 1 << 17
 
 #: Names of quantities, and those that `reference` has for them.
 QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
@@ -109,7 +109,7 @@ class _Sweep:
         self.labels = [self.made("%x" % label, np.array([label], dtype=storage)) for label in single]
         names = [labels.name for labels in self.labels] or ["pairs"]
         self.found = {one.key: {name: Statistics() for name in names} for one in implementations}
-        self.tensors: dict[str, Any] = {}
+        self.tensors: dict[tuple[int, int], Any] = {}
         self.tensors_for = 0
 
     def run(self) -> dict[str, dict[str, Statistics]]:
@@ -224,15 +224,14 @@ class _Sweep:
         return Labels(name, bits, values, can_cancel(QUANTITIES[self.shard.quantity], values))
 
     def label_tensor(self, labels: Labels, predictions: int) -> Any:
-        """A native tensor with each label for all predictions; those of single labels are kept."""
-        if self.shard.paired:
-            return self.runtime.tensor(Tensor(self.shard.dtype, np.repeat(labels.bits, predictions)))
+        """A native tensor with each label for so many predictions; those of one number of predictions are kept."""
         if self.tensors_for != predictions:
             self.tensors, self.tensors_for = {}, predictions
-        if labels.name not in self.tensors:
+        key = int(labels.bits[0]), len(labels.bits)
+        if key not in self.tensors:
             bits = np.repeat(labels.bits, predictions)
-            self.tensors[labels.name] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
-        return self.tensors[labels.name]
+            self.tensors[key] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
+        return self.tensors[key]
 
     def call(
         self,

@@ -87,7 +87,7 @@ def patterns(dtype: str, start: int, stop: int) -> Any:
     """The bit patterns at the positions of one piece, in order."""
     fmt = FORMATS[dtype]
     first = prediction_bits(start, dtype)
-    return np.arange(first, first + (stop - start), dtype=np.int64).astype(fmt.storage)
+    return np.arange(first, first + (stop - start), dtype=fmt.storage)
 
 
 def binade(position: int, dtype: str) -> str:

@@ -30,7 +30,8 @@ class Statistics:
     """Counts and worst cases; what `to_wire` gives holds the same as JSON.
 
     `ordinals` counts results by their distance from the correctly rounded one: 0, 1, 2, and 3 or more bit patterns;
-    where the exact value is within 2^-40 of the middle of two numbers, either of them counts as the nearest.
+    of two numbers that are as near the even one is that.  Where the exact value is within 2^-40 of their middle,
+    float64 may take it for the middle.
     `classes` counts results that have no error in ULP, and calls that raised, by the words of measurement.CLASSES.
     `worst` has, by column and binade of the prediction, [error, position, label, got].  Correctly rounded results,
     which are at most 0.5 ULP off, are not looked at for it.

@@ -23,6 +23,13 @@ def next_up(prediction, label):
     return np.where(bits % 97 == 0, np.nextafter(loss, loss.dtype.type(np.inf)), loss)
 
 
+def truncated(prediction, label):
+    """Rounded towards zero: at a tie the even number or the odd one."""
+    loss = right(prediction, label)
+    too_large = loss.astype(np.float64) > exact(prediction, label)
+    return np.where(too_large, np.nextafter(loss, loss.dtype.type(0)), loss)
+
+
 def at_the_boundary(prediction, label):
     """Three patterns too large where the loss is just below a power of two, which doubles the error in ULP."""
     loss = right(prediction, label)
@@ -67,7 +74,7 @@ def gradient(prediction, label):
         return one / (one + np.exp(-prediction)) - label
 
 
-CALLS = (right, next_up, at_the_boundary, not_a_number, negated, flushed, no_tail, refused)
+CALLS = (right, next_up, truncated, at_the_boundary, not_a_number, negated, flushed, no_tail, refused)
 
 adapters = [
     Adapter(
