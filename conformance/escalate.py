@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,7 +54,10 @@ def exact(
     gamma: float | None = None,
     alpha: float | None = None,
 ) -> tuple[float, float] | None:
-    """(hi, lo) of `quantity` for finite inputs inside the domain, or None where Arb does not reach `WANTED` bits."""
+    """(hi, lo) of `quantity` for finite inputs inside the domain, or None where Arb does not reach `WANTED` bits.
+
+    Next to a power of two `lo` tells on which side the value is, as long as the last precision does.
+    """
     smoothing = _rational(label_smoothing or 0)
     label = _rational(y) * (1 - smoothing) + smoothing / 2
     weight = fmpq(1) if quantity == "gradient-weight" else _rational(w)
@@ -64,7 +68,8 @@ def exact(
         for precision in PRECISIONS:
             flint.ctx.prec = precision
             value = arb(weight) * _unweighted(form, quantity, p, label, 1 - smoothing, q, int(gamma or 0))
-            if value.is_exact() or value.rel_accuracy_bits() >= WANTED:
+            known = value.is_exact() or value.rel_accuracy_bits() >= WANTED
+            if known and (precision == PRECISIONS[-1] or _side_is_known(value)):
                 return _split(value)
     finally:
         flint.ctx.prec = before
@@ -100,9 +105,19 @@ def _rational(x: float) -> fmpq:
     return fmpq(*float(x).as_integer_ratio())
 
 
+def _side_is_known(value: arb) -> bool:
+    """Whether a value is exact, or nearest to a float64 that is no power of two, or known to be on one side of it."""
+    hi = float(value.mid())
+    return value.is_exact() or abs(math.frexp(hi)[0]) != 0.5 or not (value - arb(hi)).contains(0)
+
+
 def _split(value: arb) -> tuple[float, float]:
     hi = float(value.mid())
-    return hi, float((value - arb(hi)).mid())
+    rest = value - arb(hi)
+    lo = float(rest.mid())
+    if lo == 0.0 and not rest.contains(0):  # too small for a float64, but it has a side
+        lo = math.copysign(math.ulp(0.0), 1.0 if rest > 0 else -1.0)
+    return hi, lo
 
 
 def _softplus(x: arb) -> arb:

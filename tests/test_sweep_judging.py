@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from conformance import worker
+from conformance import escalate, worker
 from conformance.formats import FORMATS, Tensor, decode, encode
 from conformance.measurement import CODE, Limits, measure
 from conformance.sweep import judging, kernel, space, statistics
 from conformance.sweep.judging import UNMEASURED
 from conformance.sweep.statistics import Statistics
+from reference.special import GRADIENT_PREDICTION
 from tests.builders import deterministic
 
 ADAPTER = "tests/adapters/sweepable.py"
@@ -194,6 +195,36 @@ def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any, first: int,
     for one in single.values():
         together = statistics.merged(together, one)
     assert pairs.to_wire() == together.to_wire()
+
+
+@pytest.mark.parametrize("label", [0.5, 0.0, 1.0, 0.25])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_gradient_next_to_a_power_of_two_is_on_its_side(label: float, sign: int) -> None:
+    """sigmoid(z) - 1/2 is closer to z/4 than a double-double tells, and less; Arb tells, and so do expected values."""
+    z = sign * np.concatenate([2.0 ** -np.arange(31.0, 149.0), [100.0, 740.0, 1000.0, 2000.0]])
+    y = np.full((1, 1), label)
+    block = judging.Block(
+        "logits", GRADIENT_PREDICTION, z[np.newaxis], y, 0, np.array([0]), "+0", (1, z.size), cancels=True
+    )
+    expected = judging.Expected(block, None, FORMATS["float32"])
+    values, lows = expected.at(np.arange(z.size))
+    assert lows is not None
+    at_boundary = np.abs(np.frexp(values)[0]) == 0.5
+    assert np.count_nonzero(at_boundary) > 60
+    for prediction, hi, lo in zip(z[at_boundary], values[at_boundary], lows[at_boundary], strict=True):
+        found = escalate.exact("logits", "gradient-prediction", float(prediction), label, 1.0, 1.0)
+        assert found is not None
+        assert (hi, np.sign(lo)) == (found[0], np.sign(found[1]))
+
+
+def test_an_error_at_a_power_of_two_is_that_of_the_binade_below(session: Any) -> None:
+    """A gradient that is 2^-25 for all small logits is wrong by most at 2^-53, whose gradient is just below 2^-55."""
+    start = (127 - 53) << 23
+    label = int(encode(np.array(0.5), "float32").bits)
+    one = shard("coarse", "float32", "gradient-prediction", start=start, stop=start + (1 << 14), labels=(label,))
+    (found,) = swept(session, one).values()
+    error, position, *_ = found.worst["ideal"]["+-53"]
+    assert (position, error) == (start, pytest.approx((2.0**-25 - 2.0**-55) / 2.0**-79))
 
 
 @pytest.mark.slow

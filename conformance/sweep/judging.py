@@ -21,7 +21,8 @@ from conformance.formats import Format, Tensor, decode, infinity_bits
 from conformance.measurement import CODE, Limits, measure
 from conformance.sweep.statistics import FAR, RELATIVE, Statistics
 from reference import Reference
-from reference.special import GRADIENT_PREDICTION, LOSS
+from reference.doubledouble import two_sum
+from reference.special import GRADIENT_PREDICTION, LOGITS, LOSS
 from reference.split import Split
 
 #: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
@@ -31,6 +32,9 @@ ILL_CONDITIONED = 2.0**-10
 #: In units of 2^-52: how near a power of two a value in float64 may be on the other side of it.  The ULP of the two
 #: sides differs by a factor of 2.  `ILL_CONDITIONED` leaves 2^-40 of a value uncertain.
 EDGE = 1 << 12
+
+#: Logits below this have a sigmoid of 1/2 + z/4 - z^3/48: the next term, z^5/480, is below 2^-128 of z.
+SERIES = 2.0**-30
 
 #: Classes of results that have no error in ULP.
 UNMEASURED = ("nan", "number", "infinite", "finite", "sign")
@@ -197,6 +201,8 @@ class Expected:
         p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
         exact = EXACT[self.block.quantity](self.block.form, p, y)
         values[edge], lows[edge] = exact.hi, exact.lo
+        if self.block.quantity == GRADIENT_PREDICTION and self.block.form == LOGITS:
+            lows[edge] = _side(p, y, exact)
         return values, lows
 
     def reference(self, where: Any) -> Reference:
@@ -206,6 +212,18 @@ class Expected:
         if lows is None:
             lows = np.zeros_like(values)
         return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
+
+
+def _side(z: Any, y: Any, exact: Reference) -> Any:
+    """The low parts of gradients by the logit, where these may be closer to a power of two than a double-double tells.
+
+    Next to 0 sigmoid(z) - y is 1/2 - y + z/4 - z^3/48; far from it, less than 1 - y, or more than -y.
+    """
+    half, rest = two_sum(np.full(y.shape, 0.5), -y)
+    total, more = two_sum(half, 0.25 * z)
+    near = (total - exact.hi) + (rest + more - z * z * z / 48.0)
+    far = np.where(exact.lo == 0.0, np.copysign(2.0**-1074, -z), exact.lo)
+    return np.where(np.abs(z) < SERIES, near, far)
 
 
 def rounded(values: Any, fmt: Format) -> Any:
@@ -349,10 +367,14 @@ def _beyond(expected: Expected, bits: Any, distance: Any, where: Any, limit: int
     """Those of some flat indices whose error may exceed a limit, in units of the line.
 
     Where a result lies beyond the next boundary of binades, what is beyond counts twice: steps are twice as large.
+    Where the expected value is at a boundary, as far as float64 tells, all of the distance may be beyond it.
     """
+    fraction = np.int64((1 << 52) - 1)
     results = expected.positions(bits.reshape(-1)[where])
-    across = results >> 52 > expected.block.taken(expected.line, where) >> 52
-    error = distance.reshape(-1)[where] + np.where(across, results & ((1 << 52) - 1), 0)
+    values = expected.block.taken(expected.line, where)
+    beyond = np.where(results >> 52 > values >> 52, results & fraction, 0)
+    error = distance.reshape(-1)[where]
+    error += np.where(values & fraction < EDGE, error, beyond)
     return where[error > limit]
 
 
@@ -423,7 +445,8 @@ class _Adding:
         magnitude = values
         if lows is not None:
             distance -= lows
-            magnitude = np.where(lows * values < 0.0, np.nextafter(values, 0.0), values)
+            below = (lows != 0.0) & (np.signbit(lows) != np.signbit(values))
+            magnitude = np.where(below, np.nextafter(values, 0.0), values)
         np.abs(distance, out=distance)
         ideal = distance / ulp_of(magnitude, fmt)
         scaled = distance / ulp_of(expected.scale(where), fmt) if self.cancels else ideal

@@ -74,7 +74,17 @@ def gradient(prediction, label):
         return one / (one + np.exp(-prediction)) - label
 
 
-CALLS = (right, next_up, truncated, at_the_boundary, not_a_number, negated, flushed, no_tail, refused)
+def coarse(prediction, label):
+    """As right; its gradient is 2^-25 for all small positive logits."""
+    return right(prediction, label)
+
+
+def coarse_gradient(prediction, label):
+    one = prediction.dtype.type(1)
+    return np.where(np.abs(prediction) < one / 2**24, one / 2**25, gradient(prediction, label))
+
+
+CALLS = (right, next_up, truncated, at_the_boundary, not_a_number, negated, flushed, no_tail, coarse, refused)
 
 adapters = [
     Adapter(
@@ -85,7 +95,7 @@ adapters = [
                 "logits",
                 call,
                 dtypes=("float32", "float16"),
-                derivatives={"gradient-prediction": gradient},
+                derivatives={"gradient-prediction": coarse_gradient if call is coarse else gradient},
             )
             for call in CALLS
         ],
