@@ -19,6 +19,7 @@ import msgspec
 
 from conformance.errors import HarnessError, InputError
 from conformance.pool import OPEN_LIMIT, Backend, Ended, Worker
+from conformance.run import machine
 from conformance.sweep.checkpoint import Basis
 from conformance.sweep.kernel import Shard
 from conformance.sweep.schedule import ATTEMPTS, OnDone, ask, start
@@ -107,6 +108,7 @@ def _worker(backend: Backend, expected: Any) -> Worker:
     here = {
         "versions": opened.versions,
         "environment": opened.environment,
+        "machine": machine(),
         "code": ask(worker, backend, None, OPEN_LIMIT)["code"],
     }
     for name, value in here.items():
