@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from conformance.contracts import Contract
 from conformance.errors import HarnessError
 from conformance.formats import FORMATS
-from conformance.sweep import confirm, space
+from conformance.sweep import confirm, sampling, space
 from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, maxima, rounded_up
 from conformance.sweep.parts import swept
-from conformance.sweep.spec import position_of
+from conformance.sweep.spec import Spec, position_of
 
 #: How far the error in ULP of another version of Arb may be, as a share of it: the last bits of a float64.
 ARB = 2.0**-40
@@ -23,8 +23,9 @@ ARB = 2.0**-40
 def contradictions(one: Certificate, contracts: Mapping[str, Contract]) -> Iterator[str]:
     """What in a certificate cannot be, in words; `contracts` by id of the implementation."""
     spec = swept(one)
-    if sum(result.points for result in one.results) != one.covered["points"] or spec.points != one.covered["points"]:
-        yield f"covers {one.covered['points']} results, but its ranges make {spec.points}"
+    points = sum(result.points for result in one.results)
+    if spec.points != one.covered["points"] or spec.points + _found_by_search(spec) != points:
+        yield f"has {points} results and covers {one.covered['points']}, but its ranges make {spec.points}"
     if (one.kind == "proof") != spec.proof or one.covered["of"] != spec.size:
         yield f"is a {one.kind} of {one.covered['predictions']} predictions of {one.covered['of']}"
     names = {"pairs"} if spec.paired else set(one.covered["labels"])
@@ -37,10 +38,23 @@ def contradictions(one: Certificate, contracts: Mapping[str, Contract]) -> Itera
             yield told + text
 
 
+def _found_by_search(spec: Spec) -> int:
+    """How many results there are of inputs that a search tried around samples, which `Spec.points` leaves out."""
+    tried = 0
+    for start, stop in space.chunks(spec.start, spec.stop, spec.chunk) if spec.samples else ():
+        known = stop - start
+        for _ in range(sampling.ROUNDS):
+            near = min(known, sampling.KEPT) * sampling.NEIGHBOURS
+            known = min(known, sampling.KEPT) + near
+            tried += near
+    return tried * len(spec.implementations)
+
+
 def _of_result(one: Certificate, result: Result, contract: Contract | None) -> Iterator[str]:
-    raised = result.classes.get("raised", 0)
-    if min(result.ordinals) < 0 or sum(result.ordinals) + raised != result.points:
-        yield f"{result.points} results, but their distances count {sum(result.ordinals)}, and {raised} raised"
+    # Samples of a class have no distance; in a sweep only calls that raised have none.
+    other = sum(result.classes.values()) if one.covered["samples"] else result.classes.get("raised", 0)
+    if min(result.ordinals) < 0 or sum(result.ordinals) + other != result.points:
+        yield f"{result.points} results, but their distances count {sum(result.ordinals)}, and {other} have none"
     for column, worst in result.worst.items():
         by_binade = maxima(result, column)
         binade = space.binade(position_of(int(worst.prediction, 16), one.dtype), one.dtype)

@@ -127,9 +127,9 @@ def at_random(one: Certificate, commit: str) -> list[Part]:
         return [Part(structs.replace(spec, start=start, stop=stop))]
     made = []
     for which in ("any", "with an error"):
-        result = _chosen(one.results, commit, name, which)
+        result = _chosen(one.results, commit, name, which, "label")
         wrong = [binade for binade in maxima(result, "ideal") if binade in binades]
-        binade = _chosen(wrong if wrong and which != "any" else sorted(binades), commit, name, which)
+        binade = _chosen(wrong if wrong and which != "any" else sorted(binades), commit, name, which, "binade")
         start, stop = binades[binade]
         labels = spec.labels if spec.paired else (int(result.label, 16),)
         made.append(Part(structs.replace(spec, start=start, stop=stop, labels=labels), binade=binade))

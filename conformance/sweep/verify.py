@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance import __version__
-from conformance.contracts import Contract
 from conformance.errors import HarnessError, InputError
 from conformance.pool import OPEN_LIMIT, Backend, Ended, Pool, Worker
 from conformance.run import machine
@@ -71,17 +70,21 @@ def verify(
     where a shard is void or ends its worker.
     """
     known = {backend.name: backend for backend in backends}
-    by_backend: dict[str, dict[str, Certificate]] = {}
+    read: dict[str, dict[str, Verified]] = {}
     for name, one in certificates.items():
         if one.backend not in known:
             raise InputError(f"{name}: no backend is called {one.backend!r}", "--adapter names the file that has it")
-        by_backend.setdefault(one.backend, {})[name] = one
+        contracts = {each.id: each.contract for each in known[one.backend].implementations}
+        try:
+            read.setdefault(one.backend, {})[name] = Verified(one, tuple(contradictions(one, contracts)))
+        except InputError as error:
+            raise InputError(f"{name}: {error.message}", error.hint) from None
     chosen = frozenset(sampled)
 
     def of(backend: Backend) -> dict[str, Verified]:
-        return dict(_of_backend(pool, backend, by_backend[backend.name], commit, chosen, progress))
+        return dict(_of_backend(pool, backend, read[backend.name], commit, chosen, progress))
 
-    order = sorted((known[name] for name in by_backend), key=lambda backend: backend.cost, reverse=True)
+    order = sorted((known[name] for name in read), key=lambda backend: backend.cost, reverse=True)
     with ThreadPoolExecutor(max_workers=max(pool.jobs, 1)) as threads:
         found = [threads.submit(of, backend) for backend in order]
         try:
@@ -96,29 +99,26 @@ def verify(
 def _of_backend(
     pool: Pool,
     backend: Backend,
-    certificates: Mapping[str, Certificate],
+    read: Mapping[str, Verified],
     commit: str,
     sampled: frozenset[str],
     progress: Progress,
 ) -> Iterator[tuple[str, Verified]]:
-    contracts = {one.id: one.contract for one in backend.implementations}
+    """What becomes of certificates of a backend that were `read`, one after the other, in one worker."""
     with pool.worker(backend.interpreter, backend.source) as worker:
         try:
             opened = start(worker, backend)
         except InputError as absent:
-            for name, one in certificates.items():
-                yield name, Verified(one, tuple(contradictions(one, contracts)), absent=absent.message)
+            yield from ((name, replace(one, absent=absent.message)) for name, one in read.items())
             return
         except Ended as end:
             raise HarnessError(f"backend {backend.name} could not be opened: {end.observation.message}") from None
         code = ask(worker, backend, None, OPEN_LIMIT)["code"]
         basis = (__version__, opened.versions, opened.environment, machine(), code)
-        for name, one in certificates.items():
+        for name, one in read.items():
             again = _Again(pool, backend, worker, basis, progress)
             try:
-                yield name, again.verified(one, contracts, commit if name in sampled else None)
-            except InputError as error:
-                raise InputError(f"{name}: {error.message}", error.hint) from None
+                yield name, again.verified(one, commit if name in sampled else None)
             except Ended as end:
                 raise HarnessError(f"{name}: what it is about ended the worker: {end.observation.message}") from None
 
@@ -133,36 +133,36 @@ class _Again:
     basis: tuple[Any, ...]
     progress: Progress
     done: dict[Spec, Certificate] = field(default_factory=dict)
-    points: int = 0
 
-    def verified(self, one: Certificate, contracts: Mapping[str, Contract], commit: str | None) -> Verified:
-        """A certificate against what is done again: parts only where there is a `commit`."""
-        wrong = tuple(contradictions(one, contracts))
-        gone = sorted({result.implementation for result in one.results} - set(contracts))
-        differences = [f"no implementation is called {name} any more" for name in gone]
-        largest = 0
-        if not gone and not wrong:
-            for part, result, column, worst in parts.with_largest_errors(one):
-                largest += 1
-                (found,) = self.certified(part).results
-                differences += _largest(result, column, worst, found.worst.get(column))
-                differences += _beyond(part, result, found)
-            self.points = 0
-            for part in parts.at_random(one, commit) if commit is not None else ():
-                small = {(found.implementation, found.label): found for found in self.certified(part).results}
-                for result in one.results:
-                    if (result.implementation, result.label) in small:
-                        differences += _compared(part, result, small[result.implementation, result.label])
+    def verified(self, read: Verified, commit: str | None) -> Verified:
+        """A certificate that does not contradict itself against what is done again: parts where there is a `commit`."""
+        one = read.certificate
         now = Basis(parts.swept(one), *self.basis)
-        return Verified(
-            one,
-            wrong,
-            tuple(dict.fromkeys(differences)),
-            tuple(_elsewhere(one, now)),
-            largest,
-            self.points,
-            (one.kernel, one.code) != (now.code["kernel"], now.digest),
+        here = replace(
+            read,
+            elsewhere=tuple(_elsewhere(one, now)),
+            other_code=(one.kernel, one.code) != (now.code["kernel"], now.digest),
         )
+        if read.contradictions:
+            return here
+        gone = {result.implementation for result in one.results} - {each.id for each in self.backend.implementations}
+        if gone:
+            return replace(here, differences=tuple(f"no implementation is called {name}" for name in sorted(gone)))
+        differences: list[str] = []
+        largest = list(parts.with_largest_errors(one))
+        for part, result, column, worst in largest:
+            (found,) = self.certified(part).results
+            differences += _largest(result, column, worst, found.worst.get(column))
+            differences += _beyond(part, result, found)
+        chosen = parts.at_random(one, commit) if commit is not None else []
+        for part in chosen:
+            small = {(found.implementation, found.label): found for found in self.certified(part).results}
+            for result in one.results:
+                if (result.implementation, result.label) in small:
+                    differences += _compared(part, result, small[result.implementation, result.label])
+        unique = tuple(dict.fromkeys(differences))
+        points = sum(part.spec.points for part in chosen)
+        return replace(here, differences=unique, largest=len(largest), points=points)
 
     def certified(self, part: Part) -> Certificate:
         """The certificate of a part, which is swept where it was not."""
@@ -171,7 +171,6 @@ class _Again:
             found = [ask(self.worker, self.backend, shard, self.pool.timeout)["found"] for shard in spec.shards()]
             contracts = {one.key: one.contract for one in self.backend.implementations}
             self.done[spec] = certificate.certificate(Basis(spec, *self.basis), contracts, found, "")
-            self.points += spec.points
             self.progress(spec.points)
         return self.done[spec]
 

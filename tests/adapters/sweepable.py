@@ -60,6 +60,21 @@ def refused(prediction, label):
     return right(prediction, label)
 
 
+def by_place(prediction, label):
+    """Wrong where a vectorized loop over 64 elements ends, and by more in a longer tensor."""
+    loss = right(prediction, label)
+    place = np.arange(loss.size)
+    off = np.where(place >= loss.size - loss.size % 64 - 3, 1 + (loss.size > 1000), 0)
+    return (loss.view(np.dtype(f"uint{8 * loss.itemsize}")) + off.astype(np.uint16)).view(loss.dtype)
+
+
+def patching(prediction, label):
+    """Replaces a function of NumPy, for the whole process."""
+    exact_exp = np.exp
+    np.exp = lambda *given, **named: exact_exp(*given, **named) * (1 + 2.0**-52)
+    return right(prediction, label)
+
+
 def gradient(prediction, label):
     """sigmoid(z) - y in the dtype under test, which loses the tail."""
     one = prediction.dtype.type(1)
@@ -67,7 +82,7 @@ def gradient(prediction, label):
         return one / (one + np.exp(-prediction)) - label
 
 
-CALLS = (right, next_up, at_the_boundary, not_a_number, negated, flushed, no_tail, refused)
+CALLS = (right, next_up, at_the_boundary, not_a_number, negated, flushed, no_tail, refused, by_place, patching)
 
 adapters = [
     Adapter(
