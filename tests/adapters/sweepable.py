@@ -1,5 +1,7 @@
 """Losses of logits in plain NumPy for sweeps: a right one, and others that are wrong in one way each."""
 
+import os
+
 import numpy as np
 
 from conformance.adapters import Adapter, Implementation
@@ -60,6 +62,16 @@ def refused(prediction, label):
     return right(prediction, label)
 
 
+def gradient(prediction, label):
+    """sigmoid(z) - y in the dtype under test, which loses the tail."""
+    one = prediction.dtype.type(1)
+    with np.errstate(all="ignore"):
+        return one / (one + np.exp(-prediction)) - label
+
+
+CALLS = (right, next_up, at_the_boundary, not_a_number, negated, flushed, no_tail, refused)
+
+
 def by_place(prediction, label):
     """Wrong where a vectorized loop over 64 elements ends, and by more in a longer tensor."""
     loss = right(prediction, label)
@@ -75,14 +87,12 @@ def patching(prediction, label):
     return right(prediction, label)
 
 
-def gradient(prediction, label):
-    """sigmoid(z) - y in the dtype under test, which loses the tail."""
-    one = prediction.dtype.type(1)
-    with np.errstate(all="ignore"):
-        return one / (one + np.exp(-prediction)) - label
+def ending(prediction, label):
+    """Ends its process."""
+    os.kill(os.getpid(), 9)
 
 
-CALLS = (right, next_up, at_the_boundary, not_a_number, negated, flushed, no_tail, refused, by_place, patching)
+CALLS += (by_place, patching, ending)
 
 adapters = [
     Adapter(
