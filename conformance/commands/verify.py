@@ -28,7 +28,9 @@ NO_COMMIT = "0" * 40
 @click.option("--tenth", is_flag=True, help="Sweep parts of a tenth of the certificates, not of all.")
 @click.option("--commit", help="What chooses the tenth and the parts [default: the commit of the folder, by git].")
 @click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu].")
-@click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds that one part may take.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), default=SHARD_LIMIT, show_default=True, help="Seconds of one part."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
 @adapter_options
 def verify(
