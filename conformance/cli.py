@@ -27,6 +27,7 @@ from conformance.commands import (
     sweep,
     try_numbers,
     update,
+    verify,
 )
 from conformance.errors import ConformanceError, Exit
 
@@ -87,5 +88,6 @@ for command in (
     sweep.sweep,
     try_numbers.try_,
     update.deviations,
+    verify.verify,
 ):
     main.add_command(command)

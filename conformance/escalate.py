@@ -76,6 +76,21 @@ def exact(
     return None
 
 
+def scale(form: str, quantity: str, p: float, y: float) -> tuple[float, float]:
+    """(hi, lo) of the natural terms' size, which has no cancellation; where it may be a power of two it is not less.
+
+    For the value and the gradient by the prediction, at finite inputs where both terms are finite.
+    """
+    label = _rational(y)
+    a = abs(label) if quantity == "value" else -abs(label)  # the first term of the gradient is negative
+    before = flint.ctx.prec
+    try:
+        flint.ctx.prec = PRECISIONS[0]
+        return _split(_FORMULA[form, quantity](arb(p), a, abs(1 - label)).upper())
+    finally:
+        flint.ctx.prec = before
+
+
 def _unweighted(form: str, quantity: str, p: float, y: fmpq, slope: fmpq, q: float, gamma: int) -> arb:
     """`quantity` for the smoothed label `y`, whose derivative by the label is `slope`."""
     a, b = _rational(q) * y, 1 - y

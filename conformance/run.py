@@ -215,19 +215,31 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+#: Extensions by which numeric libraries choose their code, as Linux calls them in /proc/cpuinfo: wider registers, fused
+#: multiplication and addition, conversions of 16-bit types.
+EXTENSIONS = (
+    "sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512dq", "avx512vl", "avx512_bf16", "avx512_fp16",
+    "amx_bf16", "asimd", "asimdhp", "sve", "sve2", "bf16",
+)  # fmt: skip
+
+
 def machine() -> dict[str, Any]:
-    """What is told of the machine: architecture, processor model, cores, Python; no names of hosts or users."""
-    model = platform.processor() or platform.machine()
+    """What is told of the machine: architecture, processor model, instruction set, Python; no names of hosts or users.
+
+    Where there is no /proc/cpuinfo, the instruction set is "unknown".
+    """
+    told: dict[str, str] = {}
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
+            name, _, value = line.partition(":")
+            told.setdefault(name.strip(), value.strip())  # the first processor's
+    flags = told.get("flags", told.get("Features", "")).split()
     return {
         "architecture": platform.machine(),
         "system": platform.system(),
-        "processor": model,
+        "processor": told.get("model name") or platform.processor() or platform.machine(),
+        "instruction-set": " ".join(name for name in EXTENSIONS if name in flags) or "unknown",
         "python": platform.python_version(),
         "byteorder": sys.byteorder,
     }

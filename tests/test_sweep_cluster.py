@@ -11,14 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from conformance import run as runs
+from conformance.errors import InputError
+from conformance.sweep import cluster as cluster_module
+from conformance.sweep import kernel
+from conformance.sweep.schedule import describe
+
 ROOT = Path(__file__).parent.parent
+ADAPTER = ROOT / "tests" / "adapters" / "sweepable.py"
 
 pytest.importorskip("distributed")
 
 pytestmark = pytest.mark.slow
 
 WORDS = (
-    *("--adapter", str(ROOT / "tests" / "adapters" / "sweepable.py"), "--implementation", "sweepable/no_tail"),
+    *("--adapter", str(ADAPTER), "--implementation", "sweepable/no_tail"),
     *("--dtype", "float16", "--pairs", "unit", "--chunk", "1024", "--positions", "15000:15400"),
 )
 
@@ -105,3 +112,20 @@ def test_an_address_that_is_none_is_bad_input(tmp_path: Path) -> None:
     assert running.returncode == 2, errors
     assert "--scheduler must be an address" in errors
     assert "Traceback" not in errors
+
+
+def test_a_process_that_differs_from_the_client_is_refused() -> None:
+    """In versions, switches, processor or files: before anything is swept."""
+    with runs.open_pool(runs.Options()) as pool:
+        (backend,) = (one for one in pool.discover([ADAPTER]) if one.name == "sweepable")
+        opened, code = describe(pool, backend)
+    expected = {
+        "versions": opened.versions,
+        "environment": opened.environment,
+        "machine": runs.machine(),
+        "code": code,
+    }
+    shard = kernel.Shard(("right/eager/cpu",), "logits", "value", "float16", 0, 64, (0,), False, 64)
+    for name in expected:
+        with pytest.raises(InputError, match=f"a process of the cluster has other {name} than this one"):
+            cluster_module.done(0, backend, expected | {name: {"another": "one"}}, shard, 60.0)

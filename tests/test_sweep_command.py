@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 ADAPTER = ROOT / "tests" / "adapters" / "sweepable.py"
 
-WORDS = ("--adapter", str(ADAPTER), "--implementation", "sweepable/no_tail", "--dtype", "float16", "--jobs", "2")
+WORDS = ("--adapter", str(ADAPTER), "--dtype", "float16", "--jobs", "2")
 
 #: Many small shards, so that a kill meets a sweep that is under way.
 MANY = ("--pairs", "unit", "--chunk", "1024", "--positions", "15000:15400")
@@ -34,14 +36,17 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def start(tmp_path: Path) -> Start:
     """Starts `bce-conformance sweep` on the losses of the tests in an empty folder."""
 
-    def begin(*words: str, output: str = "out", shard: int = 1 << 16) -> subprocess.Popen[str]:
+    def begin(
+        *words: str, output: str = "out", shard: int = 1 << 16, stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         code = f"from conformance.sweep import spec; spec.SHARD = {shard}; from conformance.cli import main; main()"
+        given = [] if "--implementation" in words else ["--implementation", "sweepable/no_tail"]
         return subprocess.Popen(
-            [sys.executable, "-c", code, "sweep", *WORDS, "--output", output, *words],
+            [sys.executable, "-c", code, "sweep", *WORDS, *given, "--output", output, *words],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
@@ -125,24 +130,64 @@ def test_a_killed_sweep_is_resumed_where_it_was(start: Start, tmp_path: Path) ->
     assert the_certificate(tmp_path / "out").read_bytes() == the_certificate(tmp_path / "whole").read_bytes()
 
 
-@pytest.mark.parametrize("what", ["versions", "code", "spec"])
-def test_a_sweep_is_not_resumed_with_something_else(start: Start, tmp_path: Path, what: str) -> None:
-    """Other versions, files or chunks may give other bits: exit code 2, and the checkpoint stays as it is."""
+def test_a_sweep_is_not_resumed_with_something_else(start: Start, tmp_path: Path) -> None:
+    """Other versions, switches, files or chunks may give other bits: exit code 2, and the checkpoint stays as it is."""
     process = start(*MANY)
     killed_when_something_is_done(process, tmp_path / "out", lambda: process.pid)
     process.communicate()
     (checkpoint,) = (tmp_path / "out").iterdir()
     header, *rest = checkpoint.read_text().splitlines(keepends=True)
     basis = json.loads(header)
-    change: dict[str, Any] = {
+    changes: dict[str, Any] = {
         "versions": {"numpy": "1.0"},
+        "environment": basis["environment"] | {"NPY_DISABLE_CPU_FEATURES": "AVX2"},
+        "machine": basis["machine"] | {"instruction-set": "none"},
+        "suite": "0.0.1",
         "code": basis["code"] | {"reference.split": "0" * 64},
         "spec": basis["spec"] | {"chunk": 1},
     }
-    checkpoint.write_text("".join([json.dumps(basis | {what: change[what]}) + "\n", *rest]))
-    before = checkpoint.read_bytes()
-    assert f"was begun with another {what}" in ended(start(*MANY, "--resume"), Exit.BAD_INPUT)
-    assert checkpoint.read_bytes() == before
+    assert changes.keys() | {"type"} == basis.keys()
+    for what, value in changes.items():
+        checkpoint.write_text("".join([json.dumps(basis | {what: value}) + "\n", *rest]))
+        before = checkpoint.read_bytes()
+        assert f"was begun with another {what}" in ended(start(*MANY, "--resume"), Exit.BAD_INPUT)
+        assert checkpoint.read_bytes() == before
+
+
+def test_a_void_shard_ends_the_sweep(start: Start, tmp_path: Path) -> None:
+    """A call that replaces a function of NumPy: exit code 3 says why, and nothing of that shard is kept."""
+    errors = ended(start("--implementation", "sweepable/patching"), Exit.HARNESS_FAILED)
+    assert "a shard of sweepable is void: NumPy no longer computes the bits that it did" in errors
+    assert "Traceback" not in errors
+    (checkpoint,) = (tmp_path / "out").iterdir()
+    assert checkpoint.name.endswith(".partial.jsonl")
+    assert checkpoint.read_bytes().count(b"\n") == 1
+
+
+def test_what_ends_its_worker_again_and_again_ends_the_sweep(start: Start, tmp_path: Path) -> None:
+    """Exit code 3 after a few attempts, with the positions and the signal."""
+    errors = ended(start("--implementation", "sweepable/ending"), Exit.HARNESS_FAILED)
+    assert "positions 0 to 63488 ended the worker 3 times: the process was ended by SIGKILL" in errors
+    assert "--resume goes on from here" in errors
+    assert "Traceback" not in errors
+    assert not list((tmp_path / "out").glob("*.json"))
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_a_terminal_shows_progress_with_rate_and_remaining_time(start: Start) -> None:
+    """On standard error, and nothing of it is left when the sweep has ended."""
+    ours, theirs = os.openpty()
+    process = start(*MANY, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # which is how a terminal tells that the other side has gone
+        while data := os.read(ours, 1 << 16):
+            shown += data
+    os.close(ours)
+    ended(process)
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
+    assert re.search(r"sweepable logits float16 \S+ +\d+% \d+ million results/s \d:\d\d:\d\d", text), text[-2000:]
+    assert shown.endswith(b"\x1b[2K")  # which erases the line
 
 
 @pytest.mark.parametrize(

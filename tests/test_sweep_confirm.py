@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import pytest
 
+import reference
 from conformance.contracts import Clip, Contract, Epsilon, LogClamp
 from conformance.errors import HarnessError
+from conformance.escalate import scale
 from conformance.formats import FORMATS
-from conformance.literals import bits_of
+from conformance.literals import bits_of, float_of
 from conformance.sweep.confirm import Confirmed, Question, confirm, ulp
 from tests.builders import SOURCE
 
@@ -76,6 +78,34 @@ def test_a_flushed_prediction_may_be_read_as_zero() -> None:
     given = ("0x1p-140", "0.5", "0")
     assert confirmed("logits", "gradient-prediction", given, 0.0, "flushed").error == 0.0
     assert confirmed("logits", "gradient-prediction", given, 128.0).error == 128.0
+
+
+@pytest.mark.parametrize("prediction", ["0x3bfaec11", "0x3bfaea0d", "0x3f800000", "0xb9b4e004"])
+def test_the_natural_terms_of_a_gradient_at_one_half_have_the_size_one_half(prediction: str) -> None:
+    """(s(z) + s(-z)) / 2 is 1/2, a power of two, and its ULP in float32 is 2^-24; in float64 the sum may be less."""
+    fmt = FORMATS["float32"]
+    bits = int(prediction, 16)
+    z = float_of(bits, fmt)
+    exact = math.tanh(z / 2) / 2
+    got = bits_of((exact + 2.0**-24).hex(), fmt)
+    found = abs(float_of(got, fmt) - exact) / 2.0**-24
+    question = Question("logits", "gradient-prediction", fmt, fmt, ())
+    assert confirm(question, "scaled", bits, bits_of("0.5", fmt), got, found).error == pytest.approx(found, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("form", "labels"), [("logits", (0.0, 1.0, 0.5, 0.3, 2.0, -1.0)), ("probabilities", (0.0, 1.0, 0.5, 0.3))]
+)
+@pytest.mark.parametrize("quantity", ["value", "gradient-prediction"])
+def test_the_size_of_the_natural_terms_is_that_of_the_reference(
+    form: str, quantity: str, labels: tuple[float, ...]
+) -> None:
+    """To the last bits of float64, which the double-double reference gives."""
+    compute = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}[quantity]
+    for prediction in (0.001, 0.25, 0.75) if form == "probabilities" else (-700.0, -3.0, 1e-30, 0.5, 40.0):
+        for label in labels:
+            expected = float(compute(form, prediction, label).scale)
+            assert sum(scale(form, quantity, prediction, label)) == pytest.approx(expected, rel=2**-50)
 
 
 @pytest.mark.parametrize(

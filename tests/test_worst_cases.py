@@ -1,15 +1,16 @@
-"""The worst cases that sweeps have found, replayed."""
+"""The worst cases that sweeps have found, replayed as a run does: by other calls and another judge than a sweep's."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from conformance import run as runs
+from conformance.errors import InputError
+from conformance.judge import Judge
+from conformance.pool import Backend, Pool
 from conformance.sweep import corpus
 
 ROOT = Path(__file__).parent.parent
@@ -19,40 +20,33 @@ FILES = sorted((ROOT / "cases" / "worst").glob("*.yaml"))
 #: How far an error may be from that of the certificate, as a factor: another instruction set gives other bits.
 FACTOR = 1.5
 
-#: Prints the errors of all cases of a corpus: in a process of its own, since it imports the framework.
-REPLAY = """
-import json, sys
-from pathlib import Path
-from conformance import worker
-from conformance.sweep import corpus
-kept = corpus.read(Path(sys.argv[1]))
-session = worker.Session(worker.load(sys.argv[2]))
-assert "versions" in session.open(kept.backend)
-replayed = {one.id: corpus.replayed(session.runtime, session.implementations, one) for one in kept.worst}
-print(json.dumps(replayed))
-"""
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
+@pytest.fixture(scope="module")
+def pool() -> Iterator[tuple[Pool, dict[str, Backend]]]:
+    """A pool, and the backends by name."""
+    with runs.open_pool(runs.Options()) as made:
+        yield made, {backend.name: backend for backend in made.discover()}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_worst_cases_of_a_backend_are_what_they_were(file: Path) -> None:
+def test_the_worst_cases_of_a_backend_are_what_they_were(file: Path, pool: tuple[Pool, dict[str, Backend]]) -> None:
     """No error has grown, and none has gone: that would be news, and the sweep worth doing again."""
     kept = corpus.read(file)
-    module = kept.backend.partition("-")[0]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
-    done = subprocess.run(
-        [sys.executable, "-c", REPLAY, str(file), module],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    errors = json.loads(done.stdout.splitlines()[-1])
+    backend = pool[1][kept.backend]
+    found: dict[str, float] = {}
+    try:
+        with pool[0].session(backend) as observe:
+            for request in corpus.requests(kept, backend):
+                (check,) = Judge([request]).judge([observe(request)])
+                found |= dict(zip(check.elements, check.plain, strict=True))
+    except InputError as absent:
+        pytest.skip(absent.message)
+    assert set(found) == {one.id for one in kept.worst}
     other = {
-        case.id: (case.ulp, errors[case.id])
-        for case in kept.worst
-        if not float(case.ulp) / FACTOR <= errors[case.id] <= float(case.ulp) * FACTOR
+        one.id: (one.ulp, found[one.id])
+        for one in kept.worst
+        if not float(one.ulp) / FACTOR <= found[one.id] <= float(one.ulp) * FACTOR
     }
     assert other == {}

@@ -98,7 +98,7 @@ def sweep(
                 seed,
             )
             file = (output or FOLDER) / f"{name_of(part)}.json"
-            with _progress(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
+            with progress_bar(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
             render.text(made, Console(width=None if sys.stdout.isatty() else render.WIDTH))
             click.echo(str(file))
@@ -163,7 +163,7 @@ def _command(
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Any:
+def progress_bar(what: str, total: int | None) -> Any:
     """A bar with rate and remaining time on standard error, where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),

@@ -161,7 +161,7 @@ def _result(basis: Basis, key: str, contract: Contract, label: str, one: Statist
         if not confirmed:
             continue
         worst[column] = max(confirmed.values(), key=lambda each: each.ulp)
-        by_binade = {binade: _up(each.ulp) for binade, each in confirmed.items()}
+        by_binade = {binade: rounded_up(each.ulp) for binade, each in confirmed.items()}
         if by_binade != binades.get("ideal"):
             binades[column] = dict(sorted(by_binade.items(), key=lambda item: _binade_order(item[0])))
     return Result(
@@ -192,8 +192,19 @@ def _confirmed(question: confirm.Question, column: str, item: list[Any]) -> Wors
     )
 
 
-def _up(error: float) -> float:
-    """An error with three digits, not less than it."""
+def maxima(one: Result, column: str) -> dict[str, float]:
+    """The largest error in each binade, of a column, which `binades` leaves out where it is that of `ideal`."""
+    if column not in one.worst:
+        return {}
+    return one.binades.get(column, one.binades.get("ideal", {}))
+
+
+#: How much larger than an error its three digits may be, as a factor: 0.5 % are added and up to 0.5 % come by rounding.
+ROUNDING = 1.01
+
+
+def rounded_up(error: float) -> float:
+    """An error with three digits, not less than it and at most ROUNDING times as large."""
     short = float(f"{error:.3g}")
     return short if short >= error else float(f"{error * 1.005:.3g}")
 

@@ -19,6 +19,7 @@ import msgspec
 
 from conformance.errors import HarnessError, InputError
 from conformance.pool import OPEN_LIMIT, Backend, Ended, Worker
+from conformance.run import machine
 from conformance.sweep.checkpoint import Basis
 from conformance.sweep.kernel import Shard
 from conformance.sweep.schedule import ATTEMPTS, OnDone, ask, start
@@ -101,16 +102,26 @@ def _worker(backend: Backend, expected: Any) -> Worker:
     if getattr(_kept, "worker", None) is not None and _kept.backend == backend and _kept.expected == expected:
         kept: Worker = _kept.worker
         return kept
-    log = open(os.devnull, "wb")  # noqa: SIM115 - it lives as long as the worker does
-    worker = Worker(backend.interpreter or sys.executable, backend.source, log, {})
+    with open(os.devnull, "wb") as log:
+        worker = Worker(backend.interpreter or sys.executable, backend.source, log, {})
+    try:
+        _must_be_as(expected, worker, backend)
+    except BaseException:
+        worker.close()
+        raise
+    _kept.worker, _kept.backend, _kept.expected = worker, backend, expected
+    return worker
+
+
+def _must_be_as(expected: Any, worker: Worker, backend: Backend) -> None:
+    """Raises InputError where this process differs from the client in what results depend on."""
     opened = start(worker, backend)
     here = {
         "versions": opened.versions,
         "environment": opened.environment,
+        "machine": machine(),
         "code": ask(worker, backend, None, OPEN_LIMIT)["code"],
     }
     for name, value in here.items():
         if msgspec.to_builtins(value) != expected[name]:
             raise InputError(f"a process of the cluster has other {name} than this one: {value!r:.200}")
-    _kept.worker, _kept.backend, _kept.expected = worker, backend, expected
-    return worker

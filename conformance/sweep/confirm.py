@@ -19,7 +19,7 @@ from conformance import contracts
 from conformance.clipping import clip_bounds
 from conformance.contracts import Contract
 from conformance.errors import HarnessError
-from conformance.escalate import PRECISIONS, WANTED, exact
+from conformance.escalate import PRECISIONS, WANTED, exact, scale
 from conformance.formats import FORMATS, Format
 from conformance.literals import float_of
 
@@ -159,9 +159,9 @@ def _error(question: Question, column: str, p: float, y: float, got: float, valu
         return Confirmed(float("inf"), hi, lo, float("inf"))
     exactly = Fraction(hi) + Fraction(lo)
     size = abs(exactly)
-    if column == "scaled":
-        found = _REFERENCE[question.quantity](question.form, p, y)
-        size = max(Fraction(float(found.scale)), size)
+    if column == "scaled" and (question.form == "logits" or 0.0 < p < 1.0):  # at 0 and 1 what is finite has one term
+        large, small = scale(question.form, question.quantity, p, y)
+        size = max(Fraction(large) + Fraction(small), size)
     distance = abs(Fraction(got) - exactly)
     error = float(distance / ulp(size, question.results))
     # Only here may the sweep be on the wrong side of a power of two: it knows the ideal's side.

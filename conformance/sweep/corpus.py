@@ -6,21 +6,20 @@ prediction, so it never means something else; an entry that a newer certificate 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from conformance import yamlfile
-from conformance.adapters import Implementation, Runtime
-from conformance.formats import FORMATS, infinity_bits
+from conformance import cases, yamlfile
+from conformance.cases import Element, Located
+from conformance.formats import FORMATS, Format
+from conformance.literals import float_of
+from conformance.plan import Implementation, Inputs, Request
+from conformance.pool import Backend
 from conformance.record import write_lines
-from conformance.sweep import kernel, space
 from conformance.sweep.certificate import Certificate
-
-#: Predictions of the call in which a worst case is replayed: enough that it goes through the vectorized loop.
-WINDOW = 64
 
 HEAD = "# The largest errors that sweeps have found: `python -m docs.renew_accuracy` adds to it from certificates."
 
@@ -38,14 +37,6 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     got: str
     exact: str
     ulp: str
-
-    @property
-    def position(self) -> int:
-        """The position of the prediction."""
-        fmt = FORMATS[self.dtype]
-        bits = int(self.prediction, 16)
-        sign = space.sign_bit(fmt)
-        return bits if bits < sign else infinity_bits(fmt) + (bits - sign)
 
 
 class Corpus(Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,21 +98,35 @@ def _text(corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
-def replayed(runtime: Runtime, implementations: dict[str, Implementation], case: Case) -> float:
-    """The largest error in ULP among the predictions around a worst case, itself among them."""
-    start = case.position // WINDOW * WINDOW
-    stop = min(start + WINDOW, space.size(case.form, case.dtype))
-    shard = kernel.Shard(
-        (case.implementation,),
-        case.form,
-        case.quantity,
-        case.dtype,
-        start,
-        stop,
-        (int(case.label, 16),),
-        False,
-        WINDOW,
+def requests(corpus: Corpus, backend: Backend) -> list[Request]:
+    """What replays a corpus: one call for each implementation, quantity and dtype, with their cases as its elements.
+
+    Such a request travels to a worker and is judged as those of a run are.  An implementation that the backend does not
+    have is left out.
+    """
+    known = {one.key: one for one in backend.implementations}
+    groups: dict[tuple[str, str, str], list[Case]] = {}
+    for one in corpus.worst:
+        groups.setdefault((one.implementation, one.quantity, one.dtype), []).append(one)
+    return [_request(known[key], of) for (key, _, _), of in groups.items() if key in known]
+
+
+def _request(implementation: Implementation, of: Sequence[Case]) -> Request:
+    fmt = FORMATS[of[0].dtype]
+    elements = tuple(Element(one.id, _literal(one.prediction, fmt), _literal(one.label, fmt)) for one in of)
+    case = cases.Case(
+        id="worst/corpus",
+        why="the largest errors that sweeps have found",
+        form=implementation.form,  # type: ignore[arg-type]  # one of Form
+        flags=(),
+        elements=elements,
+        dtypes=(of[0].dtype,),  # type: ignore[arg-type]  # one of ALL_DTYPES
+        expect="observe",
+        quantities=(of[0].quantity,),  # type: ignore[arg-type]  # one of NUMERIC
     )
-    (found,) = kernel.run(runtime, implementations, shard).values()
-    (one,) = found.values()
-    return max((float(item[0]) for item in one["worst"].get("ideal", {}).values()), default=0.0)
+    place = Located(case, "worst", Path("worst.yaml"), 1)
+    return Request(place, implementation, Inputs(case, of[0].dtype), (of[0].quantity,))
+
+
+def _literal(bits: str, fmt: Format) -> str:
+    return float_of(int(bits, 16), fmt).hex()

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from conformance.errors import InputError
-from conformance.formats import FORMATS
+from conformance.formats import FORMATS, infinity_bits
 from conformance.literals import LiteralError, bits_of
 from conformance.plan import Implementation
 from conformance.pool import Backend
@@ -18,12 +18,16 @@ from conformance.sweep.kernel import Shard
 #: Labels of a sweep that names none: certain ones, the undecided one, and one that no binary format holds.
 LABELS = ("0", "1", "0.5", "0.3")
 
-#: Results in a shard: a third of a second for the fastest calls, and less than ten for the slowest.
-SHARD = 1 << 26
+#: Results in a shard: 0.15 s for the fastest calls (4 ns a result), 7 s for the slowest that was seen (214 ns, a focal
+#: gradient that JAX computes op by op), so that the checkpoint grows at least every ten seconds.
+SHARD = 1 << 25
 
 #: dtypes whose predictions can all be tried, and those of which all pairs with a label can.
 SWEPT = ("float32", "float16", "bfloat16")
 PAIRED = ("float16", "bfloat16")
+
+#: Labels of pairs in a shard.
+LABEL_STEP = 1 << 10
 
 #: dtypes of which pairs with a label can only be sampled; samples in a shard, which take a few seconds.
 SAMPLED = ("float64", "float32")
@@ -136,11 +140,12 @@ def make(
     label_step, results = 1, len(implementations) * len(bits)
     if pairs or samples:
         bits = (0, space.labels_in_unit(dtype) if pairs == "unit" or samples else space.size("logits", dtype))
-        label_step = 1 << 10
+        label_step = LABEL_STEP
         results = len(implementations) * min(label_step, bits[1])
     step = SAMPLES if samples else max((shard or SHARD) // results // length, 1) * length
-    if pairs:  # a narrow format has few predictions, which need no whole calls
-        step = max((shard or SHARD) // results, 1)
+    if pairs:  # a narrow format has few predictions: whole binades, so that calls do not depend on where shards end
+        binade = 1 << FORMATS[dtype].fraction_bits
+        step = max((shard or SHARD) // results // binade, 1) * binade
     return Spec(
         backend.name,
         tuple(one.key for one in implementations),
@@ -164,6 +169,13 @@ def _bits(text: str, dtype: str) -> int:
         return bits_of(text, FORMATS[dtype])
     except LiteralError as error:
         raise InputError(f"--label: {error}") from None
+
+
+def position_of(bits: int, dtype: str) -> int:
+    """The position of a bit pattern: the inverse of `space.prediction_bits`."""
+    fmt = FORMATS[dtype]
+    sign = space.sign_bit(fmt)
+    return bits if bits < sign else infinity_bits(fmt) + (bits - sign)
 
 
 def wire(shard: Shard) -> dict[str, Any]:

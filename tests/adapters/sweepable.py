@@ -1,5 +1,7 @@
 """Losses of logits in plain NumPy for sweeps: a right one, and others that are wrong in one way each."""
 
+import os
+
 import numpy as np
 
 from conformance.adapters import Adapter, Implementation
@@ -85,6 +87,29 @@ def coarse_gradient(prediction, label):
 
 
 CALLS = (right, next_up, truncated, at_the_boundary, not_a_number, negated, flushed, no_tail, coarse, refused)
+
+
+def by_place(prediction, label):
+    """Wrong where a vectorized loop over 64 elements ends, and by more in a longer tensor."""
+    loss = right(prediction, label)
+    place = np.arange(loss.size)
+    off = np.where(place >= loss.size - loss.size % 64 - 3, 1 + (loss.size > 1000), 0)
+    return (loss.view(np.dtype(f"uint{8 * loss.itemsize}")) + off.astype(np.uint16)).view(loss.dtype)
+
+
+def patching(prediction, label):
+    """Replaces a function of NumPy, for the whole process."""
+    exact_exp = np.exp
+    np.exp = lambda *given, **named: exact_exp(*given, **named) * (1 + 2.0**-52)
+    return right(prediction, label)
+
+
+def ending(prediction, label):
+    """Ends its process."""
+    os.kill(os.getpid(), 9)
+
+
+CALLS += (by_place, patching, ending)
 
 adapters = [
     Adapter(

@@ -1,0 +1,117 @@
+"""`bce-conformance verify`: whether the certificates of sweeps still hold."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import run as runs
+from conformance.adapters import DEVICES
+from conformance.commands.sweep import SHARD_LIMIT, progress_bar
+from conformance.errors import Exit, InputError
+from conformance.options import adapter_options, adapters_from
+from conformance.sweep import certificate, parts
+from conformance.sweep.certificate import Certificate
+from conformance.sweep.verify import Verified
+from conformance.sweep.verify import verify as do_verify
+
+#: What chooses where there is no commit.
+NO_COMMIT = "0" * 40
+
+
+@click.command("verify")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--tenth", is_flag=True, help="Sweep parts of a tenth of the certificates, not of all.")
+@click.option("--commit", help="What chooses the tenth and the parts [default: the commit of the folder, by git].")
+@click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu].")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), default=SHARD_LIMIT, show_default=True, help="Seconds of one part."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
+@adapter_options
+def verify(
+    files: tuple[Path, ...],
+    tenth: bool,
+    commit: str | None,
+    device: str | None,
+    timeout: float,
+    jobs: int | None,
+    **arguments: Any,
+) -> None:
+    """Do again what certificates say, and tell whether it still holds.
+
+    FILES are certificates, or folders of them. Every largest error is computed again, and parts of the sweeps: all of a
+    small one, two binades of a large one. Where versions, switches and instruction set are those of the certificate,
+    another result ends with exit code 1; elsewhere it is told.
+    """
+    certificates = read(files)
+    chooser = commit or commit_of(Path.cwd())
+    sampled = parts.tenth(list(certificates), chooser) if tenth else list(certificates)
+    adapters, interpreters = adapters_from(arguments)
+    environment = {} if device is None else {"BCE_DEVICE": device}
+    options = runs.Options(
+        adapters=adapters, interpreters=interpreters, timeout=timeout, jobs=jobs, environment=environment
+    )
+    with runs.open_pool(options) as pool, progress_bar("certificates", None) as advance:
+        found = do_verify(pool, runs.discover(pool, options), certificates, chooser, sampled, advance)
+    for name, one in found.items():
+        for line in _told(name, one):
+            click.echo(line)
+    click.echo(_summary(found, len(sampled), chooser))
+    if any(one.fails for one in found.values()):
+        raise click.exceptions.Exit(int(Exit.NOT_AS_EXPECTED))
+
+
+def read(paths: tuple[Path, ...]) -> dict[str, Certificate]:
+    """Certificates by the name of their file, in order.  Raises InputError."""
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    if not files:
+        raise InputError(
+            f"no certificate (*.json) is in {', '.join(map(str, paths))}", "`bce-conformance sweep` makes one"
+        )
+    found: dict[str, Certificate] = {}
+    for file in files:
+        if file.stem in found:
+            raise InputError(f"{file}: another certificate has this name", "verify one folder after the other")
+        found[file.stem] = certificate.read(file)
+    return found
+
+
+def commit_of(folder: Path) -> str:
+    """The id of the commit that is checked out in a folder, NO_COMMIT where there is none."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return NO_COMMIT
+    return done.stdout.strip() if done.returncode == 0 else NO_COMMIT
+
+
+def _told(name: str, one: Verified) -> Iterator[str]:
+    """A line about a certificate, and one for each thing that is wrong."""
+    if one.contradictions:
+        yield f"{name}: contradicts itself"
+        yield from (f"    {text}" for text in one.contradictions)
+    elif one.absent is not None:
+        yield f"{name}: not verified: {one.absent}"
+    else:
+        word = "as certified" if not one.differences else "differs elsewhere" if one.elsewhere else "differs"
+        done = f"{one.largest} largest errors" + (f", {one.points:,} results of its sweep" if one.points else "")
+        other = "; judged by other files of the suite" if one.other_code else ""
+        yield f"{name}: {word} ({done}{other})"
+        yield from (f"    {text}" for text in one.differences)
+        yield from (f"    made elsewhere: {text}" for text in one.elsewhere if one.differences)
+
+
+def _summary(found: dict[str, Verified], sampled: int, chooser: str) -> str:
+    wrong = sum(one.fails for one in found.values())
+    absent = sum(one.absent is not None and not one.fails for one in found.values())
+    elsewhere = sum(bool(one.elsewhere) and not one.fails for one in found.values())
+    held = len(found) - wrong - absent - elsewhere
+    return (
+        f"{len(found)} certificates: {held} as certified, {wrong} wrong, {elsewhere} made elsewhere, {absent} not "
+        f"verified; parts of {sampled} swept again, by {chooser[:12]}"
+    )

@@ -1,0 +1,169 @@
+"""Parts of a sweep that are done again to see whether its certificate still holds.
+
+A part is a sweep of its own, of fewer predictions and labels, whose calls have the same elements in the same places as
+those of the whole: even an implementation whose results depend on the place in a tensor gives the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec import structs
+
+from conformance.errors import InputError
+from conformance.sweep import sampling, space
+from conformance.sweep.certificate import Certificate, Result, Worst, maxima
+from conformance.sweep.space import Range
+from conformance.sweep.spec import LABEL_STEP, Spec, position_of
+
+#: Results up to which a sweep is done again as a whole: each of a 16-bit type with single labels.
+WHOLE = 1 << 20
+
+#: Of so many certificates, one is chosen by each commit.
+SHARE = 10
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sweep that is done again: `binade` is the one that it covers with all that it was swept with, if it does.
+
+    A part without one covers a call with a largest error, or all of the certificate (`whole`).
+    """
+
+    spec: Spec
+    whole: bool = False
+    binade: str | None = None
+
+
+def swept(one: Certificate) -> Spec:
+    """What a certificate is about.  Raises InputError where it does not tell."""
+    covered = one.covered
+    try:
+        first, last = (position_of(int(covered[end], 16), one.dtype) for end in ("first", "last"))
+        labels = tuple(int(label, 16) for label in covered["labels"])
+        samples, seed, paired = covered["samples"], covered["seed"], covered["pairs"]
+        count = covered["predictions"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"does not tell what was covered: {error!r}") from None
+    start, stop = (0, samples) if samples else (first, last + 1)
+    if stop - start != count:
+        raise InputError(f"covers {count} predictions, but from first to last there are {stop - start}")
+    if paired:
+        labels = (position_of(labels[0], one.dtype), position_of(labels[1], one.dtype) + 1)
+    keys = dict.fromkeys(result.implementation.removeprefix(f"{one.backend}/") for result in one.results)
+    return Spec(
+        one.backend,
+        tuple(keys),
+        one.form,
+        one.quantity,
+        one.dtype,
+        labels,
+        paired,
+        start,
+        stop,
+        one.chunk,
+        LABEL_STEP,
+        stop,
+        samples,
+        seed,
+    )
+
+
+def with_largest_errors(one: Certificate) -> Iterator[tuple[Part, Result, str, Worst]]:
+    """Each largest error of a certificate, with the part that has its call."""
+    spec = swept(one)
+    for result in one.results:
+        key = result.implementation.removeprefix(f"{one.backend}/")
+        for column, worst in result.worst.items():
+            place = position_of(int(worst.prediction, 16), one.dtype), int(worst.label, 16)
+            yield Part(_around(structs.replace(spec, implementations=(key,)), *place)), result, column, worst
+
+
+def _around(spec: Spec, position: int, label: int) -> Spec:
+    """The call of a sweep that has an input; of samples, all calls from which a search may have come there."""
+    if spec.samples:
+        width = space.size(spec.form, spec.dtype) // spec.samples
+        reach = sampling.ROUNDS << sampling.REACH
+        ends = max(position - reach, 0) // width, min((position + reach) // width, spec.samples - 1)
+        start, stop = ends[0] // spec.chunk * spec.chunk, (ends[1] // spec.chunk + 1) * spec.chunk
+        return structs.replace(spec, start=start, stop=min(stop, spec.stop))
+    pieces = [(start, stop) for start, stop, _ in space.pieces(spec.form, spec.dtype, spec.start, spec.stop)]
+    start, stop = _with(space.chunks(*_with(pieces, position), spec.chunk), position)
+    labels: tuple[int, ...] = (label,)
+    if spec.paired:
+        place = position_of(label, spec.dtype)
+        together = _with(space.chunks(spec.labels[0], spec.labels[1], spec.label_step), place)
+        together = _with(space.signs(spec.dtype, *together), place)
+        labels = _with(space.chunks(*together, max(spec.chunk // (stop - start), 1)), place)
+    return structs.replace(spec, start=start, stop=stop, labels=labels)
+
+
+def _with(ranges: Iterable[Range], at: int) -> Range:
+    """The range that has a position.  Raises InputError where none does."""
+    for start, stop in ranges:
+        if start <= at < stop:
+            return start, stop
+    raise InputError("has a largest error at an input that it does not cover")
+
+
+def at_random(one: Certificate, commit: str) -> list[Part]:
+    """What of a certificate is done again for a commit: all of a small one.
+
+    Of others it is a binade, with one of the labels or, of pairs, with all of them, and a binade that has an error; one
+    call where the sweep is of samples, or has no whole binade.
+    """
+    spec = swept(one)
+    name = "/".join([one.backend, *spec.implementations, one.quantity, one.dtype])
+    if not spec.samples and one.covered["points"] <= WHOLE:
+        return [Part(spec, whole=True)]
+    binades = {} if spec.samples else _whole_binades(spec)
+    if not binades:
+        start, stop = _chosen(_calls(spec), commit, name)
+        return [Part(structs.replace(spec, start=start, stop=stop))]
+    made = []
+    for which in ("any", "with an error"):
+        result = _chosen(one.results, commit, name, which, "label")
+        wrong = [binade for binade in maxima(result, "ideal") if binade in binades]
+        binade = _chosen(wrong if wrong and which != "any" else sorted(binades), commit, name, which, "binade")
+        start, stop = binades[binade]
+        labels = spec.labels if spec.paired else (int(result.label, 16),)
+        made.append(Part(structs.replace(spec, start=start, stop=stop, labels=labels), binade=binade))
+    return made
+
+
+def _whole_binades(spec: Spec) -> dict[str, Range]:
+    """Binades that are swept from end to end; 0 is one with the subnormal numbers."""
+    found: list[dict[str, Range]] = []
+    for ends in ((spec.start, spec.stop), (0, spec.size)):
+        found.append({})
+        for start, stop, _ in space.pieces(spec.form, spec.dtype, *ends):
+            name = space.binade(start, spec.dtype)
+            found[-1][name] = found[-1].get(name, (start, stop))[0], stop
+    return {name: ends for name, ends in found[0].items() if found[1][name] == ends}
+
+
+def _calls(spec: Spec) -> list[Range]:
+    """Predictions, or samples, of each call."""
+    if spec.samples:
+        return list(space.chunks(spec.start, spec.stop, spec.chunk))
+    pieces = space.pieces(spec.form, spec.dtype, spec.start, spec.stop)
+    return [call for start, stop, _ in pieces for call in space.chunks(start, stop, spec.chunk)]
+
+
+def tenth(names: Sequence[str], commit: str) -> list[str]:
+    """The names whose turn it is: each is one of SHARE commits' on average, and no two of these share one."""
+    return sorted(names)[_number(commit) % SHARE :: SHARE]
+
+
+def _chosen(items: Sequence[Item], *words: str) -> Item:
+    return items[_number(*words) % len(items)]
+
+
+def _number(*words: str) -> int:
+    """A number that some words make: the same everywhere."""
+    return int.from_bytes(hashlib.sha256("\0".join(words).encode()).digest()[:8], "big")
