@@ -90,6 +90,7 @@ def _gradient_logits(operands: Operands) -> Outcome:
     value = value._replace(high=np.where(right, value.high, -value.high), low=_negate_unless(right, value.low))
     error_scale = _divide_magnitude(dd.add_magnitudes(first, second), denominator)
     scale = _divide_magnitude(dd.add_magnitudes(c, dd.multiply_magnitudes(d, t)), denominator)
+    scale = dd.select(difference.high == 0.0, dd.absolute(c), scale)  # 1/2 for the label 1/2, not a last bit less
     if operands.label_smoothing is not None and operands.pos_weight is not None:
         error_scale = scale  # c and d are rounded before they cancel
     return Outcome(value, error_scale, scale, None)

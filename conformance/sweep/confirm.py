@@ -159,7 +159,8 @@ def _error(question: Question, column: str, p: float, y: float, got: float, valu
         return Confirmed(float("inf"), hi, lo, float("inf"))
     exactly = Fraction(hi) + Fraction(lo)
     size = abs(exactly)
-    if column == "scaled" and (question.form == "logits" or 0.0 < p < 1.0):  # at 0 and 1 what is finite has one term
+    two_terms = y not in (0.0, 1.0) and (question.form == "logits" or 0.0 < p < 1.0)
+    if column == "scaled" and two_terms:
         large, small = scale(question.form, question.quantity, p, y)
         size = max(Fraction(large) + Fraction(small), size)
     distance = abs(Fraction(got) - exactly)

@@ -179,14 +179,21 @@ class Expected:
         p, y = (np.broadcast_to(each, self.block.shape)[where] for each in (self.block.prediction, self.block.label))
         return EXACT[self.block.quantity](self.block.form, p, y)
 
-    def scale(self, where: Any) -> Any:
-        """The size of the natural terms at flat indices."""
+    def scale(self, where: Any, values: Any) -> Any:
+        """The size of the natural terms at flat indices, where the values are those.
+
+        With the labels 0 and 1 there is one term, the value.  Elsewhere float64 knows the size to 2^-50; where it may
+        be a power of two, as it is for gradients by the logit with the label 1/2, it is not less.
+        """
         if self._split is None:
-            return self._exact(np.broadcast_to(True, self.block.shape)).scale.reshape(-1)[where]
-        if isinstance(where, slice):
-            return self.block.taken(self._split.scale(self.block.label), where)
-        rows, columns = np.divmod(where, self.block.shape[1])
-        return self._split.taken(columns).scale(self.block.label[rows, 0])
+            found = self._exact(np.broadcast_to(True, self.block.shape)).scale.reshape(-1)[where]
+        elif isinstance(where, slice):
+            found = self.block.taken(self._split.scale(self.block.label), where)
+        else:
+            rows, columns = np.divmod(where, self.block.shape[1])
+            found = self._split.taken(columns).scale(self.block.label[rows, 0])
+        label = self.block.taken(self.block.label, where)
+        return np.where((label == 0.0) | (label == 1.0), np.abs(values), found * (1.0 + 2.0**-50))
 
     def at(self, where: Any) -> Tuple[Any, Any]:
         """Expected values at flat indices, as hi and lo, which is None unless float64 leaves a binade uncertain."""
@@ -208,7 +215,7 @@ class Expected:
     def reference(self, where: Any) -> Reference:
         """The expected values at flat indices, as `measure` takes them."""
         values, lows = self.at(where)
-        scale = self.scale(where)
+        scale = self.scale(where, values)
         if lows is None:
             lows = np.zeros_like(values)
         return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
@@ -449,7 +456,10 @@ class _Adding:
             magnitude = np.where(below, np.nextafter(values, 0.0), values)
         np.abs(distance, out=distance)
         ideal = distance / ulp_of(magnitude, fmt)
-        scaled = distance / ulp_of(expected.scale(where), fmt) if self.cancels else ideal
+        scaled = ideal
+        if self.cancels:
+            scale = expected.scale(where, values)
+            scaled = distance / ulp_of(np.where(scale == np.abs(values), np.abs(magnitude), scale), fmt)
         flushed = ideal if expected.regular else self._flushed(got, values, ideal, where)
         self._add(where, bits, got, values, ideal, flushed, scaled)
 

@@ -26,7 +26,7 @@ from reference.special import GRADIENT_PREDICTION, LOSS
 from reference.split import Split, split
 
 #: Raised when the same shard may give another result than before although no file of it changed.
-VERSION = 4
+VERSION = 5
 
 #: Results that are judged at a time: few enough for a cache, many enough that the cost of a step does not show.
 JUDGED = 1 << 17
