@@ -93,7 +93,24 @@ def _gradient_logits(operands: Operands) -> Outcome:
     scale = dd.select(difference.high == 0.0, dd.absolute(c), scale)  # 1/2 for the label 1/2, not a last bit less
     if operands.label_smoothing is not None and operands.pos_weight is not None:
         error_scale = scale  # c and d are rounded before they cancel
+    if operands.pos_weight is None:
+        value = _at_one_half(value, difference.high == 0.0, z)
     return Outcome(value, error_scale, scale, None)
+
+
+#: Below this tanh(x/2)/2 is x/4 - x**3/48 to 2**-120.
+_TINY = 2.0**-30
+
+
+def _at_one_half(value: Scaled, half: Mask, z: Array) -> Scaled:
+    """Return a gradient whose low part is right where the label is one half and z tiny.
+
+    There it is z/4 - z**3/48, which may be closer to z/4 than a double-double tells; where that is a power of two, the
+    low part decides in which binade the gradient is.
+    """
+    tiny = half & (np.abs(z) < _TINY)
+    low = np.zeros(1) if value.low is None else value.low
+    return value._replace(low=np.where(tiny, np.ldexp(-z * z * z / 48.0, -value.exponent), low))
 
 
 def _negate_unless(mask: Mask, x: Array | None) -> Array | None:

@@ -20,6 +20,7 @@ from conformance.plan import Implementation, Inputs, Request
 from conformance.pool import Backend
 from conformance.record import write_lines
 from conformance.sweep.certificate import Certificate
+from conformance.verdicts import Judged
 
 HEAD = "# The largest errors that sweeps have found: `python -m docs.renew_accuracy` adds to it from certificates."
 
@@ -98,8 +99,13 @@ def _text(corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
+#: Copies of a case in one call, so that they fill a register: the last elements of a tensor, which do not, may be
+#: computed by other instructions.  A register of AVX-512 holds so many float32.
+COPIES = 16
+
+
 def requests(corpus: Corpus, backend: Backend) -> list[Request]:
-    """What replays a corpus: one call for each implementation, quantity and dtype, with their cases as its elements.
+    """What replays a corpus: one call for each implementation, quantity and dtype, with COPIES of each of their cases.
 
     Such a request travels to a worker and is judged as those of a run are.  An implementation that the backend does not
     have is left out.
@@ -111,9 +117,26 @@ def requests(corpus: Corpus, backend: Backend) -> list[Request]:
     return [_request(known[key], of) for (key, _, _), of in groups.items() if key in known]
 
 
+def errors(check: Judged, corpus: Corpus) -> dict[str, float]:
+    """The largest error of the copies of each case, by its id, in the ULP that its error has."""
+    known = {one.id: one for one in corpus.worst}
+    results = FORMATS[check.result_dtype]
+    found: dict[str, float] = {}
+    for element, bits in zip(check.elements, check.bits, strict=True):
+        one = known[element.rpartition("~")[0]]
+        exact = float.fromhex(one.exact)
+        off = abs(float_of(int(bits, 16), results) - exact) / abs(float_of(int(one.got, 16), results) - exact)
+        found[one.id] = max(found.get(one.id, 0.0), float(one.ulp) * off)
+    return found
+
+
 def _request(implementation: Implementation, of: Sequence[Case]) -> Request:
     fmt = FORMATS[of[0].dtype]
-    elements = tuple(Element(one.id, _literal(one.prediction, fmt), _literal(one.label, fmt)) for one in of)
+    elements = tuple(
+        Element(f"{one.id}~{copy}", _literal(one.prediction, fmt), _literal(one.label, fmt))
+        for one in of
+        for copy in range(COPIES)
+    )
     case = cases.Case(
         id="worst/corpus",
         why="the largest errors that sweeps have found",

@@ -251,6 +251,22 @@ def test_a_reference_that_is_slightly_wrong_fails_the_comparison():
     assert measure("logits", "loss", x, y, got=right._replace(hi=right.hi * np.nan)).normal == np.inf
 
 
+def test_the_gradient_at_one_half_is_on_its_side_of_a_power_of_two():
+    """It is less than z/4 by z^3/48, far below the accuracy of a double-double: the low part is that, to float64."""
+    exponents = np.arange(30, 200)
+    for sign in (1.0, -1.0):
+        z = sign * np.ldexp(1.0, -exponents)
+        got = reference.gradient_prediction("logits", z, np.full(z.shape, 0.5))
+        np.testing.assert_array_equal(got.hi, z / 4)
+        np.testing.assert_allclose(got.lo, -(z**3) / 48, rtol=1e-14)
+
+
+def test_the_natural_terms_of_the_label_one_half_are_one_half():
+    """|A| + |B| = (sigmoid(-z) + sigmoid(z)) / 2, which float64 would round below 1/2, where a ULP is half as large."""
+    z = np.linspace(-40, 40, 4001)
+    assert set(reference.gradient_prediction("logits", z, np.full(z.shape, 0.5)).scale) == {0.5}
+
+
 def test_an_oracle_of_fixed_precision_would_lie():
     """At 320 bits the gradient at z = 1e-97, y = 0.5 has no correct bit; the oracle notices and goes on."""
     flint.ctx.prec = 320
