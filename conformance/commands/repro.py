@@ -184,13 +184,9 @@ def _record(
     That of a file, or for a case and an implementation that of a run of both.
     """
     file = Path(what) if what is not None else runs.STATE / "last.jsonl"
-    if what is None or (file.is_file() and file.suffix not in (".yaml", ".yml")):
+    if what is None or (file.is_file() and file.suffix not in cases.CASE_FILES):
         return records.read(file), suite, which
-    if file.is_file():
-        located = cases.load_files([file], suite.flags)
-        suite = replace(suite, cases=located)
-    else:
-        located = (suite.find(what),)
+    suite = suite.only(what)
     known = [one for backend in backends for one in backend.implementations]
     if not which:
         raise InputError("a case needs an implementation beside it", "`bce-conformance list` shows them")
@@ -198,7 +194,7 @@ def _record(
     filters = Filters(
         backend=(one.adapter,),
         implementation=(one.id,),
-        case=tuple(each.case.id for each in located),
+        case=tuple(each.case.id for each in suite.cases),
         dtype=options.filters.dtype,
         quantity=options.filters.quantity,
     )
