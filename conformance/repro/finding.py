@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters import NUMERIC
 from conformance.cases import Located, Suite, did_you_mean
 from conformance.errors import InputError
-from conformance.plan import BASE_MODE, QUANTITIES, Implementation, Inputs, Request
+from conformance.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
 from conformance.presentations import Presentation
 from conformance.record import CheckLine, FindingLine, RunRecord
 from conformance.summary import CauseSummary, causes
@@ -119,7 +120,9 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     by_id = {one.id: one for one in known}
     plain = by_id.get(f"{implementation.family}/{BASE_MODE}/{device}")
     counterpart = by_id.get(f"{backend}/{implementation.counterpart}/{mode}/{device}")
-    found = (check.dtype, check.quantity, finding.element, finding.what, finding.cause)
+    # A value that came back in another dtype or shape is shown by that dtype or shape.
+    told = finding.what if finding.what in BEHAVIOUR and check.quantity in NUMERIC else check.quantity
+    found = (check.dtype, told, finding.element, finding.what, finding.cause)
     made = Target(located, implementation, *found, plain, counterpart)
     names = [one.name for one in located.case.presentations] or list(made.request.element_names)
     if finding.element not in (*names, "all"):

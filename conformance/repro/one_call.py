@@ -11,16 +11,15 @@ from conformance import contracts
 from conformance.adapters.writing import filled
 from conformance.behaviour import dtypes_of_result, shape_of_result
 from conformance.errors import InputError
-from conformance.formats import FORMATS, Tensor, decode, ulp
+from conformance.formats import FORMATS, Format, ulp
 from conformance.literals import text_of
 from conformance.measurement import BUDGET
 from conformance.plan import Request
 from conformance.repro import tensors
-from conformance.repro.derivation import LETTERS, formula
+from conformance.repro.derivation import LETTERS, formula, no_value
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Source
 from conformance.repro.wording import quoted
-from conformance.verdicts import Judged
 
 
 def start(request: Request, source: Source) -> list[str]:
@@ -65,10 +64,10 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
         *start(request, source),
         f"result = {source.result}",
         f"got = {at_index(small, request, source, quantity)}",
-        f"# Exactly, {_reduced(request)}{formula(request.inputs, quantity)}{_at(request)}.",
+        f"# {_exactly(request, quantity, ideal)}.",
         f"expected = {tensors.real(ideal)}",
         *([] if documented is None else [f"documented = {tensors.real(documented)}"]),
-        *_error(check, small.index, documented),
+        *_error(small, documented),
         versions(sources),
         f'print(f"got {{got!r}}, expected {{expected!r}}{told}")',
         *verdict(small, _wrong(ideal, budget, small.what), "the result is within rounding of the expected value"),
@@ -96,6 +95,14 @@ def at_index(small: Small, request: Request, source: Source, quantity: str) -> s
     return f"{filled(source.numbers, result='result')}[{small.index}]"
 
 
+def _exactly(request: Request, quantity: str, ideal: float) -> str:
+    """Where the expected value comes from."""
+    at = _at(request)
+    if math.isnan(ideal):
+        return f"No value{at}: {no_value(request.inputs)}"
+    return f"Exactly, {_reduced(request)}{formula(request.inputs, quantity)}{at}"
+
+
 def _reduced(request: Request) -> str:
     return "" if request.case.reduction == "none" else f"the {request.case.reduction} of "
 
@@ -113,23 +120,33 @@ def _at(request: Request) -> str:
     return ", at " + ", ".join(shown)
 
 
-def _error(check: Judged, index: int, documented: float | None) -> list[str]:
+def _error(small: Small, documented: float | None) -> list[str]:
     """Lines that compute the error in ULP, where the expected value is a number."""
-    ideal, error = check.ideal[index], check.scaled[index]
+    check, index = small.shown, small.index
+    ideal = check.ideal[index]
     if not math.isfinite(ideal):
         return []
-    fmt = FORMATS[check.result_dtype]
-    unit = float(ulp(np.array(ideal), fmt))
+    fmt = FORMATS[small.shown.result_dtype]
+    exact = _unit(small.got, ideal, check.scaled[index], fmt)
     note = f"of {fmt.name} at the expected value"
-    bits = np.array([int(check.bits[index] or "0", 16)], dtype=fmt.storage)
-    got = float(decode(Tensor(fmt.name, bits))[0])
-    if math.isfinite(got) and got != ideal and error > 0:
-        # The error was measured at the size of the natural terms (docs/reference.md); a ULP is a power of two.
-        scaled = 2.0 ** round(math.log2(abs(got - ideal) / error))
-        if scaled != unit:
-            unit, note = scaled, f"of {fmt.name} at the larger of the two terms of the formula"
-    distance = "abs(got - expected)" if documented is None else "min(abs(got - expected), abs(got - documented))"
-    return [f"ulp = 2.0**{round(math.log2(unit))}  # {note}", f"error = {distance} / ulp"]
+    if exact != float(ulp(np.array(ideal), fmt)):
+        note = f"of {fmt.name} at the larger of the two terms of the formula"
+    lines = [f"ulp = {_power(exact)}  # {note}", "error = abs(got - expected) / ulp"]
+    if documented is not None:
+        unit = _unit(small.got, documented, check.contract[index] if check.contract else math.nan, fmt)
+        lines.append(f"error = min(error, abs(got - documented) / {_power(unit)})")
+    return lines
+
+
+def _unit(got: float, right: float, error: float, fmt: Format) -> float:
+    """The ULP in which an error was measured: a power of two, at the size of the natural terms (docs/reference.md)."""
+    if math.isfinite(got) and got != right and 0 < error < math.inf:
+        return float(2.0 ** round(math.log2(abs(got - right) / error)))
+    return float(ulp(np.array(right), fmt))
+
+
+def _power(unit: float) -> str:
+    return f"2.0**{round(math.log2(unit))}"
 
 
 def _wrong(ideal: float, budget: float, what: str) -> str:
