@@ -262,6 +262,14 @@ def test_a_result_is_written_and_never_overwritten_unless_asked_to() -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_a_link_to_nowhere_is_not_overwritten(world: World) -> None:
+    """It exists, although what it leads to does not."""
+    Path("found.txt").symlink_to("nowhere.txt")
+    assert script("--output", "found.txt").exit_code == Exit.BAD_INPUT
+    assert world.calls == []
+
+
+@pytest.mark.usefixtures("world")
 @pytest.mark.slow
 def test_what_a_script_prints_is_no_markup_in_markdown() -> None:
     """It is shown as code, letter by letter."""

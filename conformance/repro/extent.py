@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from conformance.formats import FORMATS
 from conformance.literals import text_of
 from conformance.record import CheckLine, InputsLine, RunRecord
-from conformance.repro.finding import findings
+from conformance.repro.finding import as_written, findings
 
 #: So many tensors of a row are named.
 NAMED = 4
@@ -49,7 +49,15 @@ class Row:
 
 
 def extents(record: RunRecord) -> dict[str, list[Row]]:
-    """For each cause of a run a row for each entry point and quantity, the one with the most findings first."""
+    """For each cause of a run a row for each entry point and quantity.
+
+    Raises InputError where the record is not one that a run writes.
+    """
+    with as_written():
+        return _rows(record)
+
+
+def _rows(record: RunRecord) -> dict[str, list[Row]]:
     rows: dict[str, dict[tuple[str, str], Row]] = {}
     for check, finding in findings(record):
         backend, entry, mode, _ = check.implementation.split("/")
