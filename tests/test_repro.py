@@ -217,6 +217,19 @@ def test_a_script_that_cannot_tell_exits_with_125(
 
 
 @pytest.mark.slow
+def test_what_does_not_show_is_not_written(judged: RunRecord, home: Path, command: Command) -> None:
+    """A record says NaN where there is none: no candidate gives it again, and there is neither script nor report."""
+    check = next(one for one in judged.checks if one.findings and one.findings[0].cause == ROUNDED)
+    claimed = msgspec.structs.replace(check.findings[0], what="nan")
+    records.write(
+        replace(judged, checks=(msgspec.structs.replace(check, findings=(claimed,)),)), home / "claimed.jsonl"
+    )
+    done = command("repro", "claimed.jsonl", ROUNDED, "--output", "claimed")
+    assert (done.returncode, (home / "claimed").exists()) == (Exit.BAD_INPUT, False)
+    assert "no script: it does not show here" in done.stderr
+
+
+@pytest.mark.slow
 def test_inputs_are_shrunk(judged: RunRecord, home: Path, command: Command) -> None:
     """1.2345678e-9 with label 1e-12 becomes a power of ten with label 0, a single element."""
     assert command("repro", "run.jsonl", ROUNDED, "--output", "small", "--force").returncode == 0
@@ -323,12 +336,19 @@ def test_every_new_finding_has_a_report_of_its_cause(judged: RunRecord, home: Pa
     assert "is there already" in refused.stderr
 
 
+#: Names that lead elsewhere, end a string of Python, and mean something to a shell; by what asks for them.
+HOSTILE_NAMES = [
+    ((), "../../escaped"),
+    ((), HOSTILE + '"""\nimport os\n'),
+    (("--all",), "../../$(touch escaped); `touch escaped`"),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [(), ("--all",)])
 @pytest.mark.parametrize("field", ["case", "implementation", "dtype", "quantity", "cause"])
-@pytest.mark.parametrize("text", ["../../escaped", HOSTILE + '"""\nimport os\n', "$(touch escaped); `touch escaped`"])
+@pytest.mark.parametrize(("words", "text"), HOSTILE_NAMES)
 def test_a_hostile_record_writes_nothing(
-    judged: RunRecord, home: Path, command: Command, field: str, text: str, words: tuple[str, ...]
+    judged: RunRecord, home: Path, command: Command, field: str, words: tuple[str, ...], text: str
 ) -> None:
     """A name that the suite does not know is refused, whatever it looks like; there is no file and no traceback."""
     check = next(one for one in judged.checks if one.findings)
