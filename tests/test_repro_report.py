@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from conformance.contracts import Clip
+from conformance.contracts import Clip, Contract
 from conformance.deviations import Deviation
 from conformance.errors import InputError
 from conformance.formats import FORMATS
 from conformance.literals import bits_of
 from conformance.record import CheckLine, InputsLine, RunRecord
-from conformance.repro import derivation, finding, groups, index, proofs, shrink, wording
+from conformance.repro import derivation, finding, groups, index, one_call, proofs, shrink, wording
 from conformance.repro.extent import Row, extents, merged
 from conformance.repro.groups import Group
 from conformance.repro.report import Failed
@@ -194,7 +194,7 @@ def test_causes_with_one_reason_share_a_report_whatever_is_said_of_single_ones()
 
 
 def test_the_report_is_about_the_project_whose_tracker_is_linked() -> None:
-    """Of one link's causes that of the project comes first, then the one that is seen most."""
+    """Of one link's causes those of the project come first, and of those the one that is seen most."""
     link = "https://github.com/pytorch/pytorch/issues/1"
     keras, torch, often = (
         CauseSummary(f"{name}/value/ordinary/inaccurate", "recorded")
@@ -226,9 +226,9 @@ def test_near_duplicates_are_of_the_same_entry_point_or_the_same_project() -> No
 # -- words -----------------------------------------------------------------------------------------------------------
 
 
-def small(prediction: str, label: str, got: float) -> shrink.Small:
+def small(prediction: str, label: str, got: float, contract: Contract = ()) -> shrink.Small:
     """An element for which `got` came back, in float32."""
-    asked = request(case((prediction, label)))
+    asked = request(case((prediction, label)), implementation(contract))
     shown = judged(asked, returned([got]))
     (found,) = shown.findings
     target = finding.Target(asked.located, asked.implementation, "float32", "value", "e0", found.what, found.cause)
@@ -248,6 +248,18 @@ def small(prediction: str, label: str, got: float) -> shrink.Small:
 def test_what_is_wrong_is_told_in_words(prediction: str, label: str, got: float, words: str) -> None:
     """An error of an exact 0 is told by the number that came back: its ULP would be that of the smallest number."""
     assert wording.words(small(prediction, label, got)) == words
+
+
+def test_a_result_that_is_neither_exact_nor_documented_is_told_beside_both() -> None:
+    """At p = 0 the exact loss is infinite, and with a clip at 1e-7 it is 16.1181: a script takes either for a match."""
+    clipped = (Clip("1e-7", "0.9999999", SOURCE),)
+    one = small("0", "1", 20.0, clipped)
+    assert wording.words(one) == "the loss in float32 is 20 where it is inf, or 16.1181 as documented"
+    assert one.documented == pytest.approx(-math.log(1e-7), rel=1e-7)
+    for got, wrong in ((20.0, True), (one.documented, False), (math.inf, False), (math.nan, True)):
+        names = {"got": got, "expected": math.inf, "documented": one.documented}
+        exec("\n".join(one_call._error(one, one.documented)), names)
+        assert eval(one_call._wrong(one, math.inf, 4.0), names) is wrong
 
 
 @pytest.mark.parametrize(

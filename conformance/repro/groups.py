@@ -60,11 +60,17 @@ def grouped(summaries: Sequence[CauseSummary], recorded: dict[str, Deviation]) -
 def representatives(group: Group) -> list[CauseSummary]:
     """The causes of a group whose examples are tried, in this order.
 
-    Those of the project that its link leads to come first, then those of which a script is simple, then those that
-    are seen most.
+    Those of the project that its link leads to come first, then those of which a script is simple, those of ordinary
+    inputs, those that are about accuracy, and those that are seen most.
     """
     link = group.links[0] if group.known else ""
-    return sorted(group.causes, key=lambda one: (not _owns(one.cause, link), _effort(one), -one.elements))[:TRIED]
+
+    def rank(one: CauseSummary) -> tuple[bool, int, bool, bool, int]:
+        *_, region, signature = one.cause.split("/")
+        special = region != "ordinary", signature != "inaccurate"
+        return (not _owns(one.cause, link), _effort(one), *special, -one.elements)
+
+    return sorted(group.causes, key=rank)[:TRIED]
 
 
 def _effort(one: CauseSummary) -> int:

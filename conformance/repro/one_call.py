@@ -55,11 +55,10 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
     check, source = small.shown, sources[0]
     assert check is not None
     ideal, budget = check.ideal[small.index], check.budget[small.index] if check.budget else BUDGET
-    documented = check.contract_values[small.index] if check.contract_values else None
-    if documented is not None and (documented == ideal or not math.isfinite(documented)):
-        documented = None
+    documented = small.documented
     quantity = small.target.quantity if small.target.quantity in LABELLED else "value"
-    told = ", error {error:.3g} ULP" if math.isfinite(ideal) else ""
+    told = "" if documented is None else ", documented {documented!r}"
+    told += ", error {error:.3g} ULP" if math.isfinite(ideal) or documented is not None else ""
     return [
         *start(request, source),
         f"result = {source.result}",
@@ -70,7 +69,7 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
         *_error(small, documented),
         versions(sources),
         f'print(f"got {{got!r}}, expected {{expected!r}}{told}")',
-        *verdict(small, _wrong(ideal, budget, small.what), "the result is within rounding of the expected value"),
+        *verdict(small, _wrong(small, ideal, budget), "the result is within rounding of the expected value"),
     ]
 
 
@@ -121,20 +120,21 @@ def _at(request: Request) -> str:
 
 
 def _error(small: Small, documented: float | None) -> list[str]:
-    """Lines that compute the error in ULP, where the expected value is a number."""
+    """Lines that compute the error in ULP, where the expected value is a number, or what is documented."""
     check, index = small.shown, small.index
     ideal = check.ideal[index]
-    if not math.isfinite(ideal):
-        return []
-    fmt = FORMATS[small.shown.result_dtype]
-    exact = _unit(small.got, ideal, check.scaled[index], fmt)
-    note = f"of {fmt.name} at the expected value"
-    if exact != float(ulp(np.array(ideal), fmt)):
-        note = f"of {fmt.name} at the larger of the two terms of the formula"
-    lines = [f"ulp = {_power(exact)}  # {note}", "error = abs(got - expected) / ulp"]
+    fmt = FORMATS[check.result_dtype]
+    lines = []
+    if math.isfinite(ideal):
+        exact = _unit(small.got, ideal, check.scaled[index], fmt)
+        note = f"of {fmt.name} at the expected value"
+        if exact != float(ulp(np.array(ideal), fmt)):
+            note = f"of {fmt.name} at the larger of the two terms of the formula"
+        lines = [f"ulp = {_power(exact)}  # {note}", "error = abs(got - expected) / ulp"]
     if documented is not None:
         unit = _unit(small.got, documented, check.contract[index] if check.contract else math.nan, fmt)
-        lines.append(f"error = min(error, abs(got - documented) / {_power(unit)})")
+        beside = f"abs(got - documented) / {_power(unit)}"
+        lines.append(f"error = min(error, {beside})" if lines else f"error = {beside}  # in ULP of {fmt.name}")
     return lines
 
 
@@ -149,13 +149,12 @@ def _power(unit: float) -> str:
     return f"2.0**{round(math.log2(unit))}"
 
 
-def _wrong(ideal: float, budget: float, what: str) -> str:
-    if ideal != ideal:
-        return "got == got"
-    if math.isinf(ideal):
-        return "got != expected"
+def _wrong(small: Small, ideal: float, budget: float) -> str:
     limit = f"not error <= {math.ceil(budget)}"
-    return f"{limit} or got == 0" if what == "flushed" else limit
+    if not math.isfinite(ideal):
+        other = "got == got" if math.isnan(ideal) else "got != expected"
+        return other if small.documented is None else f"{other} and {limit}"
+    return f"{limit} or got == 0" if small.what == "flushed" else limit
 
 
 # -- how the call ends, and what comes back --------------------------------------------------------------------------

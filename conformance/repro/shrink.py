@@ -87,6 +87,13 @@ class Small:
         return _value(int(bits, 16), FORMATS[dtype]) if bits else math.nan
 
     @property
+    def documented(self) -> float | None:
+        """What the documentation gives in place of the exact value, where it gives another number."""
+        values, exact = self.shown.contract_values, self.shown.ideal[self.index]
+        found = values[self.index] if values else None
+        return None if found is None or found == exact or not math.isfinite(found) else found
+
+    @property
     def what(self) -> str:
         """What is wrong there (`verdicts.Finding.what`)."""
         return self.finding.what

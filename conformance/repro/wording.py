@@ -69,6 +69,8 @@ def _wrong(small: Small, ideal: float, error: float) -> str:
     size = f"{error:.0f}" if error < 1e4 else f"{error:.1e}"
     if small.what == "inaccurate" and ideal == 0:  # a ULP of 0 is that of the smallest number, and tells nothing
         return f"is {small.got:.4g} where it is 0"
+    if small.what in ("finite", "number") and small.documented is not None:
+        return f"is {small.got:.6g} where it is {exact}, or {small.documented:.6g} as documented"
     return {
         "nan": f"is NaN where it is {exact}",
         "number": "is a number where it is NaN",
