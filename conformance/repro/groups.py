@@ -1,13 +1,14 @@
 """Grouping causes for people: one report for what one person would fix, not for each element, dtype or quantity.
 
 Causes with one recorded link share a report; of those that nobody reported, causes of one project with the same
-recorded reason, up to its first semicolon: what follows is said of single causes.  A cause that is not recorded is a
-report of its own.
+recorded reason, up to its first colon or semicolon: what follows is said of single causes.  A cause that is not
+recorded is a report of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,16 +62,23 @@ def representatives(group: Group) -> list[CauseSummary]:
     """The causes of a group whose examples are tried, in this order.
 
     Those of the project that its link leads to come first, then those of which a script is simple, those of ordinary
-    inputs, those that are about accuracy, and those that are seen most.
+    inputs, those that are about accuracy, those for the reason that most have, since a cause may have a second one, and
+    those that are seen most.
     """
     link = group.links[0] if group.known else ""
+    ((common, _),) = Counter(_first_clause(one.reason) for one in group.causes).most_common(1)
 
-    def rank(one: CauseSummary) -> tuple[bool, int, bool, bool, int]:
+    def rank(one: CauseSummary) -> tuple[bool, int, bool, bool, bool, int]:
         *_, region, signature = one.cause.split("/")
-        special = region != "ordinary", signature != "inaccurate"
+        special = region != "ordinary", signature != "inaccurate", _first_clause(one.reason) != common
         return (not _owns(one.cause, link), _effort(one), *special, -one.elements)
 
     return sorted(group.causes, key=rank)[:TRIED]
+
+
+def _first_clause(reason: str) -> str:
+    """The reason that causes share: what follows a colon or a semicolon is said of single ones."""
+    return reason.partition(";")[0].partition(": ")[0]
 
 
 def _effort(one: CauseSummary) -> int:
@@ -86,7 +94,7 @@ def _key(cause: str, known: Deviation | None) -> tuple[str, ...]:
     if known.links:
         return (known.links[0],)
     project = project_of(f"{'/'.join(cause.split('/')[:2])}/")
-    return (project.name if project else cause.split("/")[0], (known.reason or cause).partition(";")[0])
+    return (project.name if project else cause.split("/")[0], _first_clause(known.reason or cause))
 
 
 def _owns(cause: str, link: str) -> bool:

@@ -65,7 +65,7 @@ def _end(what: str) -> str:
 
 
 def _wrong(small: Small, ideal: float, error: float) -> str:
-    exact = f"{ideal + 0.0:.4g}"  # without the sign of a zero
+    exact = "NaN" if ideal != ideal else f"{ideal + 0.0:.4g}"  # without the sign of a zero
     size = f"{error:.0f}" if error < 1e4 else f"{error:.1e}"
     if small.what == "inaccurate" and ideal == 0:  # a ULP of 0 is that of the smallest number, and tells nothing
         return f"is {small.got:.4g} where it is 0"
