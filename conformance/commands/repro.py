@@ -139,7 +139,8 @@ class _Work:
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
         causes = [one.cause for one in group.causes]
         contracts = {one.id: one.contract for backend in self.backends for one in backend.implementations}
-        proved = proofs.proofs(causes, contracts, proofs.folder())
+        own = [cause for cause in causes if cause.startswith(f"{made.target.implementation.adapter}/")]
+        proved = proofs.proofs(own, contracts, proofs.folder())
         reason = (known.reason or "") if known else ""
         text = issue.render(issue.Issue(group, made, merged(rows, causes), proved, self.near(group), reason, told))
         return {into / "repro.py": made.script.text, into / "issue.md": text}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
 from conformance.deviations import Deviation
+from conformance.measurement import LARGEST
 from conformance.narrate import contract_lines
 from conformance.plan import AGREEMENT, REDUCTION, Request
 from conformance.render.markdown import cell, cell_code, code, row
@@ -164,6 +165,8 @@ def _extent(issue: Issue) -> str:
     rows = sorted(issue.rows, key=lambda one: (one.entry != own, one.entry.split("/")[0] != own.split("/")[0]))
     for one in rows[:ROWS]:
         worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
+        if one.worst_ulp is not None and one.worst_ulp >= LARGEST:
+            worst = f"beyond {LARGEST:g}"
         lines.append(
             row(
                 [

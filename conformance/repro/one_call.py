@@ -123,19 +123,19 @@ def _error(small: Small, documented: float | None) -> list[str]:
     """Lines that compute the error in ULP, where the expected value is a number, or what is documented."""
     check, index = small.shown, small.index
     ideal = check.ideal[index]
+    if documented is None and not math.isfinite(ideal):
+        return []
     fmt = FORMATS[check.result_dtype]
-    lines = []
-    if math.isfinite(ideal):
-        exact = _unit(small.got, ideal, check.scaled[index], fmt)
-        note = f"of {fmt.name} at the expected value"
-        if exact != float(ulp(np.array(ideal), fmt)):
-            note = f"of {fmt.name} at the larger of the two terms of the formula"
-        lines = [f"ulp = {_power(exact)}  # {note}", "error = abs(got - expected) / ulp"]
+    exact = _unit(small.got, ideal, check.scaled[index], fmt) if math.isfinite(ideal) else 0.0
     if documented is not None:
         unit = _unit(small.got, documented, check.contract[index] if check.contract else math.nan, fmt)
         beside = f"abs(got - documented) / {_power(unit)}"
-        lines.append(f"error = min(error, {beside})" if lines else f"error = {beside}  # in ULP of {fmt.name}")
-    return lines
+        error = f"min(abs(got - expected) / {_power(exact)}, {beside})" if exact else beside
+        return [f"error = {error}  # in ULP of {fmt.name}"]
+    note = f"of {fmt.name} at the expected value"
+    if exact != float(ulp(np.array(ideal), fmt)):
+        note = f"of {fmt.name} at the larger of the two terms of the formula"
+    return [f"ulp = {_power(exact)}  # {note}", "error = abs(got - expected) / ulp"]
 
 
 def _unit(got: float, right: float, error: float, fmt: Format) -> float:

@@ -60,7 +60,12 @@ def _counted(*classes: str) -> Callable[[Result, Contract], bool]:
 
 
 #: Classes of results in words.
-CLASSES = {"nan": "NaN", "sign": "of the wrong sign"}
+CLASSES = {
+    "nan": "NaN",
+    "sign": "of the wrong sign",
+    "finite": "finite where the exact value is not",
+    "infinite": "infinite where the exact value is not",
+}
 
 #: When a result of a certificate shows a cause of a signature.
 SHOWS: dict[str, Callable[[Result, Contract], bool]] = {

@@ -48,7 +48,7 @@ LARGEST_POWER = 308
 PLAIN = {"label": ("0", "1", "0.5"), "weight": ("1", "0.5", "2"), "pos_weight": ("1", "2", "0.5")}
 
 #: Predictions that everybody meets, by form.
-EVERYDAY = {"probabilities": ("0.5", "0.1", "0.9", "0.001", "1e-7"), "logits": ("1", "-1", "20", "-20")}
+EVERYDAY = {"probabilities": ("0.5", "0.1", "0.9", "0.001", "1e-7", "1e-20"), "logits": ("1", "-1", "20", "-20")}
 
 
 @dataclass(frozen=True)
