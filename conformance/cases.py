@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -201,6 +201,18 @@ class Suite:
                 return located
         raise InputError(f"no case is called {case_id!r}", did_you_mean(case_id, [one.case.id for one in self.cases]))
 
+    def only(self, what: str) -> Suite:
+        """The suite with one case, by its id, or with those of a case file, which may be anywhere.
+
+        Raises InputError where there is no such case or file.
+        """
+        file = Path(what)
+        located = load_files([file], self.flags) if file.suffix in CASE_FILES else (self.find(what),)
+        return replace(self, cases=located)
+
+
+#: How the name of a case file ends; no id of a case does.
+CASE_FILES = (".yaml", ".yml")
 
 #: Folder of the worst cases that sweeps have found (`sweep.corpus`), which are no cases of a suite.
 WORST = "worst"

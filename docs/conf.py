@@ -6,6 +6,8 @@ checks the links of every page.  All pages are Markdown as it stands in the repo
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance import __version__
 
 project = "bce-conformance"
@@ -15,7 +17,7 @@ version = release = __version__
 
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md"]
+include_patterns = ["*.md", "docs/**.md", "reports/**.md"]
 # Folders that hold no page are not walked through: a virtual environment has a hundred thousand files.
 exclude_patterns = [".*", "build", "cases", "conformance", "deviations", "dist", "reference", "tests"]
 # The pages print options such as --all and quotations to the letter.
@@ -36,3 +38,13 @@ linkcheck_timeout = 20
 linkcheck_retries = 2
 # GitHub and TensorFlow's pages make lines and headings by script, so that a fetched page does not hold their anchors.
 linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*", r"https://www\.tensorflow\.org/.*"]
+
+
+def setup(app: Any) -> None:
+    """A single report is no entry of the contents: the table of reports leads to it."""
+    app.connect("doctree-read", _orphaned)
+
+
+def _orphaned(app: Any, doctree: Any) -> None:
+    if app.env.docname.startswith("reports/") and app.env.docname.endswith("/issue"):
+        app.env.metadata[app.env.docname]["orphan"] = True

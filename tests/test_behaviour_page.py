@@ -70,9 +70,16 @@ def test_each_package_was_run_in_at_least_four_versions_of_different_years(name:
 
 
 def test_the_release_that_fixed_the_focal_loss_is_named() -> None:
-    """Optax 0.2.6, with NaN before and 0 after."""
+    """Optax 0.2.6, with NaN before and 0 after, at the logit 1000 with exponent 0 of the example."""
     found = json.loads((DATA / "bisect-optax-focal-nan.json").read_text())
     assert (found["package"], found["last"], found["first"]) == ("optax", "0.2.5", "0.2.6")
+    (watched,) = found["outputs"]
+    flags = cases.load_flags(ROOT / "cases" / "flags.yaml")
+    (example,) = cases.load_files([ROOT / "docs" / "examples" / "focal-gamma-zero.yaml"], flags)
+    (element,) = example.case.elements
+    assert watched["what"].startswith(f"{example.case.id}::jax/optax.losses.sigmoid_focal_loss/")
+    assert watched["what"].endswith(f"::gradient-prediction#{element.id}")
+    assert (element.prediction, element.label, example.case.parameters) == ("1000", "1", {"gamma": "0"})
     row = next(one for one in table("## Where exactly") if one["first"] == "0.2.6")
     assert row["before"].startswith("nan")
     assert row["after"].startswith("0 ")

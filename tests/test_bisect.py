@@ -166,6 +166,17 @@ def test_one_element_can_be_watched() -> None:
     assert [one["what"].rpartition("#")[2] for one in told["outputs"]] == ["b"]
 
 
+@pytest.mark.usefixtures("world")
+@pytest.mark.slow
+def test_a_case_file_of_ones_own_can_be_watched() -> None:
+    """It lies outside the folder of the suite, and its one element is what the result is about."""
+    mine = Path("suite/small.yaml").read_text().replace("small/one", "mine/one").replace("0.25", "0.125")
+    Path("mine.yaml").write_text(mine)
+    told = json.loads(case("--format", "json", subject="mine.yaml#b").stdout)
+    assert told["first"] == "1.3"
+    assert [one["what"] for one in told["outputs"]] == ["mine/one::demo/loss/eager/cpu::float32::value#b"]
+
+
 @pytest.mark.slow
 def test_yanked_versions_and_those_that_cannot_be_installed_or_imported_are_passed_over(world: World) -> None:
     """Each has a note with its reason, and the change is found around them: between 1.2 and 1.4.
@@ -218,12 +229,13 @@ def test_a_version_that_cannot_be_imported_is_passed_over(world: World) -> None:
         (("repro.py", "--package", "demo", "--good", "1", "--bad", "2", "--output", "demo.py"), "demo.py: exists"),
         (
             ("small/no", "demo/loss", "--package", "demo", "--good", "1.0", "--bad", "1.1", "--cases", "suite"),
-            "no case 'small/no'",
+            "no case is called 'small/no'",
         ),
         (
             ("small/one#z", "demo/loss", "--package", "demo", "--good", "1.0", "--bad", "1.1", "--cases", "suite"),
             "has no element 'z'",
         ),
+        (("no.yaml", "demo/loss", "--package", "demo", "--good", "1.0", "--bad", "1.1", "--cases", "suite"), "no.yaml"),
     ],
 )
 def test_bad_input_exits_with_2_before_anything_is_installed(
@@ -247,6 +259,14 @@ def test_a_result_is_written_and_never_overwritten_unless_asked_to() -> None:
     assert Path("found.txt").read_text() == "mine"
     assert script("--output", "found.txt", "--force").exit_code == Exit.AS_EXPECTED
     assert Path("found.txt").read_text() == done.stdout
+
+
+@pytest.mark.usefixtures("world")
+def test_a_link_to_nowhere_is_not_overwritten(world: World) -> None:
+    """It exists, although what it leads to does not."""
+    Path("found.txt").symlink_to("nowhere.txt")
+    assert script("--output", "found.txt").exit_code == Exit.BAD_INPUT
+    assert world.calls == []
 
 
 @pytest.mark.usefixtures("world")

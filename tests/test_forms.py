@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from conformance import record as records
 from conformance.cli import main
 from conformance.record import RunRecord
+from conformance.render import text
 from conformance.render.forms import FORMS
 from tests.records import CHECKS, interrupted, run
 
@@ -87,3 +88,9 @@ def test_show_prints_an_interrupted_record_of_every_form(
     done = CliRunner().invoke(main, ["show", str(tmp_path / "cut.jsonl.gz"), "--format", form])
     assert done.exit_code == 0, done.output
     assert READERS[form](done.stdout) if form in READERS else "INTERRUPTED: this run has no end" in done.stdout
+
+
+def test_a_recorded_deviation_that_does_not_show_asks_for_the_version_that_fixed_it() -> None:
+    """The textbook of numpy 2.4.6 conforms where the record says otherwise."""
+    told = "\n".join(text.findings(run(), 40))
+    assert "not seen here: fixed upstream in numpy 2.4.6?" in told

@@ -117,6 +117,14 @@ def test_the_wheel_holds_the_same_data_as_the_checkout(contents, folder):
     assert packed == {name: (ROOT / folder / name).read_bytes() for name in below(folder, ".yaml")}
 
 
+def test_the_wheel_holds_what_reports_are_made_of(contents):
+    """Certificates, which tell how wide a bug is, the projects and the templates."""
+    for name in below("results/certificates", ".json"):
+        assert contents[f"conformance/data/certificates/{name}"] == (ROOT / "results/certificates" / name).read_bytes()
+    for name in ("projects.toml", "templates/issue.md.j2", "templates/repro.py.j2"):
+        assert contents[f"conformance/repro/{name}"] == (ROOT / "conformance/repro" / name).read_bytes()
+
+
 def test_the_wheel_holds_the_pins_and_the_licence(contents):
     """constraints.txt decides what counts as the pinned environment, so an installed copy needs it, too."""
     assert contents["conformance/data/constraints.txt"] == (ROOT / "constraints.txt").read_bytes()

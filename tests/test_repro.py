@@ -217,6 +217,19 @@ def test_a_script_that_cannot_tell_exits_with_125(
 
 
 @pytest.mark.slow
+def test_what_does_not_show_is_not_written(judged: RunRecord, home: Path, command: Command) -> None:
+    """A record says NaN where there is none: no candidate gives it again, and there is neither script nor report."""
+    check = next(one for one in judged.checks if one.findings and one.findings[0].cause == ROUNDED)
+    claimed = msgspec.structs.replace(check.findings[0], what="nan")
+    records.write(
+        replace(judged, checks=(msgspec.structs.replace(check, findings=(claimed,)),)), home / "claimed.jsonl"
+    )
+    done = command("repro", "claimed.jsonl", ROUNDED, "--output", "claimed")
+    assert (done.returncode, (home / "claimed").exists()) == (Exit.BAD_INPUT, False)
+    assert "no script: it does not show here" in done.stderr
+
+
+@pytest.mark.slow
 def test_inputs_are_shrunk(judged: RunRecord, home: Path, command: Command) -> None:
     """1.2345678e-9 with label 1e-12 becomes a power of ten with label 0, a single element."""
     assert command("repro", "run.jsonl", ROUNDED, "--output", "small", "--force").returncode == 0
@@ -270,6 +283,17 @@ def test_nothing_is_overwritten_unless_told_to(judged: RunRecord, home: Path, co
     assert (home / "kept" / "repro.py").read_text() != "mine\n"
 
 
+@pytest.mark.slow
+def test_a_hostile_neighbour_writes_nothing(judged: RunRecord, home: Path, command: Command) -> None:
+    """The finding that is asked for is a good one, another check of the record is not."""
+    check = next(one for one in judged.checks if one.findings and one.findings[0].cause == ROUNDED)
+    strange = msgspec.structs.replace(check, id="x", implementation="../../escaped")
+    records.write(replace(judged, checks=(*judged.checks, strange)), home / "neighbour.jsonl")
+    done = command("repro", "neighbour.jsonl", ROUNDED, "--output", "neighbour")
+    assert (done.returncode, (home / "neighbour").exists()) == (Exit.BAD_INPUT, False)
+    assert "no run writes" in done.stderr
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """A folder of reports that leads elsewhere is refused even with --force."""
     (tmp_path / "elsewhere").mkdir()
@@ -296,14 +320,44 @@ def test_a_finding_that_is_not_there_is_told_with_near_ones(judged: RunRecord, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("field", ["case", "implementation", "dtype", "quantity"])
-@pytest.mark.parametrize("text", ["../../escaped", HOSTILE + '"""\nimport os\n'])
+def test_every_new_finding_has_a_report_of_its_cause(judged: RunRecord, home: Path, command: Command) -> None:
+    """One folder for each cause, named after it, and an index of all; what has no script is in it with the reason."""
+    done = command("repro", "run.jsonl", "--all", "--output", "all")
+    assert done.returncode == 0, done.stderr
+    wanted = {one.cause for one in finding.seen(judged) if one.outcome == "new"}
+    page = (home / "all" / "README.md").read_text()
+    listed = set(re.findall(r"^- `(.+)`$", page, re.MULTILINE))
+    made = {file.parent.name for file in (home / "all").glob("*/repro.py")}
+    assert listed == wanted
+    assert made == set(re.findall(r"\]\(([^/)]+)/repro\.py\)", page))
+    assert {groups.folder_name(cause) for cause in KINDS} <= made <= {groups.folder_name(cause) for cause in wanted}
+    refused = command("repro", "run.jsonl", "--all", "--output", "all")
+    assert refused.returncode == Exit.BAD_INPUT
+    assert "is there already" in refused.stderr
+
+
+#: Names that lead elsewhere, end a string of Python, and mean something to a shell; by what asks for them.
+HOSTILE_NAMES = [
+    ((), "../../escaped"),
+    ((), HOSTILE + '"""\nimport os\n'),
+    (("--all",), "../../$(touch escaped); `touch escaped`"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("field", ["case", "implementation", "dtype", "quantity", "cause"])
+@pytest.mark.parametrize(("words", "text"), HOSTILE_NAMES)
 def test_a_hostile_record_writes_nothing(
-    judged: RunRecord, home: Path, command: Command, field: str, text: str
+    judged: RunRecord, home: Path, command: Command, field: str, words: tuple[str, ...], text: str
 ) -> None:
     """A name that the suite does not know is refused, whatever it looks like; there is no file and no traceback."""
     check = next(one for one in judged.checks if one.findings)
-    changed = msgspec.structs.replace(check, **{field: text})
+    if field == "cause":
+        changed = msgspec.structs.replace(
+            check, findings=tuple(msgspec.structs.replace(one, cause=text) for one in check.findings)
+        )
+    else:
+        changed = msgspec.structs.replace(check, **{field: text})
     inputs = msgspec.structs.replace(
         judged.inputs_by_case[check.case, check.dtype],
         case=changed.case,
@@ -311,7 +365,7 @@ def test_a_hostile_record_writes_nothing(
     )
     records.write(replace(judged, checks=(changed,), inputs=(*judged.inputs, inputs)), home / "hostile.jsonl")
     before = sorted(home.rglob("*"))
-    done = command("repro", "hostile.jsonl", "--output", "hostile")
+    done = command("repro", "hostile.jsonl", *words, "--output", "hostile")
     assert done.returncode == Exit.BAD_INPUT, done.stderr
     assert "Traceback" not in done.stderr
     assert [

@@ -79,8 +79,8 @@ def pages(site: Path) -> dict[Path, Page]:
 
 
 def test_every_page_of_the_repository_is_on_the_site(site: Path, pages: dict[Path, Page]) -> None:
-    """Markdown at the root and below docs/; a page that no toctree names is a warning, and the build fails."""
-    sources = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    """Markdown at the root, below docs/ and reports/; a page that no toctree names, reports aside, fails the build."""
+    sources = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "reports").rglob("*.md")]
     assert len(sources) > 10
     assert {site / file.relative_to(ROOT).with_suffix(".html") for file in sources} <= set(pages)
 

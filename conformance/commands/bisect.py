@@ -28,7 +28,7 @@ Behave = Callable[[Column, Environment], searches.Behaviour | Untestable]
 
 
 @click.command()
-@click.argument("subject", metavar="CASE[#ELEMENT]|REPRO.py")
+@click.argument("subject", metavar="CASE[#ELEMENT]|CASES.yaml[#ELEMENT]|REPRO.py")
 @click.argument("implementation", required=False)
 @click.option("--good", required=True, metavar="VERSION", help="A version that does as it should.")
 @click.option("--bad", required=True, metavar="VERSION", help="A version that does not; it may be older or newer.")
@@ -53,9 +53,10 @@ def bisect(
 ) -> None:  # fmt: skip
     """Find the first released version between two whose behaviour changed, in about log2 steps.
 
-    What is watched is a case on an implementation, or a script that exits with 1 where the bug shows, 0 where it does
-    not and 125 where it cannot tell.  Both versions are tested first.  Yanked versions, and those that cannot be
-    installed, are passed over with a note.  Exit code 0: found.  2: the two versions behave alike, or bad input.
+    What is watched is a case, or those of a file, on an implementation; or a script that exits with 1 where the bug
+    shows, 0 where it does not and 125 where it cannot tell.  Both versions are tested first.  Yanked versions, and
+    those that cannot be installed, are passed over with a note.  Exit code 0: found.  2: the two versions behave
+    alike, or bad input.
     """
     if output is not None:
         must_be_new(output, force)
@@ -86,18 +87,15 @@ def _script(subject: str, arguments: dict[str, Any]) -> Behave:
 
 
 def _checks(subject: str, implementation: str, sets: Known, bits: bool, arguments: dict[str, Any]) -> Behave:
-    suite = suite_from(arguments)
-    case, _, element = subject.partition("#")
-    located = {one.case.id: one for one in suite.cases}
-    if case not in located:
-        raise InputError(f"no case {case!r}", did_you_mean(case, list(located)))
-    names = [one.id for one in located[case].case.elements]
+    what, _, element = subject.partition("#")
+    suite = suite_from(arguments).only(what)
+    names = [element.id for one in suite.cases for element in one.case.elements]
     if element and element not in names:
-        raise InputError(f"case {case} has no element {element!r}", did_you_mean(element, names))
+        raise InputError(f"{what} has no element {element!r}", did_you_mean(element, names))
     mode = () if implementation.count("/") > 1 else (BASE_MODE,)
     options = options_from(
         arguments
-        | {"case_patterns": (case,), "implementation": (implementation,), "mode": mode, "flag": (), "jobs": None}
+        | {"case_patterns": (), "implementation": (implementation,), "mode": mode, "flag": (), "jobs": None}
         | {"backend": (implementation.split("/")[0],)}  # by name, so that one that is absent tells why
     )  # fmt: skip
     return searches.of_checks(ask(suite, options, record_from(()), sets), element, bits)

@@ -20,11 +20,11 @@ from conformance.plan import Filters, matches
 from conformance.pool import Backend, Pool
 from conformance.record import RunRecord
 from conformance.repro import finding as findings
-from conformance.repro import folder, groups, index, issue
+from conformance.repro import folder, groups, index, issue, proofs
 from conformance.repro.extent import Row, extents, merged
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group
-from conformance.repro.report import Failed, Reproducer, reproduce
+from conformance.repro.report import Failed, Outcome, Reproducer, reproduce
 from conformance.summary import CauseSummary
 
 #: Where `--all` writes.
@@ -105,6 +105,25 @@ class _Work:
         """The example of a cause."""
         return self._target(*findings.example_of(self.record, summary))
 
+    def kind(self, summary: CauseSummary) -> str:
+        """What a cause is recorded as: today, or when the run was made."""
+        known = self.recorded.get(summary.cause)
+        return known.kind if known is not None else summary.kind
+
+    def others(self, group: Group, tried: Sequence[Target]) -> list[Target]:
+        """Further findings of a group, of other cases than those `tried`."""
+        causes = [one.cause for one in group.causes]
+        cases = {one.located.case.id for one in tried}
+        found: dict[str, Target] = {}
+        for check, finding in findings.findings(self.record):
+            if finding.cause in causes and check.case not in cases:
+                found.setdefault(check.case, self._target(check, finding))
+        return list(found.values())[: groups.TRIED]
+
+    def near(self, group: Group) -> list[Deviation]:
+        """Recorded causes with a link that are much like a group without one."""
+        return [] if group.known else groups.near(group.causes[0].cause, self.recorded)
+
     def wanted(self, name: str) -> Target:
         """The finding of that name."""
         return self._target(*findings.chosen(self.record, name))
@@ -115,12 +134,15 @@ class _Work:
 
     def files(self, group: Group, made: Reproducer, rows: dict[str, list[Row]], into: Path) -> dict[Path, str]:
         """The files of a report."""
-        cause = made.target.cause
-        near = [] if group.known else groups.near(cause, self.recorded)
+        known = self.recorded.get(made.target.cause)
         machine = self.record.header.machine
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
-        wide = merged(rows, [one.cause for one in group.causes])
-        text = issue.render(issue.Issue(group, made, wide, near, told))
+        causes = [one.cause for one in group.causes]
+        contracts = {one.id: one.contract for backend in self.backends for one in backend.implementations}
+        own = [cause for cause in causes if cause.startswith(f"{made.target.implementation.adapter}/")]
+        proved = proofs.proofs(own, contracts, proofs.folder())
+        reason = (known.reason or "") if known else ""
+        text = issue.render(issue.Issue(group, made, merged(rows, causes), proved, self.near(group), reason, told))
         return {into / "repro.py": made.script.text, into / "issue.md": text}
 
 
@@ -147,28 +169,35 @@ def _write_all(work: _Work, kind: str | None, output: Path, force: bool) -> None
     summaries = [
         one
         for one in findings.seen(work.record)
-        if (one.kind == kind if kind else one.outcome == "new")
+        if (work.kind(one) == kind if kind else one.outcome == "new")
         and matches(work.options.filters.backend, one.cause.split("/")[0])
     ]
     if not summaries:
         raise InputError(f"the run has no {'finding of kind ' + kind if kind else 'new finding'}")
     found = groups.grouped(summaries, work.recorded)
     folder.check({output / "README.md": "", **{output / one.name / "repro.py": "" for one in found}}, force)
-    members = [(group, cause) for group in found for cause in groups.representatives(group)]
-    targets = [work.target(cause) for _, cause in members]
-    by_group: dict[str, list[Target]] = {}
-    for (group, _), target in zip(members, targets, strict=True):
-        by_group.setdefault(group.name, []).append(target)
-    made = reproduce(work.pool, work.backends, list(by_group.values()), work.options, click.echo)
     rows = extents(work.record)
-    entries = list(zip(found, made, strict=True))
+    entries = [index.Entry(group, made, work.near(group)) for group, made in _reproduced(work, found)]
     files: dict[Path, str] = {}
-    for group, one in entries:
-        if isinstance(one, Reproducer):
-            files |= work.files(group, one, rows, output / group.name)
+    for one in entries:
+        if isinstance(one.made, Reproducer):
+            files |= work.files(one.group, one.made, rows, output / one.group.name)
     files[output / "README.md"] = index.render(entries, datetime.datetime.now(datetime.UTC).date().isoformat())
     folder.write(files, force)
     click.echo(f"wrote {len(files)} files into {output}")
+
+
+def _reproduced(work: _Work, found: Sequence[Group]) -> list[tuple[Group, Outcome]]:
+    """Each group with a script of one of its examples; where none of them has one, of another finding."""
+    tried = [[work.target(cause) for cause in groups.representatives(group)] for group in found]
+    made = reproduce(work.pool, work.backends, tried, work.options, click.echo)
+    failed = [place for place, one in enumerate(made) if isinstance(one, Failed)]
+    further = {place: others for place in failed if (others := work.others(found[place], tried[place]))}
+    again = reproduce(work.pool, work.backends, list(further.values()), work.options, click.echo)
+    for place, one in zip(further, again, strict=True):
+        if isinstance(one, Reproducer):
+            made[place] = one
+    return list(zip(found, made, strict=True))
 
 
 def _record(
@@ -184,13 +213,9 @@ def _record(
     That of a file, or for a case and an implementation that of a run of both.
     """
     file = Path(what) if what is not None else runs.STATE / "last.jsonl"
-    if what is None or (file.is_file() and file.suffix not in (".yaml", ".yml")):
+    if what is None or (file.is_file() and file.suffix not in cases.CASE_FILES):
         return records.read(file), suite, which
-    if file.is_file():
-        located = cases.load_files([file], suite.flags)
-        suite = replace(suite, cases=located)
-    else:
-        located = (suite.find(what),)
+    suite = suite.only(what)
     known = [one for backend in backends for one in backend.implementations]
     if not which:
         raise InputError("a case needs an implementation beside it", "`bce-conformance list` shows them")
@@ -198,7 +223,7 @@ def _record(
     filters = Filters(
         backend=(one.adapter,),
         implementation=(one.id,),
-        case=tuple(each.case.id for each in located),
+        case=tuple(each.case.id for each in suite.cases),
         dtype=options.filters.dtype,
         quantity=options.filters.quantity,
     )

@@ -35,7 +35,7 @@ def tell(line: str) -> None:
 
 def must_be_new(file: Path, force: bool) -> None:
     """Raises InputError where a file exists and must not be overwritten."""
-    if file.exists() and not force:
+    if (file.exists() or file.is_symlink()) and not force:
         raise InputError(f"{file}: exists", "name another file, or overwrite it by --force")
 
 

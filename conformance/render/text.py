@@ -98,9 +98,14 @@ def not_judged_text(record: RunRecord) -> str:
     )
 
 
-def _versions(line: BackendLine) -> str:
+def _named(line: BackendLine) -> str:
+    """The versions of a backend, that of NumPy where there is no other."""
     named = " ".join(f"{name} {version}" for name, version in line.versions.items() if name != "numpy")
-    named = named or f"numpy {line.versions.get('numpy', '')}"
+    return named or f"numpy {line.versions.get('numpy', '')}"
+
+
+def _versions(line: BackendLine) -> str:
+    named = _named(line)
     text = named if line.name in named else f"{line.name}: {named}"
     return text if line.pinned else f"{text} (not the pinned versions)"
 
@@ -115,11 +120,12 @@ def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]
         + ", ".join(f"{len(found)} {name}" for name, found in by_outcome.items())
         + f" (elements: {', '.join(f'{_elements(found)} {name}' for name, found in by_outcome.items())})"
     )
+    versions = {line.name: _named(line) for line in record.header.backends}
     room = max(lines - 5, 3)
     for name, found in by_outcome.items():
         shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
         for one in shown:
-            yield from finding(one, settings)
+            yield from finding(one, versions.get(one.cause.split("/")[0], ""), settings)
         room -= 3 * len(shown)
         if len(shown) < len(found):
             yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
@@ -129,14 +135,15 @@ def _elements(found: Sequence[CauseSummary]) -> int:
     return sum(one.elements for one in found)
 
 
-def finding(one: CauseSummary, settings: str = "") -> Iterator[str]:
-    """Three lines on one cause."""
+def finding(one: CauseSummary, versions: str, settings: str = "") -> Iterator[str]:
+    """Three lines on one cause, two where it is fixed, then with the `versions` in which it does not show."""
     dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
     known = f" · {one.kind}" if one.kind else ""
     yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
     example = one.example
     if example is None:
-        yield f"    recorded in deviations/{escape(one.cause)}.yaml, not seen here: fixed upstream?"
+        recorded = f"recorded in deviations/{one.cause}.yaml, not seen here"
+        yield f"    {escape(recorded)}: fixed upstream in {escape(versions)}?"
         return
     yield "    " + escape(example_text(example))
     link = f" · {one.links[0]}" if one.links else f" · unreported: {one.reason}" if one.reason else ""

@@ -6,6 +6,8 @@ sigmoid(x) = 1/(1 + exp(-x)).  Definitions: docs/reference.md.
 
 from __future__ import annotations
 
+import math
+
 from conformance.plan import Inputs
 
 #: Formulas by form and quantity, for a loss with weight w and pos_weight q.
@@ -62,6 +64,17 @@ PARAMETERS = {
     "gamma": "times (1 - p_t)**{}, where p_t is the probability of the label (a focal loss)",
     "alpha": "times y*a + (1 - y)*(1 - a) with a = {}",
 }
+
+
+def no_value(inputs: Inputs) -> str:
+    """Why the loss and its derivatives have no value at an element, so that NaN, or an exception, is expected."""
+    inside = inputs.values["prediction"]
+    numbers = [float(one) for values in inputs.values.values() for one in values]
+    if any(math.isnan(one) for one in numbers):
+        return "an input is NaN"
+    if inputs.case.form == "probabilities" and not all(0 <= float(one) <= 1 for one in inside):
+        return f"p = {float(inside[0]):g} is no probability, and its logarithm, or that of 1 - p, has no value"
+    return "the terms of the formula are inf - inf or 0*inf"
 
 
 def formula(inputs: Inputs, quantity: str) -> str:

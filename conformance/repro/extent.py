@@ -9,15 +9,21 @@ from dataclasses import dataclass, field
 from conformance.formats import FORMATS
 from conformance.literals import text_of
 from conformance.record import CheckLine, InputsLine, RunRecord
-from conformance.repro.finding import findings
+from conformance.repro.finding import as_written, findings
+
+#: So many tensors of a row are named.
+NAMED = 4
+
+#: Findings about how a call ends, which every quantity of that call has.
+WHOLE_CALL = frozenset(("raised", "unsupported", "crashed", "timed-out", "accepted"))
 
 
 @dataclass
 class Row:
     """What a run saw of one entry point and quantity: `elements` findings, predictions between `low` and `high`.
 
-    Predictions that are no numbers are in `special`.  `worst_ulp` is in ULP of the returned dtype, None where nothing
-    was measured.
+    Predictions that are no numbers are in `special`, names of tensors that have shapes of their own in `tensors`.
+    `worst_ulp` is in ULP of the returned dtype, None where nothing was measured, or the exact value is 0.
     """
 
     entry: str
@@ -26,6 +32,7 @@ class Row:
     dtypes: dict[str, None] = field(default_factory=dict)
     modes: dict[str, None] = field(default_factory=dict)
     special: dict[str, None] = field(default_factory=dict)
+    tensors: dict[str, None] = field(default_factory=dict)
     low: float = math.inf
     high: float = -math.inf
     worst_ulp: float | None = None
@@ -35,25 +42,41 @@ class Row:
         """The predictions in words."""
         ends = dict.fromkeys(f"{end:.4g}" for end in (self.low, self.high) if math.isfinite(end))
         words = [" … ".join(ends)] if ends else []
-        return ", ".join((*words, *self.special))
+        names = list(self.tensors)
+        more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED + 1 else names[NAMED:]
+        shapes = [f"tensors {', '.join((*names[:NAMED], *more))}"] if names else []
+        return "; ".join((*[", ".join((*words, *self.special))][: bool(words or self.special)], *shapes))
 
 
 def extents(record: RunRecord) -> dict[str, list[Row]]:
-    """For each cause of a run a row for each entry point and quantity, the one with the most findings first."""
+    """For each cause of a run a row for each entry point and quantity.
+
+    Raises InputError where the record is not one that a run writes.
+    """
+    with as_written():
+        return _rows(record)
+
+
+def _rows(record: RunRecord) -> dict[str, list[Row]]:
     rows: dict[str, dict[tuple[str, str], Row]] = {}
     for check, finding in findings(record):
         backend, entry, mode, _ = check.implementation.split("/")
         of_cause = rows.setdefault(finding.cause, {})
-        row = of_cause.setdefault((entry, check.quantity), Row(f"{backend}/{entry}", check.quantity))
+        quantity = "the call" if finding.what in WHOLE_CALL else check.quantity
+        row = of_cause.setdefault((entry, quantity), Row(f"{backend}/{entry}", quantity))
         row.elements += 1
         row.dtypes[check.dtype] = None
         row.modes[mode] = None
-        for value in _predictions(record.inputs_by_case[check.case, check.dtype], finding.element):
+        line = record.inputs_by_case[check.case, check.dtype]
+        if finding.element not in (*line.elements, "all") and "." not in finding.element:
+            row.tensors[finding.element] = None
+            continue
+        for value in _predictions(line, finding.element):
             if math.isfinite(value):
                 row.low, row.high = min(row.low, value), max(row.high, value)
             else:
                 row.special[str(value)] = None
-        error = _error(check, finding.element)
+        error = _error(check, line, finding.element)
         if error is not None:
             row.worst_ulp = max(row.worst_ulp or 0.0, error)
     return {cause: list(found.values()) for cause, found in rows.items()}
@@ -66,7 +89,7 @@ def merged(extents: Mapping[str, list[Row]], causes: Collection[str]) -> list[Ro
         for row in extents.get(cause, ()):
             one = found.setdefault((row.entry, row.quantity), Row(row.entry, row.quantity))
             one.elements += row.elements
-            for name in ("dtypes", "modes", "special"):
+            for name in ("dtypes", "modes", "special", "tensors"):
                 getattr(one, name).update(getattr(row, name))
             one.low, one.high = min(one.low, row.low), max(one.high, row.high)
             if row.worst_ulp is not None:
@@ -75,15 +98,19 @@ def merged(extents: Mapping[str, list[Row]], causes: Collection[str]) -> list[Ro
 
 
 def _predictions(line: InputsLine, element: str) -> Iterator[float]:
-    """The prediction of an element, or of all where the finding is about all."""
+    """The prediction of an element, of which a leg of a relation is part, or of all where the finding is about all."""
     bits = line.inputs["prediction"]
+    element = element if element in line.elements else element.rpartition(".")[0]
     places = [line.elements.index(element)] if element in line.elements else range(len(bits))
     for place in places:
         yield float(text_of(int(bits[place], 16), FORMATS[line.dtype]))
 
 
-def _error(check: CheckLine, element: str) -> float | None:
-    if element not in check.elements:
+def _error(check: CheckLine, line: InputsLine, element: str) -> float | None:
+    if element not in check.elements or element not in line.elements:
         return None
-    place = check.elements.index(element)
+    ideals = line.ideal.get(check.quantity, ())
+    place, at = check.elements.index(element), line.elements.index(element)
+    if len(ideals) == len(line.elements) and float.fromhex(ideals[at]) == 0:
+        return None  # a ULP of 0 is that of the smallest number
     return check.ulp[place] if place < len(check.ulp) else None

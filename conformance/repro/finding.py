@@ -6,15 +6,20 @@ options and calls are those of the suite.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters import NUMERIC
 from conformance.cases import Located, Suite, did_you_mean
 from conformance.errors import InputError
-from conformance.plan import BASE_MODE, QUANTITIES, Implementation, Inputs, Request
+from conformance.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
 from conformance.presentations import Presentation
 from conformance.record import CheckLine, FindingLine, RunRecord
 from conformance.summary import CauseSummary, causes
+
+#: backend/entry/quantity/region/signature (`verdicts.cause`).
+CAUSE_PARTS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +83,22 @@ def chosen(record: RunRecord, wanted: str) -> tuple[CheckLine, FindingLine]:
 
 def seen(record: RunRecord) -> list[CauseSummary]:
     """The causes that showed in a run, new ones first.  Raises InputError where the record contradicts itself."""
+    with as_written():
+        found = [one for one in causes(record) if one.outcome != "fixed"]
+    for one in found:
+        if one.cause.count("/") != CAUSE_PARTS - 1:
+            raise InputError(f"the record has a cause that no run writes: {one.cause[:80]!r}", "make another run")
+    return found
+
+
+@contextlib.contextmanager
+def as_written() -> Iterator[None]:
+    """Raises InputError where a record turns out not to be one that a run writes."""
     try:
-        return [one for one in causes(record) if one.outcome != "fixed"]
+        yield
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(
-            f"the record has inputs, dtypes or causes that no run writes ({type(error).__name__})", "make another run"
+            f"the record has inputs, dtypes or names that no run writes ({type(error).__name__})", "make another run"
         ) from None
 
 
@@ -119,7 +135,9 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     by_id = {one.id: one for one in known}
     plain = by_id.get(f"{implementation.family}/{BASE_MODE}/{device}")
     counterpart = by_id.get(f"{backend}/{implementation.counterpart}/{mode}/{device}")
-    found = (check.dtype, check.quantity, finding.element, finding.what, finding.cause)
+    # A value that came back in another dtype or shape is shown by that dtype or shape.
+    told = finding.what if finding.what in BEHAVIOUR and check.quantity in NUMERIC else check.quantity
+    found = (check.dtype, told, finding.element, finding.what, finding.cause)
     made = Target(located, implementation, *found, plain, counterpart)
     names = [one.name for one in located.case.presentations] or list(made.request.element_names)
     if finding.element not in (*names, "all"):

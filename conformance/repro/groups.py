@@ -1,12 +1,14 @@
 """Grouping causes for people: one report for what one person would fix, not for each element, dtype or quantity.
 
 Causes with one recorded link share a report; of those that nobody reported, causes of one project with the same
-recorded reason.  A cause that is not recorded is a report of its own.
+recorded reason, up to its first colon or semicolon: what follows is said of single causes.  A cause that is not
+recorded is a report of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +51,7 @@ def grouped(summaries: Sequence[CauseSummary], recorded: dict[str, Deviation]) -
     names: set[str] = set()
     made = []
     for key, members in groups.items():
-        ordered = sorted(members, key=lambda one: not _owns(one, key[0]))
+        ordered = sorted(members, key=lambda one: not _owns(one.cause, key[0]))
         known = recorded.get(ordered[0].cause)
         name = _free(_name(ordered[0].cause, known), names)
         made.append(Group(name, tuple(ordered), known.links if known else (), (known.reason or "") if known else ""))
@@ -57,8 +59,26 @@ def grouped(summaries: Sequence[CauseSummary], recorded: dict[str, Deviation]) -
 
 
 def representatives(group: Group) -> list[CauseSummary]:
-    """The causes of a group whose examples are tried, in this order: one of which a script is simple comes first."""
-    return sorted(group.causes, key=_effort)[:TRIED]
+    """The causes of a group whose examples are tried, in this order.
+
+    Those of the project that its link leads to come first, then those of which a script is simple, those of ordinary
+    inputs, those that are about accuracy, those for the reason that most have, since a cause may have a second one, and
+    those that are seen most.
+    """
+    link = group.links[0] if group.known else ""
+    ((common, _),) = Counter(_first_clause(one.reason) for one in group.causes).most_common(1)
+
+    def rank(one: CauseSummary) -> tuple[bool, int, bool, bool, bool, int]:
+        *_, region, signature = one.cause.split("/")
+        special = region != "ordinary", signature != "inaccurate", _first_clause(one.reason) != common
+        return (not _owns(one.cause, link), _effort(one), *special, -one.elements)
+
+    return sorted(group.causes, key=rank)[:TRIED]
+
+
+def _first_clause(reason: str) -> str:
+    """The reason that causes share: what follows a colon or a semicolon is said of single ones."""
+    return reason.partition(";")[0].partition(": ")[0]
 
 
 def _effort(one: CauseSummary) -> int:
@@ -74,12 +94,12 @@ def _key(cause: str, known: Deviation | None) -> tuple[str, ...]:
     if known.links:
         return (known.links[0],)
     project = project_of(f"{'/'.join(cause.split('/')[:2])}/")
-    return (project.name if project else cause.split("/")[0], known.reason or cause)
+    return (project.name if project else cause.split("/")[0], _first_clause(known.reason or cause))
 
 
-def _owns(one: CauseSummary, link: str) -> bool:
+def _owns(cause: str, link: str) -> bool:
     """Whether the link leads to the project whose implementation shows the cause."""
-    project = project_of(f"{'/'.join(one.cause.split('/')[:2])}/")
+    project = project_of(f"{'/'.join(cause.split('/')[:2])}/")
     return project is not None and link.startswith(f"https://github.com/{project.repository}/")
 
 
@@ -106,18 +126,22 @@ def _free(name: str, taken: set[str]) -> str:
 def near(cause: str, recorded: dict[str, Deviation]) -> list[Deviation]:
     """Recorded causes with a link that are much like `cause`, the most alike first, one for each link.
 
-    Alike are causes of the same entry point, or of the same signature at the same quantity and region.
+    Alike are causes of one entry point that differ in quantity, region or signature alone, and those that differ in the
+    entry point alone, with a link to the project that `cause` is about.
     """
     parts = cause.split("/")
     found: dict[str, tuple[int, Deviation]] = {}
     for one in recorded.values():
         theirs = one.id.split("/")
-        entry = (theirs[1] == parts[1]) * (3 if theirs[0] == parts[0] else 2)
-        score = entry + sum(mine == other for mine, other in zip(parts[2:], theirs[2:], strict=True))
-        if one.links and one.id != cause and score >= NEAR and score > found.get(one.links[0], (0, one))[0]:
+        entry, backend = theirs[1] == parts[1], theirs[0] == parts[0]
+        same = sum(mine == other for mine, other in zip(parts[2:], theirs[2:], strict=True))
+        score = 4 * entry + 2 * same + backend
+        if not one.links or one.id == cause or same + entry < ALIKE or not (entry or _owns(cause, one.links[0])):
+            continue
+        if score > found.get(one.links[0], (0, one))[0]:
             found[one.links[0]] = (score, one)
     return [one for _, one in sorted(found.values(), key=lambda pair: -pair[0])][:3]
 
 
-#: From here on two causes are told to be alike: one entry point and two of quantity, region and signature.
-NEAR = 4
+#: So many of entry point, quantity, region and signature two causes have in common that are alike.
+ALIKE = 3

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from conformance.deviations import Deviation
 from conformance.render.markdown import cell, cell_code, code, row
+from conformance.repro.finding import Target
 from conformance.repro.groups import Group
 from conformance.repro.issue import address
 from conformance.repro.projects import project_of
 from conformance.repro.report import Failed, Reproducer
 
-#: A report of the table: its causes, and its script or why it has none.
-Entry = tuple[Group, Reproducer | Failed]
+
+@dataclass(frozen=True)
+class Entry:
+    """A report of the table: its causes, its script or why it has none, and recorded causes that are much like them."""
+
+    group: Group
+    made: Reproducer | Failed
+    near: Sequence[Deviation] = ()
 
 
 def render(entries: Sequence[Entry], day: str) -> str:
@@ -20,9 +29,9 @@ def render(entries: Sequence[Entry], day: str) -> str:
 
 
 def _lines(entries: Sequence[Entry], day: str) -> Iterator[str]:
-    made = [(group, one) for group, one in entries if isinstance(one, Reproducer)]
-    left = [(group, one) for group, one in entries if isinstance(one, Failed)]
-    known = sum(group.known for group, _ in made)
+    made = [one for one in entries if isinstance(one.made, Reproducer)]
+    left = [one for one in entries if isinstance(one.made, Failed)]
+    known = sum(one.group.known for one in made)
     yield "# Reports"
     yield ""
     yield "Made by `bce-conformance repro`; each script was run in a clean interpreter and showed the mismatch."
@@ -32,38 +41,53 @@ def _lines(entries: Sequence[Entry], day: str) -> Iterator[str]:
     yield ""
     yield row(["report", "project", "what", "upstream", "causes", "dtypes", "versions", "verified"])
     yield row(["---"] * 8)
-    for group, one in sorted(made, key=lambda pair: (_project(pair[1]), not pair[0].known, pair[0].name)):
-        yield row(_cells(group, one, day))
+    for one in sorted(made, key=lambda each: (_project(each.made.target), not each.group.known, each.group.name)):
+        yield row(_cells(one, day))
     if left:
         yield ""
         yield "## Without a script"
         yield ""
-        for group, failed in left:
-            links = " ".join(map(address, group.links))
-            yield f"- {code(failed.target.cause)} {links}: {cell(failed.why)}"
+        yield row(["cause", "project", "upstream", "why"])
+        yield row(["---"] * 4)
+        for one in left:
+            target = one.made.target
+            yield row([cell_code(target.cause), _project(target), _upstream(one), cell(_why(one.made))])
     yield ""
     yield "## Causes"
-    for group, _ in entries:
+    for one in entries:
         yield ""
-        yield f"### {group.name}"
+        yield f"### {one.group.name}"
         yield ""
-        yield from (f"- {code(cause.cause)}" for cause in group.causes)
+        yield from (f"- {code(cause.cause)}" for cause in one.group.causes)
 
 
-def _project(one: Reproducer) -> str:
-    project = project_of(one.target.implementation.id)
+def _project(target: Target) -> str:
+    project = project_of(target.implementation.id)
     return project.name.partition(" (")[0] if project else "none"
 
 
-def _cells(group: Group, one: Reproducer, day: str) -> list[str]:
+def _upstream(one: Entry) -> str:
+    """The upstream reports, or those of what is much like it."""
+    near = "".join(f"; much like {address(each.links[0])}" for each in one.near[:1])
+    return " ".join(map(address, one.group.links)) or f"apparently unreported{near}"
+
+
+def _why(made: Reproducer | Failed) -> str:
+    """Why there is no script, without the name of the check before it."""
+    return made.why.removeprefix(f"{made.target.name}: ") if isinstance(made, Failed) else ""
+
+
+def _cells(entry: Entry, day: str) -> list[str]:
+    group, one = entry.group, entry.made
+    assert isinstance(one, Reproducer)
     dtypes = dict.fromkeys(dtype for cause in group.causes for dtype in cause.dtypes)
     versions = ", ".join(f"{name} {version}" for name, version in one.opened.versions.items() if name != "numpy")
-    upstream = " ".join(map(address, group.links)) or "apparently unreported"
+    backend, entry_point = one.target.implementation.family.split("/")
     return [
-        f"[{group.name}]({group.name}/issue.md) [script]({group.name}/repro.py)",
-        _project(one),
-        f"{cell_code(one.target.implementation.entry)}: {cell(one.script.title.partition(': ')[2])}",
-        upstream,
+        f"[report]({group.name}/issue.md) [script]({group.name}/repro.py)",
+        _project(one.target),
+        f"{cell_code(entry_point)} ({backend}): {cell(one.script.title.partition(': ')[2])}",
+        _upstream(entry),
         str(len(group.causes)),
         ", ".join(dtypes),
         cell(versions),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
 from conformance.deviations import Deviation
+from conformance.measurement import LARGEST
 from conformance.narrate import contract_lines
-from conformance.plan import AGREEMENT, REDUCTION
+from conformance.plan import AGREEMENT, REDUCTION, Request
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.repro import script
-from conformance.repro.derivation import formula
+from conformance.repro.derivation import formula, no_value
 from conformance.repro.extent import Row
 from conformance.repro.groups import Group
 from conformance.repro.projects import Project, Section, project_of
@@ -26,12 +28,14 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class Issue:
-    """All that a report is made of."""
+    """All that a report is made of: `proofs` are lines of certificates, `reason` is what is recorded of the cause."""
 
     group: Group
     made: Reproducer
     rows: Sequence[Row]
+    proofs: Sequence[str]
     near: Sequence[Deviation]
+    reason: str
     machine: str
 
     @property
@@ -39,6 +43,9 @@ class Issue:
         """The project that it is for."""
         return project_of(self.made.target.implementation.id)
 
+
+#: What is no markup in a heading: an underscore between letters, and brackets without an address after them.
+PLAIN_MARKUP = re.compile(r"\\([_\[\]])")
 
 #: The sections of a report that is for nobody's tracker.
 PLAIN = (Section("What is wrong", ("description", "code", "output", "expected", "extent", "related", "versions")),)
@@ -52,7 +59,7 @@ def render(issue: Issue) -> str:
         for one in (project.sections if project else PLAIN)
     ]
     title = f"{project.prefix if project else ''}{issue.made.script.title}"
-    plain = cell(title).replace("\\_", "_")  # between letters it is no markup
+    plain = PLAIN_MARKUP.sub(r"\1", cell(title))
     return TEMPLATES.get_template("issue.md.j2").render(title=plain, project=project, sections=sections)
 
 
@@ -78,7 +85,7 @@ def _description(issue: Issue) -> str:
     target = issue.made.target
     one = target.implementation
     mode = "" if one.mode == "eager" else f", mode {code(one.mode)}"
-    reason = f"\nWhy, as far as is known: {cell(issue.group.reason)}." if issue.group.reason else ""
+    reason = f"\nWhy, as far as is known: {cell(issue.reason)}." if issue.reason else ""
     return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(words(issue.made.small))}.{reason}"
 
 
@@ -89,6 +96,15 @@ def _code(issue: Issue) -> str:
 def _output(issue: Issue) -> str:
     return f"Output:\n\n{fenced(issue.made.ran.output, 'text')}"
 
+
+#: Fields of a contract by what a finding is about; for numbers those that change numbers.
+ABOUT = {
+    **dict.fromkeys(("raised", "unsupported", "accepted", "crashed", "timed-out"), ("domain_check",)),
+    "result-dtype": ("casts_to",),
+    "result-shape": ("reduction",),
+    "changed": (),
+    "differs": (),
+}
 
 #: What is expected where it is no number of a formula, by the quantity of the check or by what is wrong.
 EXPECTED = {
@@ -113,25 +129,44 @@ def _expected(issue: Issue) -> str:
     elif (found := EXPECTED.get(quantity) or EXPECTED.get(small.what)) is not None:
         lines = [found]
     else:
-        exact = formula(request.inputs, quantity if quantity in NUMERIC else "value")
-        lines = [
-            "The inputs are exact, and so is the expected value, computed from them in more digits and rounded once.",
-            f"It is {code(repr(small.shown.ideal[small.index]))}, by {code(exact)}.",
-        ]
-    reduced = request.case.reduction != "none"
-    contract = tuple(one for one in small.target.implementation.contract if reduced or one.name != "reduction")
+        lines = _exact(request, quantity if quantity in NUMERIC else "value", small.shown.ideal[small.index])
+    contract = tuple(one for one in small.target.implementation.contract if _is_about(one.name, issue))
     if contract:
-        lines.append("The documentation does not allow the result either; what it says is:")
+        lines.append("What is documented of this call does not account for the result:")
         lines += ["", *(f"- {cell(line)}" for line in contract_lines(contract))]
     return "\n".join(lines)
 
 
+def _exact(request: Request, quantity: str, ideal: float) -> list[str]:
+    """The expected value of one element or of a reduction, and where it comes from."""
+    if math.isnan(ideal):
+        return [f"NaN or an exception: {cell(no_value(request.inputs))}."]
+    by = code(formula(request.inputs, quantity))
+    return [f"{code(repr(ideal + 0.0))}, by {by}, from the exact inputs in more digits, rounded once to float64."]
+
+
+def _is_about(field: str, issue: Issue) -> bool:
+    """Whether a field of a contract could bear on the finding."""
+    small = issue.made.small
+    if small.target.quantity == REDUCTION:
+        return field in ("reduction", "accumulation")
+    if small.what in ABOUT:
+        return field in ABOUT[small.what]
+    if field == "reduction":
+        return small.request.case.reduction != "none"
+    return field != "domain_check"
+
+
 def _extent(issue: Issue) -> str:
-    lines = ["Seen with these entry points and inputs, of those that were tried:", ""]
+    lines = ["How wide it is, of what was tried (predictions from the least to the greatest that show it):", ""]
     lines += [row(["entry point", "quantity", "modes", "dtypes", "predictions", "largest error in ULP"])]
     lines += [row(["---"] * 6)]
-    for one in issue.rows[:ROWS]:
+    own = issue.made.target.implementation.family
+    rows = sorted(issue.rows, key=lambda one: (one.entry != own, one.entry.split("/")[0] != own.split("/")[0]))
+    for one in rows[:ROWS]:
         worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
+        if one.worst_ulp is not None and one.worst_ulp >= LARGEST:
+            worst = f"beyond {LARGEST:g}"
         lines.append(
             row(
                 [
@@ -146,6 +181,9 @@ def _extent(issue: Issue) -> str:
         )
     if len(issue.rows) > ROWS:
         lines.append(row([f"and {len(issue.rows) - ROWS} more", *[""] * 5]))
+    if issue.proofs:
+        lines += ["", "Of sweeps over all inputs, each maximum confirmed by interval arithmetic:", ""]
+        lines += [f"- {cell(line)}" for line in issue.proofs[:ROWS]]
     return "\n".join(lines)
 
 

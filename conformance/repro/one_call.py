@@ -11,16 +11,15 @@ from conformance import contracts
 from conformance.adapters.writing import filled
 from conformance.behaviour import dtypes_of_result, shape_of_result
 from conformance.errors import InputError
-from conformance.formats import FORMATS, Tensor, decode, ulp
+from conformance.formats import FORMATS, Format, ulp
 from conformance.literals import text_of
 from conformance.measurement import BUDGET
 from conformance.plan import Request
 from conformance.repro import tensors
-from conformance.repro.derivation import LETTERS, formula
+from conformance.repro.derivation import LETTERS, formula, no_value
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Source
 from conformance.repro.wording import quoted
-from conformance.verdicts import Judged
 
 
 def start(request: Request, source: Source) -> list[str]:
@@ -56,22 +55,21 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
     check, source = small.shown, sources[0]
     assert check is not None
     ideal, budget = check.ideal[small.index], check.budget[small.index] if check.budget else BUDGET
-    documented = check.contract_values[small.index] if check.contract_values else None
-    if documented is not None and (documented == ideal or not math.isfinite(documented)):
-        documented = None
+    documented = small.documented
     quantity = small.target.quantity if small.target.quantity in LABELLED else "value"
-    told = ", error {error:.3g} ULP" if math.isfinite(ideal) else ""
+    told = "" if documented is None else ", documented {documented!r}"
+    told += ", error {error:.3g} ULP" if math.isfinite(ideal) or documented is not None else ""
     return [
         *start(request, source),
         f"result = {source.result}",
         f"got = {at_index(small, request, source, quantity)}",
-        f"# Exactly, {_reduced(request)}{formula(request.inputs, quantity)}{_at(request)}.",
+        f"# {_exactly(request, quantity, ideal)}.",
         f"expected = {tensors.real(ideal)}",
         *([] if documented is None else [f"documented = {tensors.real(documented)}"]),
-        *_error(check, small.index, documented),
+        *_error(small, documented),
         versions(sources),
         f'print(f"got {{got!r}}, expected {{expected!r}}{told}")',
-        *verdict(small, _wrong(ideal, budget, small.what), "the result is within rounding of the expected value"),
+        *verdict(small, _wrong(small, ideal, budget), "the result is within rounding of the expected value"),
     ]
 
 
@@ -96,6 +94,14 @@ def at_index(small: Small, request: Request, source: Source, quantity: str) -> s
     return f"{filled(source.numbers, result='result')}[{small.index}]"
 
 
+def _exactly(request: Request, quantity: str, ideal: float) -> str:
+    """Where the expected value comes from."""
+    at = _at(request)
+    if math.isnan(ideal):
+        return f"No value{at}: {no_value(request.inputs)}"
+    return f"Exactly, {_reduced(request)}{formula(request.inputs, quantity)}{at}"
+
+
 def _reduced(request: Request) -> str:
     return "" if request.case.reduction == "none" else f"the {request.case.reduction} of "
 
@@ -113,32 +119,42 @@ def _at(request: Request) -> str:
     return ", at " + ", ".join(shown)
 
 
-def _error(check: Judged, index: int, documented: float | None) -> list[str]:
-    """Lines that compute the error in ULP, where the expected value is a number."""
-    ideal, error = check.ideal[index], check.scaled[index]
-    if not math.isfinite(ideal):
+def _error(small: Small, documented: float | None) -> list[str]:
+    """Lines that compute the error in ULP, where the expected value is a number, or what is documented."""
+    check, index = small.shown, small.index
+    ideal = check.ideal[index]
+    if documented is None and not math.isfinite(ideal):
         return []
     fmt = FORMATS[check.result_dtype]
-    unit = float(ulp(np.array(ideal), fmt))
+    exact = _unit(small.got, ideal, check.scaled[index], fmt) if math.isfinite(ideal) else 0.0
+    if documented is not None:
+        unit = _unit(small.got, documented, check.contract[index] if check.contract else math.nan, fmt)
+        beside = f"abs(got - documented) / {_power(unit)}"
+        error = f"min(abs(got - expected) / {_power(exact)}, {beside})" if exact else beside
+        return [f"error = {error}  # in ULP of {fmt.name}"]
     note = f"of {fmt.name} at the expected value"
-    bits = np.array([int(check.bits[index] or "0", 16)], dtype=fmt.storage)
-    got = float(decode(Tensor(fmt.name, bits))[0])
-    if math.isfinite(got) and got != ideal and error > 0:
-        # The error was measured at the size of the natural terms (docs/reference.md); a ULP is a power of two.
-        scaled = 2.0 ** round(math.log2(abs(got - ideal) / error))
-        if scaled != unit:
-            unit, note = scaled, f"of {fmt.name} at the larger of the two terms of the formula"
-    distance = "abs(got - expected)" if documented is None else "min(abs(got - expected), abs(got - documented))"
-    return [f"ulp = 2.0**{round(math.log2(unit))}  # {note}", f"error = {distance} / ulp"]
+    if exact != float(ulp(np.array(ideal), fmt)):
+        note = f"of {fmt.name} at the larger of the two terms of the formula"
+    return [f"ulp = {_power(exact)}  # {note}", "error = abs(got - expected) / ulp"]
 
 
-def _wrong(ideal: float, budget: float, what: str) -> str:
-    if ideal != ideal:
-        return "got == got"
-    if math.isinf(ideal):
-        return "got != expected"
+def _unit(got: float, right: float, error: float, fmt: Format) -> float:
+    """The ULP in which an error was measured: a power of two, at the size of the natural terms (docs/reference.md)."""
+    if math.isfinite(got) and got != right and 0 < error < math.inf:
+        return float(2.0 ** round(math.log2(abs(got - right) / error)))
+    return float(ulp(np.array(right), fmt))
+
+
+def _power(unit: float) -> str:
+    return f"2.0**{round(math.log2(unit))}"
+
+
+def _wrong(small: Small, ideal: float, budget: float) -> str:
     limit = f"not error <= {math.ceil(budget)}"
-    return f"{limit} or got == 0" if what == "flushed" else limit
+    if not math.isfinite(ideal):
+        other = "got == got" if math.isnan(ideal) else "got != expected"
+        return other if small.documented is None else f"{other} and {limit}"
+    return f"{limit} or got == 0" if small.what == "flushed" else limit
 
 
 # -- how the call ends, and what comes back --------------------------------------------------------------------------

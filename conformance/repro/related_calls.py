@@ -22,6 +22,7 @@ from conformance.repro import tensors
 from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Asked, Source
+from conformance.repro.two_calls import SAME
 from conformance.worker import logits_of, probabilities_of
 
 #: When a statement does not hold, and what it says, by its sense.
@@ -111,11 +112,8 @@ def same(small: Small, request: Request, sources: Sequence[Source]) -> list[str]
         *_within(small, "expected"),
         versions(sources),
         'print(f"got {got!r}, the other call gives {expected!r}, bound {bound:.3g}")',
-        *verdict(small, f"not ({_SAME})", "both calls agree within rounding"),
+        *verdict(small, f"not ({SAME})", "both calls agree within rounding"),
     ]
-
-
-_SAME = "got == expected or abs(got - expected) <= bound or (got != got and expected != expected)"
 
 
 def _within(small: Small, other: str) -> list[str]:

@@ -7,18 +7,19 @@ once.  A candidate shows the same where its finding has the cause and the class 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from conformance import deviations
 from conformance import run as runs
 from conformance.cases import OPTIONS, Case, Element, Located, Suite
-from conformance.formats import FORMATS
+from conformance.formats import FORMATS, Format, Tensor, decode
 from conformance.literals import bits_of, text_of
 from conformance.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
 from conformance.pool import Backend, Opened, Pool
@@ -45,6 +46,9 @@ LARGEST_POWER = 308
 
 #: Labels, weights and factors that a reader need not think about, the simplest first.
 PLAIN = {"label": ("0", "1", "0.5"), "weight": ("1", "0.5", "2"), "pos_weight": ("1", "2", "0.5")}
+
+#: Predictions that everybody meets, by form.
+EVERYDAY = {"probabilities": ("0.5", "0.1", "0.9", "0.001", "1e-7", "1e-20"), "logits": ("1", "-1", "20", "-20")}
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,19 @@ class Small:
         """The finding of that element."""
         found = (one for one in self.shown.findings if one.element == self.element)
         return next(one for one in found if _same(one, self.target))
+
+    @property
+    def got(self) -> float:
+        """The number that came back; NaN where it is none."""
+        bits, dtype = self.shown.bits[self.index], self.shown.result_dtype
+        return _value(int(bits, 16), FORMATS[dtype]) if bits else math.nan
+
+    @property
+    def documented(self) -> float | None:
+        """What the documentation gives in place of the exact value, where it gives another number."""
+        values, exact = self.shown.contract_values, self.shown.ideal[self.index]
+        found = values[self.index] if values else None
+        return None if found is None or found == exact or not math.isfinite(found) else found
 
     @property
     def what(self) -> str:
@@ -130,14 +147,29 @@ def _same(finding: Finding, target: Target) -> bool:
 
 
 def _simplicity(small: Small) -> tuple[Any, ...]:
-    """What is sorted by: a result that convinces, 0 above all, few options and elements, short numbers, small ones."""
+    """What is sorted by: ordinary numbers, a result that convinces, 0 above all, few options and elements, short.
+
+    Nobody is moved by a mistake at 1e-45 where there is one at 0.001.
+    """
     check, case = small.shown, small.case
     error = check.scaled[small.index] if small.index < len(check.scaled) else math.nan
     weak = (small.what != "zero", -min(error, CONVINCING) if error == error else 0.0)
     elements = case.elements if not alone(small.request) else (element_at(small),)
     texts = [text for one in elements for text in texts_of(one)]
-    options = len(case.options) + len(case.parameters)
-    return weak, options, len(elements), sum(map(_length, texts)), texts
+    options = len(case.options) + len(case.parameters) + len(case.dtypes_of)
+    return _subnormal(small.request, texts), weak, options, len(elements), sum(map(_length, texts)), texts
+
+
+def _subnormal(request: Request, texts: Sequence[str]) -> bool:
+    """Whether a number is so small that its dtype, or float32, has fewer digits for it."""
+    fmt = FORMATS[request.dtype]
+    least = 2.0 ** max(fmt.emin, FORMATS["float32"].emin)
+    return any(0 < abs(_value(bits_of(text, fmt), fmt)) < least for text in texts)
+
+
+def _value(bits: int, fmt: Format) -> float:
+    """The number of a bit pattern, infinities and NaN included."""
+    return float(decode(Tensor(fmt.name, np.array([bits], dtype=fmt.storage)))[0])
 
 
 def _length(text: str) -> float:
@@ -174,10 +206,15 @@ def smaller(target: Target) -> Iterator[Case]:
     named = target.element.partition(".")[0]  # a leg of a relation belongs to its element
     elements = [one for one in case.elements if target.element == "all" or one.id in (target.element, named)]
     for dropped in _subsets(case.options):
-        for parameters in ({}, case.parameters) if case.parameters else ({},):
-            dtypes_of = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
-            candidates = _candidates(elements[:MEMBERS], target, dropped)
+        own = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
+        candidates = _candidates(elements[:MEMBERS], target, dropped)
+        for parameters, dtypes_of in product(_with_none(case.parameters), _with_none(own)):
             yield msgspec.structs.replace(case, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
+
+
+def _with_none(chosen: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    """Nothing, and what is chosen where that is something."""
+    return ({}, chosen) if chosen else ({},)
 
 
 def _fewer(elements: Sequence[Element]) -> Iterator[tuple[Element, ...]]:
@@ -214,7 +251,7 @@ def _candidates(elements: Sequence[Element], target: Target, dropped: Sequence[s
 def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
     """A number and simpler ones: the shortest decimal of its bits, fewer digits, plain ones that the call may get."""
     one = target.implementation
-    plain = PLAIN.get(name, ())
+    plain = EVERYDAY[one.form] if name == "prediction" else PLAIN[name]
     if (name == "label" and one.labels == "hard") or (name == "weight" and one.masks):
         return tuple(dict.fromkeys((text, *(number for number in plain if number in ("0", "1")))))
     dtype = target.located.case.dtypes_of.get(name, target.dtype)

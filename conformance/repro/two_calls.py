@@ -17,6 +17,9 @@ from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Source
 
+#: When two results are the same within a bound, and NaN is NaN.
+SAME = "got == expected or abs(got - expected) <= bound or (got != got and expected != expected)"
+
 # -- two modes -------------------------------------------------------------------------------------------------------
 
 
@@ -59,8 +62,7 @@ def _apart(small: Small, request: Request) -> tuple[list[str], str]:
     (ideal,) = expected.compute(list(expected.ideal_points([(request.inputs, quantity)])))
     unit = float(ulp(ideal.scale[:1], FORMATS[request.dtype])[0])
     lines = [f"bound = {2 * BUDGET:g} * {unit!r}  # {2 * BUDGET:g} ULP of {request.dtype}: the budgets of both"]
-    same = "(got == expected or (got != got and expected != expected) or abs(got - expected) <= bound)"
-    return lines, f"not {same}"
+    return lines, f"not ({SAME})"
 
 
 def _ends(small: Small, request: Request, mode: Source, plain: Source) -> list[str]:
@@ -96,6 +98,8 @@ def reduction(small: Small, request: Request, sources: Sequence[Source]) -> list
     """The reduced result against the exact sum or mean of the unreduced ones."""
     if any(len(one.shape) != 1 or one.others for one in request.presentations):
         raise InputError(f"{small.target.name}: a script sums over one axis alone")
+    if any(one.size == 0 for one in request.presentations):
+        raise InputError(f"{small.target.name}: what the mean of no elements is, people do not agree about")
     if contracts.divisor(request.implementation.contract) != "elements":
         raise InputError(f"{small.target.name}: a script divides by the number of elements alone")
     source, terms = sources
@@ -111,5 +115,5 @@ def reduction(small: Small, request: Request, sources: Sequence[Source]) -> list
         f"bound = {float(bound)!r}  # what summation and one rounding may cost, docs/reference.md of bce-conformance",
         versions(sources),
         'print(f"got {got!r}, expected {expected!r}, error {abs(got - expected):.3g}, bound {bound:.3g}")',
-        *verdict(small, "not abs(got - expected) <= bound", "the result is that of its terms"),
+        *verdict(small, f"not ({SAME})", "the result is that of its terms"),
     ]

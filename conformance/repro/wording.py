@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.adapters import NUMERIC
 from conformance.measurement import CLASSES
 from conformance.plan import AGREEMENT, REDUCTION
-from conformance.repro.shrink import Small
+from conformance.repro.shrink import Small, alone, element_at
 
 #: Numeric quantities in words.
 QUANTITIES = {
@@ -39,23 +39,38 @@ def words(small: Small) -> str:
     if small.target.quantity == REDUCTION:
         return f"the {request.case.reduction} is not that of the unreduced losses {where}"
     if request.relation is not None:
-        return f"{request.relation.claim} does not hold {where}"
+        return f"this does not hold {where}: {request.relation.claim}"
     if what in ("result-dtype", "result-shape", "changed", "differs"):
         return f"the call {small.finding.detail}"
     if what not in CLASSES or not check.ideal:
-        return f"{where} {_end(what)}"
+        kind = f" with {small.finding.detail.partition(':')[0]}" if what in ("raised", "unsupported") else ""
+        return f"{where} {_end(what)}{kind}: {_inputs(small)}"
     quantity = small.target.quantity if small.target.quantity in NUMERIC else "value"
-    subject = f"{QUANTITIES[quantity]} {where}"
-    return f"{subject} {_wrong(what, check.ideal[small.index], check.scaled[small.index])}"
+    return f"{QUANTITIES[quantity]} {where} {_wrong(small, check.ideal[small.index], check.scaled[small.index])}"
+
+
+def _inputs(small: Small) -> str:
+    """The inputs in short: their shapes where those are what is special about them."""
+    request = small.request
+    for presentation in request.presentations:
+        return ", ".join(f"{name} of shape {presentation.shape_of(name)}" for name in request.inputs.tensors)
+    if not alone(request):
+        return f"the {request.case.reduction} of {len(request.case.elements)} elements"
+    element = element_at(small)
+    return ", ".join(f"{name} {getattr(element, name)}" for name in ("prediction", "label", *element.options))
 
 
 def _end(what: str) -> str:
     return ENDS.get(what, what)
 
 
-def _wrong(what: str, ideal: float, error: float) -> str:
-    exact = f"{ideal:.4g}"
+def _wrong(small: Small, ideal: float, error: float) -> str:
+    exact = "NaN" if ideal != ideal else f"{ideal + 0.0:.4g}"  # without the sign of a zero
     size = f"{error:.0f}" if error < 1e4 else f"{error:.1e}"
+    if small.what == "inaccurate" and ideal == 0:  # a ULP of 0 is that of the smallest number, and tells nothing
+        return f"is {small.got:.4g} where it is 0"
+    if small.what in ("finite", "number") and small.documented is not None:
+        return f"is {small.got:.6g} where it is {exact}, or {small.documented:.6g} as documented"
     return {
         "nan": f"is NaN where it is {exact}",
         "number": "is a number where it is NaN",
@@ -64,7 +79,7 @@ def _wrong(what: str, ideal: float, error: float) -> str:
         "sign": f"has the wrong sign where it is {exact}",
         "zero": f"is 0 where it is {exact}",
         "flushed": f"is flushed to 0 where it is {exact}",
-    }.get(what, f"is off by {size} ULP where it is {exact}")
+    }.get(small.what, f"is off by {size} ULP where it is {exact}")
 
 
 def quoted(small: Small) -> str:

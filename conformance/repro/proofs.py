@@ -1,0 +1,100 @@
+"""How far an error goes over every input of a dtype, where a sweep has found out: what its certificate says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from conformance.contracts import Contract
+from conformance.formats import FORMATS
+from conformance.literals import float_of
+from conformance.measurement import BUDGET
+from conformance.sweep import certificate
+from conformance.sweep.certificate import Certificate, Result
+
+#: Regions of inputs that sweeps cover: finite predictions, labels in [0, 1].
+SWEPT = ("ordinary", "saturated")
+
+#: Fields of a contract that change numbers, so that a certificate has a column for it.
+READINGS = frozenset(("clip", "log_clamp", "epsilon", "casts_to"))
+
+
+def folder() -> Path:
+    """Where certificates are, of the checkout or the copy that the package holds."""
+    packaged = Path(__file__).parent.parent / "data" / "certificates"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent.parent / "results" / "certificates"
+
+
+def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Path) -> list[str]:
+    """A line for each certificate and label that shows one of the causes, in the order of the files' names.
+
+    `contracts` are those of all implementations by id.  Raises InputError for a file in `place` that is no certificate.
+    """
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for cause in causes:
+        backend, entry, quantity, region, signature = cause.split("/")
+        if region in SWEPT:
+            wanted.setdefault((f"{backend}/{entry}", quantity), set()).add(signature)
+    lines: dict[str, None] = {}
+    for file in sorted(place.glob("*.json")) if wanted else ():
+        one = certificate.read(file)
+        for result in one.results:
+            family = "/".join(result.implementation.split("/")[:2])
+            signatures = wanted.get((family, one.quantity), set()) & SHOWS.keys()
+            contract = contracts.get(result.implementation)
+            if contract is not None and any(SHOWS[name](result, contract) for name in signatures):
+                lines[_line(file, one, result)] = None
+    return list(lines)
+
+
+def _inaccurate(result: Result, contract: Contract) -> bool:
+    """Whether results miss both the exact value and what is documented by more than the budget."""
+    if any(one.name in READINGS for one in contract) and "contract" not in result.worst:
+        return False  # every result is the documented one, correctly rounded
+    worst = result.worst.get("contract") or result.worst.get("scaled")
+    return worst is not None and worst.ulp > BUDGET
+
+
+def _counted(*classes: str) -> Callable[[Result, Contract], bool]:
+    return lambda result, contract: any(result.classes.get(name) for name in classes)
+
+
+#: Classes of results in words.
+CLASSES = {
+    "nan": "NaN",
+    "sign": "of the wrong sign",
+    "finite": "finite where the exact value is not",
+    "infinite": "infinite where the exact value is not",
+}
+
+#: When a result of a certificate shows a cause of a signature.
+SHOWS: dict[str, Callable[[Result, Contract], bool]] = {
+    "inaccurate": _inaccurate,
+    "flushed": _inaccurate,
+    "sign": _counted("sign"),
+    "non-finite": _counted("nan", "infinite"),
+    "finite": _counted("finite"),
+}
+
+
+def _line(file: Path, one: Certificate, result: Result) -> str:
+    what = "every finite prediction" if one.kind == "proof" else f"{one.covered['predictions']:,} predictions"
+    label = "with every label" if result.label_value is None else f"with label {result.label_value:g}"
+    told = "; ".join(_told(one, result))
+    return f"{result.implementation}, {one.quantity}, {what} of {one.dtype} {label}: {told} (certificate {file.stem})"
+
+
+def _told(one: Certificate, result: Result) -> Iterator[str]:
+    worst = result.worst.get("scaled") or result.worst.get("ideal")
+    if worst is not None:
+        yield f"at most {worst.ulp:.3g} ULP off the exact value, at {_number(worst.prediction, one.dtype)}"
+    for name, what in (("4 ulp", "more than 4 ULP off"), ("zero", "0 where the exact value is not")):
+        ends = [result.firsts[side + name]["prediction"] for side in "-+" if side + name in result.firsts]
+        if ends and worst is not None and worst.ulp > BUDGET:
+            yield f"{what} first at {' and '.join(_number(end, one.dtype) for end in ends)}, going out from 0"
+    for name, count in result.classes.items():
+        yield f"{CLASSES.get(name, name)} for {count:,} of {result.points:,}"
+
+
+def _number(bits: str, dtype: str) -> str:
+    return f"{float_of(int(bits, 16), FORMATS[dtype]):.6g} (0x{bits})"

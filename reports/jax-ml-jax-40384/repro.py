@@ -1,0 +1,33 @@
+"""jax optax.losses.softmax_cross_entropy[two-class]: the gradient by the prediction in float32 is 0 where it is -2.061e-09.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import jax
+import jax.numpy as jnp
+jax.config.update("jax_enable_x64", True)
+import optax
+
+def loss(prediction, label):
+    return optax.losses.softmax_cross_entropy(jnp.stack([jnp.zeros_like(prediction), prediction], axis=-1), jnp.stack([1 - label, label], axis=-1))
+
+prediction = jnp.array([20.0], dtype=jnp.float32)  # 20 = 0x41a00000
+label = jnp.array([1.0], dtype=jnp.float32)  # 1 = 0x3f800000
+result = jax.grad(lambda prediction: loss(prediction, label).sum())(prediction)
+got = result.item()
+# Exactly, -1/(1 + exp(z)), at z = 20, y = 1.
+expected = -2.0611536181902037e-09  # -0x1.1b4865556b5d5p-29
+ulp = 2.0**-52  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("jax", jax.__version__, "optax", optax.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float32 is 0 where it is -2.061e-09")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

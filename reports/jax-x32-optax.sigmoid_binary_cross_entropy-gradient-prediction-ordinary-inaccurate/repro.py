@@ -1,0 +1,33 @@
+"""jax optax.losses.sigmoid_focal_loss: the gradient by the prediction in float32 is off by 6 ULP where it is 1.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import jax
+import jax.numpy as jnp
+jax.config.update("jax_enable_x64", True)
+import optax
+
+def loss(prediction, label):
+    return optax.losses.sigmoid_focal_loss(prediction, label, alpha=None, gamma=0.0)
+
+prediction = jnp.array([10.0], dtype=jnp.float32)  # 10 = 0x41200000
+label = jnp.array([0.0], dtype=jnp.float32)  # 0 = 0x00000000
+result = jax.grad(lambda prediction: loss(prediction, label).sum())(prediction)
+got = result.item()
+# Exactly, 1/(1 + exp(-z)), at z = 10, y = 0.
+expected = 0.9999546021312976  # 0x1.fffa0cb346f89p-1
+ulp = 2.0**-24  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("jax", jax.__version__, "optax", optax.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float32 is off by 6 ULP where it is 1")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

@@ -1,0 +1,37 @@
+"""keras-jax losses.binary_crossentropy: the gradient by the prediction in float16 is NaN where it is -1.678e+07.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras
+import jax
+import jax.numpy as jnp
+jax.config.update("jax_enable_x64", True)
+
+def loss(prediction, label):
+    return keras.losses.binary_crossentropy(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), from_logits=False)
+
+prediction = jnp.array([float.fromhex("0x1p-24")], dtype=jnp.float16)  # 6e-08 = 0x0001
+label = jnp.array([1.0], dtype=jnp.float16)  # 1 = 0x3c00
+result = jax.grad(lambda prediction: loss(prediction, label).sum())(prediction)
+got = result.item()
+# Exactly, -1/p, at p = 6e-08, y = 1.
+expected = -16777216.0  # -0x1p+24
+documented = 0.0  # 0x0p+0
+ulp = 2.0**5  # of float16 at the expected value
+error = abs(got - expected) / ulp
+error = min(error, abs(got - documented) / 2.0**-24)
+print("keras", keras.__version__, "jax", jax.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, documented {documented!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float16 is NaN where it is -1.678e+07")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

@@ -1,0 +1,29 @@
+"""keras-torch ops.binary_crossentropy[from_logits]: the call returned float16 for float32, label float16.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import keras
+import torch
+
+def loss(prediction, label):
+    return keras.ops.binary_crossentropy(label, prediction, from_logits=True)
+
+prediction = torch.tensor([1.0], dtype=torch.float32)  # 1 = 0x3f800000
+label = torch.tensor([0.0], dtype=torch.float16)  # 0 = 0x0000
+got = str(loss(prediction, label).dtype).rpartition(".")[2]
+expected = ["float32"]
+print("keras", keras.__version__, "torch", torch.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected[0]!r}")
+if got not in expected:
+    print("MISMATCH: the call returned float16 for float32, label float16")
+    sys.exit(1)
+print("MATCH: the result comes back as expected")

@@ -1,0 +1,36 @@
+"""tensorflow nn.weighted_cross_entropy_with_logits: the gradient by the prediction in float32 is 0 where it is -0.5.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import tensorflow as tf
+
+def gradient(function, variable):
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function(variable)
+    return tape.gradient(result, variable, unconnected_gradients="zero")
+
+def loss(prediction, label):
+    return tf.nn.weighted_cross_entropy_with_logits(labels=label, logits=prediction, pos_weight=1)
+
+prediction = tf.constant([0.0], dtype=tf.float32)  # 0 = 0x00000000
+label = tf.constant([1.0], dtype=tf.float32)  # 1 = 0x3f800000
+result = gradient(lambda prediction: loss(prediction, label), prediction)
+got = result.numpy().item()
+# Exactly, -1/(1 + exp(z)), at z = 0, y = 1.
+expected = -0.5  # -0x1p-1
+ulp = 2.0**-24  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("tensorflow", tf.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float32 is 0 where it is -0.5")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

@@ -1,0 +1,41 @@
+"""keras-tensorflow losses.binary_focal_crossentropy: the gradient by the prediction in float32 is NaN where it is 1.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import os
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras
+import tensorflow as tf
+
+def gradient(function, variable):
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function(variable)
+    return tape.gradient(result, variable, unconnected_gradients="zero")
+
+def loss(prediction, label):
+    return keras.losses.binary_focal_crossentropy(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), from_logits=False, gamma=0.0)
+
+prediction = tf.constant([float.fromhex("0x1p-149")], dtype=tf.float32)  # 1e-45 = 0x00000001
+label = tf.constant([0.0], dtype=tf.float32)  # 0 = 0x00000000
+result = gradient(lambda prediction: loss(prediction, label), prediction)
+got = result.numpy().item()
+# Exactly, 1/(1 - p), at p = 1e-45, y = 0.
+expected = 1.0  # 0x1p+0
+documented = 0.0  # 0x0p+0
+ulp = 2.0**-23  # of float32 at the expected value
+error = abs(got - expected) / ulp
+error = min(error, abs(got - documented) / 2.0**-149)
+print("keras", keras.__version__, "tensorflow", tf.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, documented {documented!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float32 is NaN where it is 1")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

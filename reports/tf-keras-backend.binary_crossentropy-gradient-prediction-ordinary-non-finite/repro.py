@@ -1,0 +1,39 @@
+"""tf-keras backend.binary_crossentropy: the gradient by the prediction in float16 is NaN where it is 1.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import tensorflow as tf
+import tf_keras
+
+def gradient(function, variable):
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function(variable)
+    return tape.gradient(result, variable, unconnected_gradients="zero")
+
+def loss(prediction, label):
+    return tf_keras.backend.binary_crossentropy(label, prediction, from_logits=False)
+
+prediction = tf.constant([float.fromhex("0x1p-23")], dtype=tf.float16)  # 1e-07 = 0x0002
+label = tf.constant([0.0], dtype=tf.float16)  # 0 = 0x0000
+result = gradient(lambda prediction: loss(prediction, label), prediction)
+got = result.numpy().item()
+# Exactly, 1/(1 - p), at p = 1e-07, y = 0.
+expected = 1.0000001192093038  # 0x1.000002000004p+0
+documented = 1.00000001920929  # 0x1.0000005280d67p+0
+ulp = 2.0**-10  # of float16 at the expected value
+error = abs(got - expected) / ulp
+error = min(error, abs(got - documented) / 2.0**-10)
+print("tf_keras", tf_keras.__version__, "tensorflow", tf.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, documented {documented!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float16 is NaN where it is 1")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")
