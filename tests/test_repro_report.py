@@ -102,9 +102,11 @@ RESULT = Result(
 
 def certified(tmp_path: Path, *results: Result, kind: str = "proof") -> Path:
     """A folder with one certificate of these results."""
-    covered = {"predictions": 4278190080, "of": 4278190080, "points": 4278190080}
+    covered = {"predictions": 4278190080, "of": 4278190080, "points": 4278190080, "labels": ["00000000"]}
+    covered |= {"first": "00000000", "last": "ff7fffff", "pairs": False, "samples": 0}
+    machine = {"processor": "one"}
     one = Certificate(
-        1, kind, "0", "command", "torch", {}, {}, {}, "logits", "value", "float32", covered, 1, "1", "0", results
+        1, kind, "0", "command", "torch", {}, {}, machine, "logits", "value", "float32", covered, 1, "1", "0", results
     )
     (tmp_path / "mine.json").write_bytes(msgspec.json.encode(one))
     return tmp_path
