@@ -45,7 +45,8 @@ SINGLE_THREADED = dict.fromkeys(
 
 #: glibc (mallopt(3)): keep freed memory.  By default large arrays are given back to the system as soon as they are
 #: freed, and a sweep of 16-bit pairs spends half of its time on touching pages for the first time.
-KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+#: Arrays of a sweep are at most 1 MiB, some of them at a time.
+KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 27)}
 
 
 @dataclass(frozen=True)
