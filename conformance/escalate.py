@@ -19,6 +19,9 @@ PRECISIONS = (256, 1024, 4096)
 #: Relative accuracy in bits that a value must have to count as certified.
 WANTED = 120
 
+#: Beside numbers above this the smallest float64, which stands for a low part that is none, is below 2**-120 of them.
+LARGE = 2.0**-900
+
 
 def escalate(
     form: str, quantity: str, arrays: Sequence[Any], found: Reference, share: float, **parameters: float
@@ -130,7 +133,7 @@ def _split(value: arb) -> tuple[float, float]:
     hi = float(value.mid())
     rest = value - arb(hi)
     lo = float(rest.mid())
-    if lo == 0.0 and not rest.contains(0):  # too small for a float64, but it has a side
+    if lo == 0.0 and abs(hi) > LARGE and not rest.contains(0):  # no float64, but it has a side
         lo = math.copysign(math.ulp(0.0), 1.0 if rest > 0 else -1.0)
     return hi, lo
 
