@@ -302,17 +302,19 @@ def test_a_page_without_a_run_draws_itself(driver: Any, page: str, tmp_path: Pat
 
 
 def test_the_filters_of_the_page_narrow_maxima_and_the_address_keeps_them(driver: Any, address: str) -> None:
-    """Backend, dtype, form and quantity together leave what the certificates have, on a page that is passed on, too."""
+    """Backend, mode, dtype, form and quantity together leave what the certificates have, also on a page passed on."""
     opened(driver, address)
     assert len(shown_rows(driver)) == len(results())
     chosen = {"backend": "torch", "dtype": "bfloat16", "form": "logits", "quantity": "gradient-prediction"}
-    for name, value in chosen.items():
+    for name, value in (chosen | {"mode": "eager"}).items():
         choose(driver, "filters", name, value)
     choose(driver, "sweep-controls", "sweep-label", "0.5")
     left = [
         (one, result)
         for one, result in results()
-        if (one.backend, one.dtype, one.form, one.quantity) == tuple(chosen.values()) and result.label_value == 0.5
+        if (one.backend, one.dtype, one.form, one.quantity) == tuple(chosen.values())
+        and "/eager/" in result.implementation
+        and result.label_value == 0.5
     ]
     assert len(left) == len(shown_rows(driver)) == 1
     assert f"{len(left)} of {len(results())} maxima" in driver.find_element("id", "left").text
@@ -361,7 +363,7 @@ def test_a_column_sorts_the_table_by_the_numbers_of_the_certificates(driver: Any
 @pytest.mark.parametrize("part", ["", "all"])
 def test_negative_predictions_are_left_of_zero_and_positive_ones_right(driver: Any, address: str, part: str) -> None:
     """The mark of the largest error is on its side of the axis, as far from the middle as its mirror image is."""
-    opened(driver, f"{address}#backend=torch&dtype=float32&form=logits&quantity=value&sweep-range={part}")
+    opened(driver, f"{address}#backend=torch&mode=eager&dtype=float32&form=logits&quantity=value&sweep-range={part}")
     script = """return [...document.querySelectorAll("#sweep-list figure svg")].map((svg) => [
         Number([...svg.querySelectorAll("circle")].find((one) => one.getAttribute("r") === "3.2")
             .getAttribute("transform")?.match(/translate\\(([-.\\d]+)/)?.[1]
@@ -369,8 +371,12 @@ def test_negative_predictions_are_left_of_zero_and_positive_ones_right(driver: A
         [...svg.querySelectorAll("[aria-label='x-axis tick label'] text")].map((text) => [text.textContent,
             Number(text.getAttribute("transform").match(/translate\\(([-.\\d]+)/)[1])])])"""
     plots = driver.execute_script(script)
-    (sweep,) = [one for one in FOUND if (one.backend, one.dtype, one.form, one.quantity) == (
-        "torch", "float32", "logits", "value")]  # fmt: skip
+    (sweep,) = [
+        one
+        for one in FOUND
+        if (one.backend, one.dtype, one.form, one.quantity) == ("torch", "float32", "logits", "value")
+        and "/eager/" in one.results[0].implementation
+    ]
     assert len(plots) == len(sweep.results)
     for (mark, ticks), result in zip(plots, sweep.results, strict=True):
         at = dict(ticks)
