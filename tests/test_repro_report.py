@@ -18,11 +18,12 @@ from conformance.errors import InputError
 from conformance.formats import FORMATS
 from conformance.literals import bits_of
 from conformance.record import CheckLine, InputsLine, RunRecord
-from conformance.repro import derivation, finding, groups, index, one_call, proofs, shrink, wording
+from conformance.repro import derivation, finding, groups, index, one_call, proofs, script, shrink, wording
 from conformance.repro.extent import Row, extents, merged
 from conformance.repro.groups import Group
 from conformance.repro.report import Failed
 from conformance.repro.script import TEMPLATES
+from conformance.repro.sources import Source
 from conformance.summary import CauseSummary
 from conformance.sweep.certificate import Certificate, Result, Worst
 from tests.builders import SOURCE, case, implementation, judged, located, request, returned
@@ -301,6 +302,29 @@ def test_everyday_predictions_are_among_the_candidates() -> None:
     assert {bits_of(text, FORMATS["float32"]) for text in ("0.5", "1.2345678e-9")} <= set(bits)
 
 
+def test_two_modes_are_compared_on_the_inputs_of_the_finding_too() -> None:
+    """The cause of a disagreement is of all inputs of a call together: 0.5 beside 1e-9 could change it."""
+    one = case(("1.2345678e-9", "0"))
+    target = finding.Target(located(one), implementation(), "float32", "agreement", "e0", "nan", CAUSE)
+    first, second = shrink.smaller(target)
+    assert first.elements == one.elements
+    assert "0.5" not in {each.prediction for each in second.elements}
+
+
+def test_helpers_of_a_script_are_whole() -> None:
+    """Two functions with a line in common are both written down in full, a function that is named twice once."""
+    helpers = tuple(
+        f"def {name}(f):\n    result = f()\n    return {sign}result" for name, sign in (("a", ""), ("b", "-"))
+    )
+    empty = dict.fromkeys(("produced", "tensor", "reshaped", "number", "numbers", "dtype"), "")
+    call = Source(
+        kind="", modules=("import x",), versions=(), arguments=("prediction", "label"), loss="x.loss(label)",
+        helpers=(*helpers, helpers[0]), before=(), result="loss(prediction, label)", **empty,
+    )  # fmt: skip
+    text = script.compose(small("0.5", "1", 0.75), [call]).text
+    assert [text.count(helper) for helper in helpers] == [1, 1]
+
+
 # -- the index -------------------------------------------------------------------------------------------------------
 
 
@@ -340,10 +364,10 @@ def test_git_bisect_finds_the_commit_by_a_script(tmp_path: Path) -> None:
         "print('MATCH')",
     ]
     loss = {"arguments": ("prediction",), "loss": "fake.loss(prediction)"}
-    script = TEMPLATES.get_template("repro.py.j2").render(
+    text = TEMPLATES.get_template("repro.py.j2").render(
         title="x", modules=["import fake"], helpers=(), functions=[("loss", loss)], body=body
     )
-    (tmp_path / "repro.py").write_text(script)
+    (tmp_path / "repro.py").write_text(text)
     work = tmp_path / "framework"
     work.mkdir()
     own = {"HOME": str(tmp_path), "PYTHONPATH": str(work), "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1"}

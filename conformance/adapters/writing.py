@@ -96,7 +96,7 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
         "arguments": list(tensors),
         "loss": text,
         "produced": produced,
-        "helpers": [line for body in helpers for line in body.splitlines()],
+        "helpers": helpers,
         "before": before,
         "result": result,
         "tensor": said.tensor,

@@ -126,7 +126,7 @@ def compose(small: Small, sources: Sequence[Source]) -> Script:
     text = TEMPLATES.get_template("repro.py.j2").render(
         title=title.replace("\\", "/").replace('"', "'"),
         modules=dict.fromkeys(line for source in sources for line in source.modules),
-        helpers=dict.fromkeys(line for source in sources for line in source.helpers),
+        helpers=dict.fromkeys(helper for source in sources for helper in source.helpers),
         functions=functions,
         body=[ascii_only(line) for line in form.body(small, request, sources)],
     )

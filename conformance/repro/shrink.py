@@ -205,6 +205,8 @@ def smaller(target: Target) -> Iterator[Case]:
         return
     named = target.element.partition(".")[0]  # a leg of a relation belongs to its element
     elements = [one for one in case.elements if target.element == "all" or one.id in (target.element, named)]
+    if target.quantity == AGREEMENT:  # its cause is of all inputs together, and other ones may change it
+        yield msgspec.structs.replace(case, elements=tuple(elements[:MEMBERS]))
     for dropped in _subsets(case.options):
         own = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
         candidates = _candidates(elements[:MEMBERS], target, dropped)
@@ -251,7 +253,8 @@ def _candidates(elements: Sequence[Element], target: Target, dropped: Sequence[s
 def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
     """A number and simpler ones: the shortest decimal of its bits, fewer digits, plain ones that the call may get."""
     one = target.implementation
-    plain = EVERYDAY[one.form] if name == "prediction" else PLAIN[name]
+    everyday = EVERYDAY[one.form] if target.quantity != AGREEMENT else ()
+    plain = everyday if name == "prediction" else PLAIN[name]
     if (name == "label" and one.labels == "hard") or (name == "weight" and one.masks):
         return tuple(dict.fromkeys((text, *(number for number in plain if number in ("0", "1")))))
     dtype = target.located.case.dtypes_of.get(name, target.dtype)
