@@ -67,7 +67,8 @@ Transform = Callable[[Call], Call]
 
 def _torch() -> Any:
     """The framework, imported on first use: a process that only reads declarations must not load it."""
-    return sys.modules.get("torch") or importlib.import_module("torch")  # a lookup is called for every tensor
+    # A lookup, since this is called for every tensor; a script is written with something else in its place.
+    return sys.modules["torch"] if "torch" in sys.modules else importlib.import_module("torch")
 
 
 # -- calls ---------------------------------------------------------------------------------------------------------

@@ -159,7 +159,8 @@ def _error(question: Question, column: str, p: float, y: float, got: float, valu
         return Confirmed(float("inf"), hi, lo, float("inf"))
     exactly = Fraction(hi) + Fraction(lo)
     size = abs(exactly)
-    two_terms = y not in (0.0, 1.0) and (question.form == "logits" or 0.0 < p < 1.0)
+    one_sign = question.quantity == "value" and 0.0 <= y <= 1.0  # of both terms: they are the value
+    two_terms = not one_sign and y not in (0.0, 1.0) and (question.form == "logits" or 0.0 < p < 1.0)
     if column == "scaled" and two_terms:
         large, small = scale(question.form, question.quantity, p, y)
         size = max(Fraction(large) + Fraction(small), size)
