@@ -30,7 +30,6 @@ It holds for the versions and the processor at the end of this page.
 
 - **float32**: all 4,278,190,080 finite logits, or all 1,065,353,217 probabilities in [0, 1], with that label.
 - **float16, bfloat16**: all of them, each with every label in [0, 1].
-- **any y**: too many pairs to try; *at least* is the largest error of a sample of 2^22 and a search around the worst.
 - `<=0.5`: every result is the correctly rounded one, or as near.
 - Gradients: first the error relative to the natural terms ([why](reference.md)), which cancellation does not inflate;
   in brackets the *plain* one where it differs.

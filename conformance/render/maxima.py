@@ -33,8 +33,6 @@ OVERVIEW: tuple[tuple[str, str, float | None, str], ...] = (
     ("y = 0.3", "float32", float(np.float32(0.3)), "proof"),
     ("float16", "float16", None, "proof"),
     ("bfloat16", "bfloat16", None, "proof"),
-    ("float32, any y", "float32", None, "lower bound"),
-    ("float64, any y", "float64", None, "lower bound"),
 )
 
 #: Words of a cell by kind of certificate.
