@@ -19,11 +19,11 @@ jax.config.update("jax_enable_x64", True)
 def loss(prediction, label):
     return keras.losses.binary_focal_crossentropy(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), from_logits=False, gamma=0.0)
 
-prediction = jnp.array([float.fromhex("0x1p-149")], dtype=jnp.float32)  # 1e-45 = 0x00000001
+prediction = jnp.array([float.fromhex("0x1.79ca1p-67")], dtype=jnp.float32)  # 1e-20 = 0x1e3ce508
 label = jnp.array([0.0], dtype=jnp.float32)  # 0 = 0x00000000
 result = jax.grad(lambda prediction: loss(prediction, label).sum())(prediction)
 got = result.item()
-# Exactly, 1/(1 - p), at p = 1e-45, y = 0.
+# Exactly, 1/(1 - p), at p = 1e-20, y = 0.
 expected = 1.0  # 0x1p+0
 documented = 0.0  # 0x0p+0
 error = min(abs(got - expected) / 2.0**-23, abs(got - documented) / 2.0**-149)  # in ULP of float32

@@ -1,4 +1,4 @@
-"""keras-jax losses.BinaryCrossentropy[from_logits]: the loss in float32 is NaN where it is 0.
+"""keras-jax losses.binary_crossentropy[from_logits]: the loss in float32 is NaN where it is 0.
 
 Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
 """
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 jax.config.update("jax_enable_x64", True)
 
 def loss(prediction, label):
-    return keras.losses.BinaryCrossentropy(from_logits=True, reduction='none')(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), sample_weight=None)
+    return keras.losses.binary_crossentropy(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), from_logits=True)
 
 prediction = jnp.array([float("inf")], dtype=jnp.float32)  # inf = 0x7f800000
 label = jnp.array([1.0], dtype=jnp.float32)  # 1 = 0x3f800000

@@ -17,12 +17,12 @@ import torch
 def loss(prediction, label):
     return keras.losses.binary_focal_crossentropy(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), from_logits=False, gamma=0.0)
 
-prediction = torch.tensor([float.fromhex("0x1p-149")], dtype=torch.float32)  # 1e-45 = 0x00000001
+prediction = torch.tensor([float.fromhex("0x1.79ca1p-67")], dtype=torch.float32)  # 1e-20 = 0x1e3ce508
 label = torch.tensor([0.0], dtype=torch.float32)  # 0 = 0x00000000
 prediction.requires_grad_()
 result = torch.autograd.grad(torch.autograd.grad(loss(prediction, label).sum(), prediction, create_graph=True)[0].sum(), prediction)[0]
 got = result.item()
-# Exactly, 1/(1 - p)**2, at p = 1e-45, y = 0.
+# Exactly, 1/(1 - p)**2, at p = 1e-20, y = 0.
 expected = 1.0  # 0x1p+0
 documented = 0.0  # 0x0p+0
 error = min(abs(got - expected) / 2.0**-23, abs(got - documented) / 2.0**-149)  # in ULP of float32

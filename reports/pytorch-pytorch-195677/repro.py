@@ -1,4 +1,4 @@
-"""torch nn.BCEWithLogitsLoss: the gradient by the prediction in float32 is 0 where it is -2.061e-09.
+"""torch nn.functional.binary_cross_entropy_with_logits: the gradient by the prediction in float32 is 0 where it is -2.061e-09.
 
 Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
 """
@@ -12,7 +12,7 @@ sys.excepthook = cannot_tell
 import torch
 
 def loss(prediction, label):
-    return torch.nn.BCEWithLogitsLoss(reduction='none')(prediction, label)
+    return torch.nn.functional.binary_cross_entropy_with_logits(prediction, label, reduction='none')
 
 prediction = torch.tensor([20.0], dtype=torch.float32)  # 20 = 0x41a00000
 label = torch.tensor([1.0], dtype=torch.float32)  # 1 = 0x3f800000

@@ -1,4 +1,4 @@
-"""torch nn.BCEWithLogitsLoss: the loss in float32 is NaN where it is 0.
+"""torch nn.functional.binary_cross_entropy_with_logits: the loss in float32 is NaN where it is 0.
 
 Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
 """
@@ -12,7 +12,7 @@ sys.excepthook = cannot_tell
 import torch
 
 def loss(prediction, label):
-    return torch.nn.BCEWithLogitsLoss(reduction='none')(prediction, label)
+    return torch.nn.functional.binary_cross_entropy_with_logits(prediction, label, reduction='none')
 
 prediction = torch.tensor([float("inf")], dtype=torch.float32)  # inf = 0x7f800000
 label = torch.tensor([1.0], dtype=torch.float32)  # 1 = 0x3f800000

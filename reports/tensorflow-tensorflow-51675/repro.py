@@ -1,4 +1,4 @@
-"""tf-keras losses.BinaryCrossentropy: the loss in float32 is 0 where it is 1e-07.
+"""tf-keras losses.BinaryFocalCrossentropy: the loss in float32 is 0 where it is 1e-07.
 
 Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
 """
@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 def loss(prediction, label):
-    return tf_keras.losses.BinaryCrossentropy(reduction='none')(tf.expand_dims(label, -1), tf.expand_dims(prediction, -1), sample_weight=None)
+    return tf_keras.losses.BinaryFocalCrossentropy(gamma=0.0, apply_class_balancing=False, reduction='none')(tf.expand_dims(label, -1), tf.expand_dims(prediction, -1), sample_weight=None)
 
 prediction = tf.constant([float.fromhex("0x1.ad7f2ap-24")], dtype=tf.float32)  # 1e-07 = 0x33d6bf95
 label = tf.constant([0.0], dtype=tf.float32)  # 0 = 0x00000000

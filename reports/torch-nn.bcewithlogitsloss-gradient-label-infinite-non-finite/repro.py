@@ -1,4 +1,4 @@
-"""torch nn.BCEWithLogitsLoss: the gradient by the label in float32 is NaN where it is 0.
+"""torch nn.functional.binary_cross_entropy_with_logits: the gradient by the label in float32 is NaN where it is 0.
 
 Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
 """
@@ -12,7 +12,7 @@ sys.excepthook = cannot_tell
 import torch
 
 def loss(prediction, label, pos_weight):
-    return torch.nn.BCEWithLogitsLoss(pos_weight=pos_weight, reduction='none')(prediction, label)
+    return torch.nn.functional.binary_cross_entropy_with_logits(prediction, label, pos_weight=pos_weight, reduction='none')
 
 prediction = torch.tensor([float("-inf")], dtype=torch.float32)  # -inf = 0xff800000
 label = torch.tensor([0.0], dtype=torch.float32)  # 0 = 0x00000000

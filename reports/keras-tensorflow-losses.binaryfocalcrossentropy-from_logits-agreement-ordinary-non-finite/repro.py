@@ -1,0 +1,36 @@
+"""keras-tensorflow losses.BinaryFocalCrossentropy[from_logits]: function mode does not do what the plain call does (nan) in float32.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import os
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras
+import tensorflow as tf
+
+def gradient(function, variable):
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function(variable)
+    return tape.gradient(result, variable, unconnected_gradients="zero")
+
+def loss(prediction, label):
+    return keras.losses.BinaryFocalCrossentropy(from_logits=True, gamma=0.0, reduction='none')(keras.ops.expand_dims(label, -1), keras.ops.expand_dims(prediction, -1), sample_weight=None)
+
+prediction = tf.constant([-20.0], dtype=tf.float32)  # -20 = 0xc1a00000
+label = tf.constant([float.fromhex("0x1.cd2b2ap-54")], dtype=tf.float32)  # 1e-16 = 0x24e69595
+expected = gradient(lambda prediction: loss(prediction, label), prediction).numpy().item()
+got = tf.function(lambda prediction, label: gradient(lambda prediction: loss(prediction, label), prediction), autograph=False)(prediction, label).numpy().item()
+bound = 8 * 2.220446049250313e-16  # 8 ULP of float32: the budgets of both
+print("keras", keras.__version__, "tensorflow", tf.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, plainly {expected!r}")
+if not (got == expected or abs(got - expected) <= bound or (got != got and expected != expected)):
+    print("MISMATCH: function mode does not do what the plain call does (nan) in float32")
+    sys.exit(1)
+print("MATCH: both modes agree")

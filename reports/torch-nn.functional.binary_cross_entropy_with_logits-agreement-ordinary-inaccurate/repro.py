@@ -1,0 +1,28 @@
+"""torch nn.functional.binary_cross_entropy_with_logits: vmap mode does not do what the plain call does (inaccurate) in float32.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import torch
+
+def loss(prediction, label):
+    return torch.nn.functional.binary_cross_entropy_with_logits(prediction, label, reduction='none')
+
+prediction = torch.tensor([-20.0], dtype=torch.float32)  # -20 = 0xc1a00000
+label = torch.tensor([0.0], dtype=torch.float32)  # 0 = 0x00000000
+prediction.requires_grad_()
+expected = torch.autograd.grad(loss(prediction, label).sum(), prediction)[0].item()
+got = torch.func.vmap(torch.func.grad(loss, argnums=0))(prediction, label).item()
+bound = 8 * 2.220446049250313e-16  # 8 ULP of float32: the budgets of both
+print("torch", torch.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, plainly {expected!r}")
+if not (got == expected or abs(got - expected) <= bound or (got != got and expected != expected)):
+    print("MISMATCH: vmap mode does not do what the plain call does (inaccurate) in float32")
+    sys.exit(1)
+print("MATCH: both modes agree")

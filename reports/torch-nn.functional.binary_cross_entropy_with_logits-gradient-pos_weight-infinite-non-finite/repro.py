@@ -1,0 +1,35 @@
+"""torch nn.functional.binary_cross_entropy_with_logits: the gradient by pos_weight in float32 is NaN where it is 0.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import torch
+
+def loss(prediction, label, pos_weight):
+    return torch.nn.functional.binary_cross_entropy_with_logits(prediction, label, pos_weight=pos_weight, reduction='none')
+
+prediction = torch.tensor([float("-inf")], dtype=torch.float32)  # -inf = 0xff800000
+label = torch.tensor([0.0], dtype=torch.float32)  # 0 = 0x00000000
+pos_weight = torch.tensor([1.0], dtype=torch.float32)  # 1 = 0x3f800000
+module = torch.nn.Module()
+module.forward = loss
+loss = torch.export.export(module, (prediction, label, pos_weight,)).run_decompositions().module()
+pos_weight.requires_grad_()
+result = torch.autograd.grad(loss(prediction, label, pos_weight).sum(), pos_weight)[0]
+got = result.item()
+# Exactly, w*y*softplus(-z); softplus(x) = log(1 + exp(x)), at z = -inf, y = 0, q = 1.
+expected = 0.0  # 0x0p+0
+ulp = 2.0**-149  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("torch", torch.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by pos_weight in float32 is NaN where it is 0")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")
