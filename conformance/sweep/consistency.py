@@ -14,7 +14,8 @@ from conformance.formats import FORMATS
 from conformance.sweep import confirm, sampling, space
 from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, maxima, rounded_up
 from conformance.sweep.parts import swept
-from conformance.sweep.spec import Spec, position_of
+from conformance.sweep.space import position_of
+from conformance.sweep.spec import Spec
 
 #: How far the error in ULP of another version of Arb may be, as a share of it: the last bits of a float64.
 ARB = 2.0**-40

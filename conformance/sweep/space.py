@@ -46,6 +46,13 @@ def prediction_bits(position: int, dtype: str) -> int:
     return position if position < half else sign_bit(fmt) | (position - half)
 
 
+def position_of(bits: int, dtype: str) -> int:
+    """The position of a bit pattern: the inverse of `prediction_bits`."""
+    fmt = FORMATS[dtype]
+    sign = sign_bit(fmt)
+    return bits if bits < sign else infinity_bits(fmt) + (bits - sign)
+
+
 def pieces(form: str, dtype: str, start: int, stop: int) -> Iterator[tuple[int, int, bool]]:
     """[start, stop) cut where sign or binade changes: (start, stop, whether it needs every element looked at).
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from conformance.errors import InputError
-from conformance.formats import FORMATS, infinity_bits
+from conformance.formats import FORMATS
 from conformance.literals import LiteralError, bits_of
 from conformance.plan import Implementation
 from conformance.pool import Backend
@@ -169,13 +169,6 @@ def _bits(text: str, dtype: str) -> int:
         return bits_of(text, FORMATS[dtype])
     except LiteralError as error:
         raise InputError(f"--label: {error}") from None
-
-
-def position_of(bits: int, dtype: str) -> int:
-    """The position of a bit pattern: the inverse of `space.prediction_bits`."""
-    fmt = FORMATS[dtype]
-    sign = space.sign_bit(fmt)
-    return bits if bits < sign else infinity_bits(fmt) + (bits - sign)
 
 
 def wire(shard: Shard) -> dict[str, Any]:

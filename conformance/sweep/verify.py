@@ -21,7 +21,8 @@ from conformance.sweep.checkpoint import Basis
 from conformance.sweep.consistency import contradictions
 from conformance.sweep.parts import Part
 from conformance.sweep.schedule import ask, start
-from conformance.sweep.spec import Spec, position_of
+from conformance.sweep.space import position_of
+from conformance.sweep.spec import Spec
 from conformance.sweep.statistics import COLUMNS
 
 #: What a result may depend on, by field of the certificate; of these Python computes nothing.
