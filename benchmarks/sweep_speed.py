@@ -26,6 +26,7 @@ from conformance.adapters import Implementation, Runtime, load_builtin
 from conformance.formats import FORMATS, Tensor, encode
 from conformance.pool import KEEPING_MEMORY, SINGLE_THREADED
 from conformance.sweep import kernel, space
+from conformance.sweep.spec import LABEL_STEP
 
 LOGITS = "nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 MODULE = "nn.BCEWithLogitsLoss/eager/cpu"
@@ -45,7 +46,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, tuple[float, ...] | None], ...
 CHUNKS = tuple(1 << power for power in (14, 15, 16, 17, 18))
 
 #: Positions of a shard of float32; labels of a shard of pairs, as the command has them.
-POSITIONS, LABELS = 1 << 22, 1 << 10
+POSITIONS, LABELS = 1 << 23, LABEL_STEP
 
 
 def shards(row: Any, form: str, chunk: int, pieces: int) -> list[kernel.Shard]:

@@ -10,7 +10,7 @@ Standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 import numpy as np
 
@@ -28,8 +28,15 @@ FLAT = 2.0**-60
 #: A term that is smaller than the other by this factor does not change a float64.
 NEGLIGIBLE = 2.0**-56
 
-#: Of (a, b) = (y, 1 - y), the coefficients of a sum.
-Coefficients = Callable[["Array", "Array"], Tuple["Array", "Array"]]
+#: What float32 loses of a sum of two products that is a normal number, in units of 2^-24: of both products together, as
+#: coefficients, functions and products are rounded; and of the sum, for itself and for products that are subnormal.
+NARROW_TERMS, NARROW_SUM = 4, 8
+
+#: Functions and products smaller than this have room in float32.
+MOST_NARROW = 2.0**126
+
+#: Of (a, b) = (y, 1 - y), numbers or arrays, the coefficients of a sum.
+Coefficients = Callable[[Any, Any], Tuple[Any, Any]]
 
 #: Of (abs(y), abs(1 - y), first, second), the size of the natural terms without the factor.
 Natural = Callable[["Array", "Array", "Array", "Array"], "Array"]
@@ -68,13 +75,17 @@ class Split:
             factor = factor[index]
         return Split(first, second, factor, self.coefficients, self.natural)
 
-    def at(self, label: Array) -> Array:
+    def at(self, label: Array) -> Any:
         """r for labels that broadcast with the predictions; it may be one of the functions itself."""
-        k0, k1 = self.coefficients(label, 1.0 - label)
         if label.size > 1:
-            total = k0 * self.first + k1 * self.second
+            k0, k1 = self.coefficients(label, 1.0 - label)
+            one, other = k0 * self.first, k1 * self.second
+            wide = one if one.size >= other.size else other
+            whole = wide.size == label.size * max(self.first.size, self.second.size)
+            total = np.add(one, other, out=wide if whole else None)
         else:
-            total = self._of_one_label(float(k0.flat[0]), float(k1.flat[0]))
+            only = float(label.flat[0])
+            total = self._of_one_label(*self.coefficients(only, 1.0 - only))
         if self.factor is None:
             return total
         if total.size < self.factor.size or total is self.first or total is self.second:
@@ -82,7 +93,7 @@ class Split:
         total *= self.factor
         return total
 
-    def _of_one_label(self, k0: float, k1: float) -> Array:
+    def _of_one_label(self, k0: float, k1: float) -> Any:
         """k0 * first + k1 * second, where one that does not matter beside the other anywhere is left out."""
         (least_first, most_first), (least_second, most_second) = _ends(self.first), _ends(self.second)
         if abs(k0) * most_first <= NEGLIGIBLE * abs(k1) * least_second:
@@ -97,18 +108,14 @@ class Split:
         total += self.second if k1 == 1.0 else k1 * self.second
         return total
 
-    def bounds(self, label: Array) -> Optional[Tuple[float, float]]:
-        """Two numbers between which r lies for a single label, but for rounding; None for more than one label."""
-        if label.size > 1:
+    def narrow(self) -> Any:
+        """first * factor and second * factor in float32, as rows; None where one has no room in that."""
+        rows = [one if self.factor is None else one * self.factor for one in (self.first, self.second)]
+        if max(_ends(row)[1] for row in rows) >= MOST_NARROW:
             return None
-        low, high = 0.0, 0.0
-        for k, term in zip(self.coefficients(label, 1.0 - label), (self.first, self.second)):
-            one, other = float(k.flat[0]) * float(term.flat[0]), float(k.flat[0]) * float(term.flat[-1])
-            low, high = low + min(one, other), high + max(one, other)
-        if self.factor is not None:
-            ends = [total * float(self.factor.flat[at]) for total in (low, high) for at in (0, -1)]
-            low, high = min(ends), max(ends)
-        return low, high
+        made = np.empty((2, max(row.size for row in rows)), dtype=np.float32)
+        made[0], made[1] = rows
+        return made
 
     def scale(self, label: Array) -> Array:
         """The size of the natural terms, abs(A) + abs(B)."""
@@ -123,17 +130,84 @@ class Split:
         total: Array = np.abs(k0) * np.abs(self.first) + np.abs(k1) * np.abs(self.second)
         return total if self.factor is None else total * np.abs(self.factor)
 
-    def largest_spread(self, label: Array) -> float:
-        """A number that `spread` does not exceed."""
-        k0, k1 = self.coefficients(label, 1.0 - label)
-        largest = float(np.abs(k0).max()) * _ends(self.first)[1] + float(np.abs(k1).max()) * _ends(self.second)[1]
-        return largest if self.factor is None else largest * _ends(self.factor)[1]
+
+class Ends:
+    """A `Split` at the first and at the last of its predictions, between which its functions are monotone."""
+
+    def __init__(self, of: Split) -> None:
+        self.first = _both(of.first)
+        self.second = _both(of.second)
+        self.factor = None if of.factor is None else _both(of.factor)
+        self.coefficients = of.coefficients
+
+    def bounds(self, labels: Tuple[float, float]) -> Tuple[float, float]:
+        """Two numbers between which r lies, but for rounding, for labels between two."""
+        low, high = 0.0, 0.0
+        for ks, term in zip(self._coefficients(labels), (self.first, self.second)):
+            products = [k * end for k in ks for end in term]
+            low, high = low + min(products), high + max(products)
+        if self.factor is not None:
+            products = [total * end for total in (low, high) for end in self.factor]
+            low, high = min(products), max(products)
+        return low, high
+
+    def largest_spread(self, labels: Tuple[float, float]) -> float:
+        """A number that `Split.spread` does not exceed for labels between two."""
+        terms = zip(self._coefficients(labels), (self.first, self.second))
+        largest: float = sum(max(abs(k * end) for k in ks for end in term) for ks, term in terms)
+        return largest if self.factor is None else largest * max(abs(end) for end in self.factor)
+
+    def _coefficients(self, labels: Tuple[float, float]) -> Any:
+        """The coefficients of `first`, then those of `second`, for both labels."""
+        if labels[0] == labels[1]:
+            return [(k,) for k in self.coefficients(labels[0], 1.0 - labels[0])]
+        return zip(*(self.coefficients(label, 1.0 - label) for label in labels))
+
+
+def _both(term: Array) -> Tuple[float, float]:
+    """A monotone function of operands in order at both ends."""
+    return float(term.flat[0]), float(term.flat[-1])
 
 
 def _ends(term: Array) -> Tuple[float, float]:
-    """The least and the largest size of a monotone function of predictions in order: one at each end."""
-    one, other = abs(float(term.flat[0])), abs(float(term.flat[-1]))
+    """The least and the largest size of a monotone function of operands in order: one at each end."""
+    one, other = (abs(end) for end in _both(term))
     return (one, other) if one <= other else (other, one)
+
+
+class Splits:
+    """The `Split` of some predictions of one sign and one binade in order, computed when it is asked for.
+
+    `ends` are the first and the last of them, `values` gives all.
+    """
+
+    def __init__(self, form: str, quantity: str, ends: Array, values: Callable[[], Array]) -> None:
+        self._of = form, quantity
+        self._values = values
+        self._whole: Optional[Split] = None
+        self._narrow: Any = None
+        self.ends = Ends(split(form, quantity, ends))
+
+    @property
+    def whole(self) -> Split:
+        """That of all."""
+        if self._whole is None:
+            self._whole = split(*self._of, self._values())
+        return self._whole
+
+    def narrow(self, label: Array, scale: float) -> Any:
+        """r * scale, a power of two, in float32 for a column of labels; None where float32 cannot hold it.
+
+        NARROW_TERMS and NARROW_SUM tell how far off it is.  A product of matrices of any library will do.
+        """
+        if self._narrow is None:
+            self._narrow = self.whole.narrow()
+            if self._narrow is None:
+                return None
+        coefficients = np.empty((label.size, 2), dtype=np.float32)
+        for column, k in enumerate(self.whole.coefficients(label[:, 0], 1.0 - label[:, 0])):
+            coefficients[:, column] = k * scale
+        return coefficients @ self._narrow
 
 
 def split(
@@ -166,8 +240,8 @@ def _loss_logits(x: Array, negative: bool) -> Split:
         np.exp(soft, out=soft)
         np.log1p(soft, out=soft)
     if negative:
-        return Split(x, soft, None, lambda a, b: (a, ONE), lambda a, b, x, soft: a * (x + soft) + b * soft)
-    return Split(x, soft, None, lambda a, b: (b, ONE), lambda a, b, x, soft: b * (x + soft) + a * soft)
+        return Split(x, soft, None, lambda a, b: (a, 1.0), lambda a, b, x, soft: a * (x + soft) + b * soft)
+    return Split(x, soft, None, lambda a, b: (b, 1.0), lambda a, b, x, soft: b * (x + soft) + a * soft)
 
 
 def _gradient_logits(x: Array, negative: bool) -> Split:
@@ -203,7 +277,7 @@ def _loss_probabilities(p: Array, log_clamp: Optional[float], epsilon: Optional[
 def _gradient_probabilities(p: Array) -> Split:
     """(p - y) / (p*(1 - p)): the difference of two numbers of a narrow format loses nothing in float64."""
     factor = 1.0 / (p * (1.0 - p))
-    return Split(p, ONE, factor, lambda a, b: (ONE, -a), lambda a, b, p, one: b * p + a * (1.0 - p))
+    return Split(p, ONE, factor, lambda a, b: (1.0, -a), lambda a, b, p, one: b * p + a * (1.0 - p))
 
 
 def _gradient_of_contract(p: Array, log_clamp: Optional[float], epsilon: float) -> Split:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import reference
@@ -17,6 +17,7 @@ from conformance.sweep import judging, kernel, space, statistics
 from conformance.sweep.judging import UNMEASURED
 from conformance.sweep.statistics import Statistics
 from reference.special import GRADIENT_PREDICTION
+from reference.split import Splits
 from tests.builders import deterministic
 
 ADAPTER = "tests/adapters/sweepable.py"
@@ -197,15 +198,65 @@ def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any, first: int,
     assert pairs.to_wire() == together.to_wire()
 
 
+@pytest.mark.parametrize("chunk", [1 << 10, 1 << 13, 1 << 17])
+@pytest.mark.parametrize("name", ["no_tail", "truncated"])
+def test_of_equal_errors_the_first_prediction_is_told_however_pairs_are_cut(
+    session: Any, name: str, chunk: int
+) -> None:
+    """Large logits have the same error in many binades and with many labels."""
+    pairs = shard(name, labels=(0x3000, 0x3028), paired=True, start=16 << 10, stop=31 << 10)
+    whole = kernel.run(session.runtime, session.implementations, pairs._replace(chunk=1 << 16))
+    assert kernel.run(session.runtime, session.implementations, pairs._replace(chunk=chunk)) == whole
+
+
+@pytest.mark.parametrize(
+    "names", [("right", "right_again"), ("right", "no_tail"), ("right", "later"), ("no_tail", "refused")]
+)
+def test_an_implementation_is_judged_as_if_it_were_alone(session: Any, names: tuple[str, str]) -> None:
+    """Whether it has the results of another one everywhere, nowhere, or up to some place; or raises."""
+    together = shard(names[0])._replace(implementations=tuple(f"{name}/eager/cpu" for name in names))
+    found = kernel.run(session.runtime, session.implementations, together)
+    for name in names:
+        alone = kernel.run(session.runtime, session.implementations, shard(name))
+        assert found[f"{name}/eager/cpu"] == alone[f"{name}/eager/cpu"]
+
+
+@deterministic
+@given(st.integers(0, space.size("logits", "bfloat16") - 129), st.integers(0, 0x7F7F - 16), st.data())
+def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: int, data: Any) -> None:
+    """The line of a block in float32 is that of float64, up to the margin."""
+    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(list(EXACT)))
+    fmt = FORMATS[dtype]
+    start = start % space.size("logits", dtype)
+    stop = min(start + 128, (start | 127) + 1)
+    bits = (np.arange(first, first + 16) % space.labels_in_unit(dtype)).astype(fmt.storage)
+    bits.sort()
+    tensor = Tensor(dtype, space.patterns(dtype, start, stop))
+    label = decode(Tensor(dtype, bits))[:, np.newaxis]
+    ends = float(label[0, 0]), float(label[-1, 0])
+    name = kernel.QUANTITIES[quantity]
+    predictions = judging.Predictions(tensor)
+    binade, cancels = space.binade(start, dtype), judging.can_cancel(name, label)
+    shape = len(bits), stop - start
+    block = judging.Block("logits", name, predictions, label, start, bits, ends, binade, shape, cancels)
+    splits = Splits("logits", name, predictions.ends, predictions.values)
+    expected = judging.Expected(block, splits, fmt)
+    assume(expected.regular and expected.line.margin)
+    line, exact = expected.line, splits.whole.at(label)
+    wide = np.abs(exact).view(np.int64) - (1022 + fmt.emin << 52)
+    off = line.positions - wide.astype(np.float64) / 2.0**29
+    assert np.abs(off).max() <= line.margin
+
+
 @pytest.mark.parametrize("label", [0.5, 0.0, 1.0, 0.25])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_gradient_next_to_a_power_of_two_is_on_its_side(label: float, sign: int) -> None:
     """sigmoid(z) - 1/2 is closer to z/4 than a double-double tells, and less; Arb tells, and so do expected values."""
     z = sign * np.concatenate([2.0 ** -np.arange(31.0, 149.0), [100.0, 740.0, 1000.0, 2000.0]])
     y = np.full((1, 1), label)
-    block = judging.Block(
-        "logits", GRADIENT_PREDICTION, z[np.newaxis], y, 0, np.array([0]), "+0", (1, z.size), cancels=True
-    )
+    predictions = judging.Predictions(encode(z, "float64"))
+    bits, ends = np.array([0]), (label, label)
+    block = judging.Block("logits", GRADIENT_PREDICTION, predictions, y, 0, bits, ends, "+0", (1, z.size), cancels=True)
     expected = judging.Expected(block, None, FORMATS["float32"])
     values, lows = expected.at(np.arange(z.size))
     assert lows is not None

@@ -12,6 +12,8 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -23,7 +25,7 @@ from conformance.sweep.statistics import FAR, RELATIVE, Statistics
 from reference import Reference
 from reference.doubledouble import two_sum
 from reference.special import GRADIENT_PREDICTION, LOGITS, LOSS
-from reference.split import Split
+from reference.split import MOST_NARROW, NARROW_SUM, NARROW_TERMS, Split, Splits
 
 #: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
 #: float64 loses 2^-50 of the products at most, which is 2^-40 of the value: 2^-16 ULP of float32.
@@ -36,32 +38,68 @@ EDGE = 1 << 12
 #: Logits below this have a sigmoid of 1/2 + z/4 - z^3/48: the next term, z^5/480, is below 2^-128 of z.
 SERIES = 2.0**-30
 
+#: Where terms cancel, float32 serves for results that are not smaller than one part of the terms in so many.
+WELL_CONDITIONED = 8.0
+
+#: From so many results on that may be news it pays to look at the farthest one first.
+MANY = 4096
+
 #: Classes of results that have no error in ULP.
 UNMEASURED = ("nan", "number", "infinite", "finite", "sign")
 
 #: Error in ULP that a result one bit pattern off does not exceed: 1.5, and twice that across a boundary of binades.
 WIDE = 3.0
 
+#: Signed integers of a width, and the sign of the narrower ones.
+SIGNED = {16: np.dtype(np.int16), 32: np.dtype(np.int32)}
+SIGN = np.int16(-(1 << 15))
+
 #: The double-double reference of a quantity.
 EXACT = {LOSS: reference.loss, GRADIENT_PREDICTION: reference.gradient_prediction}
 
 
-class Block(NamedTuple):
-    """Inputs of one call: predictions of one binade as float64 in a row, and labels in a column.
+class Predictions:
+    """Predictions of one binade, in order; as float64 when they are asked for."""
 
-    `start` is the position of the first prediction, `label_bits` has the bit patterns of the labels.  Where the natural
-    terms may have different signs (`cancels`), a condition-scaled error says something of its own.
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self._values: Any = None
+
+    @property
+    def ends(self) -> Any:
+        """The first and the last."""
+        return decode(Tensor(self.tensor.dtype, self.tensor.bits[[0, -1]]))
+
+    def values(self) -> Any:
+        """All of them."""
+        if self._values is None:
+            self._values = decode(self.tensor)
+        return self._values
+
+
+class Block(NamedTuple):
+    """Inputs of one call: predictions of one binade in a row, and labels as float64 in a column, both in order.
+
+    `start` is the position of the first prediction, `label_bits` has the bit patterns of the labels, `label_ends` the
+    values of the first and of the last.  Where the natural terms
+    may have different signs (`cancels`), a condition-scaled error says something of its own.
     """
 
     form: str
     quantity: str
-    prediction: Any
+    predictions: Predictions
     label: Any
     start: int
     label_bits: Any
+    label_ends: Tuple[float, float]
     binade: str
     shape: tuple[int, int]
     cancels: bool
+
+    @property
+    def prediction(self) -> Any:
+        """The predictions as float64 in a row."""
+        return self.predictions.values()[np.newaxis, :]
 
     def taken(self, values: Any, index: Any) -> Any:
         """What broadcasts with the block, at flat indices of it."""
@@ -95,52 +133,98 @@ class Documented(NamedTuple):
     hull: Any
 
 
-class Expected:
-    """What a block should give in one format: float64 values that broadcast with it.
+class Line(NamedTuple):
+    """Expected values as positions on the line: the bits of float64, or for narrower formats bits of float32.
 
-    `regular` where the screen may be used; elsewhere values that float64 does not know well are the double-double
-    ones.  Without a `split` all are: where a term is infinite.
-    `low` and `high` are the least and the largest magnitude of the values as bit patterns of the format.
+    `dropped` bits of a position are a fraction.  `margin` is how far the positions may be off in units of the last of
+    these, and `edge` how far where that decides on which side of a power of two a value is.
     """
 
-    def __init__(self, block: Block, split: Split | None, fmt: Format) -> None:
+    positions: Any
+    dropped: int
+    margin: int
+    edge: int
+    negative: bool
+
+    @property
+    def binade(self) -> int:
+        """Positions of a binade."""
+        return 1 << (52 if self.positions.itemsize == 8 else 23)
+
+    def of(self, bits: Any) -> Any:
+        """Where results are, as signed integers, if they are normal numbers with the sign of the values."""
+        if bits.itemsize == 4:
+            return bits.view(np.float32).astype(np.float64).view(np.int64)
+        found = (bits ^ SIGN if self.negative else bits).astype(self.positions.dtype)
+        found <<= self.dropped
+        return found
+
+
+class Expected:
+    """What a block should give in one format: float64 values that broadcast with it, computed when they are needed.
+
+    `regular` where the screen may be used: `low` and `high` are the least and the largest magnitude of the values as
+    bit patterns of the format, or less and more.  Elsewhere values that float64 does not know well are the
+    double-double ones.  Without `splits` all are: where a term is infinite.
+    """
+
+    def __init__(self, block: Block, splits: Splits | None, fmt: Format) -> None:
         self.block = block
         self.format = fmt
-        self._split = split
+        self._splits = splits
+        self._values: Any = None
         self._nearest: Any = None
-        if split is None:
-            self.values = self._exact(np.broadcast_to(True, block.shape)).hi.reshape(block.shape)
-        else:
-            self.values = split.at(block.label)
-        self.regular = split is not None and self._is_regular(split)
+        self._line: Line | None = None
+        self.regular = splits is not None and self._is_regular(splits)
         if not self.regular:
-            if split is not None and block.cancels:
-                self._repair(split)
+            if splits is not None and block.cancels:
+                self._repair(splits.whole)
             magnitude = self.nearest & _magnitude_mask(fmt)
             self.low, self.high = int(magnitude.min()), int(magnitude.max())
         self.zero = self.low == self.high == 0
 
-    def _is_regular(self, split: Split) -> bool:
-        """Whether all values are normal numbers of one sign and well conditioned; sets `low`, `high`, `negative`."""
-        bounds = split.bounds(self.block.label)
-        if bounds is not None and self._between(split, *bounds):
+    def _is_regular(self, splits: Splits) -> bool:
+        """Whether all values are normal numbers of one sign and well conditioned."""
+        if self._between(splits, *splits.ends.bounds(self.block.label_ends)):
             return True
-        return self._between(split, np.minimum.reduce(self.values, None), np.maximum.reduce(self.values, None))
+        return self._between(splits, float(self.values.min()), float(self.values.max()))
 
-    def _between(self, split: Split, low: float, high: float) -> bool:
+    def _between(self, splits: Splits, low: float, high: float) -> bool:
+        """`_is_regular` for values between two numbers; if so, `negative` and all that depends on the two is set."""
         fmt = self.format
-        self.negative = bool(high < 0.0)
+        self.negative = high < 0.0
         least, most = (-high, -low) if self.negative else (low, high)
         if not (least >= 2.0**fmt.emin and most < 2.0 ** (fmt.emax + 1)):
             return False
-        base = (1022 + fmt.emin) << fmt.fraction_bits  # 1023: bias of float64; the field of emin is 1
-        self.low, self.high = ((int(np.float64(one).view(np.int64)) >> self.dropped) - base for one in (least, most))
-        return not self.block.cancels or bool(least > ILL_CONDITIONED * split.largest_spread(self.block.label))
+        self._ends = struct.unpack("2q", struct.pack("2d", least, most))
+        dropped, base = 52 - fmt.fraction_bits, _base(fmt)
+        self.low, self.high = (self._ends[0] >> dropped) - base, (self._ends[1] >> dropped) - base
+        spread = least
+        if self.block.cancels or fmt.width == 16:
+            spread = splits.ends.largest_spread(self.block.label_ends)
+        ratio = spread / least if self.block.cancels else 1.0
+        self._narrow = fmt.width == 16 and spread < MOST_NARROW and ratio < WELL_CONDITIONED
+        self._margin = NARROW_SUM + math.ceil(NARROW_TERMS * ratio)
+        return ratio * ILL_CONDITIONED < 1.0
 
     @property
-    def dropped(self) -> int:
-        """Bits of the fraction of a position: those that a float64 has beyond the format."""
-        return 52 - self.format.fraction_bits
+    def values(self) -> Any:
+        """The values of the whole block."""
+        if self._values is None:
+            if self._splits is None:
+                self._values = self._exact(np.broadcast_to(True, self.block.shape)).hi.reshape(self.block.shape)
+            else:
+                self._values = self._splits.whole.at(self.block.label)
+        return self._values
+
+    def values_at(self, where: Any) -> Any:
+        """The values at flat indices."""
+        if self._values is None and not isinstance(where, slice):
+            assert self._splits is not None
+            rows, columns = np.divmod(where, self.block.shape[1])
+            found = self._splits.whole.taken(columns).at(self.block.label[rows * (self.block.label.size > 1), 0])
+            return np.broadcast_to(found, where.shape)
+        return self.block.taken(self.values, where)
 
     @property
     def nearest(self) -> Any:
@@ -150,21 +234,39 @@ class Expected:
         return self._nearest
 
     @property
-    def line(self) -> Any:
-        """The values as positions on the line: the bits of float64."""
-        return self.values.view(np.int64)
+    def line(self) -> Line:
+        """The values on the line, where they are regular."""
+        if self._line is None:
+            self._line = self._on_a_line()
+        return self._line
 
-    def positions(self, bits: Any) -> Any:
-        """Results, as signed integers, on the line, if they are normal numbers with the sign of the values."""
-        if self.format.name == "float32":
-            return bits.view(np.float32).astype(np.float64).view(np.int64)
-        shift = (1022 + self.format.emin) << 52  # 1023: bias of float64; the field of emin is 1
-        if self.negative:  # the sign moves as well
-            shift += (1 << (self.format.width - 1 + self.dropped)) - (1 << 63)
-        found = bits.astype(np.int64)
-        found <<= self.dropped
-        found += np.int64(shift)
-        return found
+    def _on_a_line(self) -> Line:
+        fmt = self.format
+        if fmt.width == 32:
+            return Line(self.values.view(np.int64), 52 - fmt.fraction_bits, 0, EDGE, self.negative)
+        # The field of the exponent of emin is 1: scaled to the least normal number, the first bits are those of `fmt`.
+        if self._narrow and self._splits is not None:
+            found = self._splits.narrow(self.block.label, math.ldexp(-1.0 if self.negative else 1.0, -126 - fmt.emin))
+            if found is not None:
+                return Line(found.view(np.int32), 23 - fmt.fraction_bits, self._margin, self._margin, self.negative)
+        positions = np.abs(self.values).view(np.int64) - np.int64(_base(fmt) << 52 - fmt.fraction_bits)
+        return Line(positions, 52 - fmt.fraction_bits, 0, EDGE, self.negative)
+
+    @property
+    def constant(self) -> int | None:
+        """The magnitude of the bit pattern that is nearest to all values of a regular block, where it is one."""
+        dropped = 52 - self.format.fraction_bits
+        half = 1 << (dropped - 1)
+        nearest = (self._ends[0] - EDGE + half) >> dropped
+        return nearest - _base(self.format) if nearest == (self._ends[1] + EDGE + half) >> dropped else None
+
+    def farthest(self, low: int, high: int) -> float:
+        """No result between two magnitudes of bit patterns is farther from its value than this, in ULP."""
+        fraction, base = self.format.fraction_bits, _base(self.format)
+        dropped = 52 - fraction
+        distance = max((high + base << dropped) - self._ends[0], self._ends[1] - (low + base << dropped)) + EDGE
+        one_binade = low >> fraction == high >> fraction == self.low >> fraction == self.high >> fraction
+        return float(distance if one_binade else 2 * distance) / (1 << dropped)
 
     def _repair(self, split: Split) -> None:
         """Replace what cancels by the double-double value."""
@@ -173,7 +275,7 @@ class Expected:
         bad = ~(np.abs(values) > ILL_CONDITIONED * spread) & (spread > 0.0)  # 0 where a tail is below every format
         if bad.any():
             values[bad] = self._exact(bad).hi
-            self.values = values
+            self._values = values
 
     def _exact(self, where: Any) -> Reference:
         p, y = (np.broadcast_to(each, self.block.shape)[where] for each in (self.block.prediction, self.block.label))
@@ -185,19 +287,19 @@ class Expected:
         With the labels 0 and 1 there is one term, the value.  Elsewhere float64 knows the size to 2^-50; where it may
         be a power of two, as it is for gradients by the logit with the label 1/2, it is not less.
         """
-        if self._split is None:
+        if self._splits is None:
             found = self._exact(np.broadcast_to(True, self.block.shape)).scale.reshape(-1)[where]
         elif isinstance(where, slice):
-            found = self.block.taken(self._split.scale(self.block.label), where)
+            found = self.block.taken(self._splits.whole.scale(self.block.label), where)
         else:
             rows, columns = np.divmod(where, self.block.shape[1])
-            found = self._split.taken(columns).scale(self.block.label[rows, 0])
+            found = self._splits.whole.taken(columns).scale(self.block.label[rows, 0])
         label = self.block.taken(self.block.label, where)
         return np.where((label == 0.0) | (label == 1.0), np.abs(values), found * (1.0 + 2.0**-50))
 
     def at(self, where: Any) -> Tuple[Any, Any]:
         """Expected values at flat indices, as hi and lo, which is None unless float64 leaves a binade uncertain."""
-        values = self.block.taken(self.values, where)
+        values = self.values_at(where)
         fraction = values.view(np.int64) + np.int64(EDGE)
         fraction &= (1 << 52) - 1
         edge = np.flatnonzero((fraction < 2 * EDGE) & (values != 0.0))
@@ -242,7 +344,7 @@ def rounded(values: Any, fmt: Format) -> Any:
     if least <= low and high <= most:
         return _rounded_normal(values, fmt)
     if -most <= low and high <= -least:
-        return _rounded_normal(-values, fmt) | np.int16(-(1 << 15))
+        return _rounded_normal(-values, fmt) | SIGN
     if fmt.name == "float16":
         return values.astype(np.float16).view(np.int16)
     quantum = ulp_of(values, fmt)
@@ -283,14 +385,14 @@ def judge(
     where there is no contract.
     """
     fmt = expected.format
-    bits = got.bits.view(np.dtype("int%d" % fmt.width))
+    bits = got.bits.view(SIGNED[fmt.width])
     statistics.points += bits.size
     adding = _Adding(statistics, expected, shared=contract is not None and not contract)
     if contract:
         _against_contract(adding, contract, bits)
     if expected.regular and _screened(adding, bits):
         return
-    if expected.zero and not (bits & _magnitude_mask(fmt)).any():
+    if expected.zero and not np.minimum.reduce(bits, None) and not np.maximum.reduce(bits, None):
         statistics.ordinals[0] += bits.size
         return
     wrong = _count_ordinals(statistics, expected, bits)
@@ -307,6 +409,11 @@ def can_cancel(quantity: str, label: Any) -> bool:
     return quantity != LOSS or float(label.max()) > 1.0 or float(label.min()) < 0.0
 
 
+def _base(fmt: Format) -> int:
+    """What a bit pattern of a normal number lacks to be the first bits of a float64, whose bias is 1023."""
+    return (1022 + fmt.emin) << fmt.fraction_bits  # the field of emin is 1
+
+
 def _magnitude_mask(fmt: Format) -> Any:
     return np.dtype("int%d" % fmt.width).type((1 << (fmt.width - 1)) - 1)
 
@@ -314,31 +421,84 @@ def _magnitude_mask(fmt: Format) -> Any:
 def _screened(adding: _Adding, bits: Any) -> bool:
     """Judge by the screen; False, and nothing added, where some result is too far off for it."""
     expected, statistics = adding.expected, adding.statistics
-    fmt, one = expected.format, 1 << expected.dropped
+    fmt = expected.format
     news = adding.news
+    if _constant(expected, statistics, bits, news):
+        return True
     exact = not statistics.worst_of("ideal", adding.block.binade)
     if fmt.name == "float32" and (exact or news >= WIDE) and _at_a_glance(expected, statistics, bits, news):
         return True
-    distance = expected.positions(bits)
-    distance -= expected.line
+    line = expected.line
+    distance = line.of(bits)
+    distance -= line.positions
     np.abs(distance, out=distance)
-    farthest = int(np.maximum.reduce(distance, None))
-    patterns = (farthest >> expected.dropped) + 1
+    farthest = int(np.maximum.reduce(distance.view("u%d" % distance.itemsize), None)) + line.margin
+    patterns = (farthest >> line.dropped) + 1
     nearest, beyond = expected.low - patterns, expected.high + patterns
-    if farthest >= one << fmt.fraction_bits or nearest < 1 << fmt.fraction_bits or beyond >= infinity_bits(fmt):
+    if farthest >= line.binade or nearest < 1 << fmt.fraction_bits or beyond >= infinity_bits(fmt):
         return False
-    counts = [_count_beyond(distance, farthest, number, one, bits) for number in (0, 1, 2)]
+    one_binade = nearest >> fmt.fraction_bits == beyond >> fmt.fraction_bits
+    counts = [_count_beyond(expected, distance, farthest, number, bits) for number in (0, 1, 2)]
     for index, (more, fewer) in enumerate(zip([distance.size, *counts], [*counts, 0])):
         statistics.ordinals[index] += more - fewer
-    limit = int(news * one)
-    one_binade = nearest >> fmt.fraction_bits == beyond >> fmt.fraction_bits
-    least = limit if one_binade else limit // 2
-    if farthest <= least or not counts[0]:
-        return True
-    where = np.flatnonzero(distance > max(least, one // 2))
+    several = distance.shape[0] > 1  # labels: an equal error may belong to an earlier prediction
+    if farthest - line.margin + several > _least(news, line, one_binade) and counts[0]:
+        _add_news(adding, bits, distance, one_binade)
+    return True
+
+
+def _least(news: float, line: Line, one_binade: bool) -> int:
+    """A distance that no result exceeds if it is not news.
+
+    A result j patterns beyond a boundary of binades, whose distance is j at least, has an error of j more: the steps
+    there are twice as large.
+    """
+    if not one_binade and news >= 1.0:
+        least = math.floor((news - 1.0) / 2.0) + 1
+        news = max(least, news - least)
+    return int(news * (1 << line.dropped)) - line.margin
+
+
+def _add_news(adding: _Adding, bits: Any, distance: Any, one_binade: bool) -> None:
+    """Look again at what may be news."""
+    flat, distance = bits.reshape(-1), distance.reshape(-1)
+    line = adding.expected.line
+    where = np.flatnonzero(distance >= _least(adding.news, line, one_binade))
+    if where.size > MANY:  # the farthest one first, after which few are left
+        adding.plainly(flat, np.array([distance.argmax()]))
+        where = where[distance[where] >= _least(adding.news, line, one_binade)]
     if not one_binade:
-        where = _beyond(expected, bits, distance, where, limit)
-    adding.plainly(bits.reshape(-1), where)
+        where = _may_be_news(adding, flat, distance, where)
+    adding.plainly(flat, where)
+
+
+def _may_be_news(adding: _Adding, bits: Any, distance: Any, where: Any) -> Any:
+    """Those of some flat indices whose error may be news, although `_least` has only half of it."""
+    line = adding.expected.line
+    error = distance[where]
+    values = adding.block.taken(line.positions, where) - line.positions.dtype.type(line.edge)
+    crossing = (line.of(bits[where]) ^ values) >= line.binade
+    beyond = (error + line.edge) >> line.dropped << line.dropped
+    error += np.where(crossing, beyond, 0)
+    return where[error >= int(adding.news * (1 << line.dropped)) - line.margin]
+
+
+def _constant(expected: Expected, statistics: Statistics, bits: Any, news: float) -> bool:
+    """Judge results where all have one nearest bit pattern, and none is news; False, and nothing added, elsewhere.
+
+    Expected values are not computed for it.
+    """
+    nearest, fmt = expected.constant, expected.format
+    if nearest is None:
+        return False
+    sign = 1 << (fmt.width - 1) if expected.negative else 0
+    low, high = int(np.minimum.reduce(bits, None)) + sign, int(np.maximum.reduce(bits, None)) + sign
+    if low < 1 << fmt.fraction_bits or high >= infinity_bits(fmt) or expected.farthest(low, high) > news:
+        return False
+    if low == high:
+        statistics.ordinals[min(abs(low - nearest), 3)] += bits.size
+    else:
+        _add_counts(statistics, np.abs(bits - bits.dtype.type(nearest - sign)))
     return True
 
 
@@ -358,31 +518,30 @@ def _at_a_glance(expected: Expected, statistics: Statistics, bits: Any, news: fl
     return True
 
 
-def _count_beyond(distance: Any, farthest: int, number: int, one: int, bits: Any) -> int:
+def _count_beyond(expected: Expected, distance: Any, farthest: int, number: int, bits: Any) -> int:
     """How many results are more than so many patterns from the nearest one, which at a tie is the even one."""
-    bound = number * one + one // 2
+    line = expected.line
+    bound = (number << line.dropped) + (1 << (line.dropped - 1))
     if farthest < bound:
         return 0
-    beyond = int(np.count_nonzero(distance > bound))
-    at_least = int(np.count_nonzero(distance >= bound))
-    if at_least > beyond:
-        beyond += int(np.count_nonzero((bits[distance == bound] + number) & 1))
+    least = bound - line.margin
+    beyond = int(np.count_nonzero(distance >= least))
+    if not beyond:
+        return 0
+    where = np.flatnonzero(_unsure(distance, least, line.margin))
+    if where.size:
+        results = bits.reshape(-1)[where].astype(np.int64)
+        off = results - rounded(expected.values_at(where), expected.format)
+        beyond -= int(np.count_nonzero(np.abs(off) <= number))
     return beyond
 
 
-def _beyond(expected: Expected, bits: Any, distance: Any, where: Any, limit: int) -> Any:
-    """Those of some flat indices whose error may exceed a limit, in units of the line.
-
-    Where a result lies beyond the next boundary of binades, what is beyond counts twice: steps are twice as large.
-    Where the expected value is at a boundary, as far as float64 tells, all of the distance may be beyond it.
-    """
-    fraction = np.int64((1 << 52) - 1)
-    results = expected.positions(bits.reshape(-1)[where])
-    values = expected.block.taken(expected.line, where)
-    beyond = np.where(results >> 52 > values >> 52, results & fraction, 0)
-    error = distance.reshape(-1)[where]
-    error += np.where(values & fraction < EDGE, error, beyond)
-    return where[error > limit]
+def _unsure(distance: Any, least: int, margin: int) -> Any:
+    """Where distances are between `least` and twice the margin more."""
+    if not margin:
+        return distance == least
+    above = distance - distance.dtype.type(least)
+    return above.view("u%d" % above.itemsize) <= 2 * margin  # what is below has wrapped around
 
 
 def _count_ordinals(statistics: Statistics, expected: Expected, bits: Any) -> Any:
@@ -393,10 +552,15 @@ def _count_ordinals(statistics: Statistics, expected: Expected, bits: Any) -> An
         mask = _magnitude_mask(expected.format)
         pair = [np.where(one < 0, -(one & mask).astype(np.int64), one) for one in (bits, expected.nearest)]
         distance = np.abs(pair[0] - pair[1])
+    _add_counts(statistics, distance)
+    return distance != 0
+
+
+def _add_counts(statistics: Statistics, distance: Any) -> None:
+    """Count distances in bit patterns."""
     counts = [int(np.count_nonzero(distance == number)) for number in (0, 1, 2)]
     for index, count in enumerate([*counts, distance.size - sum(counts)]):
         statistics.ordinals[index] += count
-    return distance != 0
 
 
 def _is_odd(expected: Expected, bits: Any) -> Any:
@@ -427,7 +591,7 @@ class _Adding:
         columns = ("ideal", "scaled") if self.cancels else ("ideal",)
         least = max(min(self.statistics.worst_of(column, self.block.binade) for column in columns), 0.5)
         if not self.settled("4 ulp"):
-            least = min(least, FAR)
+            return min(least, FAR)
         for name, bound in RELATIVE.items():  # a normal value has at least 2^fraction_bits ULP
             if not self.settled(name):
                 least = min(least, max(FAR, bound * 2.0**self.expected.format.fraction_bits))
@@ -491,11 +655,11 @@ class _Adding:
 
     def _add(self, where: Any, bits: Any, got: Any, values: Any, ideal: Any, flushed: Any, scaled: Any) -> None:
         """Add errors of results at flat indices, in ULP, and the first inputs where they are large."""
-        most = self.worst("ideal", where, bits, ideal)
-        self.worst("flushed", where, bits, flushed, most if flushed is ideal else None)
-        self.worst("scaled", where, bits, scaled, most if scaled is ideal else None)
-        if self.shared:
-            self.worst("contract", where, bits, ideal, most)
+        others = {"flushed": flushed, "scaled": scaled, **({"contract": ideal} if self.shared else {})}
+        most = self.worst(["ideal", *(name for name, error in others.items() if error is ideal)], where, bits, ideal)
+        for name, error in others.items():
+            if error is not ideal:
+                self.worst([name], where, bits, error)
         if most > FAR:
             self._first("4 ulp", where, lambda: ideal > FAR)
         for name, bound in RELATIVE.items():
@@ -504,17 +668,17 @@ class _Adding:
         if most > 0.5:
             self._first("zero", where, lambda: (got == 0) & (ideal > 0.5))
 
-    def worst(self, column: str, where: Any, bits: Any, error: Any, most: float | None = None) -> float:
-        """Add the largest of some errors, which may be known, to a column, and return it."""
-        if most is None:
-            most = float(error.max())
-        if most > 0.5 and most >= self.statistics.worst_of(column, self.block.binade):
+    def worst(self, columns: Sequence[str], where: Any, bits: Any, error: Any) -> float:
+        """Add the largest of some errors to columns, and return it."""
+        most = float(error.max())
+        if most > 0.5 and any(most >= self.statistics.worst_of(column, self.block.binade) for column in columns):
             equal = np.flatnonzero(error == most)
             index = equal if isinstance(where, slice) else where[equal]
-            at = int(np.argmin(self.block.order(index)))
+            at = int(np.argmin(self.block.order(index))) if equal.size > 1 else 0
             mask = (1 << self.expected.format.width) - 1
-            place = self.block.place(int(index[at]))
-            self.statistics.add_worst(column, self.block.binade, most, place, int(bits[equal[at]]) & mask)
+            place, got = self.block.place(int(index[at])), int(bits[equal[at]]) & mask
+            for column in columns:
+                self.statistics.add_worst(column, self.block.binade, most, place, got)
         return most
 
     def _first(self, name: str, where: Any, condition: Callable[[], Any]) -> None:
@@ -551,4 +715,4 @@ def _against_contract(adding: _Adding, contract: Sequence[Documented], bits: Any
         np.fmin(nearest, error, out=nearest)
     where = np.flatnonzero(np.isfinite(nearest) & (nearest > 0.5))
     if where.size:
-        adding.worst("contract", where, flat[where], nearest[where])
+        adding.worst(["contract"], where, flat[where], nearest[where])

@@ -11,25 +11,28 @@ from __future__ import annotations
 import hashlib
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 
 from conformance.adapters import Implementation, Runtime
 from conformance.formats import FORMATS, Tensor, decode
 from conformance.sweep import sampling, space
-from conformance.sweep.judging import Block, Expected, can_cancel, judge
+from conformance.sweep.judging import Block, Expected, Predictions, can_cancel, judge
 from conformance.sweep.readings import Reading, readings
-from conformance.sweep.statistics import Statistics
+from conformance.sweep.statistics import Statistics, from_wire
 from reference.special import GRADIENT_PREDICTION, LOSS
-from reference.split import Split, split
+from reference.split import Splits
 
 #: Raised when the same shard may give another result than before although no file of it changed.
-VERSION = 5
+VERSION = 6
 
 #: Results that are judged at a time: few enough for a cache, many enough that the cost of a step does not show.
 JUDGED = 1 << 17
+
+#: What a call gives: results, or why there are none that can be judged.
+Result = Union[Tensor, str]
 
 #: Names of quantities, and those that `reference` has for them.
 QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
@@ -76,24 +79,25 @@ def run(runtime: Runtime, implementations: dict[str, Implementation], shard: Sha
 
 
 class Labels(NamedTuple):
-    """Labels of a block: bit patterns, a column of values, and whether natural terms may cancel for them."""
+    """Labels of a block, in order: bit patterns, a column of values, and whether natural terms may cancel for them."""
 
     name: str
     bits: Any
     values: Any
+    ends: tuple[float, float]
     cancel: bool
 
 
 class Terms(NamedTuple):
     """What predictions of one binade alone decide: `documented` has the readings of each implementation's contract.
 
-    `values` is a row; without a `split` a term is infinite.
+    Without `splits` a term is infinite.
     """
 
     start: int
-    values: Any
+    predictions: Predictions
     binade: str
-    split: Split | None
+    splits: Splits | None
     documented: list[list[Reading] | None]
 
 
@@ -107,24 +111,34 @@ class _Sweep:
         storage = FORMATS[shard.dtype].storage
         single = [] if shard.paired else shard.labels
         self.labels = [self.made("%x" % label, np.array([label], dtype=storage)) for label in single]
+        self.keys = [one.key for one in implementations]
         names = [labels.name for labels in self.labels] or ["pairs"]
-        self.found = {one.key: {name: Statistics() for name in names} for one in implementations}
+        self.found = {key: {name: Statistics() for name in names} for key in self.keys}
+        # By implementation and label another one whose results were the same so far, bit for bit: they are judged once.
+        leaders = () if shard.samples else _leaders(implementations)
+        self.leaders = {(one.key, name): leader for one, leader in leaders for name in names}
         self.tensors: dict[tuple[int, int], Any] = {}
         self.tensors_for = 0
 
     def run(self) -> dict[str, dict[str, Statistics]]:
         """All of the shard."""
+        self.go()
+        for key, name in list(self.leaders):
+            self.part(key, name)
+        return self.found
+
+    def go(self) -> None:
+        """Call, and judge."""
         shard = self.shard
         with warnings.catch_warnings(), np.errstate(over="ignore", under="ignore"):
             warnings.simplefilter("ignore")  # the checks tell of them
             if shard.samples:
                 for start, stop in space.chunks(shard.start, shard.stop, shard.chunk):
                     self.sample(start, stop)
-                return self.found
+                return
             for start, stop, single in space.pieces(shard.form, shard.dtype, shard.start, shard.stop):
                 for first, last in space.chunks(start, stop, shard.chunk):
                     self.chunk(first, last, single)
-        return self.found
 
     def chunk(self, start: int, stop: int, single: bool) -> None:
         """All labels and implementations on predictions of one binade.
@@ -135,63 +149,82 @@ class _Sweep:
         bits = space.patterns(shard.dtype, start, stop)
         natives: dict[int, Any] = {}
         waiting = []
-        whole = self.terms(start, stop, single) if shard.paired or stop - start <= JUDGED else None
+        whole = self.terms(start, bits, single) if shard.paired or stop - start <= JUDGED else None
         for labels in self.label_blocks(stop - start):
             shape = (len(labels.bits), stop - start)
             if shape[0] not in natives:
-                natives[shape[0]] = self.runtime.tensor(Tensor(shard.dtype, np.tile(bits, shape[0])))
+                many = bits if shape[0] == 1 else np.tile(bits, shape[0])
+                natives[shape[0]] = self.runtime.tensor(Tensor(shard.dtype, many))
             label = self.label_tensor(labels, shape[1])
-            place = start, int(labels.bits[0])
-            results = [
-                self.call(one, self.found[one.key][labels.name], place, shape, natives[shape[0]], label)
-                for one in self.implementations
-            ]
+            results = [self.call(one, shape, natives[shape[0]], label) for one in self.implementations]
+            for at in self.leading(labels.name, results, _of_one_kind):
+                place = start, int(labels.bits[0])
+                tell(self.found[self.keys[at]][labels.name], place, shape[0] * shape[1], results[at])
             if whole is not None:
                 self.judge(whole, labels, results)
             else:
                 waiting.append((labels, results))
         for first, last in space.chunks(start, stop, JUDGED) if waiting else ():
-            part = self.terms(first, last, single)
+            part = self.terms(first, bits[first - start : last - start], single)
             for labels, results in waiting:
                 window = slice(first - start, last - start)
-                cut = [None if one is None else Tensor(one.dtype, one.bits[:, window]) for one in results]
+                cut = [one if isinstance(one, str) else Tensor(one.dtype, one.bits[:, window]) for one in results]
                 self.judge(part, labels, cut)
 
-    def terms(self, start: int, stop: int, single: bool) -> Terms:
-        """What the predictions of one binade alone decide."""
+    def leading(self, name: str, results: list[Result], same: Callable[[Result, Result], bool]) -> list[int]:
+        """Indices of implementations that follow no other; one that has not the same as its leader ceases to."""
+        found = []
+        for at, key in enumerate(self.keys):
+            leader = self.leaders.get((key, name)) if self.leaders else None
+            if leader is None:
+                found.append(at)
+            elif not same(results[at], results[self.keys.index(leader)]):
+                self.part(key, name)
+                found.append(at)
+        return found
+
+    def part(self, key: str, name: str) -> None:
+        """An implementation has from now on statistics of its own, which so far are those of its leader."""
+        self.found[key][name] = from_wire(self.found[self.leaders.pop((key, name))][name].to_wire())
+
+    def terms(self, start: int, bits: Any, single: bool) -> Terms:
+        """What predictions of one binade alone decide."""
         shard = self.shard
         quantity = QUANTITIES[shard.quantity]
-        values = decode(Tensor(shard.dtype, space.patterns(shard.dtype, start, stop)))
-        terms = None if single else split(shard.form, quantity, values)
+        predictions = Predictions(Tensor(shard.dtype, bits))
+        splits = None if single else Splits(shard.form, quantity, predictions.ends, predictions.values)
         documented = [
-            readings(one.contract, shard.form, quantity, shard.dtype, values, single) for one in self.implementations
+            readings(one.contract, shard.form, quantity, shard.dtype, predictions, single)
+            for one in self.implementations
         ]
-        return Terms(start, values[np.newaxis, :], space.binade(start, shard.dtype), terms, documented)
+        return Terms(start, predictions, space.binade(start, shard.dtype), splits, documented)
 
-    def judge(self, terms: Terms, labels: Labels, results: list[Tensor | None]) -> None:
+    def judge(self, terms: Terms, labels: Labels, results: list[Result]) -> None:
         """The results of all implementations for some predictions and labels."""
         shard = self.shard
-        shape = (len(labels.bits), terms.values.shape[1])
+        shape = len(labels.bits), terms.predictions.tensor.bits.size
         block = Block(
             shard.form,
             QUANTITIES[shard.quantity],
-            terms.values,
+            terms.predictions,
             labels.values,
             terms.start,
             labels.bits,
+            labels.ends,
             terms.binade,
             shape,
             labels.cancel,
         )
         expected: dict[str, Expected] = {}
-        for one, reading, got in zip(self.implementations, terms.documented, results):
-            if got is None:
+        for at in self.leading(labels.name, results, _equal):
+            got, reading = results[at], terms.documented[at]
+            if isinstance(got, str):
                 continue
             fmt = FORMATS[got.dtype]
             if got.dtype not in expected:
-                expected[got.dtype] = Expected(block, terms.split, fmt)
+                expected[got.dtype] = Expected(block, terms.splits, fmt)
             documented = None if reading is None else [each.expected(block, fmt) for each in reading]
-            judge(self.found[one.key][labels.name], block, expected[got.dtype], got, documented)
+            judge(self.found[self.keys[at]][labels.name], block, expected[got.dtype], got, documented)
 
     def sample(self, start: int, stop: int) -> None:
         """All implementations on some samples, and on what a search around them finds."""
@@ -203,7 +236,9 @@ class _Sweep:
             def call(prediction: Tensor, label: Tensor) -> Tensor | None:
                 natives = self.runtime.tensor(prediction), self.runtime.tensor(label)
                 place = int(points.positions[0]), int(points.labels[0])
-                return self.call(one, statistics, place, prediction.shape, *natives)  # noqa: B023 - called at once
+                got = self.call(one, prediction.shape, *natives)  # noqa: B023 - called at once
+                tell(statistics, place, prediction.bits.size, got)  # noqa: B023
+                return None if isinstance(got, str) else got
 
             sampling.sample(statistics, call, shard.form, QUANTITIES[shard.quantity], shard.dtype, points, shard.seed)
 
@@ -221,7 +256,8 @@ class _Sweep:
     def made(self, name: str, bits: Any) -> Labels:
         """Labels from bit patterns."""
         values = decode(Tensor(self.shard.dtype, bits))[:, np.newaxis]
-        return Labels(name, bits, values, can_cancel(QUANTITIES[self.shard.quantity], values))
+        ends = float(values[0, 0]), float(values[-1, 0])
+        return Labels(name, bits, values, ends, can_cancel(QUANTITIES[self.shard.quantity], values))
 
     def label_tensor(self, labels: Labels, predictions: int) -> Any:
         """A native tensor with each label for so many predictions; those of one number of predictions are kept."""
@@ -233,41 +269,53 @@ class _Sweep:
             self.tensors[key] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
         return self.tensors[key]
 
-    def call(
-        self,
-        one: Implementation,
-        statistics: Statistics,
-        place: tuple[int, int],
-        shape: tuple[int, ...],
-        prediction: Any,
-        label: Any,
-    ) -> Tensor | None:
-        """The results of one call; None, and told in the statistics, where there are none that can be judged.
-
-        `place` is where the first of the inputs is.
-        """
+    def call(self, one: Implementation, shape: tuple[int, ...], prediction: Any, label: Any) -> Result:
+        """The results of one call, or why there are none that can be judged."""
+        size = shape[0] if len(shape) == 1 else shape[0] * shape[1]
         arguments = {"prediction": prediction, "label": label}
         if one.reductions != ("none",):
             arguments["reduction"] = "none"
-        size = int(np.prod(shape))
         try:
             got = self.runtime.bits(self.runtime.evaluate(one, self.shard.quantity, arguments))
         except Exception as error:
-            refuse(statistics, place, size, "%s: %s" % (type(error).__name__, str(error)[:300]))
-            return None
-        if got.bits.size != size or got.dtype not in FORMATS or (got.dtype == "float64" and not self.shard.samples):
-            refuse(statistics, place, size, "returned %s of shape %s" % (got.dtype, list(got.shape)))
-            return None
-        statistics.dtypes[got.dtype] = statistics.dtypes.get(got.dtype, 0) + size
+            return "%s: %s" % (type(error).__name__, str(error)[:300])
+        wide = got.dtype == "float64" and not self.shard.samples
+        if got.bits.size != size or got.dtype not in FORMATS or wide:
+            return "returned %s of shape %s" % (got.dtype, list(got.shape))
         return Tensor(got.dtype, got.bits.reshape(shape))
 
 
-def refuse(statistics: Statistics, place: tuple[int, int], size: int, what: str) -> None:
-    """Tell of a call that gave nothing to judge."""
+def tell(statistics: Statistics, place: tuple[int, int], size: int, got: Result) -> None:
+    """Tell of a call of so many elements: the dtype of its results, or why there are none."""
+    if not isinstance(got, str):
+        statistics.dtypes[got.dtype] = statistics.dtypes.get(got.dtype, 0) + size
+        return
     statistics.points += size
     statistics.add_class("raised", size)
-    told = [*place, what]
+    told = [*place, got]
     statistics.raised = told if statistics.raised is None else min(statistics.raised, told)
+
+
+def _leaders(implementations: list[Implementation]) -> Iterator[tuple[Implementation, str]]:
+    """Implementations and the first one with the same contract."""
+    for at, one in enumerate(implementations):
+        for other in implementations[:at]:
+            if one.contract == other.contract:
+                yield one, other.key
+                break
+
+
+def _of_one_kind(left: Result, right: Result) -> bool:
+    """Whether two calls failed alike, or gave results of one dtype."""
+    one, other = (got if isinstance(got, str) else got.dtype for got in (left, right))
+    return one == other
+
+
+def _equal(left: Result, right: Result) -> bool:
+    """Whether two results are the same, bit for bit."""
+    if isinstance(left, str) or isinstance(right, str):
+        return left == right
+    return left.dtype == right.dtype and np.array_equal(left.bits, right.bits)
 
 
 def must_be_sound() -> None:

@@ -17,7 +17,7 @@ from conformance import contracts
 from conformance.clipping import clip_bounds
 from conformance.contracts import Contract
 from conformance.formats import FORMATS, Format
-from conformance.sweep.judging import EXACT, Block, Documented, rounded
+from conformance.sweep.judging import EXACT, Block, Documented, Predictions, rounded
 from reference.special import GRADIENT_PREDICTION
 from reference.split import Split, split
 
@@ -43,7 +43,7 @@ class Reading(NamedTuple):
 
 
 def readings(
-    contract: Contract, form: str, quantity: str, dtype: str, prediction: Any, single: bool
+    contract: Contract, form: str, quantity: str, dtype: str, predictions: Predictions, single: bool
 ) -> list[Reading] | None:
     """The readings for predictions of one binade, in order; none where all are the ideal, None without a contract.
 
@@ -52,6 +52,7 @@ def readings(
     clip, clamp, epsilon = (contracts.find(contract, name) for name in ("clip", "log_clamp", "epsilon"))
     if form == "logits" or (clip is None and clamp is None and epsilon is None):
         return None
+    prediction = predictions.values()
     constants = {}
     if clamp is not None:
         with np.errstate(divide="ignore"):

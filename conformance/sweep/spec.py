@@ -26,8 +26,8 @@ SHARD = 1 << 25
 SWEPT = ("float32", "float16", "bfloat16")
 PAIRED = ("float16", "bfloat16")
 
-#: Labels of pairs in a shard.
-LABEL_STEP = 1 << 10
+#: Labels of pairs in a shard: what the first ones tell of a binade of predictions, the others need not be asked.
+LABEL_STEP = 1 << 12
 
 #: dtypes of which pairs with a label can only be sampled; samples in a shard, which take a few seconds.
 SAMPLED = ("float64", "float32")
