@@ -18,22 +18,23 @@ import subprocess
 import sys
 import time
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from conformance.adapters import Implementation, Runtime, load_builtin
-from conformance.formats import FORMATS, Tensor, encode
+from conformance.adapters import Adapter, Implementation, Runtime, load_builtin
+from conformance.formats import FORMATS, Tensor
 from conformance.pool import KEEPING_MEMORY, SINGLE_THREADED
-from conformance.sweep import kernel, space
-from conformance.sweep.spec import LABEL_STEP
+from conformance.sweep import kernel, space, spec
 
 LOGITS = "nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 MODULE = "nn.BCEWithLogitsLoss/eager/cpu"
 PROBABILITIES = "nn.functional.binary_cross_entropy/eager/cpu"
 
 #: What is measured: title, implementations, quantity, dtype, labels (None: all pairs).
-ROWS: tuple[tuple[str, tuple[str, ...], str, str, tuple[float, ...] | None], ...] = (
+Row = tuple[str, tuple[str, ...], str, str, tuple[float, ...] | None]
+ROWS: tuple[Row, ...] = (
     ("float32 logits, 4 labels, one implementation", (LOGITS,), "value", "float32", (0, 1, 0.5, 0.3)),
     ("float32 logits, 4 labels, two implementations", (LOGITS, MODULE), "value", "float32", (0, 1, 0.5, 0.3)),
     ("float16 pairs", (LOGITS,), "value", "float16", None),
@@ -45,26 +46,15 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, tuple[float, ...] | None], ...
 #: Elements of a call that are tried for the denominator.
 CHUNKS = tuple(1 << power for power in (14, 15, 16, 17, 18))
 
-#: Positions of a shard of float32; labels of a shard of pairs, as the command has them.
-POSITIONS, LABELS = 1 << 23, LABEL_STEP
 
-
-def shards(row: Any, form: str, chunk: int, pieces: int) -> list[kernel.Shard]:
-    """Shards spread evenly: over the predictions of float32, over the labels of pairs."""
+def shards(adapter: Adapter, row: Row, pieces: int) -> list[kernel.Shard]:
+    """Some of the shards that the command makes, spread evenly."""
     _, keys, quantity, dtype, labels = row
-    total = space.size(form, dtype)
-    found = []
-    for index in range(pieces):
-        if labels is None:
-            first = space.labels_in_unit(dtype) * index // pieces // LABELS * LABELS
-            pairs = first, min(first + LABELS, space.labels_in_unit(dtype))
-            found.append(kernel.Shard(keys, form, quantity, dtype, 0, total, pairs, True, chunk))
-        else:
-            start = (total * index // pieces) // POSITIONS * POSITIONS
-            bits = tuple(int(one) for one in encode(np.array(labels), dtype).bits)
-            stop = min(start + POSITIONS, total)
-            found.append(kernel.Shard(keys, form, quantity, dtype, start, stop, bits, False, chunk))
-    return found
+    chosen: Any = [one for one in adapter.implementations if one.key in keys]
+    backend: Any = SimpleNamespace(name=adapter.name, chunk=adapter.runtime.chunk)
+    texts = [str(label) for label in labels or ()]
+    made = spec.make(backend, chosen, quantity, dtype, texts, None if labels else "unit").shards()
+    return [made[len(made) * (2 * index + 1) // (2 * pieces)] for index in range(pieces)]
 
 
 def points(shard: kernel.Shard) -> int:
@@ -140,7 +130,7 @@ class Server:
 def main() -> None:
     """Print one line for each row."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pieces", type=int, default=12, help="shards of each row")
+    parser.add_argument("--pieces", type=int, default=17, help="shards of each row")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each shard, of which the fastest counts")
     parser.add_argument("--row", default="", help="only rows whose title contains this")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -149,12 +139,11 @@ def main() -> None:
         serve()
         return
     (adapter,) = load_builtin("torch")
-    forms = {one.key: one.form for one in adapter.implementations}
     worker, plain, keeping = Server(KEEPING_MEMORY), Server({}), Server(KEEPING_MEMORY)
     for row in ROWS:
         if given.row not in row[0]:
             continue
-        made = shards(row, forms[row[1][0]], adapter.runtime.chunk, given.pieces)
+        made = shards(adapter, row, given.pieces)
         numerator, count = 0.0, sum(points(shard) for shard in made)
         denominators = {(name, chunk): 0.0 for name in ("default", "keeping") for chunk in CHUNKS}
         for shard in made:

@@ -463,13 +463,25 @@ def _add_news(adding: _Adding, bits: Any, distance: Any, one_binade: bool) -> No
     """Look again at what may be news."""
     flat, distance = bits.reshape(-1), distance.reshape(-1)
     line = adding.expected.line
-    where = np.flatnonzero(distance >= _least(adding.news, line, one_binade))
+    where = _places(distance >= _least(adding.news, line, one_binade))
     if where.size > MANY:  # the farthest one first, after which few are left
         adding.plainly(flat, np.array([distance.argmax()]))
         where = where[distance[where] >= _least(adding.news, line, one_binade)]
     if not one_binade:
         where = _may_be_news(adding, flat, distance, where)
     adding.plainly(flat, where)
+
+
+def _places(mask: Any) -> Any:
+    """np.flatnonzero, twice as fast where few are true: words of eight that are false are skipped at once."""
+    flat = mask.reshape(-1)
+    if flat.size % 8:
+        return np.flatnonzero(flat)
+    words = np.flatnonzero(flat.view(np.uint64) != 0)
+    if words.size > flat.size // 256:
+        return np.flatnonzero(flat)
+    index = (words[:, np.newaxis] * 8 + np.arange(8)).reshape(-1)
+    return index[flat[index]]
 
 
 def _may_be_news(adding: _Adding, bits: Any, distance: Any, where: Any) -> Any:
@@ -524,24 +536,13 @@ def _count_beyond(expected: Expected, distance: Any, farthest: int, number: int,
     bound = (number << line.dropped) + (1 << (line.dropped - 1))
     if farthest < bound:
         return 0
-    least = bound - line.margin
-    beyond = int(np.count_nonzero(distance >= least))
-    if not beyond:
-        return 0
-    where = np.flatnonzero(_unsure(distance, least, line.margin))
-    if where.size:
-        results = bits.reshape(-1)[where].astype(np.int64)
-        off = results - rounded(expected.values_at(where), expected.format)
-        beyond -= int(np.count_nonzero(np.abs(off) <= number))
-    return beyond
-
-
-def _unsure(distance: Any, least: int, margin: int) -> Any:
-    """Where distances are between `least` and twice the margin more."""
-    if not margin:
-        return distance == least
-    above = distance - distance.dtype.type(least)
-    return above.view("u%d" % above.itemsize) <= 2 * margin  # what is below has wrapped around
+    near, beyond = distance >= bound - line.margin, distance > bound + line.margin
+    count = int(np.count_nonzero(beyond))
+    if count < np.count_nonzero(near):
+        where = _places(near ^ beyond)
+        off = bits.reshape(-1)[where].astype(np.int64) - rounded(expected.values_at(where), expected.format)
+        count += int(np.count_nonzero(np.abs(off) > number))
+    return count
 
 
 def _count_ordinals(statistics: Statistics, expected: Expected, bits: Any) -> Any:

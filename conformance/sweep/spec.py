@@ -135,7 +135,7 @@ def make(
     start, stop = positions or (0, size)
     if not 0 <= start < stop <= size:
         raise InputError(f"--positions must lie within 0:{size} and not be empty (got {start}:{stop})")
-    length = chunk or backend.chunk
+    length = chunk or backend.chunk * max(32 // FORMATS[dtype].width, 1)  # what float32 has, in bytes
     bits = tuple(_bits(text, dtype) for text in labels)
     label_step, results = 1, len(implementations) * len(bits)
     if pairs or samples:
