@@ -93,24 +93,25 @@ def _gradient_logits(operands: Operands) -> Outcome:
     scale = dd.select(difference.high == 0.0, dd.absolute(c), scale)  # 1/2 for the label 1/2, not a last bit less
     if operands.label_smoothing is not None and operands.pos_weight is not None:
         error_scale = scale  # c and d are rounded before they cancel
-    if operands.pos_weight is None:
-        value = _at_one_half(value, difference.high == 0.0, z)
+    tiny = np.abs(z) < _TINY
+    if operands.pos_weight is None and tiny.any():
+        value = dd.select(tiny, _next_to_zero(operands), value)
     return Outcome(value, error_scale, scale, None)
 
 
-#: Below this tanh(x/2)/2 is x/4 - x**3/48 to 2**-120.
+#: Below this sigmoid(x) is 1/2 + x/4 - x**3/48 to 2**-124 of x.
 _TINY = 2.0**-30
 
 
-def _at_one_half(value: Scaled, half: Mask, z: Array) -> Scaled:
-    """Return a gradient whose low part is right where the label is one half and z tiny.
+def _next_to_zero(operands: Operands) -> Scaled:
+    """Return sigmoid(z) - y' for tiny z, with a low part that tells on which side of a power of two it is.
 
-    There it is z/4 - z**3/48, which may be closer to z/4 than a double-double tells; where that is a power of two, the
-    low part decides in which binade the gradient is.
+    With the label 1/2 it is closer to z/4 than a quotient of double-doubles tells.
     """
-    tiny = half & (np.abs(z) < _TINY)
-    low = np.zeros(1) if value.low is None else value.low
-    return value._replace(low=np.where(tiny, np.ldexp(-z * z * z / 48.0, -value.exponent), low))
+    z = operands.prediction
+    four_times = dd.normalise(z, -z * (z * z) / 12.0)
+    rest = four_times._replace(exponent=four_times.exponent - np.int32(2))
+    return dd.renormalise(dd.add(labels.less_label(np.full(1, 0.5), operands), rest))
 
 
 def _negate_unless(mask: Mask, x: Array | None) -> Array | None:

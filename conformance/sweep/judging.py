@@ -23,7 +23,6 @@ from conformance.formats import Format, Tensor, decode, infinity_bits
 from conformance.measurement import CODE, Limits, measure
 from conformance.sweep.statistics import FAR, RELATIVE, Statistics
 from reference import Reference
-from reference.doubledouble import two_sum
 from reference.special import GRADIENT_PREDICTION, LOGITS, LOSS
 from reference.split import MOST_NARROW, NARROW_SUM, NARROW_TERMS, Split, Splits
 
@@ -34,9 +33,6 @@ ILL_CONDITIONED = 2.0**-10
 #: In units of 2^-52: how near a power of two a value in float64 may be on the other side of it.  The ULP of the two
 #: sides differs by a factor of 2.  `ILL_CONDITIONED` leaves 2^-40 of a value uncertain.
 EDGE = 1 << 12
-
-#: Logits below this have a sigmoid of 1/2 + z/4 - z^3/48: the next term, z^5/480, is below 2^-128 of z.
-SERIES = 2.0**-30
 
 #: Where terms cancel, float32 serves for results that are not smaller than one part of the terms in so many.
 WELL_CONDITIONED = 8.0
@@ -311,7 +307,8 @@ class Expected:
         exact = EXACT[self.block.quantity](self.block.form, p, y)
         values[edge], lows[edge] = exact.hi, exact.lo
         if self.block.quantity == GRADIENT_PREDICTION and self.block.form == LOGITS:
-            lows[edge] = _side(p, y, exact)
+            # A sigmoid that is 0 or 1 to more digits than a double-double has is more than that, or less.
+            lows[edge] = np.where(exact.lo == 0.0, np.copysign(2.0**-1074, -p), exact.lo)
         return values, lows
 
     def reference(self, where: Any) -> Reference:
@@ -321,18 +318,6 @@ class Expected:
         if lows is None:
             lows = np.zeros_like(values)
         return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
-
-
-def _side(z: Any, y: Any, exact: Reference) -> Any:
-    """The low parts of gradients by the logit, where these may be closer to a power of two than a double-double tells.
-
-    Next to 0 sigmoid(z) - y is 1/2 - y + z/4 - z^3/48; far from it, less than 1 - y, or more than -y.
-    """
-    half, rest = two_sum(np.full(y.shape, 0.5), -y)
-    total, more = two_sum(half, 0.25 * z)
-    near = (total - exact.hi) + (rest + more - z * z * z / 48.0)
-    far = np.where(exact.lo == 0.0, np.copysign(2.0**-1074, -z), exact.lo)
-    return np.where(np.abs(z) < SERIES, near, far)
 
 
 def rounded(values: Any, fmt: Format) -> Any:
