@@ -6,6 +6,8 @@ import math
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import reference
 from conformance.contracts import Clip, Contract, Epsilon, LogClamp
@@ -13,8 +15,9 @@ from conformance.errors import HarnessError
 from conformance.escalate import scale
 from conformance.formats import FORMATS
 from conformance.literals import bits_of, float_of
+from conformance.sweep.certificate import ROUNDING, rounded_up
 from conformance.sweep.confirm import Confirmed, Question, confirm, ulp
-from tests.builders import SOURCE
+from tests.builders import SOURCE, deterministic
 
 
 def confirmed(
@@ -126,3 +129,13 @@ def test_the_natural_terms_of_a_huge_logit_are_its_loss() -> None:
     """1.5e308 with the label 1/2: the exponential is beyond Arb, and both terms have one sign."""
     given = ("0x1.abp+1023", "0.5", "0x1.abp+1022")
     assert confirmed("logits", "value", given, 0.0, "scaled", dtype="float64").error < 1e-9
+
+
+@deterministic
+@given(st.lists(st.floats(0.5, 1e300), min_size=2, max_size=9))
+def test_three_digits_of_an_error_are_not_less_and_keep_the_order(errors: list[float]) -> None:
+    """They are at most a hundredth more, and the larger of two errors has the larger ones."""
+    shown = [rounded_up(error) for error in sorted(errors)]
+    assert shown == sorted(shown)
+    assert all(error <= three <= ROUNDING * error for error, three in zip(sorted(errors), shown, strict=True))
+    assert all(float(f"{three:.3g}") == three for three in shown)

@@ -5,6 +5,7 @@ It holds no time and no name of a machine, so that the same sweep gives the same
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -199,14 +200,14 @@ def maxima(one: Result, column: str) -> dict[str, float]:
     return one.binades.get(column, one.binades.get("ideal", {}))
 
 
-#: How much larger than an error its three digits may be, as a factor: 0.5 % are added and up to 0.5 % come by rounding.
+#: Three digits, and how much larger than an error they may be, as a factor: 1.01 of 1.00.
+THREE_DIGITS = decimal.Context(prec=3, rounding=decimal.ROUND_CEILING)
 ROUNDING = 1.01
 
 
 def rounded_up(error: float) -> float:
     """An error with three digits, not less than it and at most ROUNDING times as large."""
-    short = float(f"{error:.3g}")
-    return short if short >= error else float(f"{error * 1.005:.3g}")
+    return float(THREE_DIGITS.create_decimal_from_float(error))
 
 
 def _binade_order(name: str) -> tuple[str, int]:
