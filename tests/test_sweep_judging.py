@@ -268,6 +268,16 @@ def test_a_gradient_next_to_a_power_of_two_is_on_its_side(label: float, sign: in
         assert (hi, np.sign(lo)) == (found[0], np.sign(found[1]))
 
 
+@pytest.mark.parametrize("prediction", [0.0, -0.0])
+def test_a_gradient_that_is_a_power_of_two_is_on_no_side_of_it(prediction: float) -> None:
+    """At 0 it is 1/2 - y, exactly."""
+    predictions, y = judging.Predictions(encode(np.array([prediction]), "float64")), np.full((1, 1), 0.5 - 2.0**-12)
+    bits, ends = np.array([0]), (float(y[0, 0]), float(y[0, 0]))
+    block = judging.Block("logits", GRADIENT_PREDICTION, predictions, y, 0, bits, ends, "+s", (1, 1), cancels=True)
+    values, lows = judging.Expected(block, None, FORMATS["float16"]).at(np.arange(1))
+    assert (values.tolist(), lows.tolist()) == ([2.0**-12], [0.0])
+
+
 def test_an_error_at_a_power_of_two_is_that_of_the_binade_below(session: Any) -> None:
     """A gradient that is 2^-25 for all small logits is wrong by most at 2^-53, whose gradient is just below 2^-55."""
     start = (127 - 53) << 23

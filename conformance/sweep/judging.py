@@ -308,7 +308,8 @@ class Expected:
         values[edge], lows[edge] = exact.hi, exact.lo
         if self.block.quantity == GRADIENT_PREDICTION and self.block.form == LOGITS:
             # A sigmoid that is 0 or 1 to more digits than a double-double has is more than that, or less.
-            lows[edge] = np.where(exact.lo == 0.0, np.copysign(2.0**-1074, -p), exact.lo)
+            saturated = (exact.lo == 0.0) & (np.abs(p) > 1.0)
+            lows[edge] = np.where(saturated, np.copysign(2.0**-1074, -p), exact.lo)
         return values, lows
 
     def reference(self, where: Any) -> Reference:
