@@ -37,6 +37,9 @@ It holds for the versions and the processor at the end of this page.
 - What has no error in ULP is counted behind it:
   NaN, the wrong sign, an infinity for a number (infinite), a number for an infinity (finite).
 
+What is too large to be swept, float64 and pairs of float32, is sampled, and a search goes on from the worst samples:
+[those errors](#sampled) are lower bounds.
+
 [Details](accuracy-details.md): shares of correctly rounded results, where the maxima are, with flushing accepted,
 against the documentation, and single labels of 16-bit types.
 The certificates are in `results/certificates`; `bce-conformance report --html` draws them.
@@ -46,7 +49,7 @@ The certificates are in `results/certificates`; `bce-conformance report --html` 
 DETAILS_HEAD = """# Accuracy, in detail
 
 Each row is one implementation with one label, or with all;
-[the overview](accuracy.md) tells what it means that these are proofs.
+[the overview](accuracy.md) tells what it means that these are proofs, but for the rows that say "lower bound".
 
 | column | meaning |
 |---|---|
@@ -68,7 +71,8 @@ def certificates() -> list[Certificate]:
 
 def page(found: Sequence[Certificate]) -> str:
     """The overview."""
-    return HEAD + "\n".join([*maxima.overview(found), "## Where\n", *maxima.environments(found)]) + "\n"
+    lines = [*maxima.overview(found), *maxima.sampled(found), "## Where\n", *maxima.environments(found)]
+    return HEAD + "\n".join(lines) + "\n"
 
 
 def details(found: Sequence[Certificate]) -> str:

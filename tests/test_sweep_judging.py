@@ -221,6 +221,18 @@ def test_an_implementation_is_judged_as_if_it_were_alone(session: Any, names: tu
         assert found[f"{name}/eager/cpu"] == alone[f"{name}/eager/cpu"]
 
 
+def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_it_does(session: Any) -> None:
+    """Small labels have flushed results; the other ones, of the same binade of logits, are one pattern off."""
+    start = space.size("logits", "float16") // 2 + (18 << 10)
+    pairs = shard("flushed_else_next_up", labels=(0, 600), paired=True, start=start, stop=start + 1024, chunk=1 << 16)
+    (found,) = swept(session, pairs).values()
+    (flushed,) = found.worst["flushed"].values()
+    (ideal,) = found.worst["ideal"].values()
+    assert 1.0 < flushed[0] < 3.0 < 500.0 < ideal[0]
+    whole = kernel.run(session.runtime, session.implementations, pairs._replace(chunk=1 << 20))
+    assert kernel.run(session.runtime, session.implementations, pairs) == whole
+
+
 @deterministic
 @given(st.integers(0, space.size("logits", "bfloat16") - 129), st.integers(0, 0x7F7F - 16), st.data())
 def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: int, data: Any) -> None:

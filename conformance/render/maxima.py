@@ -36,6 +36,15 @@ OVERVIEW: tuple[tuple[str, str, float | None], ...] = (
 )
 
 
+#: Columns of the table of samples: title, dtype, quantity.
+SAMPLED = (
+    ("float64, loss", "float64", "value"),
+    ("float64, gradient", "float64", "gradient-prediction"),
+    ("float32 pairs, loss", "float32", "value"),
+    ("float32 pairs, gradient", "float32", "gradient-prediction"),
+)
+
+
 def ordered(found: Iterable[Certificate]) -> list[Certificate]:
     """Certificates by title, dtype, backend and implementation, whatever order they were read in."""
     return sorted(
@@ -76,14 +85,37 @@ def overview(found: Sequence[Certificate]) -> Iterator[str]:
         yield from ("", "By these commands:\n", "```bash", *commands, "```", "")
 
 
+def sampled(found: Sequence[Certificate]) -> Iterator[str]:
+    """Lines of Markdown: a table of what samples have found, which are lower bounds, and the commands."""
+    chosen = [one for one in found if one.covered["samples"]]
+    results = {
+        (result.implementation, one.dtype, one.quantity): (one, result) for one in chosen for result in one.results
+    }
+    if not results:
+        return
+    yield "## Sampled\n"
+    yield row(["implementation", *(head for head, *_ in SAMPLED)])
+    yield row(["---"] * (1 + len(SAMPLED)))
+    for name in sorted({name for name, *_ in results}):
+        made = [results.get((name, *column)) for _, *column in SAMPLED]
+        told = (f"at least {_errors(*one)}" if one else "not sampled" for one in made)
+        yield row([cell(name.removesuffix("/cpu")), *(cell(text) for text in told)])
+    yield from ("", "By these commands:\n", "```bash", *dict.fromkeys(one.command for one in chosen), "```", "")
+
+
 def _told(one: Certificate, result: Result) -> str:
-    """A cell of the overview: of gradients the error relative to the natural terms first, what differs in brackets."""
+    """A cell of the overview."""
+    text = f"proved {_errors(one, result)}"
+    return text + (f"; {classes_text(result)}" if result.classes else "")
+
+
+def _errors(one: Certificate, result: Result) -> str:
+    """The largest error, of gradients that relative to the natural terms, and in brackets those that differ."""
     errors = {name: error_text(worst.ulp) for name, worst in result.worst.items()}
     plain, flushed = (errors.get(name, "<=0.5") for name in ("ideal", "flushed"))
     first = errors.get("scaled", "<=0.5") if one.quantity.startswith("gradient") else plain
     others = [f"plain {plain}"] * (plain != first) + [f"flush {flushed}"] * (flushed != plain)
-    text = f"proved {first}" + (f" ({', '.join(others)})" if others else "")
-    return text + (f"; {classes_text(result)}" if result.classes else "")
+    return first + (f" ({', '.join(others)})" if others else "")
 
 
 def _of_any_finite_label(one: Certificate) -> bool:

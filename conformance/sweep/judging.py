@@ -571,12 +571,15 @@ class _Adding:
         self.block = expected.block
         self.shared = shared
         self.cancels = expected.block.cancels
+        # In a regular block an error counts in all of these, each of which may have less so far than `ideal` has.
+        self.columns = ["ideal", "flushed", *(["scaled"] if self.cancels else []), *(["contract"] if shared else [])]
 
     @property
     def news(self) -> float:
-        """The least error in ULP that a block may have to tell: a larger one than any of its binade, or a first one."""
-        columns = ("ideal", "scaled") if self.cancels else ("ideal",)
-        least = max(min(self.statistics.worst_of(column, self.block.binade) for column in columns), 0.5)
+        """The least error in ULP that a regular block may have to tell: more than its binade has, or a first one."""
+        binade, worst = self.block.binade, self.statistics.worst
+        least = min(worst[column][binade][0] if binade in worst[column] else 0.0 for column in self.columns)
+        least = max(least, 0.5)
         if not self.settled("4 ulp"):
             return min(least, FAR)
         for name, bound in RELATIVE.items():  # a normal value has at least 2^fraction_bits ULP
