@@ -97,7 +97,7 @@ def sampled(found: Sequence[Certificate]) -> Iterator[str]:
     yield row(["implementation", *(head for head, *_ in SAMPLED)])
     yield row(["---"] * (1 + len(SAMPLED)))
     for name in sorted({name for name, *_ in results}):
-        made = [results.get((name, *column)) for _, *column in SAMPLED]
+        made = [results.get((name, dtype, quantity)) for _, dtype, quantity in SAMPLED]
         told = (f"at least {_errors(*one)}" if one else "not sampled" for one in made)
         yield row([cell(name.removesuffix("/cpu")), *(cell(text) for text in told)])
     yield from ("", "By these commands:\n", "```bash", *dict.fromkeys(one.command for one in chosen), "```", "")

@@ -77,8 +77,8 @@ class Block(NamedTuple):
     """Inputs of one call: predictions of one binade in a row, and labels as float64 in a column, both in order.
 
     `start` is the position of the first prediction, `label_bits` has the bit patterns of the labels, `label_ends` the
-    values of the first and of the last.  Where the natural terms
-    may have different signs (`cancels`), a condition-scaled error says something of its own.
+    values of the first and of the last.  Where the natural terms may have different signs (`cancels`), a
+    condition-scaled error says something of its own.
     """
 
     form: str
