@@ -199,7 +199,9 @@ class Expected:
         if self.block.cancels or fmt.width == 16:
             spread = splits.ends.largest_spread(self.block.label_ends)
         ratio = spread / least if self.block.cancels else 1.0
-        self._narrow = fmt.width == 16 and spread < MOST_NARROW and ratio < WELL_CONDITIONED
+        # Scaled coefficients stay exact in float32 where the label has the format of the result, or a wider range.
+        self._narrow = self.block.predictions.tensor.dtype == fmt.name != "float32"
+        self._narrow = self._narrow and spread < MOST_NARROW and ratio < WELL_CONDITIONED
         self._margin = NARROW_SUM + math.ceil(NARROW_TERMS * ratio)
         return ratio * ILL_CONDITIONED < 1.0
 
@@ -261,7 +263,10 @@ class Expected:
         fraction, base = self.format.fraction_bits, _base(self.format)
         dropped = 52 - fraction
         distance = max((high + base << dropped) - self._ends[0], self._ends[1] - (low + base << dropped)) + EDGE
-        one_binade = low >> fraction == high >> fraction == self.low >> fraction == self.high >> fraction
+        if distance >= 1 << 52:  # across more than one boundary of binades
+            return math.inf
+        least, most = (self._ends[0] - EDGE >> dropped) - base, (self._ends[1] + EDGE >> dropped) - base
+        one_binade = low >> fraction == high >> fraction == least >> fraction == most >> fraction
         return float(distance if one_binade else 2 * distance) / (1 << dropped)
 
     def _repair(self, split: Split) -> None:
@@ -427,8 +432,8 @@ def _screened(adding: _Adding, bits: Any) -> bool:
     counts = [_count_beyond(expected, distance, farthest, number, bits) for number in (0, 1, 2)]
     for index, (more, fewer) in enumerate(zip([distance.size, *counts], [*counts, 0])):
         statistics.ordinals[index] += more - fewer
-    several = distance.shape[0] > 1  # labels: an equal error may belong to an earlier prediction
-    if farthest - line.margin + several > _least(news, line, one_binade) and counts[0]:
+    equal = not one_binade or adding.may_precede  # a distance of `_least` may be news as well
+    if farthest - line.margin + equal > _least(news, line, one_binade) and counts[0]:
         _add_news(adding, bits, distance, one_binade)
     return True
 
@@ -442,7 +447,7 @@ def _least(news: float, line: Line, one_binade: bool) -> int:
     if not one_binade and news >= 1.0:
         least = math.floor((news - 1.0) / 2.0) + 1
         news = max(least, news - least)
-    return int(news * (1 << line.dropped)) - line.margin
+    return int(news * (1 << line.dropped)) - (line.margin if one_binade else line.edge)
 
 
 def _add_news(adding: _Adding, bits: Any, distance: Any, one_binade: bool) -> None:
@@ -478,7 +483,7 @@ def _may_be_news(adding: _Adding, bits: Any, distance: Any, where: Any) -> Any:
     crossing = (line.of(bits[where]) ^ values) >= line.binade
     beyond = (error + line.edge) >> line.dropped << line.dropped
     error += np.where(crossing, beyond, 0)
-    return where[error >= int(adding.news * (1 << line.dropped)) - line.margin]
+    return where[error >= int(adding.news * (1 << line.dropped)) - line.edge]
 
 
 def _constant(expected: Expected, statistics: Statistics, bits: Any, news: float) -> bool:
@@ -506,6 +511,8 @@ def _at_a_glance(expected: Expected, statistics: Statistics, bits: Any, news: fl
     Half the passes over the block, and to compute the nearest patterns is one that implementations share; for 16-bit
     types rounding takes longer than the screen.
     """
+    if expected.high + 1 >= infinity_bits(expected.format):  # one pattern beyond infinity is not a number
+        return False
     distance = bits - expected.nearest
     farthest = max(-int(np.minimum.reduce(distance, None)), int(np.maximum.reduce(distance, None)))
     if farthest > 1 or (farthest and news < WIDE):
@@ -587,10 +594,16 @@ class _Adding:
                 least = min(least, max(FAR, bound * 2.0**self.expected.format.fraction_bits))
         return least
 
+    @property
+    def may_precede(self) -> bool:
+        """Whether an input of this block may come before that of a largest error so far: labels go by in blocks."""
+        binade, worst = self.block.binade, self.statistics.worst
+        return any(binade in worst[one] and worst[one][binade][1] > self.block.start for one in self.columns)
+
     def settled(self, name: str) -> bool:
         """Whether one of FIRSTS is known that no input of this block precedes; labels come in order."""
         known = self.statistics.firsts.get(self.block.binade[0] + name)
-        return known is not None and known[0] <= self.block.start
+        return known is not None and tuple(known) <= (self.block.start, int(self.block.label_bits[0]))
 
     def plainly(self, bits: Any, where: Any) -> None:
         """Finite results at flat indices, whose signs are those of the expected values, which are finite."""
@@ -614,7 +627,9 @@ class _Adding:
         if self.cancels:
             scale = expected.scale(where, values)
             scaled = distance / ulp_of(np.where(scale == np.abs(values), np.abs(magnitude), scale), fmt)
-        flushed = ideal if expected.regular else self._flushed(got, values, ideal, where)
+        flushed = ideal
+        if not expected.regular or self.block.binade.endswith("s"):
+            flushed = self._flushed(got, values, ideal, where)
         self._add(where, bits, got, values, ideal, flushed, scaled)
 
     def carefully(self, bits: Any, where: Any) -> None:
