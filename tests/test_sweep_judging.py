@@ -13,7 +13,7 @@ import reference
 from conformance import escalate, worker
 from conformance.formats import FORMATS, Tensor, decode, encode
 from conformance.measurement import CODE, Limits, measure
-from conformance.sweep import judging, kernel, space, statistics
+from conformance.sweep import judging, kernel, sampling, space, statistics
 from conformance.sweep.judging import UNMEASURED
 from conformance.sweep.statistics import Statistics
 from reference.special import GRADIENT_PREDICTION
@@ -288,6 +288,17 @@ def test_a_gradient_that_is_a_power_of_two_is_on_no_side_of_it(prediction: float
     block = judging.Block("logits", GRADIENT_PREDICTION, predictions, y, 0, bits, ends, "+s", (1, 1), cancels=True)
     values, lows = judging.Expected(block, None, FORMATS["float16"]).at(np.arange(1))
     assert (values.tolist(), lows.tolist()) == ([2.0**-12], [0.0])
+
+
+def test_a_sample_at_a_power_of_two_is_in_the_binade_that_its_low_part_says() -> None:
+    """1/2 - y + z/4 is less than 2^-25 by 2^-128, beyond a double-double; a result of 0 is 2^24 off."""
+    z, y = np.array([-(2.0**-126)]), np.array([0.5 - 2.0**-25])
+    bits = [encode(one, "float32").bits.astype(np.uint64) for one in (z, y)]
+    positions = np.array([space.position_of(int(bits[0][0]), "float32")], dtype=np.uint64)
+    made = Statistics()
+    points = sampling.Points(positions, bits[1])
+    sampling._judged(made, lambda *_: encode(np.zeros(1), "float32"), "logits", GRADIENT_PREDICTION, "float32", points)
+    assert [item[0] for item in made.worst["ideal"].values()] == [2.0**24]
 
 
 def test_an_error_at_a_power_of_two_is_that_of_the_binade_below(session: Any) -> None:

@@ -310,11 +310,7 @@ class Expected:
         index = edge if isinstance(where, slice) else where[edge]
         p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
         exact = EXACT[self.block.quantity](self.block.form, p, y)
-        values[edge], lows[edge] = exact.hi, exact.lo
-        if self.block.quantity == GRADIENT_PREDICTION and self.block.form == LOGITS:
-            # A sigmoid that is 0 or 1 to more digits than a double-double has is more than that, or less.
-            saturated = (exact.lo == 0.0) & (np.abs(p) > 1.0)
-            lows[edge] = np.where(saturated, np.copysign(2.0**-1074, -p), exact.lo)
+        values[edge], lows[edge] = exact.hi, low_parts(self.block.form, self.block.quantity, p, exact)
         return values, lows
 
     def reference(self, where: Any) -> Reference:
@@ -324,6 +320,17 @@ class Expected:
         if lows is None:
             lows = np.zeros_like(values)
         return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
+
+
+def low_parts(form: str, quantity: str, prediction: Any, exact: Reference) -> Any:
+    """The low parts of expected values, which tell on which side of a power of two these are.
+
+    A sigmoid that is 0 or 1 to more digits than a double-double has is more than that, or less.
+    """
+    if (form, quantity) != (LOGITS, GRADIENT_PREDICTION):
+        return exact.lo
+    saturated = (exact.lo == 0.0) & (np.abs(prediction) > 1.0)
+    return np.where(saturated, np.copysign(2.0**-1074, -prediction), exact.lo)
 
 
 def rounded(values: Any, fmt: Format) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from conformance.formats import FORMATS, Format, Tensor, decode, infinity_bits
 from conformance.measurement import CODE, Limits, measure
 from conformance.sweep import space
-from conformance.sweep.judging import EXACT, UNMEASURED
+from conformance.sweep.judging import EXACT, UNMEASURED, low_parts
 from conformance.sweep.statistics import FAR, RELATIVE, Statistics
 
 #: Rounds of the search, results that each goes on from, and neighbours of each that are tried.
@@ -96,6 +96,10 @@ def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype:
     fmt = FORMATS[got.dtype]
     results = decode(got)
     exact = EXACT[quantity](form, decode(inputs[0]), decode(inputs[1]))
+    lows = low_parts(form, quantity, decode(inputs[0]), exact)
+    at_boundary = np.abs(np.frexp(exact.hi)[0]) == 0.5  # of binades: the low part says in which one the value is
+    bound = np.where(at_boundary, np.minimum(exact.bound, 0.5 * np.abs(lows)), exact.bound)
+    exact = exact._replace(lo=lows, bound=bound)
     limits = Limits(*(np.full(results.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
     measured = measure(results, exact, limits)
     for name in (*UNMEASURED, "undecided"):
