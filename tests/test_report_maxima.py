@@ -31,13 +31,15 @@ FILES = sorted(FOLDER.glob("*.json"))
 FOUND = [certificate.read(file) for file in FILES]
 
 #: Bits of a fraction and of an exponent, for an oracle that shares nothing with `conformance.formats`.
-BITS = {"float32": (23, 8), "float16": (10, 5), "bfloat16": (7, 8)}
+BITS = {"float64": (52, 11), "float32": (23, 8), "float16": (10, 5), "bfloat16": (7, 8)}
 
 
 def value_of(bits: str, dtype: str) -> float:
     """The number that a bit pattern is, by NumPy; bfloat16 is the upper half of float32."""
     if dtype == "float16":
         return float(np.array(int(bits, 16), np.uint16).view(np.float16))
+    if dtype == "float64":
+        return float(np.array(int(bits, 16), np.uint64).view(np.float64))
     pattern = int(bits, 16) << (16 if dtype == "bfloat16" else 0)
     return float(np.array(pattern, np.uint32).view(np.float32))
 
@@ -363,7 +365,8 @@ def test_a_column_sorts_the_table_by_the_numbers_of_the_certificates(driver: Any
 @pytest.mark.parametrize("part", ["", "all"])
 def test_negative_predictions_are_left_of_zero_and_positive_ones_right(driver: Any, address: str, part: str) -> None:
     """The mark of the largest error is on its side of the axis, as far from the middle as its mirror image is."""
-    opened(driver, f"{address}#backend=torch&mode=eager&dtype=float32&form=logits&quantity=value&sweep-range={part}")
+    filters = "backend=torch&mode=eager&dtype=float32&form=logits&quantity=value&sweep-kind=proof"
+    opened(driver, f"{address}#{filters}&sweep-range={part}")
     script = """return [...document.querySelectorAll("#sweep-list figure svg")].map((svg) => [
         Number([...svg.querySelectorAll("circle")].find((one) => one.getAttribute("r") === "3.2")
             .getAttribute("transform")?.match(/translate\\(([-.\\d]+)/)?.[1]
@@ -376,6 +379,7 @@ def test_negative_predictions_are_left_of_zero_and_positive_ones_right(driver: A
         for one in FOUND
         if (one.backend, one.dtype, one.form, one.quantity) == ("torch", "float32", "logits", "value")
         and "/eager/" in one.results[0].implementation
+        and one.kind == "proof"
     ]
     assert len(plots) == len(sweep.results)
     for (mark, ticks), result in zip(plots, sweep.results, strict=True):
