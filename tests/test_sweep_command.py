@@ -107,6 +107,14 @@ def test_part_of_the_predictions_is_no_proof(start: Start, tmp_path: Path) -> No
     assert (one.kind, one.covered["predictions"], one.covered["last"]) == ("lower bound", 100, "0063")
 
 
+def test_one_label_alone_is_swept(start: Start, tmp_path: Path) -> None:
+    """And the command of its certificate names it."""
+    assert ended(start("--label", "0")) == ""
+    one = certificate.read(the_certificate(tmp_path / "out"))
+    assert (one.kind, one.covered["labels"]) == ("proof", ["0000"])
+    assert "--label 0" in one.command
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
 def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(start: Start, tmp_path: Path) -> None:
     """The sweep goes on, and the certificate is that of a sweep without a kill, byte for byte."""

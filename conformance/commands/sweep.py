@@ -131,8 +131,10 @@ def _space_of(part: spec.Spec) -> list[str]:
     """What a name tells of labels other than single ones."""
     if part.samples:
         return ["samples"]
+    if not part.paired:
+        return []
     everything = part.form == "logits" and part.labels[1] == part.size
-    return [] if not part.paired else ["pairs", *(["all"] if everything else [])]
+    return ["pairs", *(["all"] if everything else [])]
 
 
 def _positions(text: str | None) -> tuple[int, int] | None:
