@@ -315,7 +315,12 @@ def _equal(left: Result, right: Result) -> bool:
     """Whether two results are the same, bit for bit."""
     if isinstance(left, str) or isinstance(right, str):
         return left == right
-    return left.dtype == right.dtype and np.array_equal(left.bits, right.bits)
+    return left.dtype == right.dtype and bool(np.all(_words(left.bits) == _words(right.bits)))
+
+
+def _words(bits: Any) -> Any:
+    """Bit patterns of a few rows as words of 64 bits where they fill those: fewer numbers to compare."""
+    return bits.view(np.uint64) if bits.shape[-1] * bits.itemsize % 8 == 0 else bits
 
 
 def must_be_sound() -> None:
@@ -338,7 +343,7 @@ def _digest(x: Any) -> str:
     parts = [np.exp(-x), np.log1p(np.exp(-x)), np.expm1(-x), np.log(x), x * 0.1 + 0.3, 1.0 / x, np.rint(x)]
     narrow = [part.astype(kind) for part in parts for kind in (np.float32, np.float16)]
     columns = np.stack([x, 1.0 / x]).astype(np.float32) * np.float32(2.0**-70)  # whose products are subnormal
-    narrow.append(columns[:, :64].T @ columns)
+    narrow.append(columns[:, ::256].T @ columns[:, ::64])
     return hashlib.sha256(b"".join(part.tobytes() for part in parts + narrow)).hexdigest()
 
 
