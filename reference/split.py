@@ -185,7 +185,7 @@ class Splits:
         self._of = form, quantity
         self._values = values
         self._whole: Optional[Split] = None
-        self._narrow: Any = None
+        self._rows: Any = None
         self.ends = Ends(split(form, quantity, ends))
 
     @property
@@ -200,14 +200,15 @@ class Splits:
 
         NARROW_TERMS and NARROW_SUM tell how far off it is.  A product of matrices of any library will do.
         """
-        if self._narrow is None:
-            self._narrow = self.whole.narrow()
-            if self._narrow is None:
-                return None
+        if self._rows is None:
+            self._rows = (self.whole.narrow(),)
+        (rows,) = self._rows
+        if rows is None:
+            return None
         coefficients = np.empty((label.size, 2), dtype=np.float32)
         for column, k in enumerate(self.whole.coefficients(label[:, 0], 1.0 - label[:, 0])):
             coefficients[:, column] = k * scale
-        return coefficients @ self._narrow
+        return coefficients @ rows
 
 
 def split(

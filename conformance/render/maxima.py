@@ -82,7 +82,7 @@ def overview(found: Sequence[Certificate]) -> Iterator[str]:
             made = [results.get((name, dtype, label)) for _, dtype, label in OVERVIEW]
             yield row([cell(name.removesuffix("/cpu")), *(cell(_told(*one) if one else "not swept") for one in made)])
             commands |= dict.fromkeys(one.command for one, _ in filter(None, made))
-        yield from ("", "By these commands:\n", "```bash", *commands, "```", "")
+        yield from _by(commands)
 
 
 def sampled(found: Sequence[Certificate]) -> Iterator[str]:
@@ -100,7 +100,12 @@ def sampled(found: Sequence[Certificate]) -> Iterator[str]:
         made = [results.get((name, dtype, quantity)) for _, dtype, quantity in SAMPLED]
         told = (f"at least {_errors(*one)}" if one else "not sampled" for one in made)
         yield row([cell(name.removesuffix("/cpu")), *(cell(text) for text in told)])
-    yield from ("", "By these commands:\n", "```bash", *dict.fromkeys(one.command for one in chosen), "```", "")
+    yield from _by(dict.fromkeys(one.command for one in chosen))
+
+
+def _by(commands: Iterable[str]) -> list[str]:
+    """Lines of Markdown that say how a table was made."""
+    return ["", "By these commands:\n", "```bash", *commands, "```", ""]
 
 
 def _told(one: Certificate, result: Result) -> str:

@@ -220,8 +220,7 @@ class Expected:
         if self._values is None and not isinstance(where, slice):
             assert self._splits is not None
             rows, columns = np.divmod(where, self.block.shape[1])
-            found = self._splits.whole.taken(columns).at(self.block.label[rows * (self.block.label.size > 1), 0])
-            return np.broadcast_to(found, where.shape)
+            return np.broadcast_to(self._splits.whole.taken(columns).at(self.block.label[rows, 0]), where.shape)
         return self.block.taken(self.values, where)
 
     @property
@@ -361,7 +360,7 @@ def _rounded_normal(values: Any, fmt: Format) -> Any:
     kept += bits
     kept += (1 << (dropped - 1)) - 1
     kept >>= dropped
-    kept -= (1022 + fmt.emin) << fmt.fraction_bits  # 1023: bias of float64; the field of emin is 1
+    kept -= _base(fmt)
     return kept.astype(np.int16)
 
 

@@ -95,8 +95,9 @@ def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype:
         return none
     fmt = FORMATS[got.dtype]
     results = decode(got)
-    exact = EXACT[quantity](form, decode(inputs[0]), decode(inputs[1]))
-    lows = low_parts(form, quantity, decode(inputs[0]), exact)
+    predictions, labels = (decode(one) for one in inputs)
+    exact = EXACT[quantity](form, predictions, labels)
+    lows = low_parts(form, quantity, predictions, exact)
     at_boundary = np.abs(np.frexp(exact.hi)[0]) == 0.5  # of binades: the low part says in which one the value is
     bound = np.where(at_boundary, np.minimum(exact.bound, 0.5 * np.abs(lows)), exact.bound)
     exact = exact._replace(lo=lows, bound=bound)
