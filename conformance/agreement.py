@@ -1,23 +1,25 @@
-"""Judging execution modes: does a mode do what the entry point does when it is called plainly?
+"""Judging two calls of one loss against each other, within the budgets of both.
 
-Both are held against the ideal as well; here they are held against each other: exactly in what they reject, in dtype,
-shape and class (a number, NaN, an infinity), and within both budgets in value.
+A mode must do what the entry point does when it is called plainly: exactly in what it rejects, in dtype, shape and
+class (a number, NaN, an infinity).  An element that is called alone must give what it gives among others.
+Both calls are held against the ideal as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from conformance import contracts
-from conformance.formats import ulp
+from conformance.formats import FORMATS, decode, ulp
 from conformance.measurement import BUDGET
 from conformance.observation import Observation, Observed
 from conformance.plan import AGREEMENT, Request
 from conformance.points import Points, points
-from conformance.verdicts import SEVERITY, Finding, Judged, cause, detail_of
+from conformance.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of
 from reference import Reference
 
 Outcome = dict[str, Observed]
@@ -132,3 +134,52 @@ def _values(mode: Points, plain: Points, ideal: Reference) -> Any:
     what[np.isnan(a) != np.isnan(b)] = "nan"
     what[(a == b) | (np.isnan(a) & np.isnan(b)) | ~(mode.present & plain.present)] = ""
     return what
+
+
+#: An element that gives another result alone than among others: its name, whether beyond the budgets, and in words.
+Apart = tuple[str, bool, str]
+
+
+def apart(checks: Iterable[tuple[Points, Judged, Reference]]) -> dict[int, list[Apart]]:
+    """By the id of their request, the elements of combined calls that gave other bits when they were called alone.
+
+    Vector code and the code for the elements that do not fill a vector round differently in many frameworks: within the
+    budgets that is told and nothing else.  Beyond them it counts where the element is right among others; where it is
+    wrong that is a finding already.
+    """
+    found: dict[int, list[Apart]] = {}
+    for check, judged, ideal in checks:
+        if len(check.observations) == 1 and not check.problem:
+            for index, alone in check.observations[0].alone:
+                name, right = check.names[index], judged.verdicts[index] in ("conforms", "by-contract")
+                value = decode(alone).ravel() if alone.dtype == check.dtype and alone.dtype in FORMATS else np.zeros(0)
+                far = right and not (value.size == 1 and _near(value[0], check, index, ideal))
+                words = f"{check.quantity}: {name} alone gave {float(value[0])!r}" if value.size == 1 else "no result"
+                found.setdefault(id(check.request), []).append(
+                    (name, far, f"{words}, among others {float(check.got[index])!r}")
+                )
+    return found
+
+
+def _near(alone: float, check: Points, index: int, ideal: Reference) -> bool:
+    among = float(check.got[index])
+    if np.isnan(alone) or np.isnan(among) or np.isinf(alone) or np.isinf(among):
+        return bool(alone == among or (np.isnan(alone) and np.isnan(among)))
+    return bool(abs(alone - among) <= 2 * BUDGET * float(ulp(ideal.scale[index], check.fmt)))
+
+
+def with_those_apart(repeatable: Judged, found: list[Apart]) -> Judged:
+    """The check `repeatable` with the elements that gave another result alone."""
+    request = repeatable.request
+    findings = tuple(
+        Finding(name, "deviates", "differs", cause(request, repeatable.quantity, "any", "differs"), words)
+        for name, far, words in found
+        if far
+    )
+    verdict = "deviates" if findings and repeatable.verdict in EXPECTED else repeatable.verdict
+    return replace(
+        repeatable,
+        verdict=verdict,
+        findings=(*repeatable.findings, *findings),
+        details=(*repeatable.details, *(words for _, _, words in found)),
+    )

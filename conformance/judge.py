@@ -20,7 +20,7 @@ from conformance.expected import Alternative
 from conformance.formats import FORMATS, Format, ulp
 from conformance.measurement import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.observation import Observed
-from conformance.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, Inputs, Request
+from conformance.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, REPEATABLE, Inputs, Request
 from conformance.points import Points, points
 from conformance.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of, for_results, verdict_of
 from reference import Reference
@@ -90,6 +90,7 @@ class Judge:
         self.requests = requests
         self._expectations: dict[Any, tuple[str, ...]] = {}
         self._regions: dict[Any, tuple[str, ...]] = {}
+        self._apart: dict[int, list[agreement.Apart]] = {}
         keys: dict[tuple[str, str, str], tuple[Inputs, str]] = {}
         for request in requests:
             for quantity in request.numeric:
@@ -112,6 +113,9 @@ class Judge:
             (id(one.request), one.quantity): done
             for one, done in zip(numeric, self._numeric(numeric, outcomes), strict=True)
         }
+        self._apart = agreement.apart(
+            (one, judged[id(one.request), one.quantity], self._ideal(one)) for one in numeric if one.quantity in NUMERIC
+        )
         plain = {request.call: (request, outcome) for request, outcome in pairs if _is_plain(request)}
         results = []
         for request, outcome in pairs:
@@ -139,7 +143,9 @@ class Judge:
             divisor = contracts.divisor(request.implementation.contract)
             exact = value.spread(self._ideal(value), request.case.reduction, divisor)
             return summation.judge(value, outcome["unreduced"], exact, regions)
-        return behaviour(request, quantity, outcome, self._expectation(request, count), regions)
+        found = behaviour(request, quantity, outcome, self._expectation(request, count), regions)
+        apart = self._apart.get(id(request)) if quantity == REPEATABLE else None
+        return agreement.with_those_apart(found, apart) if apart else found
 
     def expectation(self, request: Request) -> tuple[str, ...]:
         """`expectations` of a request, computed once for each case, dtype and contract."""

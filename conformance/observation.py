@@ -20,16 +20,18 @@ Kind = Literal["returned", "raised", "crashed", "timed-out"]
 class Observation:
     """One call: what came back, or how it ended.
 
-    `tensor`, `changed` (names of inputs that the call altered) and `differs` (what gave another result when the call
-    was made again) belong to "returned"; `type`, `message` and `control` (whether the paired control succeeded) to
-    "raised"; `message` also tells how a process ended.  Of a presentation `tensor` holds the distinct patterns of each
-    element, `positions` where each stands first in the result, `counts` how often, `whole` the shape of all of it.
+    `tensor`, `changed` (names of inputs that the call altered), `differs` (what gave another result when the call was
+    made again) and `alone` (positions of elements that have other bits when they are called alone, with these) belong
+    to "returned"; `type`, `message` and `control` (whether the paired control succeeded) to "raised"; `message` also
+    tells how a process ended.  Of a presentation `tensor` holds the distinct patterns of each element, `positions`
+    where each stands first in the result, `counts` how often, `whole` the shape of all of it.
     """
 
     kind: Kind
     tensor: Tensor | None = None
     changed: tuple[str, ...] = ()
     differs: str = ""
+    alone: tuple[tuple[int, Tensor], ...] = ()
     whole: tuple[int, ...] | None = None
     positions: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
@@ -57,6 +59,7 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
             tensor=tensor,
             changed=tuple(item["changed"]),
             differs=item["differs"],
+            alone=tuple((index, arrays[place]) for index, place in item.get("alone", ())),
             whole=tuple(item["shape"]) if "shape" in item else None,
             positions=tuple(item.get("positions", ())),
             counts=tuple(item.get("counts", ())),

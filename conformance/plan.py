@@ -25,7 +25,8 @@ from conformance.presentations import Presentation
 from conformance.relations import RELATIONS, Leg, Relation, Statement, exact_in, literal
 
 #: Quantities that describe how the value came back; they need the value's call and no other.
-BEHAVIOUR = ("acceptance", "result-dtype", "result-shape", "inputs-unchanged", "repeatable")
+REPEATABLE = "repeatable"
+BEHAVIOUR = ("acceptance", "result-dtype", "result-shape", "inputs-unchanged", REPEATABLE)
 
 #: Whether an execution mode does what the entry point does when it is called plainly (`BASE_MODE`).
 AGREEMENT = "agreement"

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from conformance import protocol
 from conformance.adapters import BUILTIN
+from conformance.batches import Batch, batches
 from conformance.errors import HarnessError, InputError
 from conformance.observation import Observation, Observed, anonymous, ended, observed
 from conformance.plan import Implementation, Request, implementation_from_wire
@@ -234,6 +235,7 @@ class Pool:
     environment: dict[str, str] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
+    seed: int = 0
     here: bool = field(default=False, init=False)
     _alive: set[Worker] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -393,6 +395,7 @@ class _Service:
         self.stack = contextlib.ExitStack()
         self.worker: Worker | None = None
         self.failures: dict[str, list[Observation]] = {}
+        self.found: dict[int, dict[str, Observed]] = {}
 
     def run(self, queue: Sequence[int]) -> None:
         with self.stack:
@@ -403,14 +406,21 @@ class _Service:
                 self.on_opened(self.backend, opened)
             if opened.absent is not None or opened.failed is not None:
                 return
-            for index in queue:
+            for batch in batches((index, self.requests[index]) for index in queue):
+                for index, seen in self.settled(batch):
+                    self.take(index, batch.call, seen)
                 if self.pool._stopping:
                     return
-                found = self.observe(self.requests[index])
-                if self.pool._stopping:
-                    return
-                with self.pool._lock:
-                    self.on_observed(index, found)
+
+    def take(self, index: int, call: str, seen: Observed) -> None:
+        """Keep what came of one call of a request, and hand all of it on where it was the last one."""
+        request = self.requests[index]
+        found = self.found.setdefault(index, {})
+        found[call] = seen
+        if len(found) == len(request.calls):
+            del self.found[index]
+            with self.pool._lock:
+                self.on_observed(index, {name: found[name] for name in request.calls})
 
     def open(self) -> Opened:
         """Start a worker and import the framework in it."""
@@ -418,50 +428,65 @@ class _Service:
         return opened(self.worker, self.backend)
 
     def observe(self, request: Request) -> dict[str, Observed]:
-        """All calls of a request."""
-        name = request.implementation.id
-        before = self.failures.setdefault(name, [])
-        if len(before) >= PATIENCE:
-            message = f"not tried: {name} brought its process down {PATIENCE} times, last: {before[-1].message}"
-            given_up = Observation(before[-1].kind, message=message)
-            return dict.fromkeys(request.calls, (given_up,))
+        """All calls of one request."""
+        return {one.call: seen for one in batches([(0, request)]) for _, seen in self.settled(one)}
+
+    def settled(self, batch: Batch) -> Iterator[tuple[int, Observed]]:
+        """The observation of each request of a call, which is divided until there is nothing else to tell of it."""
+        given_up = self.given_up(batch.first)
+        found = batch.for_all(given_up) if given_up else self.tried(batch)
+        if found is not None:
+            yield from found.items()
+        elif not self.pool._stopping:
+            for part in batch.divided():
+                yield from self.settled(part)
+
+    def tried(self, batch: Batch) -> dict[int, Observed] | None:
+        """What a call says of each request; None where it must be divided to know that."""
         try:
-            return self.ask(request, request.calls)
+            return batch.parted(self.ask(batch))
         except Ended as end:
-            first = end.observation
-            self.replace(request)
-            if self.pool._stopping:
-                return {}
-        found: dict[str, Observed] = {}
-        for call in request.calls:
-            try:
-                found |= self.ask(request, (call,))
-            except Ended as end:
-                found[call] = (end.observation,)
-                before.append(end.observation)
-                self.replace(request)
-                if self.pool._stopping:
-                    break
-        if not any(one.kind in ("crashed", "timed-out") for seen in found.values() for one in seen):
-            before.append(first)  # it did not happen again; it counts all the same, and the footer names it
-        return found
+            self.replace(batch)
+            if self.pool._stopping or batch.combined or not batch.whole:
+                return None
+            return batch.for_all(self.again(batch, end))
 
-    def ask(self, request: Request, calls: Sequence[str]) -> dict[str, Observed]:
+    def again(self, batch: Batch, end: Ended) -> Observed:
+        """What a call that ended its process gives in a new one; an end that does not happen again counts all the same."""
+        before = self.failures.setdefault(batch.first.implementation.id, [])
+        try:
+            seen = self.ask(batch)
+            before.append(end.observation)
+            return seen
+        except Ended as second:
+            before.append(second.observation)
+            self.replace(batch)
+            return (second.observation,)
+
+    def given_up(self, request: Request) -> Observed | None:
+        """What stands for every call of an implementation that ended its process too often."""
+        name = request.implementation.id
+        before = self.failures.get(name, [])
+        if len(before) < PATIENCE:
+            return None
+        message = f"not tried: {name} brought its process down {PATIENCE} times, last: {before[-1].message}"
+        return (Observation(before[-1].kind, message=message),)
+
+    def ask(self, batch: Batch) -> Observed:
         assert self.worker is not None
-        tensors = list(request.inputs.tensors.values())
-        answer = self.worker.request(request.message(calls), tensors, self.pool.timeout)
-        found = observed(answer.header, answer.arrays)
-        if any(protocol.STATE in one.changed for seen in found.values() for one in seen):
-            self.replace(request)  # the next implementation must not inherit it
+        answer = self.worker.request(batch.message(self.pool.seed), batch.tensors, self.pool.timeout)
+        (found,) = observed(answer.header, answer.arrays).values()
+        if any(protocol.STATE in one.changed for one in found):
+            self.replace(batch)  # the next implementation must not inherit it
         return found
 
-    def replace(self, request: Request) -> None:
+    def replace(self, batch: Batch) -> None:
         """A new worker in place of one that ended, or that must not go on."""
         if self.pool._stopping:
             return
         assert self.worker is not None
         with self.pool._lock:
-            self.pool.restarts.append(f"{request.case.id}::{request.implementation.id}::{request.dtype}")
+            self.pool.restarts.append(batch.name)
         self.stack.close()
         opened = self.open()
         if opened.absent is not None or opened.failed is not None:

@@ -126,9 +126,9 @@ class Session:
             return raised(error)
 
     def evaluate(self, request: Dict[str, Any], arrays: List[Tensor]) -> Tuple[Dict[str, Any], List[Tensor]]:
-        """Observe every call of one request, in each of its presentations.
+        """Observe every call of one request, in each of its presentations, or one call of several requests.
 
-        Where an unreduced one-dimensional call raises, it is repeated element by element.
+        Where an unreduced one-dimensional call of one request raises, it is repeated element by element.
         """
         call = Call(
             self.implementations[request["implementation"]],
@@ -144,19 +144,50 @@ class Session:
             if presented:
                 observations[name] = [observe(one) for one in presented]
                 continue
+            if request.get("combined"):
+                observations[name] = [self.combined(call, name, request["alone"], results)]
+                continue
             whole = observe(call)
             raised_whole = whole["kind"] == "raised" and call.separable
             parts = [call.element(index) for index in range(call.size)] if raised_whole else []
             observations[name] = [observe(part) for part in parts] if parts else [whole]
         return {"observations": observations}, results
 
+    def combined(self, call: Call, name: str, alone: Sequence[int], results: List[Tensor]) -> Dict[str, Any]:
+        """The observation of one call for several requests, and what those of the elements `alone` give that differ.
+
+        An exception needs no control: what it is about is not known before the requests were called for themselves.
+        """
+        try:
+            varied, quantity = self.variant(call, name)
+        except Exception as error:
+            return raised(error)
+        whole = self.attempt(varied, quantity, results)
+        if whole["kind"] == "returned" and not whole["changed"]:
+            together = results[whole["array"]]
+            apart = [(index, self.alone(call.element(index), name)) for index in alone]
+            others = [(index, one) for index, one in apart if not same_bits(one, row(together, index))]
+            whole["alone"] = [[index, len(results) + place] for place, (index, _) in enumerate(others)]
+            results += [one for _, one in others]
+        return whole
+
+    def alone(self, call: Call, name: str) -> Tensor:
+        """What one element gives alone; no result at all where it raises."""
+        kept: List[Tensor] = []
+        varied, quantity = self.variant(call, name)
+        self.attempt(varied, quantity, kept)
+        return kept[0] if kept else Tensor("nothing", np.zeros(0, dtype=np.uint8))
+
+    def variant(self, call: Call, name: str) -> Tuple[Call, str]:
+        """The call and the quantity that `name` stands for.  Raises what the framework raises that makes the inputs."""
+        return (VARIANTS[name](self, call), "value") if name in VARIANTS else (call, name)
+
     def observe(self, call: Call, name: str, results: List[Tensor]) -> Dict[str, Any]:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
-        if name in VARIANTS:
-            try:
-                call, name = VARIANTS[name](self, call), "value"
-            except Exception as error:  # the framework's own sigmoid may raise
-                return dict(raised(error), control=False)
+        try:
+            call, name = self.variant(call, name)
+        except Exception as error:  # the framework's own sigmoid may raise
+            return dict(raised(error), control=False)
         observation = self.attempt(call, name, results)
         if observation["kind"] == "raised":
             values = tuple(tensor.bits.tobytes() for tensor in call.options.values() if tensor.bits.size < 4096)
@@ -272,14 +303,18 @@ class Session:
         return self.runtime.evaluate(call.implementation, quantity, arguments)
 
     def repeated(self, call: Call, natives: Dict[str, Any], result: Tensor) -> str:
-        """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors."""
+        """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors.
+
+        Of the many presentations of a case the copy is asked for first, and nothing else where that gives no other.
+        """
         if call.size > LARGEST_REPEATED:
+            return ""
+        copied = same_bits(self.result(self.call(call, "value", self.natives(call))), result)
+        if copied and call.period:
             return ""
         if not same_bits(self.result(self.call(call, "value", natives)), result):
             return "the same call again"
-        if not same_bits(self.result(self.call(call, "value", self.natives(call))), result):
-            return "a copy of the tensors"
-        return ""
+        return "" if copied else "a copy of the tensors"
 
 
 class Call:
@@ -483,10 +518,20 @@ def reshaped(tensor: Tensor, shape: Tuple[int, ...]) -> Tensor:
 
 
 def repeated(bits: Any, shape: Tuple[int, ...]) -> Any:
-    """A few numbers, in order again and again until an array is full: np.resize, which is slow for many."""
-    size = int(np.prod(shape, dtype=np.int64))
+    """A few numbers, in order again and again until an array is full: np.resize, which is slow for many.
+
+    What is filled is copied behind itself, twice as much each time.
+    """
     flat = bits.ravel()
-    return np.tile(flat, -(-size // flat.size))[:size].reshape(shape)
+    full = np.empty(shape, dtype=flat.dtype)
+    there = full.reshape(-1)
+    filled = min(flat.size, there.size)
+    there[:filled] = flat[:filled]
+    while filled < there.size:
+        more = min(filled, there.size - filled)
+        there[filled : filled + more] = there[:more]
+        filled += more
+    return full
 
 
 def filled(like: Tensor, shape: Tuple[int, ...], value: float) -> Tensor:
@@ -504,6 +549,11 @@ def cut(result: Tensor, padded_size: int, size: int) -> Tensor:
     return result
 
 
+def row(result: Tensor, index: int) -> Tensor:
+    """What belongs to one element of a result."""
+    return Tensor(result.dtype, result.bits[index : index + 1])
+
+
 def raised(error: BaseException) -> Dict[str, Any]:
     """The observation of an exception: its type and the start of its message."""
     try:
@@ -515,7 +565,14 @@ def raised(error: BaseException) -> Dict[str, Any]:
 
 def same_bits(left: Tensor, right: Tensor) -> bool:
     """Whether two tensors hold the same dtype, shape and bit patterns."""
-    return left.dtype == right.dtype and left.shape == right.shape and left.bits.tobytes() == right.bits.tobytes()
+    return left.dtype == right.dtype and left.shape == right.shape and _equal(left.bits, right.bits)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Whether arrays of one shape hold the same bytes: patterns are integers, anything else is compared as bytes."""
+    if left.dtype == right.dtype and left.dtype.kind in "uib":
+        return bool((left == right).all())
+    return bool(left.tobytes() == right.tobytes())
 
 
 def version_of(package: str) -> str:

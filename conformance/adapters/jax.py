@@ -20,6 +20,7 @@ import numpy as np
 from conformance.adapters import (
     ALL_DTYPES,
     OBSERVED_DTYPES,
+    SIZES,
     VARIABLE,
     Adapter,
     Arguments,
@@ -172,7 +173,7 @@ class JaxRuntime(Runtime):
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
-        return (64,)
+        return SIZES
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if implementation.mode not in self._modes:

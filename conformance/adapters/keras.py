@@ -16,6 +16,7 @@ import os
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from conformance.adapters import (
+    SIZES,
     Adapter,
     Arguments,
     Call,
@@ -176,7 +177,7 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # Shapes and dtypes that Keras refuses fail while a graph is made, after which all graphs are made anew.
-        return (64,) if implementation.mode == "compile" else ()
+        return SIZES if implementation.mode == "compile" else ()
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         if implementation.mode == "compile":
@@ -254,7 +255,7 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # A graph is compiled for every shape, at some hundredths of a second.
-        return (64,)
+        return SIZES
 
     def open(self) -> None:
         importlib.import_module("openvino")  # Keras would only fail in its first operation

@@ -17,6 +17,7 @@ import numpy as np
 
 from conformance.adapters import (
     OBSERVED_DTYPES,
+    SIZES,
     VARIABLE,
     Adapter,
     Arguments,
@@ -169,7 +170,7 @@ class TensorFlowRuntime(Runtime):
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # The other modes trace or compile for every new shape; `function-unknown` does so once for all.
-        return () if implementation.mode in ("eager", "function-unknown") else (64,)
+        return () if implementation.mode in ("eager", "function-unknown") else SIZES
 
     def tensor(self, tensor: Tensor) -> Any:
         tf = _tensorflow()
