@@ -55,7 +55,7 @@ LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-on
 
 #: Lengths that a runtime pads to where every new one costs a compilation: for the elements of one case, and for those
 #: of many that travel in one call (`batches.LARGEST`).
-SIZES = (64, 4096)
+SIZES = (4096,)
 
 #: What a framework can make probabilities of logits with.
 PRODUCERS = ("sigmoid", "softmax")
