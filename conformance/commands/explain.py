@@ -10,9 +10,9 @@ import click
 
 from conformance import deviations, narrate
 from conformance import run as runs
-from conformance.cases import Located, did_you_mean
+from conformance.cases import Located
 from conformance.domain import expectations
-from conformance.errors import InputError
+from conformance.errors import InputError, did_you_mean
 from conformance.options import options_from, suite_from, suite_options
 from conformance.plan import Filters, Implementation, Inputs
 from conformance.render.elements import check_table, print_table
