@@ -49,7 +49,7 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
             quantity=options.filters.quantity,
         )
         narrowed = replace(options, filters=filters)
-        plan = runs.planned(backends, suite, narrowed)
+        plan = runs.filtered(backends, suite, narrowed)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
     click.echo()
     print_table(check_table(done))
