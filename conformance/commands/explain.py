@@ -81,13 +81,11 @@ def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
 
 def _element_lines(inputs: Inputs) -> list[str]:
     lines = [f"{inputs.dtype}:"] if inputs.elements else []
-    words = expectations(inputs, ())
-    for index, element in enumerate(inputs.elements):
-        values = narrate.values_at(inputs, index)
-        lines.append(f"  {element.id}: {narrate.exact_inputs(inputs, index)}, expect {words[index]}")
-        lines.append(f"      {narrate.derivation(inputs.case.form, *values)}")
-        floor = narrate.floor(inputs.case.form, *values[:2])
-        if floor and 0 < values[1] < 1:
+    told = zip(expectations(inputs, ()), narrate.derivations(inputs), narrate.floors(inputs), strict=True)
+    for index, (expected, derivation, floor) in enumerate(told):
+        lines.append(f"  {inputs.elements[index].id}: {narrate.exact_inputs(inputs, index)}, expect {expected}")
+        lines.append(f"      {derivation}")
+        if floor and 0 < inputs.values["label"][index] < 1:
             lines.append(f"      {floor}")
     return lines
 
