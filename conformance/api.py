@@ -17,7 +17,7 @@ from conformance import deviations as deviation_files
 from conformance.adapters import NUMERIC
 from conformance.cases import Form, Suite
 from conformance.contracts import Contract
-from conformance.errors import Exit, HarnessError, InputError
+from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.formats import FORMATS
 from conformance.inprocess import InProcess
 from conformance.plan import QUANTITIES, Filters, Plan, matches
@@ -214,13 +214,11 @@ def _must_be_found(suite: Suite, form: Form, filters: Filters) -> None:
     for pattern in filters.case:
         if not any(matches((pattern,), name) for one in here for name in (one.case.id, one.family)):
             names = [name for one in here for name in (one.family, one.case.id)]
-            raise InputError(
-                f"cases: {pattern!r} matches no case of form {form}", case_files.did_you_mean(pattern, names)
-            )
+            raise InputError(f"cases: {pattern!r} matches no case of form {form}", did_you_mean(pattern, names))
     flags = sorted({flag for one in here for flag in one.case.flags})
     for pattern in (*filters.flag, *filters.without_flag):
         if not any(matches((pattern,), flag) for flag in flags):
-            near = case_files.did_you_mean(pattern, flags)
+            near = did_you_mean(pattern, flags)
             raise InputError(f"flags: {pattern!r} matches no flag of a case of form {form}", near)
 
 

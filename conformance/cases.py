@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from conformance import literals, presentations, yamlfile
 from conformance.adapters import ALL_DTYPES, NUMERIC, PARAMETERS
 from conformance.contracts import VOCABULARY
-from conformance.errors import InputError, at
+from conformance.errors import InputError, at, did_you_mean
 from conformance.presentations import Presentation
 from conformance.relations import RELATIONS
 from reference.bce import check_parameters
@@ -216,14 +216,6 @@ CASE_FILES = (".yaml", ".yml")
 
 #: Folder of the worst cases that sweeps have found (`sweep.corpus`), which are no cases of a suite.
 WORST = "worst"
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """A hint that names up to three of `known` near `word`, or some of them."""
-    import difflib
-
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known[:6])}, …"
 
 
 def default_folder() -> Path:

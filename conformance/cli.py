@@ -6,42 +6,46 @@ import traceback
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from conformance import __version__, cases
-from conformance.commands import (
-    adapters,
-    badges,
-    bisect,
-    choose,
-    diff,
-    environments,
-    explain,
-    history,
-    hunt,
-    lint,
-    listing,
-    matrix,
-    report,
-    repro,
-    run,
-    sweep,
-    try_numbers,
-    update,
-    verify,
-)
-from conformance.errors import ConformanceError, Exit
+from conformance import __version__
+from conformance.commands import COMMANDS, SECTIONS
+from conformance.errors import ConformanceError, Exit, did_you_mean
 
 
 class Group(click.Group):
-    """A group that names near commands, and ends with the exit code of a failure that a person can act on."""
+    """The commands of `COMMANDS`, each imported when it is called.
+
+    Names near commands, and ends with the exit code of a failure that a person can act on.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        return COMMANDS[cmd_name].load() if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections of `--help`; no command is imported."""
+        width = max(map(len, COMMANDS))  # one column of names through all sections
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), one.summary) for name, one in entries.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands and options; click's own way would import every command."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        named = [CompletionItem(name, help=COMMANDS[name].summary) for name in names]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click's, with "did you mean"."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            hint = cases.did_you_mean(args[0], self.list_commands(ctx))
-            raise click.UsageError(f"{error.message} {hint}", ctx) from None
+            raise click.UsageError(f"{error.message} {did_you_mean(args[0], list(COMMANDS))}", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a ConformanceError is told on standard error, without a traceback."""
@@ -65,29 +69,3 @@ class Group(click.Group):
 @click.version_option(__version__, prog_name="bce-conformance")
 def main() -> None:
     """Judge the binary cross-entropy of deep-learning frameworks against exact mathematics."""
-
-
-for command in (
-    adapters.adapters,
-    badges.badges,
-    bisect.bisect,
-    choose.choose,
-    diff.diff,
-    environments.environments,
-    explain.explain,
-    history.history,
-    hunt.hunt,
-    lint.lint,
-    lint.schema,
-    listing.list_,
-    matrix.matrix,
-    report.report,
-    repro.repro,
-    run.run,
-    run.show,
-    sweep.sweep,
-    try_numbers.try_,
-    update.deviations,
-    verify.verify,
-):
-    main.add_command(command)

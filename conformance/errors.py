@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from enum import IntEnum
 
 
@@ -41,3 +42,9 @@ class HarnessError(ConformanceError):
 def at(file: object, line: int, message: str, hint: str = "") -> InputError:
     """An InputError about line `line` of `file`."""
     return InputError(f"{file}:{line}: {message}", hint)
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """A hint that names up to three of `known` near `word`, or some of them."""
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known[:6])}, …"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ import reference
 from conformance.contracts import Contract
 from conformance.formats import FORMATS
 from conformance.literals import text_of
-from conformance.plan import Inputs
+from conformance.plan import ARGUMENTS, Inputs
 
 FORMULA = {
     "logits": "L = y·softplus(-z) + (1-y)·softplus(z)",
@@ -25,25 +26,26 @@ def exact_inputs(inputs: Inputs, index: int) -> str:
     return " ".join(f"{name}={text_of(bits, fmt)} (0x{bits:0{fmt.width // 4}x})" for name, bits in patterns.items())
 
 
-def values_at(inputs: Inputs, index: int) -> tuple[float, float, float, float]:
-    """Prediction, label, weight and pos_weight of an element; absent options are 1."""
-    p, y, w, q = (float(inputs.values[name][index]) for name in ("prediction", "label", "weight", "pos_weight"))
-    return p, y, w, q
+def loss(form: str, prediction: Any, label: Any, weight: Any = 1.0, pos_weight: Any = 1.0) -> list[float]:
+    """The exact loss of every element, rounded to float64."""
+    exact: list[float] = reference.loss(form, prediction, label, weight, pos_weight).hi.tolist()
+    return exact
 
 
-def loss(form: str, prediction: float, label: float, weight: float = 1.0, pos_weight: float = 1.0) -> float:
-    """The exact loss, rounded to float64."""
-    p, y, w, q = (np.array([value]) for value in (prediction, label, weight, pos_weight))
-    return float(reference.loss(form, p, y, w, q).hi[0])
+def derivations(inputs: Inputs) -> list[str]:
+    """The two natural terms of each element's loss, their coefficients and the sum, in one line."""
+    form = inputs.case.form
+    p, y, w, q = (inputs.values[name] for name in ARGUMENTS)
+    columns = (y.tolist(), w.tolist(), q.tolist(), loss(form, p, 1.0), loss(form, p, 0.0), loss(form, p, y, w, q))
+    return [_derivation(form, *row) for row in zip(*columns, strict=True)]
 
 
-def derivation(form: str, prediction: float, label: float, weight: float = 1.0, pos_weight: float = 1.0) -> str:
-    """The two natural terms of the loss, their coefficients and the sum, in one line."""
+def _derivation(
+    form: str, label: float, weight: float, pos_weight: float, positive: float, negative: float, total: float
+) -> str:
     names = ("softplus(-z)", "softplus(z)") if form == "logits" else ("-log p", "-log1p(-p)")
-    positive, negative = loss(form, prediction, 1.0), loss(form, prediction, 0.0)
     a = weight * pos_weight * label
     b = weight * (1.0 - label)
-    total = loss(form, prediction, label, weight, pos_weight)
     special = ""
     if (a == 0 and math.isinf(positive)) or (b == 0 and math.isinf(negative)):
         special = " (a coefficient 0 annihilates an infinite term)"
@@ -54,19 +56,26 @@ def derivation(form: str, prediction: float, label: float, weight: float = 1.0, 
     )
 
 
-def floor(form: str, prediction: float, label: float) -> str:
-    """H(y) and KL(y||p) for a label in [0, 1]: why the loss of a soft label is not 0; "" elsewhere."""
-    if not 0.0 <= label <= 1.0:
-        return ""
-    entropy = loss("probabilities", label, label)
-    total = loss(form, prediction, label)
-    if math.isnan(total):
-        return ""
-    return f"floor H(y) = {entropy:.9g}, excess KL(y||p) = {total - entropy:.9g}"
+def floors(inputs: Inputs) -> list[str]:
+    """H(y) and KL(y||p) for each label in [0, 1]: why the loss of a soft label is not 0; "" elsewhere."""
+    p, y = inputs.values["prediction"], inputs.values["label"]
+    inside = (y >= 0.0) & (y <= 1.0)
+    labels = np.where(inside, y, 0.0)  # of others there is no entropy
+    columns = (inside.tolist(), loss(inputs.case.form, p, y), loss("probabilities", labels, labels))
+    return [_floor(total, entropy) if soft else "" for soft, total, entropy in zip(*columns, strict=True)]
 
 
-def why_nan(form: str, prediction: float, label: float) -> str:
-    """Where a NaN can come from at these inputs; "" where an ordinary formula has none."""
+def _floor(total: float, entropy: float) -> str:
+    return "" if math.isnan(total) else f"floor H(y) = {entropy:.9g}, excess KL(y||p) = {total - entropy:.9g}"
+
+
+def why_nans(inputs: Inputs) -> list[str]:
+    """Where a NaN can come from at each element; "" where an ordinary formula has none."""
+    pairs = zip(inputs.values["prediction"].tolist(), inputs.values["label"].tolist(), strict=True)
+    return [_why_nan(inputs.case.form, *pair) for pair in pairs]
+
+
+def _why_nan(form: str, prediction: float, label: float) -> str:
     if math.isnan(prediction) or math.isnan(label):
         return "NaN in, NaN out: an input is NaN already"
     if form == "logits":

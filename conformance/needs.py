@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from conformance.adapters import ALL_DTYPES
-from conformance.cases import did_you_mean
-from conformance.errors import InputError
+from conformance.errors import InputError, did_you_mean
 from conformance.formats import FORMATS
 from conformance.plan import AGREEMENT, BASE_MODE, PROBE, QUANTITIES, REDUCTION, RELATION
 from conformance.record import CheckLine, InputsLine

@@ -5,9 +5,8 @@ The value of an entry point is a module that defines `adapters`.  The parent onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import EntryPoint, entry_points
 
 from conformance.protocol import MODULE
 
@@ -36,21 +35,11 @@ class Refusal:
 
 def installed() -> tuple[Plugin, ...]:
     """The plugins of all installed distributions, in the order of their names."""
-    return tuple(sorted(_found(), key=lambda plugin: (plugin.name, plugin.distribution)))
+    return tuple(sorted(map(_plugin, entry_points(group=GROUP)), key=lambda plugin: (plugin.name, plugin.distribution)))
 
 
-def _found() -> Iterator[Plugin]:
-    seen: set[str] = set()
-    for distribution in distributions():
-        name = distribution.name
-        if name in seen:  # further down the path, thus shadowed
-            continue
-        seen.add(name)
-        for point in distribution.entry_points:
-            if point.group == GROUP:
-                yield Plugin(point.name, f"{name} {distribution.version}", MODULE + _module(point))
-
-
-def _module(point: EntryPoint) -> str:
-    """The module of an entry point, whose attribute, if it names one, is of no use: adapters are called `adapters`."""
-    return point.value.partition(":")[0].strip()
+def _plugin(point: EntryPoint) -> Plugin:
+    """An entry point with its module; an attribute that it names is of no use: adapters are called `adapters`."""
+    assert point.dist is not None, "of an installed distribution"
+    module = point.value.partition(":")[0].strip()
+    return Plugin(point.name, f"{point.dist.name} {point.dist.version}", MODULE + module)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from conformance import protocol
-from conformance.adapters import BUILTIN
+from conformance.adapters import BUILTIN, load_builtin
 from conformance.batches import Batch, batches
 from conformance.errors import HarnessError, InputError
 from conformance.observation import Observation, Observed, anonymous, ended, observed
@@ -350,6 +350,15 @@ class Pool:
             return []
 
     def _declared(self, source: str) -> list[Backend]:
+        # A worker without variables of its own, of which one is the device, would declare what this process does.
+        here = source in BUILTIN and not self.environment
+        told = _told_here(source) if here else self._told(source)
+        return [
+            Backend.from_declaration(item, source, self.interpreters.get(item["name"], sys.executable)) for item in told
+        ]
+
+    def _told(self, source: str) -> list[dict[str, Any]]:
+        """What the adapters of a source declare, in a process of their own."""
         with self.worker(sys.executable, source) as worker:
             try:
                 header = worker.receive(OPEN_LIMIT).header
@@ -357,11 +366,16 @@ class Pool:
                 raise InputError(f"adapter {source}: {end.observation.message}", "see the log of the run") from None
         if header["kind"] == "refused":
             raise InputError(f"adapter {source}: {header['type']}: {anonymous(header['message'])}")
-        found = []
-        for item in header["adapters"]:
-            interpreter = self.interpreters.get(item["name"], sys.executable)
-            found.append(Backend.from_declaration(item, source, interpreter))
-        return found
+        declared: list[dict[str, Any]] = header["adapters"]
+        return declared
+
+
+def _told_here(module: str) -> list[dict[str, Any]]:
+    """What the adapters of a built-in module declare; it imports its framework when it is opened, not before."""
+    try:
+        return [one.declaration() for one in load_builtin(module)]
+    except ValueError as error:  # of BCE_DEVICE, which is this process's own
+        raise InputError(f"adapter {module}: {error}") from None
 
 
 def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:

@@ -117,16 +117,25 @@ def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
 
 
 def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
-    """The plan of a run; InputError where the filters leave nothing of it."""
-    implementations = [one for backend in backends for one in backend.implementations]
-    plan = make_plan(suite, implementations, options.filters)
-    if not plan.requests:
-        raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
+    """The plan of a run, with what the filters skip; InputError where they leave nothing of it."""
+    plan = filtered(backends, suite, options)
     return replace(
         plan,
-        skipped=make_plan(suite, implementations).checks - plan.checks,
+        skipped=make_plan(suite, _implementations(backends)).checks - plan.checks,
         samples=sample.requests(plan.implementations, options.filters) if options.sample else (),
     )
+
+
+def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
+    """The plan of what the filters leave; InputError where that is nothing."""
+    plan = make_plan(suite, _implementations(backends), options.filters)
+    if not plan.requests:
+        raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
+    return plan
+
+
+def _implementations(backends: Sequence[Backend]) -> list[Implementation]:
+    return [one for backend in backends for one in backend.implementations]
 
 
 def execute(

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "jax", "jaxlib", "optax", "ml_dtypes")
+FRAMEWORKS = (
+    "torch", "tensorflow", "keras", "tf_keras", "jax", "jaxlib", "optax", "ml_dtypes", "scipy", "sklearn", "openvino",
+)  # fmt: skip
 
 REPORT = f"""
 import sys
@@ -20,7 +22,9 @@ print(*sorted(name for name in {FRAMEWORKS!r} if name in sys.modules))
 LOAD = """
 from pathlib import Path
 from conformance import cases, run
-import conformance.cli
+from conformance.commands import COMMANDS
+for one in COMMANDS.values():
+    one.load()
 """
 
 PLAN = (
@@ -35,6 +39,17 @@ backends = {one.adapter for one in plan.implementations}
 assert {"numpy", "torch", "tensorflow", "jax"} <= backends, backends
 """
 )
+
+LOOK = """
+import subprocess
+from click.testing import CliRunner
+from conformance.cli import main
+def fail(*_, **__):
+    raise AssertionError("a process is started")
+subprocess.Popen = fail
+done = CliRunner().invoke(main, {words!r})
+assert done.exit_code == 0, done.output
+"""
 
 JUDGE = """
 import numpy
@@ -58,16 +73,26 @@ def imported(code: str, folder: Path) -> str:
     return done.stdout.strip()
 
 
-def test_importing_the_command_line_imports_no_framework(tmp_path: Path) -> None:
+def test_importing_every_command_imports_no_framework(tmp_path: Path) -> None:
     """Not even where all of them are installed."""
     assert imported(LOAD, tmp_path) == ""
 
 
 @pytest.mark.slow
 def test_planning_a_run_of_every_backend_imports_no_framework(tmp_path: Path) -> None:
-    """Adapters tell what they have from a process of their own."""
+    """Built-in adapters declare in this process, and import theirs when they are opened, which is in a worker."""
     code = PLAN.replace('Path("cases")', f"Path({str(ROOT / 'cases')!r})")
     assert imported(code, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["list", "implementations"], ["list", "checks", "--case", "question/*"], ["explain", "question/hard"]],
+    ids=" ".join,
+)
+def test_looking_at_what_there_is_starts_no_process_and_imports_no_framework(tmp_path: Path, words: list[str]) -> None:
+    """`list` and `explain` answer from declarations and case files alone."""
+    assert imported(LOOK.format(words=words), tmp_path) == ""
 
 
 def test_judging_imports_no_framework(tmp_path: Path) -> None:

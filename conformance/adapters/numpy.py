@@ -5,6 +5,7 @@ They are what people write by hand; none documents a contract, so they are judge
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import Any, Callable, Dict, Tuple
 
@@ -57,14 +58,14 @@ class NumPyRuntime(Runtime):
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
     def dtypes(self) -> Tuple[str, ...]:
-        return ALL_DTYPES if _bfloat16() is not None else ALL_DTYPES[:3]
+        return ALL_DTYPES if _has_bfloat16() else ALL_DTYPES[:3]
 
     def dtype_written(self, dtype: str) -> Any:
         return _bfloat16() if dtype == "bfloat16" else np.dtype(dtype)
 
     def environment(self) -> Dict[str, Any]:
         return {
-            "bfloat16": "ml_dtypes" if _bfloat16() is not None else "absent",
+            "bfloat16": "ml_dtypes" if _has_bfloat16() else "absent",
             "NPY_DISABLE_CPU_FEATURES": os.environ.get("NPY_DISABLE_CPU_FEATURES", "unset"),
         }
 
@@ -149,11 +150,14 @@ _LAYOUT: Dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _has_bfloat16() -> bool:
+    """Whether ml_dtypes is installed; importing it would register its types in whatever process reads declarations."""
+    return importlib.util.find_spec("ml_dtypes") is not None
+
+
 def _bfloat16() -> Any:
-    try:
-        import ml_dtypes
-    except ImportError:
-        return None
+    import ml_dtypes
+
     return np.dtype(ml_dtypes.bfloat16)
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from conformance.cases import did_you_mean
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
-from conformance.errors import InputError
+from conformance.errors import InputError, did_you_mean
 from conformance.formats import FORMATS
 from conformance.options import options_from, record_from, suite_from
 from conformance.plan import BASE_MODE, QUANTITIES

@@ -94,7 +94,7 @@ def environments(form: str, **arguments: Any) -> None:
 
 def _chosen(backends: Sequence[Backend], suite: Suite, options: runs.Options) -> tuple[list[Backend], Plan]:
     """The backends that the filters leave and that have settings, and what is planned for them."""
-    plan = runs.planned(backends, suite, options)
+    plan = runs.filtered(backends, suite, options)
     names = {request.implementation.adapter for request in plan.requests}
     if not any(one.settings for one in backends if one.name in names):
         raise InputError(f"none of {', '.join(sorted(names))} declares settings of its environment")

@@ -10,9 +10,9 @@ import click
 
 from conformance import deviations, narrate
 from conformance import run as runs
-from conformance.cases import Located, did_you_mean
+from conformance.cases import Located
 from conformance.domain import expectations
-from conformance.errors import InputError
+from conformance.errors import InputError, did_you_mean
 from conformance.options import options_from, suite_from, suite_options
 from conformance.plan import Filters, Implementation, Inputs
 from conformance.render.elements import check_table, print_table
@@ -49,7 +49,7 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
             quantity=options.filters.quantity,
         )
         narrowed = replace(options, filters=filters)
-        plan = runs.planned(backends, suite, narrowed)
+        plan = runs.filtered(backends, suite, narrowed)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
     click.echo()
     print_table(check_table(done))
@@ -81,13 +81,11 @@ def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
 
 def _element_lines(inputs: Inputs) -> list[str]:
     lines = [f"{inputs.dtype}:"] if inputs.elements else []
-    words = expectations(inputs, ())
-    for index, element in enumerate(inputs.elements):
-        values = narrate.values_at(inputs, index)
-        lines.append(f"  {element.id}: {narrate.exact_inputs(inputs, index)}, expect {words[index]}")
-        lines.append(f"      {narrate.derivation(inputs.case.form, *values)}")
-        floor = narrate.floor(inputs.case.form, *values[:2])
-        if floor and 0 < values[1] < 1:
+    told = zip(expectations(inputs, ()), narrate.derivations(inputs), narrate.floors(inputs), strict=True)
+    for index, (expected, derivation, floor) in enumerate(told):
+        lines.append(f"  {inputs.elements[index].id}: {narrate.exact_inputs(inputs, index)}, expect {expected}")
+        lines.append(f"      {derivation}")
+        if floor and 0 < inputs.values["label"][index] < 1:
             lines.append(f"      {floor}")
     return lines
 

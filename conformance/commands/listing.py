@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from conformance import run as runs
+from conformance.cases import Suite
+from conformance.errors import InputError
 from conformance.options import options_from, suite_from, suite_options
+from conformance.plan import Filters, Implementation, matches
+from conformance.pool import Backend
 
 
 @click.command("list")
@@ -28,11 +33,29 @@ def list_(what: str, **arguments: Any) -> None:
                 click.echo(f"{case.id}\t{located.family}\t{case.form}\t{len(case.elements)} elements\t{case.why}")
         return
     with runs.open_pool(options) as pool:
-        plan = runs.planned(runs.discover(pool, options), suite, options)
+        backends = runs.discover(pool, options)
     if what == "implementations":
-        for one in plan.implementations:
+        for one in _implementations(backends, suite, options.filters):
             contract = ", ".join(field.name for field in one.contract) or "no contract"
             click.echo(f"{one.id}\t{one.form}\t{contract}\t{one.link}")
         return
-    for check in plan.check_ids():
+    for check in runs.filtered(backends, suite, options).check_ids():
         click.echo(check)
+
+
+def _implementations(backends: Sequence[Backend], suite: Suite, filters: Filters) -> list[Implementation]:
+    """Those that the filters leave, of a form and with a dtype that they leave of the cases; nothing is planned."""
+    forms = {located.case.form for located in suite.cases if filters.takes_case(located)}
+    found = [
+        one
+        for backend in backends
+        for one in backend.implementations
+        if filters.takes_implementation(one)
+        and one.form in forms
+        and any(matches(filters.dtype, dtype) for dtype in one.dtypes)
+    ]
+    if not found:
+        raise InputError(
+            "the filters leave no implementation", "`bce-conformance list implementations --mode '*'` shows all"
+        )
+    return found

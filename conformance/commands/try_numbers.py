@@ -159,13 +159,12 @@ def _tell_inputs(inputs: Inputs) -> None:
         click.echo(f"{inputs.dtype}: {len(inputs.elements)} elements")
         return
     form = inputs.case.form
-    for index, element in enumerate(inputs.elements):
-        values = narrate.values_at(inputs, index)
-        click.echo(f"{inputs.dtype} {element.id}: {narrate.exact_inputs(inputs, index)}")
-        click.echo(f"    {narrate.FORMULA[form]}; {narrate.derivation(form, *values)}")
-        for line in (narrate.floor(form, *values[:2]), narrate.why_nan(form, *values[:2])):
-            if line:
-                click.echo(f"    {line}")
+    told = zip(narrate.derivations(inputs), narrate.floors(inputs), narrate.why_nans(inputs), strict=True)
+    for index, (derivation, *rest) in enumerate(told):
+        click.echo(f"{inputs.dtype} {inputs.elements[index].id}: {narrate.exact_inputs(inputs, index)}")
+        click.echo(f"    {narrate.FORMULA[form]}; {derivation}")
+        for line in filter(None, rest):
+            click.echo(f"    {line}")
 
 
 def _tell_worst(done: runs.Run) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
-from conformance.cases import Located, Suite, did_you_mean
-from conformance.errors import InputError
+from conformance.cases import Located, Suite
+from conformance.errors import InputError, did_you_mean
 from conformance.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
 from conformance.presentations import Presentation
 from conformance.record import CheckLine, FindingLine, RunRecord
