@@ -301,11 +301,10 @@ def write_lines(lines: Iterable[bytes], file: Path, ends: Iterable[bytes] = ()) 
 
     In a compressed file `ends` are a gzip member of their own, which can be read without the rest.
     """
-    temporary: Path | None = None
-    try:
+    with writing(file), contextlib.ExitStack() as left:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        temporary = Path(name)
+        left.callback(Path(name).unlink, missing_ok=True)  # it is gone where it has become `file`
         with os.fdopen(descriptor, "wb") as stream:
             for part in (lines, ends):
                 with _compressed(stream) if file.suffix == ".gz" else contextlib.nullcontext(stream) as into:
@@ -313,16 +312,19 @@ def write_lines(lines: Iterable[bytes], file: Path, ends: Iterable[bytes] = ()) 
                         into.write(line + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(file)
+        Path(name).chmod(0o644)
+        Path(name).replace(file)
+
+
+@contextlib.contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Around what writes `file`: raises HarnessError where the disk does not take it."""
+    try:
+        yield
     except OSError as error:
         raise HarnessError(
             f"{file}: cannot be written: {error.strerror}", "free some space or name another file"
         ) from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):  # it is gone where it has become `file`
-                temporary.unlink()
 
 
 def _compressed(stream: BinaryIO) -> BinaryIO:

@@ -1,0 +1,153 @@
+"""The runs that are kept in the current folder: the last ten, under numbers that do not change.
+
+A run is a file of its own, `runs/NUMBER.jsonl.gz`, and `last.jsonl` is another name of the one that ended last.  Files
+appear whole or not at all, and nothing is removed before what comes instead is on the disk, so that runs at the same
+time, an interruption or a full disk lose nothing that was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance import ends, record
+from conformance.ends import Ends
+from conformance.errors import InputError
+from conformance.record import RunRecord
+from conformance.run import STATE
+
+#: The record of the last run.
+LAST = STATE / "last.jsonl"
+
+#: Where the records of the runs are, and how their names end.
+RUNS, SUFFIX = STATE / "runs", ".jsonl.gz"
+
+#: How many runs are kept.
+KEPT = 10
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run that is kept, as far as the ends of its file tell; `damage` says why they do not."""
+
+    file: Path
+    size: int
+    ends: Ends | None
+    damage: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its number, or "last" where it has none."""
+        return _number(self.file) or self.file.stem
+
+    @property
+    def planned(self) -> int:
+        """How many checks the run was about; 0 where it did not reach its end."""
+        return self.ends.header.planned if self.ends is not None and self.ends.footer is not None else 0
+
+
+def keep(run: RunRecord) -> Path:
+    """Keep a run as the last one, and remove the oldest beyond KEPT; the file that it got.
+
+    The largest run that reached its end stays, however many smaller ones follow it; of equal ones the newest.
+    Raises HarnessError where the disk does not take it.
+    """
+    with record.writing(RUNS):
+        RUNS.mkdir(parents=True, exist_ok=True)
+        if files() == [LAST]:
+            LAST.replace(_reserved())
+        file = _reserved()
+        try:
+            record.write(run, file)
+        except BaseException:
+            file.unlink()
+            raise
+        _name_last(file)
+        _remove_oldest()
+    return file
+
+
+def files() -> list[Path]:
+    """The records that are kept, the newest first; without any the last run, as older versions kept nothing else.
+
+    A file that is empty is a number whose run is being written.
+    """
+    found = sorted(filter(_size, _numbered()), key=lambda file: int(_number(file)), reverse=True)
+    return found or [file for file in (LAST,) if file.is_file()]
+
+
+def look(file: Path) -> Kept:
+    """What the ends of a kept run tell."""
+    try:
+        return Kept(file, _size(file), ends.read(file))
+    except InputError as error:
+        return Kept(file, _size(file), None, error.message)
+
+
+def named(word: str) -> Path:
+    """The file that a word means: the one of that name, or else the kept run of that number.
+
+    Raises InputError for a number that neither has.
+    """
+    if not word.isdecimal() or Path(word).exists():
+        return Path(word)
+    file = RUNS / f"{int(word)}{SUFFIX}"
+    if file not in files():
+        raise InputError(
+            f"{word}: must be a file or the number of a kept run", "`bce-conformance show --list` lists those"
+        )
+    return file
+
+
+def _numbered() -> list[Path]:
+    return [file for file in RUNS.glob(f"*{SUFFIX}") if _number(file)]
+
+
+def _number(file: Path) -> str:
+    """The number that a file is called; "" for another name."""
+    name = file.name.removesuffix(SUFFIX)
+    return name if name.isdecimal() else ""
+
+
+def _size(file: Path) -> int:
+    """The bytes of a file; 0 for one that another run has removed."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.stat().st_size
+    return 0
+
+
+def _reserved() -> Path:
+    """An empty file with the next number, which no other run gets."""
+    number = max((int(_number(file)) for file in _numbered()), default=0)
+    while True:
+        number += 1
+        with contextlib.suppress(FileExistsError):
+            file = RUNS / f"{number}{SUFFIX}"
+            file.touch(exist_ok=False)
+            return file
+
+
+def _name_last(file: Path) -> None:
+    """Make LAST a name of `file`; of a copy where the file system has no links."""
+    with tempfile.TemporaryDirectory(prefix=".", dir=STATE) as scratch:
+        name = Path(scratch) / LAST.name
+        try:
+            os.link(file, name)
+        except OSError:
+            shutil.copy(file, name)
+        name.replace(LAST)
+
+
+def _remove_oldest() -> None:
+    """Remove what is more than KEPT."""
+    found = files()
+    if len(found) <= KEPT:
+        return
+    largest = max(map(look, found), key=lambda one: one.planned)  # the first of equal ones, which is the newest
+    found.remove(largest.file)
+    for file in found[KEPT - 1 :]:
+        file.unlink(missing_ok=True)
