@@ -102,8 +102,9 @@ def run(
 
     Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment, or
     a regression from the baseline.
-    The record is kept: .bce-conformance has the last ten runs, which `bce-conformance show --list` lists, and the
-    largest of them is not given up for smaller ones.
+
+    The last ten runs are kept in .bce-conformance, and the largest of them is not given up for smaller ones:
+    see `bce-conformance show --list`.
     """
     printed = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
     settings = _settings(arguments)
