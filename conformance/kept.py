@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Kept:
 def keep(run: RunRecord) -> Path:
     """Keep a run as the last one, and remove the oldest beyond KEPT; the file that it got.
 
-    The largest run that reached its end stays, however many smaller ones follow it; of equal ones the newest.
+    The largest run stays, however many smaller ones follow it.
     Raises HarnessError where the disk does not take it.
     """
     with record.writing(RUNS):
@@ -89,18 +90,17 @@ def look(file: Path) -> Kept:
 
 
 def named(word: str) -> Path:
-    """The file that a word means: the one of that name, or else the kept run of that number.
+    """The file that a word means: the one of that name, or else the kept run that is called so.
 
-    Raises InputError for a number that neither has.
+    A kept run is called by its number, and one each `last` and `largest`.  Raises InputError where there is none.
     """
-    if not word.isdecimal() or Path(word).exists():
+    if Path(word).exists() or not (word.isdecimal() or word in ("last", "largest")):
         return Path(word)
-    file = RUNS / f"{int(word)}{SUFFIX}"
-    if file not in files():
-        raise InputError(
-            f"{word}: must be a file or the number of a kept run", "`bce-conformance show --list` lists those"
-        )
-    return file
+    runs = files()
+    called = {_number(file): file for file in runs} | ({"last": LAST, "largest": _largest(runs)} if runs else {})
+    if word not in called:
+        raise InputError(f"{word}: must be a file or a kept run", "`bce-conformance show --list` lists those")
+    return called[word]
 
 
 def _numbered() -> list[Path]:
@@ -142,12 +142,16 @@ def _name_last(file: Path) -> None:
         name.replace(LAST)
 
 
+def _largest(runs: Iterable[Path]) -> Path:
+    """The largest run that reached its end: of equal ones the first, which is the newest."""
+    return max(map(look, runs), key=lambda one: one.planned).file
+
+
 def _remove_oldest() -> None:
     """Remove what is more than KEPT."""
     found = files()
     if len(found) <= KEPT:
         return
-    largest = max(map(look, found), key=lambda one: one.planned)  # the first of equal ones, which is the newest
-    found.remove(largest.file)
+    found.remove(_largest(found))
     for file in found[KEPT - 1 :]:
         file.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from conformance.run import Options
 
 
 class RunFile(click.Path):
-    """A run record: a file, or the number of a run that is kept."""
+    """A run record: a file, or what a run that is kept is called."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(path_type=Path, **settings)

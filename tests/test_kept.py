@@ -172,10 +172,25 @@ def test_a_number_means_a_kept_run_unless_a_file_has_that_name() -> None:
     assert kept.named("1") == Path("1")
 
 
+def test_the_last_and_the_largest_run_have_names() -> None:
+    """For scripts, which do not know numbers; of equally large runs the newest is meant."""
+    for checks in (1000, 1000, 5):
+        kept.keep(planned(checks))
+    assert kept.named("last") == LAST
+    assert kept.named("largest") == RUNS / "2.jsonl.gz"
+
+
+@pytest.mark.parametrize("word", ["1", "last", "largest"])
+def test_where_nothing_is_kept_no_name_of_a_run_is_one(word: str) -> None:
+    """It is not taken for a file that nobody has."""
+    with pytest.raises(InputError, match="must be a file or a kept run"):
+        kept.named(word)
+
+
 def test_a_number_that_no_run_has_is_refused_with_the_next_step() -> None:
     """The message says how to learn which there are."""
     kept.keep(run())
-    with pytest.raises(InputError, match="2: must be a file or the number of a kept run") as caught:
+    with pytest.raises(InputError, match="2: must be a file or a kept run") as caught:
         kept.named("2")
     assert "show --list" in caught.value.hint
 
@@ -210,7 +225,7 @@ def test_commands_that_read_a_run_refuse_a_number_that_none_has(words: tuple[str
     """Before anything is run, with the command that lists the numbers."""
     done = invoke(*words)
     assert (done.exit_code, done.stdout) == (Exit.BAD_INPUT, "")
-    assert "1: must be a file or the number of a kept run" in done.stderr
+    assert "1: must be a file or a kept run" in done.stderr
 
 
 def test_the_list_tells_when_what_how_many_and_with_which_outcome() -> None:

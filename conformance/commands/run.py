@@ -146,7 +146,7 @@ def _baseline(file: Path | None, fail_on: tuple[str, ...], allow_missing: bool) 
 def show(files: tuple[Path, ...], listed: bool, **chosen: Any) -> None:
     """Print a run record again, and certificates of sweeps; without arguments the last run.
 
-    A RUN is a file or the number of a run that is kept.
+    A RUN is a file, or a run that is kept: its number, last or largest.
     Certificates have text, JSON, Markdown and HTML.
     """
     if listed:
