@@ -60,14 +60,14 @@ def keep(run: RunRecord) -> Path:
     with record.writing(RUNS):
         RUNS.mkdir(parents=True, exist_ok=True)
         if files() == [LAST]:
-            LAST.replace(_reserved())
+            _call_also(_reserved(), LAST)
         file = _reserved()
         try:
             record.write(run, file)
         except BaseException:
             file.unlink()
             raise
-        _name_last(file)
+        _call_also(LAST, file)
         _remove_oldest()
     return file
 
@@ -131,15 +131,15 @@ def _reserved() -> Path:
             return file
 
 
-def _name_last(file: Path) -> None:
-    """Make LAST a name of `file`; of a copy where the file system has no links."""
+def _call_also(name: Path, file: Path) -> None:
+    """Make `name` another name of `file`; of a copy where the file system has no links."""
     with tempfile.TemporaryDirectory(prefix=".", dir=STATE) as scratch:
-        name = Path(scratch) / LAST.name
+        other = Path(scratch) / name.name
         try:
-            os.link(file, name)
+            os.link(file, other)
         except OSError:
-            shutil.copy(file, name)
-        name.replace(LAST)
+            shutil.copy(file, other)
+        other.replace(name)
 
 
 def _largest(runs: Iterable[Path]) -> Path:
