@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from conformance import cases, record
+from conformance import cases, kept
 from conformance import run as runs
-from conformance.commands.run import last_run
 from conformance.options import options_from, record_from
 from conformance.plan import BASE_MODE, Plan, Request
 from conformance.pool import Backend
@@ -96,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for one in causes(done.record):
         if one.outcome != "recorded":
             terminalreporter.write_line(f"{one.outcome}: {one.cause} ({one.elements} elements)")
-    terminalreporter.write_line(f"run record: {last_run}")
+    terminalreporter.write_line(f"run record: {kept.LAST}")
 
 
 class Checks:
@@ -147,7 +146,7 @@ class Checks:
         known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
         with runs.open_pool(self.options) as pool:
             self.done = runs.execute(pool, backends, chosen, known, self.options)
-        record.write(self.done.record, last_run)
+        kept.keep(self.done.record)
         self.lines = {line.id: line for line in self.done.record.checks}
         if self.done.record.interrupted:
             raise KeyboardInterrupt

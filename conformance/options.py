@@ -8,12 +8,27 @@ from typing import Any
 
 import click
 
-from conformance import cases, deviations
+from conformance import cases, deviations, kept
 from conformance.adapters import DEVICES
 from conformance.errors import InputError
 from conformance.formats import FORMATS
 from conformance.plan import BASE_MODE, QUANTITIES, Filters
 from conformance.run import Options
+
+
+class RunFile(click.Path):
+    """A run record: a file, or what a run that is kept is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The file.  Raises InputError for a number that no kept run has."""
+        return super().convert(kept.named(str(value)), param, ctx)
+
+
+#: What commands that read a run take.
+RUN_FILE = RunFile(dir_okay=False)
 
 
 def adapter_options(function: Callable[..., Any]) -> Callable[..., Any]:

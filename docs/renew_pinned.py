@@ -1,19 +1,17 @@
 """Make the run that ships with the suite: `bce-conformance run --speed`, then `python docs/renew_pinned.py`.
 
-`results/pinned.jsonl.gz` is the last run, or the record that is named, compressed and otherwise whole: every line of it
-has a reader.  Refused is what is not a whole run of the pinned environment that is as expected.
+`results/pinned.jsonl.gz` is the last run, or the one whose file or number is named, compressed and otherwise whole:
+every line of it has a reader.  Refused is what is not a whole run of the pinned environment that is as expected.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 
-from conformance import pinned, record
-from conformance.commands.run import last_run
+from conformance import kept, pinned, record
 from conformance.errors import ConformanceError, InputError
 from conformance.plan import BASE_MODE
 from conformance.record import SCHEMA, RunRecord
@@ -45,7 +43,7 @@ def shipped(whole: RunRecord) -> RunRecord:
 def main(words: list[str]) -> int:
     """Write the shipped run; the exit code is that of the commands."""
     try:
-        made = shipped(record.read(Path(words[0]) if words else last_run))
+        made = shipped(record.read(kept.named(words[0]) if words else kept.LAST))
     except ConformanceError as error:
         print(error, file=sys.stderr)
         return int(error.code)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from conformance import record
-from conformance.commands.run import WIDTH, last_run
+from conformance import kept, record
+from conformance.commands.run import WIDTH
 from conformance.render import text
 
 START, END = "<!-- run-output -->\n", "<!-- /run-output -->"
@@ -20,7 +20,7 @@ def main() -> None:
     before, rest = readme.read_text(encoding="utf-8").split(START)
     after = rest.split(END)[1]
     stream = io.StringIO()
-    text.render(record.read(last_run), Console(file=stream, width=WIDTH, force_terminal=False))
+    text.render(record.read(kept.LAST), Console(file=stream, width=WIDTH, force_terminal=False))
     shown = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
     readme.write_text(f"{before}{START}```text\n{shown}\n```\n{END}{after}", encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -137,12 +138,16 @@ def test_a_record_that_cannot_be_written_exits_with_3(command: Command) -> None:
     assert "cannot be written" in done.stderr
 
 
+def cut(folder: Path) -> None:
+    """Writes the last run without its footer, as `cut.jsonl`."""
+    lines = gzip.decompress((folder / ".bce-conformance" / "last.jsonl").read_bytes()).splitlines(keepends=True)
+    (folder / "cut.jsonl").write_bytes(b"".join(lines[:-1]))
+
+
 def test_an_interrupted_record_is_shown_as_such(command: Command, tmp_path: Path) -> None:
     """A record without its footer is never presented as a complete run."""
     command(*adapter("orderly"))
-    whole = tmp_path / ".bce-conformance" / "last.jsonl"
-    lines = whole.read_bytes().splitlines(keepends=True)
-    (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:-1]))
+    cut(tmp_path)
     assert "interrupted" in command("show", "cut.jsonl").stdout.lower()
     assert "interrupted" not in command("show").stdout.lower()
 
@@ -151,8 +156,7 @@ def test_an_interrupted_record_is_shown_as_such(command: Command, tmp_path: Path
 def test_an_interrupted_record_is_marked_in_every_form(command: Command, tmp_path: Path, form: str) -> None:
     """JSON and Markdown readers learn it, too."""
     command(*adapter("orderly"))
-    whole = tmp_path / ".bce-conformance" / "last.jsonl"
-    (tmp_path / "cut.jsonl").write_bytes(b"".join(whole.read_bytes().splitlines(keepends=True)[:-1]))
+    cut(tmp_path)
     assert "interrupted" in command("show", "cut.jsonl", "--format", form).stdout.lower()
 
 

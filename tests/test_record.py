@@ -343,6 +343,25 @@ def test_a_compressed_record_cut_anywhere_is_an_interrupted_one(example: RunReco
     assert "damaged" in refusal(packed)
 
 
+def test_a_compressed_record_without_its_last_bytes_is_an_interrupted_one(example: RunRecord, tmp_path: Path) -> None:
+    """Although every line may be there: only its check sum says that they are what was written."""
+    packed = tmp_path / "run.jsonl.gz"
+    record.write(example, packed)
+    whole = packed.read_bytes()
+    for missing in range(1, 30):
+        packed.write_bytes(whole[:-missing])
+        assert record.read(packed).interrupted
+
+
+def test_a_compressed_record_whose_check_sum_is_wrong_is_damaged(example: RunRecord, tmp_path: Path) -> None:
+    """A file that was changed on its way is not read as if it were whole."""
+    packed = tmp_path / "run.jsonl.gz"
+    record.write(example, packed)
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[:-8] + bytes(4) + whole[-4:])
+    assert "damaged" in refusal(packed)
+
+
 def test_tallies_count_every_check_once(example: RunRecord) -> None:
     """Verdicts and outcomes of the tallies add up to the footer's, and the worst errors are those of the checks."""
     assert example.footer is not None

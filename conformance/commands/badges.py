@@ -8,11 +8,12 @@ import click
 import msgspec
 
 from conformance import record as records
+from conformance.options import RUN_FILE
 from conformance.render import badges as render
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("run", type=RUN_FILE)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 def badges(run: Path, folder: Path) -> None:
     """Write a badge for each implementation and each backend of RUN into DIR.

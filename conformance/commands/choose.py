@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from conformance import pinned
+from conformance import kept, pinned
 from conformance import record as records
 from conformance.choose import MET, Choice, Source
 from conformance.choose import choose as chosen
-from conformance.commands.run import WIDTH, last_run
+from conformance.commands.run import WIDTH
 from conformance.errors import Exit
 from conformance.needs import VOCABULARY, parse
+from conformance.options import RUN_FILE
 from conformance.render import choice as choices
 from conformance.render import choice_html, choice_markdown, choice_text
 
@@ -24,7 +25,7 @@ FORMATS = click.Choice(["text", "markdown", "html"])
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, type=RUN_FILE)
 @click.option("--need", "words", multiple=True, metavar="NEED[,NEED…]", help="What is needed (repeatable).")
 @click.option("--list-needs", is_flag=True, help="Print the needs and what they mean.")
 @click.option("--shipped", is_flag=True, help="Read the run that ships with the suite, even if there is a last run.")
@@ -77,8 +78,8 @@ def _document(choice: Choice, form: str, everything: bool, terminal: bool) -> st
 def sources(files: tuple[Path, ...], shipped: bool = False) -> tuple[Source, ...]:
     """The records to read, by the names that the reader knows them by."""
     found = [Source(str(file), records.read(file)) for file in files]
-    if not found and not shipped and last_run.is_file():
-        found = [Source(f"the last run ({last_run})", records.read(last_run))]
+    if not found and not shipped and kept.LAST.is_file():
+        found = [Source(f"the last run ({kept.LAST})", records.read(kept.LAST))]
     if shipped or not found:
         found.append(
             Source("the run of the pinned environment that ships with the suite", records.read(pinned.shipped_run()))

@@ -13,6 +13,7 @@ from rich.console import Console
 from conformance import record as records
 from conformance.compare import Comparison, FailOn, Side, compare
 from conformance.errors import Exit
+from conformance.options import RUN_FILE
 from conformance.render import comparison
 
 #: Width of the report where standard output is not a terminal.
@@ -35,13 +36,13 @@ def fail_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("old", type=click.Path(path_type=Path, dir_okay=False))
-@click.argument("new", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("old", type=RUN_FILE)
+@click.argument("new", type=RUN_FILE)
 @fail_options
 @click.option("--all", "everything", is_flag=True, help="All changes, however many screens.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 def diff(old: Path, new: Path, allow_missing: bool, fail_on: tuple[str, ...], everything: bool, form: str) -> None:
-    """Compare the run records OLD and NEW, check by check.
+    """Compare the run records OLD and NEW, files or numbers of runs that are kept, check by check.
 
     Exit code 0: no regression. 1: an element deviates that did not, or a check of OLD is not in NEW, or what --fail-on
     names.

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from conformance import kept, shown
 from conformance import record as records
-from conformance import run as runs
-from conformance import shown
+from conformance.options import RunFile
 from conformance.render import report as page
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=RunFile())
 @click.option(
     "--html",
     "target",
@@ -28,7 +28,7 @@ def report(files: tuple[Path, ...], target: Path) -> None:
     It shows a run record, certificates of sweeps, and those of folders, in any order.
     Without arguments it is about the last run; with certificates alone it has no run.
     """
-    found = shown.read(files or (runs.STATE / "last.jsonl",))
+    found = shown.read(files or (kept.LAST,))
     text = page.render(found.record, found.certificates)
     records.write_lines(iter([text.encode()]), target)
     click.echo(f"{target}: {len(text.encode()) / 1e6:.1f} MB")

@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 import click
 
-from conformance import cases, deviations
+from conformance import cases, deviations, kept
 from conformance import record as records
 from conformance import run as runs
 from conformance.deviations import Deviation, Kind
 from conformance.errors import InputError
-from conformance.options import options_from, record_from, suite_options
+from conformance.options import RUN_FILE, options_from, record_from, suite_options
 from conformance.plan import Filters, matches
 from conformance.pool import Backend, Pool
 from conformance.record import RunRecord
@@ -40,7 +40,8 @@ REPORTS = Path("reports")
     "--with",
     "others",
     multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=RUN_FILE,
+    metavar="RUN",
     help="With --all: another run, of other modes for one (repeatable).",
 )
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into.")
@@ -212,7 +213,7 @@ def _record(
 
     That of a file, or for a case and an implementation that of a run of both.
     """
-    file = Path(what) if what is not None else runs.STATE / "last.jsonl"
+    file = kept.named(what) if what is not None else kept.LAST
     if what is None or (file.is_file() and file.suffix not in cases.CASE_FILES):
         return records.read(file), suite, which
     suite = suite.only(what)

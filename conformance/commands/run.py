@@ -13,16 +13,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from conformance import kept, shown, speed
 from conformance import record as records
 from conformance import run as runs
-from conformance import shown, speed
 from conformance.commands.diff import exit_of, fail_options
 from conformance.commands.github import publish
 from conformance.compare import Comparison, FailOn, Side, compare
 from conformance.errors import Exit, InputError
-from conformance.options import options_from, record_from, suite_from, suite_options
+from conformance.options import RUN_FILE, RunFile, options_from, record_from, suite_from, suite_options
 from conformance.record import RunRecord
 from conformance.render import certificate, comparison, jsondoc, maxima, text
+from conformance.render import kept as render_kept
 from conformance.render.forms import FORMS, render
 
 #: Width of the report where standard output is not a terminal.
@@ -32,8 +33,6 @@ WIDTH = 140
 WIDEST = 1_000
 
 FORMATS = click.Choice(["text", *FORMS])
-
-last_run = runs.STATE / "last.jsonl"
 
 
 def _reports(
@@ -77,7 +76,8 @@ def output_options(function: Any) -> Any:
 @click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
 @click.option(
     "--baseline",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=RUN_FILE,
+    metavar="RUN",
     help="Compare with this run record at once, as far as the filters of this run go.",
 )
 @fail_options
@@ -102,7 +102,9 @@ def run(
 
     Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment, or
     a regression from the baseline.
-    The record is always kept in .bce-conformance/last.jsonl.
+
+    The last ten runs are kept in .bce-conformance, and the largest of them is not given up for smaller ones:
+    see `bce-conformance show --list`.
     """
     printed = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
     settings = _settings(arguments)
@@ -118,7 +120,7 @@ def run(
         timings = speed.count(plan, options.filters.dtype) if timed else 0
         with _progress(len(plan.requests) + len(plan.samples) + timings) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
-    records.write(done.record, last_run)
+    kept.keep(done.record)
     if output is not None:
         records.write(done.record, output)
     found = compare(before, Side("this run", done.record), options.filters) if before is not None else None
@@ -138,14 +140,19 @@ def _baseline(file: Path | None, fail_on: tuple[str, ...], allow_missing: bool) 
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=RunFile())
+@click.option("--list", "listed", is_flag=True, help="List the runs that are kept, the newest first.")
 @output_options
-def show(files: tuple[Path, ...], **chosen: Any) -> None:
+def show(files: tuple[Path, ...], listed: bool, **chosen: Any) -> None:
     """Print a run record again, and certificates of sweeps; without arguments the last run.
 
+    A RUN is a file, or a run that is kept: its number, last or largest.
     Certificates have text, JSON, Markdown and HTML.
     """
-    found = shown.read(files or (last_run,))
+    if listed:
+        show_kept()
+        return
+    found = shown.read(files or (kept.LAST,))
     if found.record is not None and not found.certificates:
         show_record(found.record, quantities=(), **chosen)
         return
@@ -162,6 +169,14 @@ def show(files: tuple[Path, ...], **chosen: Any) -> None:
     console = Console(width=None if sys.stdout.isatty() else certificate.WIDTH)
     for one in maxima.ordered(found.certificates):
         certificate.text(one, console)
+
+
+def show_kept() -> None:
+    """Print the list of the runs that are kept.  Raises InputError where there is none."""
+    files = kept.files()
+    if not files:
+        raise InputError(f"{kept.RUNS}: has no run", "make one with `bce-conformance run`")
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(render_kept.table(map(kept.look, files)))
 
 
 def show_record(

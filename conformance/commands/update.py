@@ -10,6 +10,7 @@ import click
 from conformance import deviations as deviation_files
 from conformance import propose, record
 from conformance.errors import Exit
+from conformance.options import RUN_FILE
 
 
 @click.group()
@@ -18,7 +19,7 @@ def deviations() -> None:
 
 
 @deviations.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=RUN_FILE)
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Folder of deviation files.")
 @click.option("--write", is_flag=True, help="Write the files; without it the edits are only shown.")
 @click.pass_context

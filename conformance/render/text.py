@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.formats import FORMATS
-from conformance.record import BackendLine, RunRecord, ToleranceLine
+from conformance.record import BackendLine, Footer, RunRecord, ToleranceLine
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
 from conformance.summary import CauseSummary, Example, causes, diverse, scoreboard
 
@@ -183,8 +183,6 @@ def closing(record: RunRecord) -> Iterator[str]:
     yield f"not judged: {not_judged_text(record)}"
     counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
     outcome = ", ".join(f"{count} {name}" for name, count in counts.items())
-    words = {0: "[green]as expected[/]", 1: "[bold red]NOT as expected[/]"}
-    word = words.get(footer.exit, "[bold red]the suite failed: not everything was run[/]")
     if footer.restarts:
         yield f"workers replaced after a crash, a time-out or a change of state: {escape(', '.join(footer.restarts))}"
     if record.speeds:
@@ -193,7 +191,13 @@ def closing(record: RunRecord) -> Iterator[str]:
     for line in footer.untimed:
         yield f"not timed: {escape(line)}"
     missing = f", {footer.not_run} not run" if footer.not_run else ""
-    yield f"outcomes: {outcome}{missing} · {footer.seconds:.1f} s · {word}"
+    yield f"outcomes: {outcome}{missing} · {footer.seconds:.1f} s · {exit_word(footer)}"
+
+
+def exit_word(footer: Footer) -> str:
+    """What the exit code of a run means, with its colour."""
+    words = {0: "[green]as expected[/]", 1: "[bold red]NOT as expected[/]"}
+    return words.get(footer.exit, "[bold red]the suite failed: not everything was run[/]")
 
 
 def tolerance_table(lines: Sequence[ToleranceLine]) -> Table:
