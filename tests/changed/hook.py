@@ -31,7 +31,10 @@ def environment(change: Change | None, made: Path, inherited: Mapping[str, str] 
 
 
 class Hook(MetaPathFinder):
-    """The first of sys.meta_path: finds the module of a change as Python does, and has the change made as soon as the module was executed."""
+    """Finds the module of a change as Python does, and has the change made as soon as the module was executed.
+
+    It must be the first of sys.meta_path.
+    """
 
     def __init__(self, change: Change, made: Path) -> None:
         self.change = change
