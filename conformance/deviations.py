@@ -1,7 +1,9 @@
 """Recorded deviations: what is known to deviate in the pinned environment, why, and exactly how.
 
 One file per cause, `deviations/<cause id>.yaml`.  A recorded deviation is a strict expected failure: an element that
-fails differently fails the run, one that no longer deviates is reported as fixed.
+fails differently fails the run, one that no longer deviates is reported as fixed.  "Differently" is what no processor's
+kernel explains: another class of result (NaN, an infinity, a number, an exception), or an error of another order of
+magnitude.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta, Struct
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -22,9 +25,10 @@ from packaging.version import InvalidVersion, Version
 from conformance import yamlfile
 from conformance.cases import DType, Link, Text
 from conformance.errors import InputError, at
-from conformance.measurement import CLASSES
-from conformance.plan import BEHAVIOUR, QUANTITIES, Implementation, Plan, Request, matches
-from conformance.verdicts import EXPECTED, Judged
+from conformance.formats import FORMATS, ulp
+from conformance.measurement import BUDGET, CLASSES
+from conformance.plan import BEHAVIOUR, QUANTITIES, Plan, Request, matches
+from conformance.verdicts import Finding, Judged
 
 Kind = Literal["bug", "by-design", "unsupported"]
 Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z_-]+/[a-z]+/[a-z-]+$")]
@@ -35,11 +39,19 @@ WHATS = (
     *("raised", "accepted", "unsupported", "crashed", "timed-out"),
     *("result-dtype", "result-shape", "changed", "differs", "field"),
 )
-#: One of WHATS, several joined by `|`, or the largest error in ULP with which an element may be inaccurate.
-EXPECTATION = (
-    rf"^(({'|'.join(WHATS)})(\|({'|'.join(WHATS)}))*|[0-9]+(\.[0-9]+)?(e\+?([0-9]{{1,2}}|[12][0-9]{{2}}|30[0-8]))?)$"
-)
+#: The word of a record for a finite number outside the budget, and the classes that it stands for: what a cancelled,
+#: saturated or narrow step leaves is inaccurate, 0, flushed or of the other sign as a kernel happens to round, and it
+#: is the same mistake.
+INEXACT = "inexact"
+INEXACT_CLASSES = frozenset({"inaccurate", "zero", "sign", "flushed"})
+
+#: What an element is recorded as: a word, or several joined by `|`.
+RECORDED = (INEXACT, *(name for name in WHATS if name not in INEXACT_CLASSES))
+EXPECTATION = rf"^({'|'.join(RECORDED)})(\|({'|'.join(RECORDED)}))*$"
 Expected = Annotated[str, Meta(extra_json_schema={"pattern": EXPECTATION})]
+
+#: The order of magnitude of the errors of a dtype, in ULP of the returned dtype: the exponent of a power of ten.
+Magnitude = Annotated[str, Meta(pattern=r"^[0-9]{1,3}$")]
 
 
 class Selector(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,20 +71,23 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
 
     def selects(self, request: Request) -> bool:
         """Whether `request` is one that this selector is about."""
-        return request.case.id == self.case and request.dtype == self.dtype and self._takes(request.implementation)
+        return request.case.id == self.case and request.dtype == self.dtype and self.takes(request.implementation.id)
 
-    def _takes(self, one: Implementation) -> bool:
+    def takes(self, implementation: str) -> bool:
         """By id or glob; with `modes` by entry, mode and device, since brackets of an entry would be a glob's."""
         if not self.modes:
-            return matches((self.implementation,), one.id)
+            return matches((self.implementation,), implementation)
         family, _, device = self.implementation.rsplit("/", 2)
-        return (one.family, one.device) == (family, device) and one.mode in self.modes
+        own, mode, on = implementation.rsplit("/", 2)
+        return (own, on) == (family, device) and mode in self.modes
 
 
 class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
     """One file: a cause and all that is expected of it.
 
-    A link is owed, or the word `unreported` as the only link together with a reason.
+    A link is owed, or the word `unreported` as the only link together with a reason.  `magnitude` says for each dtype
+    of inputs how large the errors of its inexact elements get: one number for all, because how far a mistake goes on
+    one element depends on the last digits of a kernel.
     """
 
     id: Cause
@@ -83,8 +98,14 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
     links: tuple[Link, ...] = ()
     unreported: bool = False
     reason: Text | None = None
+    magnitude: dict[DType, Magnitude] = {}
     versions: dict[str, str] = {}
     environment: dict[str, str] = {}
+
+    @property
+    def stem(self) -> str:
+        """What its cause has in common with those of other inexact results: all but the signature."""
+        return stem(self.id)
 
     def applies(self, versions: dict[str, str], environment: dict[str, Any]) -> bool:
         """Whether the record is about a backend with these versions and switches."""
@@ -178,7 +199,9 @@ def _load_file(file: Path) -> Deviation:
         for name, wanted in selector.elements.items():
             if not re.match(EXPECTATION, wanted):
                 line = lines[("selectors", index, "elements", name)]
-                raise at(file, line, f"{name}: must be an error in ULP or one of {', '.join(WHATS)} (got {wanted!r})")
+                raise at(
+                    file, line, f"{name}: must be one of {', '.join(RECORDED)}, or several with | (got {wanted!r})"
+                )
         for name in selector.sometimes:
             if name not in selector.elements:
                 raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
@@ -212,10 +235,64 @@ Outcome = Literal["as expected", "recorded", "new", "fixed"]
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A judged check as the record looks at it, from a run that was just made (`of`) or from a run record.
+
+    `scaled` and `plain` are errors in ULP of `result_dtype`, `ideal` the exact values; empty where no number applies.
+    `in_part` tells that the filters left the check fewer calls than it is recorded for.
+    """
+
+    case: str
+    dtype: str
+    implementation: str
+    quantity: str
+    elements: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    verdict: str = ""
+    scaled: tuple[float, ...] = ()
+    plain: tuple[float, ...] = ()
+    ideal: tuple[float, ...] = ()
+    result_dtype: str = ""
+    in_part: bool = False
+
+    @classmethod
+    def of(cls, check: Judged) -> Seen:
+        """The check as it was judged."""
+        request = check.request
+        return cls(
+            case=request.case.id,
+            dtype=request.dtype,
+            implementation=request.implementation.id,
+            quantity=check.quantity,
+            elements=check.elements,
+            findings=check.findings,
+            verdict=check.verdict,
+            scaled=check.scaled,
+            plain=check.plain,
+            ideal=check.ideal,
+            result_dtype=check.result_dtype,
+            in_part=_looked_at_in_part(check),
+        )
+
+    def error(self, element: str) -> float | None:
+        """The condition-scaled error of an element in ULP; None where it has none."""
+        return self.scaled[self.elements.index(element)] if self.scaled and element in self.elements else None
+
+    def rounds_at_one(self, element: str) -> bool:
+        """Whether an element is no farther from the exact value than an ULP of 1.
+
+        That much is lost where a step saturates at 1 or two numbers of about 1 cancel, whatever is left of them.
+        """
+        if not self.plain or not self.ideal or self.result_dtype not in FORMATS or element not in self.elements:
+            return False
+        place, fmt = self.elements.index(element), FORMATS[self.result_dtype]
+        return bool(self.plain[place] * float(ulp(np.abs(self.ideal[place]), fmt)) <= 2 * fmt.unit_roundoff)
+
+
+@dataclass(frozen=True)
 class Match:
     """An element of a check held against the record."""
 
-    check: Judged
     element: str
     outcome: Outcome
     cause: str
@@ -232,60 +309,93 @@ class _Entry:
     expected: str
     sometimes: bool
 
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes that it allows."""
+        words = frozenset(self.expected.split("|"))
+        return words | INEXACT_CLASSES if INEXACT in words else words
+
+    def explains(self, finding: Finding) -> bool:
+        """Whether a finding is of its cause; another signature of a finite number is the same mistake."""
+        if finding.what in INEXACT_CLASSES and finding.what in self.classes:
+            return stem(finding.cause) == self.deviation.stem
+        return finding.cause == self.deviation.id
+
+
+#: Errors up to so many budgets are at the edge of being a finding: another kernel's last digit moves them across.
+EDGE = 2
+
 
 class Matcher:
     """Holds judged checks against a record."""
 
     def __init__(self, record: Record, backends: dict[str, tuple[dict[str, str], dict[str, Any]]]) -> None:
         self._selectors: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
+        self._inexact: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
         for one in record.deviations:
             backend = one.id.split("/")[0]
             if not one.applies(*backends.get(backend, ({}, {}))):
                 continue
             for selector in one.selectors:
                 self._selectors.setdefault((selector.case, selector.dtype), []).append((one, selector))
+                if any(INEXACT in wanted for wanted in selector.elements.values()):
+                    self._inexact.setdefault((one.stem, selector.dtype), []).append((one, selector))
 
-    def match(self, check: Judged) -> list[Match]:
+    def match(self, check: Seen) -> list[Match]:
         """What is not plainly as expected about a check: recorded, new or fixed elements."""
         entries = self._entries(check)
         matches = []
         for finding in check.findings:
             known = entries.get(finding.element, [])
-            entry = next((one for one in known if one.deviation.id == finding.cause), known[0] if known else None)
-            note = _differs(entry, check, finding.element, finding.what, finding.cause) if entry else ""
+            entry = next((one for one in known if one.explains(finding)), known[0] if known else None)
             if entry is not None:
                 known.remove(entry)
+            deviation = entry.deviation if entry is not None else self._beside(check, finding)
+            note = _differs(entry, check, finding) if entry is not None else ""
+            recorded = deviation is not None and not note
             matches.append(
                 Match(
-                    check,
                     finding.element,
-                    "recorded" if entry and not note else "new",
-                    finding.cause,
+                    "recorded" if recorded else "new",
+                    deviation.id if deviation is not None and recorded else finding.cause,
                     finding.verdict,
                     finding.what,
-                    entry.deviation if entry else None,
+                    deviation,
                     note,
                     finding.detail,
                 )
             )
         matches.extend(
-            Match(check, element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
+            Match(element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
             for element, left in entries.items()
             for entry in left
-            if not entry.sometimes and not _looked_at_in_part(check)
+            if not entry.sometimes and not check.in_part
         )
         return matches
 
-    def _entries(self, check: Judged) -> dict[str, list[_Entry]]:
+    def _entries(self, check: Seen) -> dict[str, list[_Entry]]:
         """What is recorded of each element of a check; two causes may claim one element."""
         entries: dict[str, list[_Entry]] = {}
-        for deviation, selector in self._selectors.get((check.request.case.id, check.request.dtype), ()):
-            if check.quantity in selector.quantities and selector.selects(check.request):
+        for deviation, selector in self._selectors.get((check.case, check.dtype), ()):
+            if check.quantity in selector.quantities and selector.takes(check.implementation):
                 for element, wanted in selector.elements.items():
                     if element in check.elements or check.elements == ("all",):
                         entry = _Entry(deviation, wanted, element in selector.sometimes)
                         entries.setdefault(element, []).append(entry)
         return entries
+
+    def _beside(self, check: Seen, finding: Finding) -> Deviation | None:
+        """The record of the same mistake on other elements, for one that another kernel happens to get right.
+
+        Only what is at the edge of the budget or as small as the rounding of 1 is excused so.
+        """
+        if finding.what not in INEXACT_CLASSES:
+            return None
+        error = check.error(finding.element)
+        if not (error is not None and error <= EDGE * BUDGET) and not check.rounds_at_one(finding.element):
+            return None
+        known = self._inexact.get((stem(finding.cause), check.dtype), ())
+        return next((one for one, selector in known if selector.takes(check.implementation)), None)
 
 
 def _looked_at_in_part(check: Judged) -> bool:
@@ -294,31 +404,34 @@ def _looked_at_in_part(check: Judged) -> bool:
     return check.quantity in BEHAVIOUR and not set(offered) <= set(check.request.quantities)
 
 
-def _differs(entry: _Entry, check: Judged, element: str, what: str, cause: str) -> str:
+def stem(cause: str) -> str:
+    """A cause without its signature."""
+    return cause.rpartition("/")[0]
+
+
+def _differs(entry: _Entry, check: Seen, finding: Finding) -> str:
     """How a finding differs from what is recorded; "" where it does not."""
-    if cause != entry.deviation.id:
+    if not entry.explains(finding):
         return f"recorded as {entry.deviation.id}"
-    if not entry.expected[0].isdigit():
-        return "" if what in entry.expected.split("|") else f"recorded as {entry.expected}, now {what}"
-    if what not in ("inaccurate", "zero", "sign"):
-        return f"recorded as inaccurate up to {entry.expected} ULP, now {what}"
-    error = check.scaled[check.elements.index(element)]
-    return "" if error <= float(entry.expected) else f"{error:.6g} ULP, recorded at most {entry.expected}"
+    if finding.what not in entry.classes:
+        return f"recorded as {entry.expected}, now {finding.what}"
+    error = check.error(finding.element)
+    if finding.what not in INEXACT_CLASSES or error is None or check.rounds_at_one(finding.element):
+        return ""
+    largest = 10.0 ** int(entry.deviation.magnitude.get(check.dtype, "0"))  # type: ignore[call-overload]  # a DType
+    return "" if error <= largest else f"{error:.6g} ULP, recorded up to about {largest:g}"
 
 
-def outcome_of(matches: Sequence[Match], check: Judged) -> Outcome:
+def outcome_of(matches: Sequence[Match]) -> Outcome:
     """The outcome of a check: the worst of its elements."""
     seen = {match.outcome for match in matches}
     ranked: tuple[Outcome, ...] = ("new", "fixed", "recorded")
     for outcome in ranked:
         if outcome in seen:
             return outcome
-    assert check.verdict in EXPECTED
     return "as expected"
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a deviation file; a bound may stand unquoted."""
-    schema = msgspec.json.schema(Deviation)
-    schema["$defs"]["Selector"]["properties"]["elements"]["additionalProperties"]["type"] = ["string", "number"]
-    return schema
+    """JSON Schema of a deviation file."""
+    return msgspec.json.schema(Deviation)

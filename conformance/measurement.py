@@ -32,7 +32,7 @@ CLASSES = (
     "sign",  # the wrong sign, outside the budget
     "zero",  # 0 for a reference that is not 0, outside the budget
     "inaccurate",  # outside the budget otherwise
-    "flushed",  # 0 for a subnormal reference
+    "flushed",  # 0 for a subnormal reference, outside the budget: of the least numbers 0 is as good as any neighbour
     "undecided",  # the reference itself is not certain enough
 )
 CODE = {name: code for code, name in enumerate(CLASSES)}
@@ -112,7 +112,7 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     code[outside] = CODE["inaccurate"]
     code[outside & (got == 0)] = CODE["zero"]
     code[outside & (np.sign(got) * np.sign(hi) < 0)] = CODE["sign"]
-    code[_flushed(got, exact, limits)] = CODE["flushed"]
+    code[outside & _flushed(got, exact, limits)] = CODE["flushed"]
     # An infinite result counts as a large number only while it stays in the budget.
     code[outside & np.isinf(got)] = CODE["infinite"]
     uncertain = exact.bound > budget / 16 * np.ldexp(

@@ -466,7 +466,7 @@ class _Service:
             return batch.for_all(self.again(batch, end))
 
     def again(self, batch: Batch, end: Ended) -> Observed:
-        """What a call that ended its process gives in a new one; an end that does not happen again counts all the same."""
+        """What a call that ended its process gives in a new one; an end that happens once counts all the same."""
         before = self.failures.setdefault(batch.first.implementation.id, [])
         try:
             seen = self.ask(batch)

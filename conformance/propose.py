@@ -17,11 +17,17 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from conformance import deviations
 from conformance import record as records
 from conformance.errors import InputError
-from conformance.measurement import LARGEST
+from conformance.measurement import BUDGET, LARGEST
 from conformance.record import CheckLine, FindingLine, RunRecord
 
-#: A recorded bound is at most so many times the error that was seen.
-MARGIN = 1.5
+#: The recorded order of magnitude is the least power of ten that is so many times the largest error that was seen.
+MARGIN = 2.0
+
+#: The exponent of `measurement.LARGEST`.
+_HIGHEST = 300
+
+#: An element that was seen within so many budgets may be right on another processor.
+NEAR = 4
 
 #: (implementation, case, dtype, quantity).
 Key = tuple[str, str, str, str]
@@ -32,8 +38,8 @@ Seen = dict[Key, dict[str, tuple[str, float | None]]]
 #: Element -> what is expected of it, as a file has it; and elements that deviate sometimes.
 Content = tuple[dict[str, Any], list[str]]
 
-#: Classes that are errors of a size; `inaccurate` is recorded by its bound.
-_SIZED = {"inaccurate", "zero", "sign"}
+#: dtype -> order of magnitude of the errors, as the exponent of a power of ten.
+Magnitudes = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,12 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
     causes = dict.fromkeys(cause for one in seen for cause in one)
     for cause in causes:
         file = folder / f"{cause}.yaml"
-        contents = _contents([one.get(cause, {}) for one in seen], ran)
-        yield from _edit(file, cause, contents, planned, today)
+        of_cause = [one.get(cause, {}) for one in seen]
+        yield from _edit(file, cause, _contents(of_cause, ran), _magnitudes(of_cause), planned, today)
     for one in deviations.load((folder,)).deviations if folder.exists() else ():
         keys = (key for selector in one.selectors for key in _keys(msgspec.structs.asdict(selector)))
         if one.id not in causes and any(key in planned for key in keys):
-            yield from _edit(folder / f"{one.id}.yaml", one.id, {}, planned, today)
+            yield from _edit(folder / f"{one.id}.yaml", one.id, {}, {}, planned, today)
 
 
 def _key(check: CheckLine) -> Key:
@@ -104,20 +110,28 @@ def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None
     return finding.what, LARGEST if error is None else error
 
 
-def _bound(errors: Sequence[float]) -> str:
-    """MARGIN times the largest error seen, rounded up to two digits."""
-    value = max(errors) * MARGIN
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return f"{math.ceil(value / step) * step:.2g}"
+def _magnitudes(seen: Sequence[Seen]) -> Magnitudes:
+    """For each dtype of inputs the order of magnitude of the errors that runs saw of one cause."""
+    largest: dict[str, float] = {}
+    for one in seen:
+        for (_, _, dtype, _), elements in one.items():
+            for what, error in elements.values():
+                if what in deviations.INEXACT_CLASSES and error is not None:
+                    largest[dtype] = max(largest.get(dtype, 0.0), error)
+    return {dtype: min(math.ceil(math.log10(error * MARGIN)), _HIGHEST) for dtype, error in largest.items()}
 
 
 def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
-    """What is expected of an element that runs saw as `seen`: a bound, a class, or classes joined by `|`."""
-    words = list(dict.fromkeys(what for what, _ in seen))
-    errors = [error for _, error in seen if error is not None]
-    if errors and set(words) <= _SIZED and words != ["zero"]:
-        return _bound(errors)
+    """What is expected of an element that runs saw as `seen`: a word, or several joined by `|`."""
+    words = {deviations.INEXACT if what in deviations.INEXACT_CLASSES else what for what, _ in seen}
     return "|".join(sorted(words))
+
+
+def _is_near(seen: Sequence[tuple[str, float | None]]) -> bool:
+    """Whether an inexact element was nearly right in some run."""
+    return any(
+        what in deviations.INEXACT_CLASSES and error is not None and error <= NEAR * BUDGET for what, error in seen
+    )
 
 
 def _contents(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> dict[Key, Content]:
@@ -155,14 +169,13 @@ def _selectors(contents: dict[Key, Content]) -> Iterator[CommentedMap]:
 def _expectation(key: Key, seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Content:
     """What is expected of each element of a check that deviated, and which of them do so only sometimes."""
     elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
-    expected = {
-        name: _scalar(_merged([one[key][name] for one in seen if name in one.get(key, {})])) for name in elements
-    }
+    found = {name: [one[key][name] for one in seen if name in one.get(key, {})] for name in elements}
+    expected = {name: _merged(each) for name, each in found.items()}
     pairs = list(zip(seen, ran, strict=True))
     sometimes = [
         name
         for name in elements
-        if any(name in had.get(key, ()) and name not in one.get(key, {}) for one, had in pairs)
+        if _is_near(found[name]) or any(name in had.get(key, ()) and name not in one.get(key, {}) for one, had in pairs)
     ]
     return expected, sometimes
 
@@ -181,15 +194,25 @@ def _keys(selector: Any) -> Iterator[Key]:
             yield name, selector["case"], selector["dtype"], quantity
 
 
-def _edit(file: Path, cause: str, contents: dict[Key, Content], planned: set[Key], today: str) -> Iterator[Edit]:
+def _edit(
+    file: Path,
+    cause: str,
+    contents: dict[Key, Content],
+    magnitudes: Magnitudes,
+    planned: set[Key],
+    today: str,
+) -> Iterator[Edit]:
     """The file says `contents` of what was planned, and of other checks what it said before."""
     yaml = YAML()
     yaml.width = 4096
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     data = yaml.load(before) if before else _new(cause, today)
     kept = []
+    magnitudes = dict(magnitudes)
     for one in data.get("selectors", ()):
         keys = list(_keys(one))
+        if not all(key in planned for key in keys) and (known := data.get("magnitude", {}).get(one["dtype"])):
+            magnitudes[one["dtype"]] = max(int(known), magnitudes.get(one["dtype"], 0))
         if not any(key in planned for key in keys):
             kept.append(one)
         else:  # of modes and quantities that share it, some may not have been planned
@@ -201,8 +224,13 @@ def _edit(file: Path, cause: str, contents: dict[Key, Content], planned: set[Key
         yield Edit(file, before, "")
         return
     wanted = CommentedSeq(sorted(everything, key=lambda one: order.get(_place(one), len(order))))
-    if before and _plain(data["selectors"]) == _plain(wanted):
+    sizes = dict(sorted(magnitudes.items()))
+    if before and _plain(data["selectors"]) == _plain(wanted) and _plain(data.get("magnitude", {})) == _plain(sizes):
         return
+    data.pop("selectors", None)
+    data.pop("magnitude", None)
+    if sizes:
+        data["magnitude"] = _in_one_line(sizes)
     data["selectors"] = wanted
     if before:
         data["checked"] = today
@@ -230,14 +258,14 @@ def _flow(selector: dict[str, Any]) -> CommentedMap:
         if key in found:
             found[key] = CommentedSeq(found[key])
             found[key].fa.set_flow_style()
-    found["elements"] = CommentedMap(selector["elements"])
-    found["elements"].fa.set_flow_style()
+    found["elements"] = _in_one_line(selector["elements"])
     return found
 
 
-def _scalar(value: str) -> Any:
-    """A plain number where YAML would read one, so that the file shows no quotes."""
-    return YAML(typ="safe").load(value) if value[0].isdigit() else value
+def _in_one_line(items: dict[str, Any]) -> CommentedMap:
+    made = CommentedMap(items)
+    made.fa.set_flow_style()
+    return made
 
 
 def _plain(node: Any) -> Any:

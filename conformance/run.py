@@ -183,8 +183,8 @@ def execute(
         _must_not_flush(apart)
     checks = [one for one in judged if not sample.is_sample(one.request)]
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
-    matches = {check.id: matcher.match(check) for check in checks}
-    outcomes = {check.id: deviations.outcome_of(matches[check.id], check) for check in checks}
+    matches = {check.id: matcher.match(deviations.Seen.of(check)) for check in checks}
+    outcomes = {check.id: deviations.outcome_of(matches[check.id]) for check in checks}
     lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
     lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:

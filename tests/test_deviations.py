@@ -15,7 +15,7 @@ from packaging.version import Version
 from ruamel.yaml import YAML
 
 from conformance import deviations
-from conformance.deviations import Deviation, Matcher, Record, outcome_of, unmatched
+from conformance.deviations import Deviation, Matcher, Record, Seen, outcome_of, unmatched
 from conformance.errors import Exit, InputError
 from conformance.observation import Observation
 from conformance.verdicts import Judged
@@ -78,9 +78,9 @@ def outcomes(
     known: Record, one: Judged, versions: dict[str, str] | None = None
 ) -> tuple[str, dict[str, str], list[str]]:
     """Outcome of the check, outcomes of its elements, and notes."""
-    matches = Matcher(known, {"stub": (versions or {}, {})}).match(one)
+    matches = Matcher(known, {"stub": (versions or {}, {})}).match(Seen.of(one))
     notes = [match.note for match in matches if match.note]
-    return outcome_of(matches, one), {match.element: match.outcome for match in matches}, notes
+    return outcome_of(matches), {match.element: match.outcome for match in matches}, notes
 
 
 ZERO = ("stub/loss/value/ordinary/inaccurate", {"e0": "zero"})

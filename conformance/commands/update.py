@@ -10,6 +10,7 @@ import click
 from conformance import deviations as deviation_files
 from conformance import propose, record
 from conformance.errors import Exit
+from conformance.held import held
 from conformance.options import RUN_FILE
 
 
@@ -41,3 +42,26 @@ def update(context: click.Context, files: tuple[Path, ...], folder: Path | None,
             edit.apply()
     click.echo(f"{len(edits)} edits{'' if write else ' proposed; --write makes them'}")
     context.exit(int(Exit.AS_EXPECTED))
+
+
+@deviations.command()
+@click.argument("files", nargs=-1, required=True, type=RUN_FILE)
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Folder of deviation files.")
+@click.pass_context
+def check(context: click.Context, files: tuple[Path, ...], folder: Path | None) -> None:
+    """Hold finished runs, perhaps of other machines, against the record as it is now.
+
+    Exit code 0: everything is as recorded. 1: something is new, or recorded and not seen.
+    """
+    known = deviation_files.load((folder or deviation_files.default_folder(),))
+    strange = 0
+    for file in files:
+        lines = [
+            f"{match.outcome} {line.id}#{match.element}: {match.what} [{match.cause}] {match.note}".rstrip()
+            for line, matches in held(record.read(file), known)
+            for match in matches
+            if match.outcome != "recorded"
+        ]
+        click.echo("\n".join([f"{file}: {len(lines)} new or fixed", *(f"  {line}" for line in lines)]))
+        strange += len(lines)
+    context.exit(int(Exit.NOT_AS_EXPECTED if strange else Exit.AS_EXPECTED))
