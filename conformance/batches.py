@@ -126,7 +126,15 @@ def batches(members: Iterable[Member]) -> list[Batch]:
             key = _kind(request) if _elementwise(request, call) else _identity(request, call)
             together.setdefault((call, key), []).append((index, request))
     alike = _Likeness()
-    return [one for (call, _), found in together.items() for one in _of_alike(call, found, alike)]
+    found = [one for (call, _), members in together.items() for one in _of_alike(call, members, alike)]
+    return sorted(found, key=_shapes)
+
+
+def _shapes(batch: Batch) -> tuple[Any, ...]:
+    """What calls are ordered by: dtype and shapes, so that what was compiled is used before it is forgotten."""
+    request = batch.first
+    size = 0 if _elementwise(request, batch.call) else len(request.inputs.elements)
+    return request.dtype, size, tuple(one.name for one in request.presentations)
 
 
 def _of_alike(call: str, members: list[Member], alike: _Likeness) -> Iterator[Batch]:

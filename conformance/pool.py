@@ -235,6 +235,7 @@ class Pool:
     environment: dict[str, str] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
+    scratch: str = ""
     seed: int = 0
     here: bool = field(default=False, init=False)
     _alive: set[Worker] = field(default_factory=set)
@@ -330,7 +331,7 @@ class Pool:
     @contextlib.contextmanager
     def worker(self, interpreter: str, source: str) -> Any:
         """A worker that ends with the block."""
-        worker = Worker(interpreter, source, self.log, self.environment)
+        worker = Worker(interpreter, source, self.log, {"BCE_SCRATCH": self.scratch, **self.environment})
         with self._lock:
             self._alive.add(worker)
             if self._stopping:

@@ -19,9 +19,12 @@ from conformance.adapters import LAYOUTS
 #: Tensors that a presentation may give a shape of their own; the others have the prediction's.
 OTHERS = ("label", "weight", "pos_weight")
 
-#: Lengths that are tried where a framework compiles anew for every shape: the least and the largest of the case files,
-#: and one beside a vector register full.
-FEW = frozenset({0, 1, 2, 17, 67, 65537, 100_000, 10_000_000})
+#: Shapes that are tried where a framework compiles anew for every one: of each number of dimensions one with an axis of
+#: 1 where it can have that, nothing at all, a length beside a vector register full, and the largest of the case files.
+FEW = frozenset(
+    {(), (0,), (1,), (17,), (65537,), (100_000,), (10_000_000,)}
+    | {(1, 7), (2, 3), (5, 1), (4, 3), (3, 4), (1, 3), (2, 3, 5)}
+)
 
 #: Most elements of one tensor.
 LARGEST = 10_000_000
@@ -59,7 +62,7 @@ class Presentation:
     @property
     def few(self) -> bool:
         """Whether it is tried where every shape costs a compilation."""
-        return len(self.shape) != 1 or self.size in FEW
+        return self.shape in FEW
 
     def shape_of(self, tensor: str) -> Shape:
         """Shape of the prediction, the label or an option."""

@@ -89,9 +89,13 @@ class Run:
 @contextmanager
 def open_pool(options: Options) -> Iterator[Pool]:
     """A pool whose workers' chatter goes to a log, which is stripped of private names when the pool ends."""
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as scratch:
         pool = Pool(
-            log, options.timeout, interpreters=dict(options.interpreters), environment=dict(options.environment)
+            log,
+            options.timeout,
+            interpreters=dict(options.interpreters),
+            environment=dict(options.environment),
+            scratch=scratch,
         )
         if options.jobs is not None:
             pool.jobs = options.jobs

@@ -49,6 +49,9 @@ LARGEST_REPEATED = 1 << 20
 #: Results up to this size travel as they are.
 LARGEST_WHOLE = 256
 
+#: Bytes by which a process may grow before its framework is asked to forget what it compiled (`Runtime.forget`).
+GROWTH = 600 << 20
+
 
 def load(source: str) -> List[Adapter]:
     """The adapters of a built-in module, of a file or of an installed module.
@@ -91,6 +94,7 @@ class Session:
         self.implementations: Dict[str, Implementation] = {}
         self.controls: Dict[Any, bool] = {}
         self.flushing = flushes_to_zero()
+        self.size = resident()
 
     def start(self, runtime: Runtime) -> None:
         """Import the framework and fix its switches, for as long as the process lives."""
@@ -112,6 +116,7 @@ class Session:
         except Exception as error:  # the adapter's own mistake, or a broken installation
             return {"failed": "%s: %s" % (type(error).__name__, error)}
         self.flushing = flushes_to_zero()
+        self.size = resident()
         return {
             "versions": {package: version_of(package) for package in self.runtime.packages},
             "environment": dict(self.runtime.environment(), **facts()),
@@ -151,6 +156,8 @@ class Session:
             raised_whole = whole["kind"] == "raised" and call.separable
             parts = [call.element(index) for index in range(call.size)] if raised_whole else []
             observations[name] = [observe(part) for part in parts] if parts else [whole]
+        if resident() > self.size + GROWTH:
+            self.runtime.forget()
         return {"observations": observations}, results
 
     def combined(self, call: Call, name: str, alone: Sequence[int], results: List[Tensor]) -> Dict[str, Any]:
@@ -595,6 +602,15 @@ def facts() -> Dict[str, Any]:
         "system": platform.system(),
         "flush-to-zero": flushes_to_zero(),
     }
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds; 0 where there is no /proc."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as stream:
+            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def flushes_to_zero() -> bool:

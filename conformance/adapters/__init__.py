@@ -85,6 +85,11 @@ def kept_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
+def scratch() -> str:
+    """A folder that the workers of one run share and that ends with it; "" where there is none."""
+    return os.environ.get("BCE_SCRATCH", "")
+
+
 def threads() -> int:
     """The number of threads that a runtime gives to its framework: one, unless a setting of `environments` differs."""
     return int(os.environ.get("BCE_THREADS", "1"))
@@ -244,6 +249,9 @@ class Runtime:
         Reading the bits is a way that every framework has; where that copies, another one is worth writing.
         """
         self.bits(native)
+
+    def forget(self) -> None:
+        """Give back the memory of what was compiled, where the framework keeps it for as long as the process lives."""
 
     #: Memory layouts, of LAYOUTS, in which `arrange` can present a tensor.
     layouts: Tuple[str, ...] = ("contiguous",)

@@ -27,6 +27,7 @@ from conformance.adapters import (
     Implementation,
     Runtime,
     chosen_device,
+    scratch,
     where_cpu_has,
 )
 from conformance.adapters.writing import Derived, Way, Written
@@ -129,6 +130,7 @@ class JaxRuntime(Runtime):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         jax = _jax()
         jax.config.update("jax_enable_x64", self.x64)
+        _share_compiled(jax)
         _devices()
 
     @contextlib.contextmanager
@@ -171,6 +173,9 @@ class JaxRuntime(Runtime):
     def wait(self, native: Any) -> None:
         _jax().block_until_ready(native)
 
+    def forget(self) -> None:
+        _jax().clear_caches()
+
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # Op by op, JAX compiles every primitive for every new shape, at 0.1 s and more for a second derivative.
         return SIZES
@@ -187,6 +192,23 @@ class JaxRuntime(Runtime):
         if producer == "softmax":
             return jax.nn.softmax(_two_classes(logits), axis=-1)
         raise ValueError("producer %r is not one of %s" % (producer, ", ".join(self.producers)))
+
+
+def _share_compiled(jax: Any) -> None:
+    """Let the workers of a run, of which several compile the same operations op by op, do so once.
+
+    The persistent cache of JAX takes by default what compiles for a second; where there is no such cache, nothing is
+    shared (https://docs.jax.dev/en/latest/persistent_compilation_cache.html).
+    """
+    if not scratch():
+        return
+    for name, value in (
+        ("jax_compilation_cache_dir", os.path.join(scratch(), "jax")),
+        ("jax_persistent_cache_min_compile_time_secs", 0),
+        ("jax_persistent_cache_min_entry_size_bytes", -1),
+    ):
+        if hasattr(jax.config, name):
+            jax.config.update(name, value)
 
 
 class Jax32Runtime(JaxRuntime):
