@@ -225,7 +225,7 @@ class Pool:
     """Runs requests on backends.
 
     `timeout` is the limit of one request in seconds; `jobs` how many run at once; `environment` holds variables that
-    every worker gets; `refused` tells after `discover` which plugins are of no use.  An `Executor`.
+    every worker gets, `scratch` a folder that they share; `refused` tells after `discover` which plugins are of no use.  An `Executor`.
     """
 
     log: BinaryIO
