@@ -66,6 +66,7 @@ class Options:
     environment: dict[str, str] = field(default_factory=dict)
     sample: bool = False
     speed: bool = False
+    memory: int | None = None
 
 
 @dataclass
@@ -91,7 +92,11 @@ def open_pool(options: Options) -> Iterator[Pool]:
     """A pool whose workers' chatter goes to a log, which is stripped of private names when the pool ends."""
     with tempfile.TemporaryFile() as log:
         pool = Pool(
-            log, options.timeout, interpreters=dict(options.interpreters), environment=dict(options.environment)
+            log,
+            options.timeout,
+            interpreters=dict(options.interpreters),
+            environment=dict(options.environment),
+            memory=options.memory,
         )
         if options.jobs is not None:
             pool.jobs = options.jobs
@@ -449,5 +454,6 @@ def _with_footer(
         restarts=tuple(executor.restarts),
         exit=int(code),
         untimed=untimed,
+        lost=tuple(executor.lost),
     )
     return replace(record, footer=footer)
