@@ -82,12 +82,7 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
         click.option(
-            "--timeout",
-            "--timeout-request",  # pytest's name, where --timeout is that of another plugin
-            "timeout",
-            default=60.0,
-            show_default=True,
-            help="Seconds of CPU time that one request may take, or sleep on end.",
+            "--timeout", default=60.0, show_default=True, help="CPU seconds of one request, or asleep on end."
         ),
         click.option("--memory", metavar="SIZE", help="What a worker may hold, such as 2GB [default: no limit]."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),

@@ -131,16 +131,11 @@ class Outgrown(Ended):
 
 
 class Worker:
-    """One worker process and its pipe; it may hold `memory` bytes."""
+    """One worker process and its pipe; `memory` are the bytes that it may hold, None where there is no limit."""
 
-    def __init__(
-        self,
-        interpreter: str,
-        source: str,
-        log: BinaryIO,
-        environment: Mapping[str, str],
-        memory: int | None = None,
-    ) -> None:
+    memory: int | None = None
+
+    def __init__(self, interpreter: str, source: str, log: BinaryIO, environment: Mapping[str, str]) -> None:
         child_read, self._write_fd = os.pipe()
         self._read_fd, child_write = os.pipe()
         script = str(Path(__file__).with_name("worker.py"))
@@ -162,7 +157,6 @@ class Worker:
             os.close(child_read)
             os.close(child_write)
         self._outgoing = os.fdopen(self._write_fd, "wb")
-        self.memory = memory
         self._patience = usage.Patience(0.0)
         self._at_end = False
 
@@ -358,7 +352,7 @@ class Pool:
     @contextlib.contextmanager
     def worker(self, interpreter: str, source: str) -> Any:
         """A worker that ends with the block."""
-        worker = Worker(interpreter, source, self.log, self.environment, self.memory)
+        worker = Worker(interpreter, source, self.log, self.environment)
         with self._lock:
             self._alive.add(worker)
             if self._stopping:
@@ -470,6 +464,7 @@ class _Service:
     def open(self) -> Opened:
         """Start a worker and import the framework in it."""
         self.worker = self.stack.enter_context(self.pool.worker(self.backend.interpreter, self.backend.source))
+        self.worker.memory = self.pool.memory
         return opened(self.worker, self.backend)
 
     def observe(self, request: Request) -> dict[str, Observed]:

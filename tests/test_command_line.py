@@ -122,7 +122,6 @@ def test_a_framework_that_needs_more_memory_than_it_may_ends_with_3(command: Com
         (("run", "--dtype", "float8"), "float8"),
         (("run", "--timeout", "0"), "--timeout must lie between"),
         (("run", "--timeout", "nan"), "--timeout must lie between"),
-        (("run", "--timeout-request", "0"), "--timeout must lie between"),
         (("run", "--memory", "much"), "--memory must be a size above 0 in MB or GB (got 'much')"),
         (("run", "--memory", "2000"), "--memory must be a size above 0 in MB or GB (got '2000')"),
         (("run", "--memory", "-1GB"), "--memory must be a size above 0 in MB or GB (got '-1GB')"),

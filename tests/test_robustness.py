@@ -267,6 +267,11 @@ def test_a_worker_that_is_killed_while_idle_is_replaced(token: str) -> None:
     class Killing(Ran):
         killed = 0
 
+        def planned(self) -> Plan:
+            # Two shapes, so that each request has a call of its own, and the first has ended before the second begins.
+            pair = [case(("0.5", "1"), name=f"small/{n}", quantities=("value",), present=(n,)) for n in ("2", "3")]
+            return make_plan(suite(*pair), [one for backend in self.backends for one in backend.implementations])
+
         def on_observed(self, index: int, observed: dict[str, Observed]) -> None:
             super().on_observed(index, observed)
             (worker,) = self.pool._alive
