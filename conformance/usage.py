@@ -21,8 +21,8 @@ KNOWN = (PROC / "self" / "stat").is_file()
 #: What sizes are told in; as disks and most tools count, not in powers of two.
 MEGABYTE = 10**6
 
-#: Seconds between two looks at a silent worker.  A look reads a small file of each process, 2 ms for a hundred of them;
-#: in this time a process can touch about half a gigabyte.
+#: Seconds between two looks at a silent worker.  A look reads a small file of each process of the machine, a few
+#: milliseconds for a hundred of them; between two looks a process can touch about half a gigabyte.
 LOOK_EVERY = 0.25
 
 #: States of a thread that has something to do: it runs or waits for a core (R), or for a disk (D).
@@ -55,7 +55,8 @@ def family(pid: int) -> dict[int, float]:
 
 def is_awake(pid: int) -> bool:
     """Whether a thread of a process runs, or would if it had a core or its page."""
-    return any(AWAKE.intersection(_fields(file)[:1]) for file in PROC.glob(f"{pid}/task/*/stat"))
+    threads = PROC / str(pid) / "task"
+    return any(AWAKE.intersection(_fields(threads / name / "stat")[:1]) for name in _numbers(threads))
 
 
 def resident(pid: int) -> int:
@@ -73,9 +74,17 @@ def beyond(memory: int | None) -> str:
 
 def _processes() -> Iterator[tuple[int, _Process]]:
     tick = os.sysconf("SC_CLK_TCK")
-    for file in PROC.glob("[0-9]*/stat"):
-        if fields := _fields(file):
-            yield int(file.parent.name), _Process(int(fields[1]), int(fields[3]), sum(map(int, fields[11:15])) / tick)
+    for name in _numbers(PROC):
+        if fields := _fields(PROC / name / "stat"):
+            yield int(name), _Process(int(fields[1]), int(fields[3]), sum(map(int, fields[11:15])) / tick)
+
+
+def _numbers(folder: Path) -> list[str]:
+    """The processes or threads of a folder by their numbers; [] where it is gone."""
+    try:
+        return [name for name in os.listdir(folder) if name.isdigit()]
+    except OSError:
+        return []
 
 
 def _fields(file: Path) -> list[str]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from conformance import usage
+from conformance.errors import InputError
+from conformance.options import memory_from
 from conformance.plan import Plan, make_plan
 from conformance.pool import PATIENCE
 from conformance.usage import SLEEP, Patience, family, resident
@@ -104,6 +108,15 @@ def test_what_wakes_only_to_look_and_sleep_again_is_ended_after_ten_limits() -> 
     assert (patience.asleep, SLEEP) == (600.0, 10)
 
 
+def test_wall_time_counts_where_a_system_does_not_tell_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message then promises nothing about CPU time."""
+    times = iter((10.0, 10.5, 11.0))
+    monkeypatch.setattr(usage, "KNOWN", False)
+    monkeypatch.setattr(usage, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    patience = Patience(1.0)
+    assert [patience.look(1) for _ in range(3)] == ["", "", "no answer within 1 s"]
+
+
 def test_a_child_with_a_session_of_its_own_is_of_the_family() -> None:
     """Some compilers start their helpers so; their time is that of the call, too."""
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as child:
@@ -160,3 +173,16 @@ def test_a_worker_that_has_grown_over_many_requests_is_replaced() -> None:
     assert verdicts(one, "leaks") == {"conforms"}
     assert one.pool.restarts
     assert one.pool.lost == []
+
+
+@pytest.mark.parametrize(("text", "size"), [("2GB", 2_000_000_000), ("1500MB", 1_500_000_000), ("0.5 gb", 500_000_000)])
+def test_a_size_is_a_number_and_its_unit(text: str, size: int) -> None:
+    """Units are decimal, and may be written in small letters."""
+    assert memory_from({"memory": text}) == size
+
+
+def test_a_limit_that_could_not_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a system does not tell what a process holds, --memory is bad input and not a promise."""
+    monkeypatch.setattr(usage, "KNOWN", False)
+    with pytest.raises(InputError, match=r"--memory needs /proc, which this system does not have \(got '2GB'\)"):
+        memory_from({"memory": "2GB"})
