@@ -114,7 +114,9 @@ class Patience:
         processes = family(pid) if KNOWN else {pid: now}
         seconds = sum(processes.values())
         if self._before is not None:
-            used = max(seconds - self._before[1], 0.0)  # less than before where a child ended that nobody waited for
+            # Less than before where a child ended that nobody waited for, or just while its parent was looked at.
+            used = max(seconds - self._before[1], 0.0)
+            seconds = max(seconds, self._before[1])
             # A look that comes late says nothing of the time between: this process may have had no core.
             passed = min(now - self._before[0], 2 * LOOK_EVERY)
             self.add(used, used > 0 or any(map(is_awake, processes)), passed)
