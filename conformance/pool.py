@@ -522,7 +522,9 @@ class _Service:
         self.lost[name] += 1
         rest = f"; nothing more of {name} is tried" if self.lost[name] == PATIENCE else ""
         with self.pool._lock:
-            self.pool.lost.append(f"{batch.name}: alone in a new worker {usage.beyond(self.pool.memory)}{rest}")
+            self.pool.lost.append(
+                f"{batch.name}::{batch.call}: alone in a new worker {usage.beyond(self.pool.memory)}{rest}"
+            )
 
     def given_up(self, request: Request) -> Observed | None:
         """What stands for every call of an implementation that ended its process too often."""

@@ -102,7 +102,7 @@ def test_a_call_that_needs_more_memory_than_it_may_ends_with_3_and_has_no_verdic
     assert kept.footer is not None
     assert (kept.checks, kept.footer.not_run) == ((), kept.header.planned)
     for line in kept.footer.lost:
-        assert "::costly/holds_memory/eager/cpu::float32: " in line
+        assert "::costly/holds_memory/eager/cpu::float32::value: " in line
         assert "it held more than the 200 MB of --memory" in line
     assert "not run: " in done.stdout
 
