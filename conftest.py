@@ -42,7 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bce-conformance")
     for name, _, text in OPTIONS:
         group.addoption(name, action="append", default=[], dest=f"bce_{name[2:]}", help=text)
-    group.addoption("--timeout-request", type=float, default=60.0, dest="bce_timeout", help="seconds for one request")
+    group.addoption(
+        "--timeout-request", type=float, default=60.0, dest="bce_timeout", help="CPU seconds of one request"
+    )
+    group.addoption("--memory", dest="bce_memory", help="what a worker may hold, such as 2GB; without it no limit")
     group.addoption("--worker-jobs", type=int, default=None, dest="bce_jobs", help="workers at once")
     group.addoption(
         "--require-all-backends", action="store_true", dest="bce_require", help="an absent backend fails its checks"
@@ -95,6 +98,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for one in causes(done.record):
         if one.outcome != "recorded":
             terminalreporter.write_line(f"{one.outcome}: {one.cause} ({one.elements} elements)")
+    for line in done.record.footer.lost if done.record.footer else ():
+        terminalreporter.write_line(f"not run: {line}")
     terminalreporter.write_line(f"run record: {kept.LAST}")
 
 
@@ -123,6 +128,7 @@ class Checks:
             "adapters": tuple(Path(file) for file in given.bce_adapter),
             "interpreters": tuple(given.bce_python),
             "timeout": given.bce_timeout,
+            "memory": given.bce_memory,
             "jobs": given.bce_jobs,
         }
         return replace(options_from(arguments, given.bce_strict), sample=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from conformance import cases, deviations, kept
+from conformance import cases, deviations, kept, usage
 from conformance.adapters import DEVICES
 from conformance.errors import InputError
 from conformance.formats import FORMATS
@@ -26,6 +27,10 @@ class RunFile(click.Path):
         """The file.  Raises InputError for a number that no kept run has."""
         return super().convert(kept.named(str(value)), param, ctx)
 
+
+#: A size of memory: a number and its unit.
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB)", re.IGNORECASE)
+UNITS = {"MB": usage.MEGABYTE, "GB": 1_000 * usage.MEGABYTE}
 
 #: What commands that read a run take.
 RUN_FILE = RunFile(dir_okay=False)
@@ -76,7 +81,10 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
         ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
-        click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request may take."),
+        click.option(
+            "--timeout", default=60.0, show_default=True, help="CPU seconds of one request, or asleep on end."
+        ),
+        click.option("--memory", metavar="SIZE", help="What a worker may hold, such as 2GB [default: no limit]."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
     ]
     for decorator in reversed(decorators):
@@ -102,7 +110,22 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
     )
     device = arguments.pop("device", None)
     environment = {} if device is None else {"BCE_DEVICE": device}
-    return Options(filters, adapters, interpreters, timeout, arguments.pop("jobs"), strict, environment)
+    memory = memory_from(arguments)
+    return Options(filters, adapters, interpreters, timeout, arguments.pop("jobs"), strict, environment, memory=memory)
+
+
+def memory_from(arguments: dict[str, Any]) -> int | None:
+    """The bytes that `--memory` means, None without it; takes it out of `arguments`.  Raises InputError."""
+    text = arguments.pop("memory", None)
+    if text is None:
+        return None
+    found = SIZE.fullmatch(text)
+    size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
+    if not size:
+        raise InputError(f"--memory must be a size above 0 in MB or GB (got {text!r})", "for example --memory 2GB")
+    if not usage.KNOWN:
+        raise InputError(f"--memory needs /proc, which this system does not have (got {text!r})", "leave it out")
+    return size
 
 
 def adapters_from(arguments: dict[str, Any]) -> tuple[tuple[Path, ...], dict[str, str]]:

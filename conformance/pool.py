@@ -1,8 +1,8 @@
 """Workers: one process per adapter, as many at once as there are cores.
 
 Life cycle: spawned -> told its adapters -> opened (the framework is imported) -> answers requests -> closed.
-A worker that ends or stays silent longer than the time limit is killed and replaced, and the request is replayed
-quantity by quantity, so that only the quantity that brings the process down is lost.
+A worker that ends, or uses up the time or the memory that it may, is killed and replaced, and what it was asked is
+divided, so that only the request that brings the process down is lost.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import select
 import subprocess
 import sys
 import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
-from conformance import protocol
+from conformance import protocol, usage
 from conformance.adapters import BUILTIN, load_builtin
 from conformance.batches import Batch, batches
 from conformance.errors import HarnessError, InputError
@@ -29,14 +29,11 @@ from conformance.plan import Implementation, Request, implementation_from_wire
 from conformance.plugins import Plugin, Refusal
 from conformance.protocol import Message
 
-#: Seconds that importing a framework may take before its worker is given up.
+#: Seconds that importing a framework may take before its worker is given up, as `usage.Patience` counts them.
 OPEN_LIMIT = 300.0
 
 #: After so many crashes or time-outs of one implementation its remaining requests are not tried.
 PATIENCE = 3
-
-#: Seconds between two looks whether a silent worker is still alive.
-LOOK_EVERY = 0.5
 
 #: Threads of every numeric library in a worker: results are then the same from run to run.
 SINGLE_THREADED = dict.fromkeys(
@@ -100,11 +97,13 @@ class Opened:
 class Executor(Protocol):
     """What runs the requests of a plan: `Pool`, or this process where a callable cannot leave it (`inprocess`).
 
-    `here` tells whether implementations are called in this process, and `restarts` which requests cost a worker.
+    `here` tells whether implementations are called in this process, `restarts` which requests cost a worker, and
+    `lost` which could not be run, with the reason.
     """
 
     here: bool
     restarts: list[str]
+    lost: list[str]
 
     def run(
         self,
@@ -127,8 +126,14 @@ class Ended(Exception):
         self.observation = observation
 
 
+class Outgrown(Ended):
+    """The worker was killed because it held more memory than it may: that is the suite's limit, and no finding."""
+
+
 class Worker:
-    """One worker process and its pipe."""
+    """One worker process and its pipe; `memory` are the bytes that it may hold, None where there is no limit."""
+
+    memory: int | None = None
 
     def __init__(self, interpreter: str, source: str, log: BinaryIO, environment: Mapping[str, str]) -> None:
         child_read, self._write_fd = os.pipe()
@@ -152,17 +157,23 @@ class Worker:
             os.close(child_read)
             os.close(child_write)
         self._outgoing = os.fdopen(self._write_fd, "wb")
-        self._deadline = 0.0
+        self._patience = usage.Patience(0.0)
         self._at_end = False
 
+    @property
+    def outgrown(self) -> bool:
+        """Whether it holds more memory than it may.
+
+        Its resident memory, seen now and then: a limit of its address space (RLIMIT_AS) is nothing that frameworks can
+        live with, which reserve tens of gigabytes that they never touch.
+        """
+        return self.memory is not None and usage.resident(self.process.pid) > self.memory
+
     def receive(self, limit: float) -> Message:
-        """The next message within `limit` seconds.  Raises Ended."""
-        self._deadline = time.monotonic() + limit
+        """The next message, for which it may take `limit` seconds as `usage.Patience` counts them.  Raises Ended."""
+        self._patience = usage.Patience(limit)
         try:
             message = protocol.read(cast(BinaryIO, self))
-        except TimeoutError:
-            self.kill()
-            raise Ended(Observation("timed-out", message=f"no answer within {limit:g} s")) from None
         except protocol.ProtocolError as error:
             if not self._at_end:
                 self.kill()
@@ -181,20 +192,28 @@ class Worker:
         return self.receive(limit)
 
     def read(self, count: int) -> bytes:
-        """Up to `count` bytes from the worker; TimeoutError at the deadline.  The stream that `protocol.read` reads.
+        """Up to `count` bytes from the worker; Ended where it goes beyond a limit.  What `protocol.read` reads from.
 
         Looks after the process now and then: a child of it may hold the pipe open when it has ended.
         """
         while True:
             gone = self.process.poll() is not None
-            remaining = max(self._deadline - time.monotonic(), 0.0)
-            ready, _, _ = select.select([self._read_fd], [], [], 0.0 if gone else min(remaining, LOOK_EVERY))
+            ready, _, _ = select.select([self._read_fd], [], [], 0.0 if gone else usage.LOOK_EVERY)
             data = os.read(self._read_fd, min(count, 1 << 20)) if ready else b""
             if ready or gone:
                 self._at_end = not data
                 return data
-            if not remaining:
-                raise TimeoutError
+            self._look()
+
+    def _look(self) -> None:
+        """End the process where it goes beyond its memory or its time.  Raises Ended."""
+        if self.outgrown:
+            self.kill()
+            raise Outgrown(Observation("crashed", message=f"ended by the suite: {usage.beyond(self.memory)}"))
+        exhausted = self._patience.look(self.process.pid)
+        if exhausted:
+            self.kill()
+            raise Ended(Observation("timed-out", message=exhausted))
 
     def kill(self) -> None:
         """End the process and all that it started."""
@@ -224,8 +243,9 @@ class Worker:
 class Pool:
     """Runs requests on backends.
 
-    `timeout` is the limit of one request in seconds; `jobs` how many run at once; `environment` holds variables that
-    every worker gets, `scratch` a folder that they share; `refused` tells after `discover` which plugins are of no use.  An `Executor`.
+    `timeout` is the limit of one request in seconds (`usage.Patience`), `memory` that of a worker in bytes; `jobs` how
+    many run at once; `environment` holds variables that every worker gets, `scratch` is a folder that they share;
+    `refused` tells after `discover` which plugins are of no use.  An `Executor`.
     """
 
     log: BinaryIO
@@ -236,7 +256,9 @@ class Pool:
     refused: list[Refusal] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
     scratch: str = ""
+    lost: list[str] = field(default_factory=list)
     seed: int = 0
+    memory: int | None = None
     here: bool = field(default=False, init=False)
     _alive: set[Worker] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -388,6 +410,8 @@ def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:
         answer = worker.request({"op": "open", "adapter": backend.name, "sweep": sweep}, (), OPEN_LIMIT).header
     except Ended as end:
         return Opened(failed=end.observation.message, ended=end.observation)
+    if worker.outgrown:
+        return Opened(failed=f"with nothing but its framework {usage.beyond(worker.memory)}")
     return Opened.from_answer(answer)
 
 
@@ -410,6 +434,7 @@ class _Service:
         self.stack = contextlib.ExitStack()
         self.worker: Worker | None = None
         self.failures: dict[str, list[Observation]] = {}
+        self.lost: Counter[str] = Counter()
         self.found: dict[int, dict[str, Observed]] = {}
 
     def run(self, queue: Sequence[int]) -> None:
@@ -440,6 +465,7 @@ class _Service:
     def open(self) -> Opened:
         """Start a worker and import the framework in it."""
         self.worker = self.stack.enter_context(self.pool.worker(self.backend.interpreter, self.backend.source))
+        self.worker.memory = self.pool.memory
         return opened(self.worker, self.backend)
 
     def observe(self, request: Request) -> dict[str, Observed]:
@@ -447,7 +473,12 @@ class _Service:
         return {one.call: seen for one in batches([(0, request)]) for _, seen in self.settled(one)}
 
     def settled(self, batch: Batch) -> Iterator[tuple[int, Observed]]:
-        """The observation of each request of a call, which is divided until there is nothing else to tell of it."""
+        """The observation of each request of a call, which is divided until there is nothing else to tell of it.
+
+        A request that needs more memory than a worker may hold has none.
+        """
+        if self.lost[batch.first.implementation.id] == PATIENCE:
+            return
         given_up = self.given_up(batch.first)
         found = batch.for_all(given_up) if given_up else self.tried(batch)
         if found is not None:
@@ -464,19 +495,37 @@ class _Service:
             self.replace(batch)
             if self.pool._stopping or batch.combined or not batch.whole:
                 return None
-            return batch.for_all(self.again(batch, end))
+            seen = self.again(batch, end)
+            return {} if seen is None else batch.for_all(seen)
 
-    def again(self, batch: Batch, end: Ended) -> Observed:
-        """What a call that ended its process gives in a new one; an end that happens once counts all the same."""
+    def again(self, batch: Batch, end: Ended) -> Observed | None:
+        """What a call that ended its process gives in a new one; an end that does not happen again counts all the same.
+
+        None where it is about memory: then the request is lost, and that says nothing of the implementation.
+        """
         before = self.failures.setdefault(batch.first.implementation.id, [])
         try:
             seen = self.ask(batch)
-            before.append(end.observation)
+            before += [] if isinstance(end, Outgrown) else [end.observation]
             return seen
+        except Outgrown:
+            self.lose(batch)
+            self.replace(batch)
+            return None
         except Ended as second:
             before.append(second.observation)
             self.replace(batch)
             return (second.observation,)
+
+    def lose(self, batch: Batch) -> None:
+        """Note that a request cannot be run with the memory that a worker may hold."""
+        name = batch.first.implementation.id
+        self.lost[name] += 1
+        rest = f"; nothing more of {name} is tried" if self.lost[name] == PATIENCE else ""
+        with self.pool._lock:
+            self.pool.lost.append(
+                f"{batch.name}::{batch.call}: alone in a new worker {usage.beyond(self.pool.memory)}{rest}"
+            )
 
     def given_up(self, request: Request) -> Observed | None:
         """What stands for every call of an implementation that ended its process too often."""
@@ -491,8 +540,8 @@ class _Service:
         assert self.worker is not None
         answer = self.worker.request(batch.message(self.pool.seed), batch.tensors, self.pool.timeout)
         (found,) = observed(answer.header, answer.arrays).values()
-        if any(protocol.STATE in one.changed for one in found):
-            self.replace(batch)  # the next implementation must not inherit it
+        if self.worker.outgrown or any(protocol.STATE in one.changed for one in found):
+            self.replace(batch)  # the next implementation must not inherit what this one has left
         return found
 
     def replace(self, batch: Batch) -> None:

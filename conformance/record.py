@@ -220,7 +220,8 @@ class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
 class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     """Last line of a complete record.  Of the checks that were `not_run`, `absent` are those of absent backends.
 
-    `untimed` tells what `run --speed` could not time, and why.
+    `untimed` tells what `run --speed` could not time, and why; `lost` which requests needed more memory than a worker
+    may hold, so that their checks were not run.
     """
 
     finished: str
@@ -232,6 +233,7 @@ class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
     exit: int
     absent: int = 0
     untimed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 Line = Header | InputsLine | CauseLine | CheckLine | SampleLine | ToleranceLine | SpeedLine | TallyLine | Footer

@@ -66,6 +66,7 @@ class Options:
     environment: dict[str, str] = field(default_factory=dict)
     sample: bool = False
     speed: bool = False
+    memory: int | None = None
 
 
 @dataclass
@@ -96,6 +97,7 @@ def open_pool(options: Options) -> Iterator[Pool]:
             interpreters=dict(options.interpreters),
             environment=dict(options.environment),
             scratch=scratch,
+            memory=options.memory,
         )
         if options.jobs is not None:
             pool.jobs = options.jobs
@@ -453,5 +455,6 @@ def _with_footer(
         restarts=tuple(executor.restarts),
         exit=int(code),
         untimed=untimed,
+        lost=tuple(executor.lost),
     )
     return replace(record, footer=footer)

@@ -212,6 +212,7 @@ class _Bench:
         if self.worker is not None:
             return ""
         self.worker = self.stack.enter_context(self.pool.worker(self.backend.interpreter, self.backend.source))
+        self.worker.memory = self.pool.memory
         now = open_worker(self.worker, self.backend)
         if now.absent is not None or now.failed is not None:
             self.close()

@@ -91,6 +91,30 @@ def test_a_run_with_a_misbehaving_implementation_exits_with_1(command: Command, 
     assert (kept.footer.exit, kept.footer.not_run) == (Exit.NOT_AS_EXPECTED, 0)
 
 
+@pytest.mark.slow
+def test_a_call_that_needs_more_memory_than_it_may_ends_with_3_and_has_no_verdict(
+    command: Command, tmp_path: Path
+) -> None:
+    """The suite's own limit is no finding: the checks were not run, and one line says which, and the limit."""
+    done = command(*adapter("costly", "holds_memory/*"), "--memory", "200MB")
+    assert done.returncode == Exit.HARNESS_FAILED, done.stdout + done.stderr
+    kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
+    assert kept.footer is not None
+    assert (kept.checks, kept.footer.not_run) == ((), kept.header.planned)
+    for line in kept.footer.lost:
+        assert "::costly/holds_memory/eager/cpu::float32::value: " in line
+        assert "it held more than the 200 MB of --memory" in line
+    assert "not run: " in done.stdout
+
+
+@pytest.mark.slow
+def test_a_framework_that_needs_more_memory_than_it_may_ends_with_3(command: Command) -> None:
+    """No worker can be had within the limit, and the run says so instead of replacing one after another."""
+    done = command(*adapter("orderly"), "--memory", "1MB")
+    assert done.returncode == Exit.HARNESS_FAILED, done.stdout + done.stderr
+    assert "it held more than the 1 MB of --memory" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -98,6 +122,10 @@ def test_a_run_with_a_misbehaving_implementation_exits_with_1(command: Command, 
         (("run", "--dtype", "float8"), "float8"),
         (("run", "--timeout", "0"), "--timeout must lie between"),
         (("run", "--timeout", "nan"), "--timeout must lie between"),
+        (("run", "--memory", "much"), "--memory must be a size above 0 in MB or GB (got 'much')"),
+        (("run", "--memory", "2000"), "--memory must be a size above 0 in MB or GB (got '2000')"),
+        (("run", "--memory", "-1GB"), "--memory must be a size above 0 in MB or GB (got '-1GB')"),
+        (("run", "--memory", "0GB"), "--memory must be a size above 0 in MB or GB (got '0GB')"),
         (("run", "--jobs", "0"), "jobs"),
         (("run", "--python", "numpy"), "--python must be BACKEND=INTERPRETER"),
         (("run", "--cases", "nowhere"), "nowhere: must hold flags.yaml and case files"),

@@ -34,6 +34,7 @@ class Canned:
     def __init__(self, seen: Sequence[Observation]) -> None:
         self.seen = seen
         self.restarts: list[str] = []
+        self.lost: list[str] = []
 
     def run(self, backends: object, requests: Sequence[object], on_opened: object, on_observed: object) -> None:
         """Tell everything."""

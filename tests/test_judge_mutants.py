@@ -84,6 +84,7 @@ class Replay:
     opened: dict[str, Opened]
     observed: dict[int, dict[str, Observed]]
     restarts: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     here: bool = False
 
     def run(

@@ -32,6 +32,7 @@ class Canned:
     def __init__(self, observed: list[dict[str, tuple[object, ...]]]) -> None:
         self.observed = observed
         self.restarts: list[str] = []
+        self.lost: list[str] = []
 
     def run(self, backends: object, requests: object, on_opened: object, on_observed: object) -> None:
         """Tell everything."""

@@ -297,7 +297,7 @@ def test_a_failure_at_a_size_costs_that_size(sized: tuple[Pool, Any]) -> None:
     }  # fmt: skip
     assert all(line.seconds > 0 and line.repeats >= speed.ROUNDS for line in found.lines)
     assert [text.partition(" elements: ")[2] for text in found.untimed] == [
-        "MemoryError: no room for 1000 elements", "the process exited with status 7", "no answer within 2 s",
+        "MemoryError: no room for 1000 elements", "the process exited with status 7", "no answer, asleep for 2 s",
     ]  # fmt: skip
 
 

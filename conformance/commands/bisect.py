@@ -41,7 +41,7 @@ Behave = Callable[[Column, Environment], searches.Behaviour | Untestable]
 @click.option(
     "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
 )
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds that one request, or the script, may take.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds of a request (CPU time) or of the script.")
 @environment_options
 @click.option("--format", "form", type=click.Choice(tuple(FORMS)), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here, too.")

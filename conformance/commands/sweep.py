@@ -28,7 +28,7 @@ from conformance.sweep.sweep import sweep as do_sweep
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"
 
-#: Seconds that one shard may take: the first may compile, and a slow backend needs tens of seconds.
+#: Seconds of CPU time that one shard may take: the first may compile, and a slow backend needs tens of seconds.
 SHARD_LIMIT = 600.0
 
 
@@ -53,7 +53,7 @@ SHARD_LIMIT = 600.0
 @click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu].")
 @click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file.")
 @click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there.")
-@click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds that one shard may take.")
+@click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds of CPU time of one shard.")
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
 def sweep(
     quantity: str,

@@ -29,7 +29,11 @@ NO_COMMIT = "0" * 40
 @click.option("--commit", help="What chooses the tenth and the parts [default: the commit of the folder, by git].")
 @click.option("--device", type=click.Choice(DEVICES), help="Where to compute [default: cpu].")
 @click.option(
-    "--timeout", type=click.FloatRange(0.1), default=SHARD_LIMIT, show_default=True, help="Seconds of one part."
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=SHARD_LIMIT,
+    show_default=True,
+    help="Seconds of CPU time of one part.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
 @adapter_options

@@ -184,12 +184,15 @@ def closing(record: RunRecord) -> Iterator[str]:
     counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
     outcome = ", ".join(f"{count} {name}" for name, count in counts.items())
     if footer.restarts:
-        yield f"workers replaced after a crash, a time-out or a change of state: {escape(', '.join(footer.restarts))}"
+        why = "a crash, a time-out, a change of state or too much memory"
+        yield f"workers replaced after {why}: {escape(', '.join(footer.restarts))}"
     if record.speeds:
         timed = len({line.implementation for line in record.speeds})
         yield f"timed: {timed} implementations; `bce-conformance choose` and the record tell how fast they are"
     for line in footer.untimed:
         yield f"not timed: {escape(line)}"
+    for line in footer.lost:
+        yield f"not run: {escape(line)}"
     missing = f", {footer.not_run} not run" if footer.not_run else ""
     yield f"outcomes: {outcome}{missing} · {footer.seconds:.1f} s · {exit_word(footer)}"
 
