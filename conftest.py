@@ -6,6 +6,7 @@ deviation is an expected failure with its link as reason; it is strict where the
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conformance import cases, kept
+from conformance import cases, kept, record
 from conformance import run as runs
 from conformance.options import options_from, record_from
 from conformance.plan import BASE_MODE, Plan, Request
@@ -46,6 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(name, action="append", default=[], dest=f"bce_{name[2:]}", help=text)
     group.addoption("--timeout-request", type=float, default=60.0, dest="bce_timeout", help="seconds for one request")
     group.addoption("--worker-jobs", type=int, default=None, dest="bce_jobs", help="workers at once")
+    group.addoption("--output", type=Path, dest="bce_output", help="copy the run record there (.jsonl.gz)")
+    group.addoption(
+        "--whole-run", type=Path, dest="bce_whole_run", help="run record that tests go by which need a whole run"
+    )
     group.addoption(
         "--require-all-backends", action="store_true", dest="bce_require", help="an absent backend fails its checks"
     )
@@ -55,10 +60,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse -n: every xdist process would import all frameworks and run all requests."""
-    if getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("-n is refused: the checks run in one process per backend already, see --worker-jobs")
-    config.stash[SESSION] = Checks(config)
+    """Refuse -n for checks: every xdist process would import all frameworks and run all requests."""
+    checks = config.stash[SESSION] = Checks(config)
+    if getattr(config.option, "numprocesses", None) and checks.named_in(config.args):
+        raise pytest.UsageError(
+            "-n is refused for the checks of cases/, which run in one process per backend already (see --worker-jobs); "
+            "`pytest tests -n 2` runs the other tests in two"
+        )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -77,14 +85,8 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 
 @pytest.fixture(scope="session")
 def whole_run(request: pytest.FixtureRequest) -> RunRecord | None:
-    """The record of this session's run where it holds every check of the suite, else None."""
-    checks = request.config.stash[SESSION]
-    if checks.done is None or checks.done.record.footer is None:
-        return None
-    if checks.done.record.header.filters != {"mode": [BASE_MODE]}:  # the plan of a run without filters
-        return None
-    complete = checks.done.plan.checks == checks.plan().checks and checks.done.record.footer.not_run == 0
-    return checks.done.record if complete else None
+    """The record of this session's run, or of --whole-run, where it holds every check of the suite, else None."""
+    return request.config.stash[SESSION].whole()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -191,10 +193,29 @@ class Checks:
         known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
         with runs.open_pool(self.options) as pool:
             self.done = runs.execute(Told(pool, self.say), backends, chosen, known, self.options)
-        kept.keep(self.done.record)
+        file = kept.keep(self.done.record)
+        if self.config.option.bce_output is not None:
+            self.config.option.bce_output.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, self.config.option.bce_output)
         self.lines = {line.id: line for line in self.done.record.checks}
         if self.done.record.interrupted:
             raise KeyboardInterrupt
+
+    def whole(self) -> RunRecord | None:
+        """What was run in this session, or before it into the file of --whole-run, where that is the default run."""
+        file = self.config.option.bce_whole_run
+        before = record.read(file) if file is not None and file.exists() else None
+        found = self.done.record if self.done is not None else before
+        if found is None or found.footer is None or found.footer.not_run:
+            return None
+        plain = found.header.filters == {"mode": [BASE_MODE]}  # the plan of a run without filters
+        return found if plain and found.header.planned == self.plan().checks else None
+
+    def named_in(self, arguments: list[str]) -> bool:
+        """Whether paths of a command line, node ids among them, lead to case files."""
+        paths = [(self.config.invocation_params.dir / one.partition("::")[0]).resolve() for one in arguments]
+        folder = self.folder.resolve()
+        return any(folder.is_relative_to(path) or path.is_relative_to(folder) for path in paths)
 
     def strict(self, backend: str) -> bool:
         """Whether a recorded deviation that no longer shows fails for `backend`."""

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from conformance import pinned, record
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: A small part of the plan: 12 requests of the NumPy backend, with recorded deviations among them.
@@ -29,15 +31,16 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def junit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The JUnit file of `done`."""
-    return tmp_path_factory.mktemp("items") / "junit.xml"
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what `done` writes: its JUnit file and, in a folder that it makes, its run record."""
+    return tmp_path_factory.mktemp("items")
 
 
 @pytest.fixture(scope="module")
-def done(junit: Path) -> subprocess.CompletedProcess[str]:
+def done(written: Path) -> subprocess.CompletedProcess[str]:
     """A run of the part, with the shipped record of deviations."""
-    return items(*PART, "-rA", "--junitxml", str(junit))
+    files = ("--junitxml", str(written / "junit.xml"), "--output", str(written / "made" / "run.jsonl.gz"))
+    return items(*PART, "-rA", *files)
 
 
 @pytest.fixture(scope="module")
@@ -135,19 +138,49 @@ def test_an_id_selects_its_check_alone() -> None:
     assert list(outcomes(items(name, "-rA"))) == [name]
 
 
-def test_a_junit_file_of_pytest_holds_every_check(whole: dict[str, str], junit: Path) -> None:
+def test_a_junit_file_of_pytest_holds_every_check(whole: dict[str, str], written: Path) -> None:
     """Each once, with its outcome, though a check is reported in one phase."""
-    found = list(ElementTree.parse(junit).iter("testcase"))
+    found = list(ElementTree.parse(written / "junit.xml").iter("testcase"))
     assert len(found) == len(whole)
     assert sum(one.find("skipped") is not None for one in found) == list(whole.values()).count("XFAIL")
 
 
-def test_n_is_refused_with_a_reason() -> None:
+def test_the_run_record_is_written_where_it_is_wanted(whole: dict[str, str], written: Path) -> None:
+    """It holds the checks that were run."""
+    assert len(record.read(written / "made" / "run.jsonl.gz").checks) == len(whole)
+
+
+def needing_a_whole_run(file: Path) -> str:
+    """What pytest prints of a test that needs a whole run, and is skipped without one, when it is handed `file`."""
+    return items("tests/test_shipped.py", "-k", "readme_shows", "--whole-run", str(file)).stdout
+
+
+def test_a_test_that_needs_a_whole_run_goes_by_one_that_was_made_before() -> None:
+    """`make test` runs the checks and the tests in two processes."""
+    assert "skipped" not in needing_a_whole_run(pinned.shipped_run())
+
+
+@pytest.mark.usefixtures("done")
+def test_a_part_of_a_run_is_not_taken_for_a_whole_one(written: Path) -> None:
+    """Nor is a file that is not there, since the run may have failed."""
+    assert "1 skipped" in needing_a_whole_run(written / "made" / "run.jsonl.gz")
+    assert "1 skipped" in needing_a_whole_run(written / "none.jsonl.gz")
+
+
+@pytest.mark.parametrize("words", [PART, (), ("tests", "cases/hard-labels.yaml::hard-labels/logits")])
+def test_n_is_refused_for_checks_with_a_reason(words: tuple[str, ...]) -> None:
     """xdist would import every framework in every process."""
     pytest.importorskip("xdist")
-    done = items(*PART, "-n", "2")
+    done = items(*words, "-n", "2")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "-n is refused" in done.stderr
+
+
+def test_n_is_taken_for_tests() -> None:
+    """They are run by more processes than one where no check is among them."""
+    pytest.importorskip("xdist")
+    done = items("tests/test_told.py", "-n", "1", "-k", "first_line")
+    assert "1 passed" in done.stdout
 
 
 def test_a_bad_case_file_runs_nothing(tmp_path: Path) -> None:
