@@ -54,7 +54,7 @@ def rows() -> list[Row]:
 
 @cache
 def run() -> Run:
-    """One run of the checks of all rows, for agreement with the plain call that it needs, and of what MODES takes.
+    """One run of the checks of all rows, of what MODES takes, and of the plain calls that agreement needs.
 
     Frameworks are imported once for both, which takes longer than their answers.
     """
@@ -64,7 +64,7 @@ def run() -> Run:
         backends = pool.discover()
         plan = make_plan(suite, [one for backend in backends for one in backend.implementations])
         asked = [one for one in plan.requests if of_modes(one) or checks & set(map(one.check_id, one.quantities))]
-        compared = {one.call for one in asked if one.check_id(AGREEMENT) in checks}
+        compared = {one.call for one in asked if AGREEMENT in one.quantities}
         plain = [one for one in plan.requests if one.implementation.mode == BASE_MODE and one.call in compared]
         plan = replace(plan, requests=tuple({id(one): one for one in (*asked, *plain)}.values()))
         return runs.execute(pool, backends, plan, record_from((ROOT / "deviations",), replace=True), runs.Options())
