@@ -13,6 +13,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	if $$python -c '$(USABLE)' >/dev/null 2>&1; then echo $$python; break; fi; done)
 
 BIN := $(VENV)/bin
+RUN := build/checks.jsonl.gz
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
@@ -25,8 +26,13 @@ help: ## Show the targets
 run: $(STAMP) ## Judge every backend (ARGS='--backend torch' and the like are handed on)
 	$(BIN)/bce-conformance run $(ARGS)
 
-test: $(STAMP) ## Run the tests (ARGS is handed on to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+# The checks use both cores by themselves; the other tests run in as many processes as there are cores, the tests of a
+# file in one, and go by the run of the checks where they need a whole one.  Both parts run, whichever fails.
+test: $(STAMP) ## Run the checks and the tests (ARGS is handed on to pytest, for both)
+	@rm -f $(RUN); failed=0; \
+	$(BIN)/python -m pytest cases --output $(RUN) $(ARGS) || failed=$$?; \
+	$(BIN)/python -m pytest tests -n auto --dist loadfile --whole-run $(RUN) $(ARGS) || failed=$$?; \
+	exit $$failed
 
 lint: $(STAMP) ## Check style, types, cases and recorded deviations
 	$(BIN)/ruff check .

@@ -6,21 +6,24 @@ deviation is an expected failure with its link as reason; it is strict where the
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import cases, kept
+from conformance import cases, kept, record
 from conformance import run as runs
 from conformance.options import options_from, record_from
 from conformance.plan import BASE_MODE, Plan, Request
 from conformance.pool import Backend
 from conformance.record import CheckLine, RunRecord
 from conformance.summary import causes
+from conformance.told import Told
 
 #: Filters and settings, named as on the command line: (option, whether it repeats, help).
 OPTIONS = (
@@ -47,6 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--memory", dest="bce_memory", help="what a worker may hold, such as 2GB; without it no limit")
     group.addoption("--worker-jobs", type=int, default=None, dest="bce_jobs", help="workers at once")
+    group.addoption("--output", type=Path, dest="bce_output", help="copy the run record there (.jsonl.gz)")
+    group.addoption(
+        "--whole-run", type=Path, dest="bce_whole_run", help="run record that tests go by which need a whole run"
+    )
     group.addoption(
         "--require-all-backends", action="store_true", dest="bce_require", help="an absent backend fails its checks"
     )
@@ -56,10 +63,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse -n: every xdist process would import all frameworks and run all requests."""
-    if getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("-n is refused: the checks run in one process per backend already, see --worker-jobs")
-    config.stash[SESSION] = Checks(config)
+    """Refuse -n for checks: every xdist process would import all frameworks and run all requests."""
+    checks = config.stash[SESSION] = Checks(config)
+    if getattr(config.option, "numprocesses", None) and checks.named_in(config.args):
+        raise pytest.UsageError(
+            "-n is refused for the checks of cases/, which run in one process per backend already (see --worker-jobs); "
+            "`pytest tests -n 2` runs the other tests in two"
+        )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -70,16 +80,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Say that the plan is made, which takes seconds, when the first case file needs it."""
+    if isinstance(collector, CaseFile):
+        collector.config.stash[SESSION].announce()
+
+
 @pytest.fixture(scope="session")
 def whole_run(request: pytest.FixtureRequest) -> RunRecord | None:
-    """The record of this session's run where it holds every check of the suite, else None."""
-    checks = request.config.stash[SESSION]
-    if checks.done is None or checks.done.record.footer is None:
-        return None
-    if checks.done.record.header.filters != {"mode": [BASE_MODE]}:  # the plan of a run without filters
-        return None
-    complete = checks.done.plan.checks == checks.plan().checks and checks.done.record.footer.not_run == 0
-    return checks.done.record if complete else None
+    """The record of this session's run, or of --whole-run, where it holds every check of the suite, else None."""
+    return request.config.stash[SESSION].whole()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -87,6 +97,20 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Run the requests of all selected checks at once."""
     if not session.config.option.collectonly and not session.testsfailed:
         session.config.stash[SESSION].run([item for item in session.items if isinstance(item, Check)])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Report a check in one phase: without fixtures it needs no other, and three take 20 s more for 100,000 checks."""
+    if not isinstance(item, Check):
+        return None
+    told = item.ihook
+    told.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    call = pytest.CallInfo.from_call(item.runtest, "call", reraise=KeyboardInterrupt)
+    report = told.pytest_runtest_makereport(item=item, call=call)
+    told.pytest_runtest_logreport(report=report)
+    told.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -113,6 +137,7 @@ class Checks:
         self.files = {located.file.resolve() for located in self.suite.cases}
         self.done: runs.Run | None = None
         self.lines: dict[str, CheckLine] = {}
+        self.announced = False
         self._planned: tuple[tuple[Backend, ...], Plan] | None = None
 
     @property
@@ -141,6 +166,28 @@ class Checks:
             self._planned = backends, runs.planned(backends, self.suite, self.options)
         return self._planned[1]
 
+    @cached_property
+    def requests(self) -> dict[Path, dict[str, list[Request]]]:
+        """The planned requests by case file and case, in the order of the plan."""
+        resolved = {located.file: located.file.resolve() for located in self.suite.cases}
+        found: dict[Path, dict[str, list[Request]]] = {}
+        for request in self.plan().requests:
+            found.setdefault(resolved[request.located.file], {}).setdefault(request.case.id, []).append(request)
+        return found
+
+    def announce(self) -> None:
+        """Say, once, that the plan is made; not where only ids are wanted."""
+        if not self.announced and not self.config.option.collectonly:
+            self.say(f"planning the checks of {len(self.suite.cases)} cases")
+        self.announced = True
+
+    def say(self, text: str) -> None:
+        """A line of its own in what pytest prints, where it prints anything; capturing is off between items."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"bce-conformance: {text}")
+            reporter.flush()
+
     def run(self, items: list[Check]) -> None:
         """Run the requests that `items` need."""
         if not items or self._planned is None:
@@ -151,11 +198,30 @@ class Checks:
         chosen = replace(plan, requests=tuple(wanted.values()), samples=plan.samples if whole else ())
         known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
         with runs.open_pool(self.options) as pool:
-            self.done = runs.execute(pool, backends, chosen, known, self.options)
-        kept.keep(self.done.record)
+            self.done = runs.execute(Told(pool, self.say), backends, chosen, known, self.options)
+        file = kept.keep(self.done.record)
+        if self.config.option.bce_output is not None:
+            self.config.option.bce_output.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, self.config.option.bce_output)
         self.lines = {line.id: line for line in self.done.record.checks}
         if self.done.record.interrupted:
             raise KeyboardInterrupt
+
+    def whole(self) -> RunRecord | None:
+        """What was run in this session, or before it into the file of --whole-run, where that is the default run."""
+        file = self.config.option.bce_whole_run
+        before = record.read(file) if file is not None and file.exists() else None
+        found = self.done.record if self.done is not None else before
+        if found is None or found.footer is None or found.footer.not_run:
+            return None
+        plain = found.header.filters == {"mode": [BASE_MODE]}  # the plan of a run without filters
+        return found if plain and found.header.planned == self.plan().checks else None
+
+    def named_in(self, arguments: list[str]) -> bool:
+        """Whether paths of a command line, node ids among them, lead to case files."""
+        paths = [(self.config.invocation_params.dir / one.partition("::")[0]).resolve() for one in arguments]
+        folder = self.folder.resolve()
+        return any(folder.is_relative_to(path) or path.is_relative_to(folder) for path in paths)
 
     def strict(self, backend: str) -> bool:
         """Whether a recorded deviation that no longer shows fails for `backend`."""
@@ -172,12 +238,8 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Collector]:
         """Its cases that are planned, in order."""
-        here = self.path.resolve()
-        requests: dict[str, list[Request]] = {}
-        for request in self.config.stash[SESSION].plan().requests:
-            if request.located.file.resolve() == here:
-                requests.setdefault(request.case.id, []).append(request)
-        for case, members in requests.items():
+        planned = self.config.stash[SESSION].requests
+        for case, members in planned.get(self.path.resolve(), {}).items():
             yield CaseNode.from_parent(self, name=case, requests=members)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from conformance import record
 from conformance.cli import main
@@ -39,27 +39,37 @@ cases:
       - {id: b, prediction: 0.25, label: 0.5}
 """
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """Runs `bce-conformance` in an empty folder that has a small suite in `suite`."""
+def folder(tmp_path: Path) -> Path:
+    """A folder that has a small suite in `suite` and nothing else."""
     (tmp_path / "suite").mkdir()
     (tmp_path / "suite" / "flags.yaml").write_text(FLAGS)
     (tmp_path / "suite" / "small.yaml").write_text(CASES)
+    return tmp_path
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "conformance", *words],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
-    return run
+@pytest.fixture
+def command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Invokes `bce-conformance` in that folder, in this process: to start one takes longer than most commands."""
+    monkeypatch.chdir(folder)
+    return lambda *words: CliRunner().invoke(main, words)
+
+
+def started(folder: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    """`bce-conformance` as a process of its own in a folder."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "conformance", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background of a shell ignores SIGINT, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def adapter(name: str, entries: str = "*") -> tuple[str, ...]:
@@ -68,11 +78,12 @@ def adapter(name: str, entries: str = "*") -> tuple[str, ...]:
     return ("run", "--cases", "suite", "--adapter", file, "--implementation", f"{name}/{entries}", "--timeout", "1")
 
 
-def test_a_run_that_is_as_expected_exits_with_0(command: Command, tmp_path: Path) -> None:
-    """A right implementation passes, and the record is complete."""
-    done = command(*adapter("orderly"))
-    assert (done.returncode, done.stderr) == (Exit.AS_EXPECTED, "")
-    kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
+def test_a_run_that_is_as_expected_exits_with_0(folder: Path) -> None:
+    """A right implementation passes, in a process as a user starts it, and the record is complete."""
+    process = started(folder, *adapter("orderly"))
+    _, problems = process.communicate(timeout=60)
+    assert (process.returncode, problems) == (Exit.AS_EXPECTED, "")
+    kept = record.read(folder / ".bce-conformance" / "last.jsonl")
     assert not kept.interrupted
     assert {check.verdict for check in kept.checks} == {"conforms"}
 
@@ -83,7 +94,7 @@ def test_a_run_that_is_as_expected_exits_with_0(command: Command, tmp_path: Path
 def test_a_run_with_a_misbehaving_implementation_exits_with_1(command: Command, tmp_path: Path, entry: str) -> None:
     """A crash, a time-out or nonsense is not as expected, the record is complete, and no traceback is shown."""
     done = command(*adapter("wayward", f"{entry}/*"))
-    assert done.returncode == Exit.NOT_AS_EXPECTED, done.stderr
+    assert done.exit_code == Exit.NOT_AS_EXPECTED, done.stderr
     assert "Traceback" not in done.stderr
     kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
     assert not kept.interrupted
@@ -152,7 +163,7 @@ def test_bad_input_exits_with_2_and_one_message(
 ) -> None:
     """The message says what is wrong, there is no traceback, and nothing is written."""
     done = command(*words)
-    assert done.returncode == Exit.BAD_INPUT, done.stderr
+    assert done.exit_code == Exit.BAD_INPUT, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -162,7 +173,7 @@ def test_bad_input_exits_with_2_and_one_message(
 def test_a_record_that_cannot_be_written_exits_with_3(command: Command) -> None:
     """The harness failed, not an implementation."""
     done = command(*adapter("orderly"), "--output", "suite/flags.yaml/run.jsonl")
-    assert done.returncode == Exit.HARNESS_FAILED
+    assert done.exit_code == Exit.HARNESS_FAILED
     assert "cannot be written" in done.stderr
 
 
@@ -211,33 +222,25 @@ def test_a_failure_of_the_suite_itself_exits_with_3(
     assert CliRunner().invoke(main, ["run"]).exit_code == code
 
 
-def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path, command: Command) -> None:
+def test_ctrl_c_ends_the_run_and_its_workers(folder: Path) -> None:
     """SIGINT during a request that hangs: exit code 130, an interrupted record, and no process left."""
     words = [*adapter("wayward", "hangs/*")[:-1], "600"]
     token = f"BCE_TEST_INTERRUPT={os.getpid()}"
     name, _, value = token.partition("=")
-    ready = tmp_path / "ready"
+    ready = folder / "ready"
     os.mkfifo(ready)
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "conformance", *words],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), name: value, "BCE_READY": str(ready)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A job in the background of a shell ignores SIGINT, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = started(folder, *words, **{name: value, "BCE_READY": str(ready)})
     with ready.open("rb") as stream:  # opens when the implementation has been called
         stream.read(1)
     process.send_signal(signal.SIGINT)
     _, problems = process.communicate(timeout=60)
     assert process.returncode == 130, problems
-    kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
+    kept = record.read(folder / ".bce-conformance" / "last.jsonl")
     assert kept.interrupted
     assert not [
-        folder.name
-        for folder in Path("/proc").glob("[0-9]*")
-        if folder.name != str(process.pid) and token.encode() in _environment(folder)
+        one.name
+        for one in Path("/proc").glob("[0-9]*")
+        if one.name != str(process.pid) and token.encode() in _environment(one)
     ]
 
 

@@ -1,16 +1,17 @@
-"""A right implementation conforms everywhere, a wrong one does not: through the command line, without a framework."""
+"""A right implementation conforms everywhere, a wrong one does not: by the commands, without a framework."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
 from conformance import record
+from conformance.cli import main
 from conformance.formats import FORMATS, Tensor, decode
 from conformance.record import CheckLine, RunRecord
 
@@ -18,15 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "tests" / "adapters"
 
 
-def command(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run `bce-conformance` in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "conformance", *words], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
-    )
+def command(*words: str) -> Result:
+    """Invoke `bce-conformance` at the root of the repository, in this process."""
+    with contextlib.chdir(ROOT):
+        return CliRunner().invoke(main, words)
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], RunRecord]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, RunRecord]:
     """One run of the control and of the wrong implementation."""
     output = tmp_path_factory.mktemp("control") / "run.jsonl"
     names = ("correctly_rounded.py", "wrong_log.py")
@@ -41,7 +41,7 @@ def checks(run: RunRecord, backend: str) -> list[CheckLine]:
 
 
 def test_a_correctly_rounded_implementation_conforms_on_every_check_that_expects_a_value(
-    ran: tuple[subprocess.CompletedProcess[str], RunRecord],
+    ran: tuple[Result, RunRecord],
 ) -> None:
     """Its oracle is Arb and exact fractions, so that this also holds the reference against another derivation."""
     verdicts = [line.verdict for line in checks(ran[1], "exact") if not masked(line)]
@@ -57,7 +57,7 @@ def masked(line: CheckLine) -> bool:
 
 
 def test_a_correctly_rounded_implementation_is_never_half_an_ulp_off(
-    ran: tuple[subprocess.CompletedProcess[str], RunRecord],
+    ran: tuple[Result, RunRecord],
 ) -> None:
     """Plain errors, not condition-scaled ones: what rounding to nearest leaves is half an ULP."""
     errors = [
@@ -66,38 +66,36 @@ def test_a_correctly_rounded_implementation_is_never_half_an_ulp_off(
     assert max(errors) <= 0.5
 
 
-def test_log_of_one_minus_p_deviates(ran: tuple[subprocess.CompletedProcess[str], RunRecord]) -> None:
+def test_log_of_one_minus_p_deviates(ran: tuple[Result, RunRecord]) -> None:
     """The most common way to write the formula loses the loss of small probabilities."""
     found = [line for line in checks(ran[1], "wrong") if line.quantity == "value" and line.verdict == "deviates"]
     assert {line.family for line in found} >= {"hard-labels", "extreme-predictions"}
 
 
-def test_a_new_deviation_ends_with_exit_code_1(ran: tuple[subprocess.CompletedProcess[str], RunRecord]) -> None:
+def test_a_new_deviation_ends_with_exit_code_1(ran: tuple[Result, RunRecord]) -> None:
     """Exit 1 means: not as expected."""
-    assert ran[0].returncode == 1
+    assert ran[0].exit_code == 1
     assert ran[1].footer is not None
     assert ran[1].footer.exit == 1
 
 
 def test_the_printed_command_shows_the_finding_again(
-    ran: tuple[subprocess.CompletedProcess[str], RunRecord],
+    ran: tuple[Result, RunRecord],
 ) -> None:
     """A reader can paste the line under a finding as it is printed."""
     line = next(text for text in ran[0].stdout.splitlines() if text.strip().startswith("bce-conformance explain"))
     words = line.split("·")[0].replace("'", "").split()[1:]
     shown = command(*words)
-    assert shown.returncode == 0, shown.stderr
+    assert shown.exit_code == 0, shown.stderr
     assert "deviates" in shown.stdout
 
 
-def test_the_output_is_at_most_two_screens(ran: tuple[subprocess.CompletedProcess[str], RunRecord]) -> None:
+def test_the_output_is_at_most_two_screens(ran: tuple[Result, RunRecord]) -> None:
     """Two screens of 50 lines, however many findings there are."""
     assert len(ran[0].stdout.splitlines()) <= 100
 
 
-def test_two_runs_give_the_same_record_bit_for_bit(
-    ran: tuple[subprocess.CompletedProcess[str], RunRecord], tmp_path: Path
-) -> None:
+def test_two_runs_give_the_same_record_bit_for_bit(ran: tuple[Result, RunRecord], tmp_path: Path) -> None:
     """Times in header and footer aside."""
     again = tmp_path / "again.jsonl"
     words = ["--adapter", str(ADAPTERS / "wrong_log.py"), "--backend", "wrong"]
@@ -106,7 +104,7 @@ def test_two_runs_give_the_same_record_bit_for_bit(
 
 
 def test_assert_close_passes_with_the_reported_tolerances_and_fails_below_them(
-    ran: tuple[subprocess.CompletedProcess[str], RunRecord],
+    ran: tuple[Result, RunRecord],
 ) -> None:
     """The smallest rtol with atol=0 and the smallest atol with rtol=0 are just that; 0.9 of them is too little."""
     tried = 0
@@ -143,9 +141,7 @@ def finite_points(run: RunRecord, *key: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(got), np.array(ideal)
 
 
-def test_every_format_says_that_a_run_was_interrupted(
-    ran: tuple[subprocess.CompletedProcess[str], RunRecord], tmp_path: Path
-) -> None:
+def test_every_format_says_that_a_run_was_interrupted(ran: tuple[Result, RunRecord], tmp_path: Path) -> None:
     """A record without its footer must not pass for a whole one."""
     part = RunRecord(ran[1].header, ran[1].inputs, ran[1].checks[:20])
     file = tmp_path / "part.jsonl"
@@ -168,7 +164,7 @@ def test_adapters_check_refuses_a_contract_that_is_not_true(tmp_path: Path) -> N
         .replace(", loss)", ', loss, contract=(Clip("1e-7", "0.9999999", Source("q", "https://example.org")),))')
     )
     done = command("adapters", "check", str(file))
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "contract field clip" in done.stdout
 
 
@@ -178,7 +174,7 @@ def test_try_saves_a_case_that_lints(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     words = ["try", "--form", "logits", "--dtype", "float16", "--prediction=-inf", "--label", "0"]
     done = command(*words, "--backend", "numpy", "--save", str(file))
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     listed = command("list", "cases", "--cases", str(tmp_path))
     assert "tried/mine" in listed.stdout, listed.stderr
 
@@ -220,7 +216,7 @@ def test_try_prints_the_floor_of_a_soft_label() -> None:
 def test_bad_input_ends_with_exit_code_2_and_a_next_step(words: list[str], said: str) -> None:
     """The message names what was required; nothing was run."""
     done = command(*words)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -282,7 +278,7 @@ class Broken(NumPyRuntime):
 """
     file = adapter(tmp_path / "mine.py", body, 'Implementation("loss", "probabilities", call)', backend="Broken()")
     done = command("run", "--adapter", str(file), "--backend", "min*", "--case", "hard-labels/*")
-    assert done.returncode == 3, done.stdout
+    assert done.exit_code == 3, done.stdout
     assert "failed mine: RuntimeError: bug in the adapter" in done.stdout
     assert "NOT as expected" not in done.stdout
 

@@ -49,18 +49,19 @@ def imported(text: str) -> set[str]:
     }
 
 
-def surroundings(text: str) -> str:
-    """What scripts that can share an interpreter have in common: the framework and its switches."""
-    return "\n".join(
-        line
-        for line in text.splitlines()
-        if re.match(r"import |os\.environ|jax\.config", line) and line != "import math"
-    )
+def surroundings(text: str) -> tuple[str, ...]:
+    """What scripts that can share an interpreter have in common: the switches, and the framework that comes first.
+
+    What else they import adds to it and changes nothing of it.
+    """
+    modules = re.findall(r"^import (\S+)", text, re.MULTILINE)
+    switches = re.findall(r"^(?:os\.environ|jax\.config).*", text, re.MULTILINE)
+    return next(name for name in modules if name not in STANDARD), *switches
 
 
 def groups() -> list[list[Path]]:
     """Scripts that can share an interpreter."""
-    found: dict[str, list[Path]] = {}
+    found: dict[tuple[str, ...], list[Path]] = {}
     for file in SCRIPTS:
         found.setdefault(surroundings(file.read_text()), []).append(file)
     return list(found.values())

@@ -109,7 +109,7 @@ def test_the_readme_shows_the_output_as_it_is_printed(whole_run: RunRecord | Non
     error may differ, so that only the lines without them are compared there.
     """
     if whole_run is None:
-        pytest.skip("needs a whole run: `pytest` without filters")
+        pytest.skip("needs a whole run: `make test`, or `pytest` without filters")
     block = BLOCK.search((ROOT / "README.md").read_text())
     assert block is not None
     assert comparable(block[1]) == comparable(printed(whole_run))

@@ -1,4 +1,4 @@
-"""The table of upstream reports in docs/upstream.md, row by row, against a run of its checks.
+"""Every backend in every mode, in one run: the table of upstream reports in docs/upstream.md, and what is recorded.
 
 `python -m tests.test_upstream` prints the last two columns of each row as they are seen.
 """
@@ -14,11 +14,18 @@ import pytest
 
 from conformance import cases, deviations
 from conformance import run as runs
-from conformance.plan import AGREEMENT, BASE_MODE, make_plan
+from conformance.options import record_from
+from conformance.plan import AGREEMENT, BASE_MODE, Filters, Request, make_plan
+from conformance.run import Run
 from conformance.verdicts import Judged
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "upstream.md"
+
+#: What all modes are asked beside the rows: the families that the question is about, in one dtype.
+MODES = Filters(
+    case=("hard-labels", "out-of-range-labels", "extreme-predictions", "special-values"), dtype=("float32",)
+)
 
 #: Elements of a finding that a row names; the rest is an ellipsis.
 NAMED = 3
@@ -46,19 +53,32 @@ def rows() -> list[Row]:
 
 
 @cache
-def judged() -> dict[str, Judged]:
-    """The checks of all rows, by id, from one run; for a check of agreement with the plain call that it needs."""
+def run() -> Run:
+    """One run of the checks of all rows, of what MODES takes, and of the plain calls that agreement needs.
+
+    Frameworks are imported once for both, which takes longer than their answers.
+    """
     suite = cases.load_suite(ROOT / "cases")
     checks = {row.check for row in rows()}
     with runs.open_pool(runs.Options()) as pool:
         backends = pool.discover()
         plan = make_plan(suite, [one for backend in backends for one in backend.implementations])
-        asked = [one for one in plan.requests if any(one.check_id(quantity) in checks for quantity in one.quantities)]
-        compared = {one.call for one in asked if one.check_id(AGREEMENT) in checks}
+        asked = [one for one in plan.requests if of_modes(one) or checks & set(map(one.check_id, one.quantities))]
+        compared = {one.call for one in asked if AGREEMENT in one.quantities}
         plain = [one for one in plan.requests if one.implementation.mode == BASE_MODE and one.call in compared]
         plan = replace(plan, requests=tuple({id(one): one for one in (*asked, *plain)}.values()))
-        done = runs.execute(pool, backends, plan, deviations.load(()), runs.Options())
-    return {check.id: check for check in done.checks}
+        return runs.execute(pool, backends, plan, record_from((ROOT / "deviations",), replace=True), runs.Options())
+
+
+def of_modes(request: Request) -> bool:
+    """Whether MODES takes a request."""
+    return request.dtype in MODES.dtype and MODES.takes_case(request.located)
+
+
+@cache
+def judged() -> dict[str, Judged]:
+    """The checks of the run, by id."""
+    return {check.id: check for check in run().checks}
 
 
 def seen(check: Judged) -> tuple[str, str]:
@@ -83,6 +103,16 @@ def test_the_check_shows_the_report(row: Row) -> None:
     if check is None:
         pytest.skip(f"{row.check.split('::')[1].split('/')[0]} is absent")
     assert seen(check) == (row.verdict, row.elements)
+
+
+@pytest.mark.slow
+def test_every_mode_does_what_is_recorded_of_it() -> None:
+    """`pytest cases` judges plain calls; here compiled, exported and other modes are held against the record, too."""
+    footer = run().record.footer
+    assert footer is not None
+    assert footer.not_run == footer.absent
+    assert {line.implementation.split("/")[2] for line in run().record.checks} > {BASE_MODE}
+    assert [line.id for line in run().record.checks if run().record.fails(line)] == []
 
 
 if __name__ == "__main__":
