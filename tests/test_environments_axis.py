@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from conformance import record
+from conformance.cli import main
 from conformance.commands.environments import distance
 from conformance.errors import Exit
 from conformance.plan import Filters, make_plan
@@ -86,7 +86,7 @@ adapters = [
 ]
 """
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 @pytest.fixture
@@ -97,18 +97,17 @@ def command(tmp_path: Path) -> Command:
     (tmp_path / "suite" / "small.yaml").write_text(CASES)
     (tmp_path / "drifting.py").write_text(ADAPTER)
 
-    def run(*arguments: str, words: str = "") -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, words: str = "") -> Result:
         name, *rest = arguments
-        return subprocess.run(
-            [sys.executable, "-m", "conformance", name, "--cases", "suite", "--adapter", "drifting.py", *rest],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "WORDS": words},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return invoked(tmp_path, name, "--cases", "suite", "--adapter", "drifting.py", *rest, WORDS=words)
 
     return run
+
+
+def invoked(folder: Path, *words: str, **variables: str) -> Result:
+    """A command of the suite in a folder, in this process: to start one takes longer than most commands."""
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(main, words, env=variables)
 
 
 def axis(command: Command, words: str, *more: str) -> tuple[int, list[dict[str, object]]]:
@@ -116,7 +115,7 @@ def axis(command: Command, words: str, *more: str) -> tuple[int, list[dict[str, 
     chosen = ("--backend", "drifting", "--mode", "eager")
     done = command("environments", *chosen, "--format", "json", *more, words=words)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    return done.exit_code, json.loads(done.stdout)
 
 
 @pytest.mark.slow
@@ -172,7 +171,7 @@ def test_every_form_shows_each_setting(command: Command, form: str) -> None:
 def test_a_backend_without_settings_is_bad_input(command: Command) -> None:
     """Nothing would be compared, so nothing passes."""
     done = command("environments", "--backend", "drifting", words="none")
-    assert done.returncode == Exit.BAD_INPUT
+    assert done.exit_code == Exit.BAD_INPUT
     assert "none of drifting declares settings of its environment" in done.stderr
 
 
@@ -199,13 +198,13 @@ def test_two_results_differ_by_ulps_or_by_class(pair: tuple[str, str], expected:
 def test_implementations_of_an_absent_device_are_absent_and_never_passed(command: Command, tmp_path: Path) -> None:
     """Asked for by name that is bad input; beside a backend that has the device its checks are counted as absent."""
     done = command("run", "--device", "cuda", "--backend", "drifting")
-    assert done.returncode == Exit.BAD_INPUT
+    assert done.exit_code == Exit.BAD_INPUT
     assert "there is no such device in this machine" in done.stderr
     done = command("run", "--device", "cuda")
-    assert (done.returncode, done.stdout) == (Exit.BAD_INPUT, "")
+    assert (done.exit_code, done.stdout) == (Exit.BAD_INPUT, "")
     assert "nothing was run, since every backend is absent" in done.stderr
     done = command("run", "--device", "tpu", "--mode", "eager")
-    assert done.returncode == Exit.AS_EXPECTED, done.stderr
+    assert done.exit_code == Exit.AS_EXPECTED, done.stderr
     kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
     absent = {line.name: line.absent for line in kept.header.backends if line.absent}
     assert absent["numpy"] == "no device tpu for it"
@@ -235,23 +234,14 @@ def test_a_mode_is_chosen_by_glob(command: Command) -> None:
 def test_a_quick_run_says_what_it_covers_and_that_it_proves_nothing(command: Command, tmp_path: Path) -> None:
     """Eager float32 alone here: 5 of the 15 checks; the kept record says so again."""
     done = command("run", "--quick", "--backend", "drifting", "--case", "small/*")
-    assert done.returncode == Exit.AS_EXPECTED, done.stderr
+    assert done.exit_code == Exit.AS_EXPECTED, done.stderr
     kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
     assert {check.implementation for check in kept.checks} == {"drifting/loss/eager/cpu"}
     assert {check.dtype for check in kept.checks} == {"float32"}
     whole = kept.header.planned + kept.header.skipped
-    for text in (done.stdout, command_show(tmp_path)):
+    for text in (done.stdout, invoked(tmp_path, "show").stdout):
         assert "A quick run proves nothing: it only looks for what is obvious." in text
         assert f"{100 * kept.header.planned / whole:.1f} % of all {whole} planned checks" in " ".join(text.split())
-
-
-def command_show(folder: Path) -> str:
-    """What `show` prints of the last run."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", "conformance", "show"],
-        cwd=folder, env=environment, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
 
 
 def test_quick_narrows_only_what_is_left_open() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import math
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -22,6 +23,7 @@ from markdown_it import MarkdownIt
 from conformance import adapters
 from conformance import record as records
 from conformance.cases import Element
+from conformance.cli import main
 from conformance.deviations import Deviation
 from conformance.errors import Exit, InputError
 from conformance.formats import FORMATS
@@ -74,7 +76,7 @@ cases:
       - {id: c, prediction: 0.125, label: 1}
 """
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -89,26 +91,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def command(home: Path) -> Command:
-    """Runs a command of the suite on the faulty adapter in that folder."""
+    """Invokes a command of the suite on the faulty adapter in that folder."""
+    return lambda *words: invoked(home, *words, "--cases", "suite", "--adapter", str(FAULTY))
 
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "conformance", *words, "--cases", "suite", "--adapter", str(FAULTY)],
-            cwd=home,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
-    return call
+def invoked(folder: Path, *words: str) -> Result:
+    """A command of the suite in a folder, in this process: to start one takes longer than most commands."""
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(main, words)
 
 
 @pytest.fixture(scope="module")
 def judged(home: Path, command: Command) -> RunRecord:
     """A run of the faulty adapter, kept as run.jsonl."""
     done = command("run", "--implementation", "faulty/*", "--output", "run.jsonl", "--no-sample")
-    assert done.returncode == Exit.NOT_AS_EXPECTED, done.stderr
+    assert done.exit_code == Exit.NOT_AS_EXPECTED, done.stderr
     return records.read(home / "run.jsonl")
 
 
@@ -132,7 +129,7 @@ def made(request: pytest.FixtureRequest, home: Path, command: Command, judged: R
     cause: str = request.param
     into = re.sub(r"\W", "-", cause)
     done = command("repro", "run.jsonl", cause, "--output", into)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.stdout + done.stderr
     return cause, home / into, done.stdout
 
 
@@ -196,7 +193,7 @@ def test_a_script_of_what_was_repaired_says_match(
     judged: RunRecord, home: Path, command: Command, tmp_path: Path
 ) -> None:
     """With log1p in the place of log(1 - p), as the mistake would be repaired, the same script exits with 0."""
-    assert command("repro", "run.jsonl", ROUNDED, "--output", "repair", "--force").returncode == 0
+    assert command("repro", "run.jsonl", ROUNDED, "--output", "repair", "--force").exit_code == 0
     text = (home / "repair" / "repro.py").read_text()
     assert "np.log(1 - prediction)" in text
     done = alone(text.replace("np.log(1 - prediction)", "np.log1p(-prediction)"), tmp_path)
@@ -210,7 +207,7 @@ def test_a_script_that_cannot_tell_exits_with_125(
     judged: RunRecord, home: Path, command: Command, tmp_path: Path, change: tuple[str, str]
 ) -> None:
     """Without the framework, or where the call fails in another way, `git bisect run` must skip the commit."""
-    assert command("repro", "run.jsonl", ROUNDED, "--output", "skip", "--force").returncode == 0
+    assert command("repro", "run.jsonl", ROUNDED, "--output", "skip", "--force").exit_code == 0
     done = alone((home / "skip" / "repro.py").read_text().replace(*change), tmp_path)
     assert done.returncode == CANNOT_TELL
     assert done.stdout.splitlines()[-1].startswith("cannot tell: ")
@@ -225,14 +222,14 @@ def test_what_does_not_show_is_not_written(judged: RunRecord, home: Path, comman
         replace(judged, checks=(msgspec.structs.replace(check, findings=(claimed,)),)), home / "claimed.jsonl"
     )
     done = command("repro", "claimed.jsonl", ROUNDED, "--output", "claimed")
-    assert (done.returncode, (home / "claimed").exists()) == (Exit.BAD_INPUT, False)
+    assert (done.exit_code, (home / "claimed").exists()) == (Exit.BAD_INPUT, False)
     assert "no script: it does not show here" in done.stderr
 
 
 @pytest.mark.slow
 def test_inputs_are_shrunk(judged: RunRecord, home: Path, command: Command) -> None:
     """1.2345678e-9 with label 1e-12 becomes a power of ten with label 0, a single element."""
-    assert command("repro", "run.jsonl", ROUNDED, "--output", "small", "--force").returncode == 0
+    assert command("repro", "run.jsonl", ROUNDED, "--output", "small", "--force").exit_code == 0
     text = (home / "small" / "repro.py").read_text()
     assert "prediction = np.array([float.fromhex(" in text
     assert "# 1e-09 = 0x" in text
@@ -254,17 +251,10 @@ def test_a_case_that_was_tried_and_saved_can_be_reported(home: Path, command: Co
         "--backend",
         "numpy",
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    tried = subprocess.run(
-        [sys.executable, "-m", "conformance", "try", *words],
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
-    assert tried.returncode == 0, tried.stderr
+    tried = invoked(home, "try", *words)
+    assert tried.exit_code == 0, tried.stderr
     done = command("repro", "mine.yaml", "faulty/rounded", "--output", "mine")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert (home / "mine" / "repro.py").exists()
 
 
@@ -277,9 +267,9 @@ def test_nothing_is_overwritten_unless_told_to(judged: RunRecord, home: Path, co
     (home / "kept").mkdir(exist_ok=True)
     (home / "kept" / "repro.py").write_text("mine\n")
     done = command("repro", "run.jsonl", "--output", "kept")
-    assert (done.returncode, (home / "kept" / "repro.py").read_text()) == (Exit.BAD_INPUT, "mine\n")
+    assert (done.exit_code, (home / "kept" / "repro.py").read_text()) == (Exit.BAD_INPUT, "mine\n")
     assert "is there already" in done.stderr
-    assert command("repro", "run.jsonl", "--output", "kept", "--force").returncode == 0
+    assert command("repro", "run.jsonl", "--output", "kept", "--force").exit_code == 0
     assert (home / "kept" / "repro.py").read_text() != "mine\n"
 
 
@@ -290,7 +280,7 @@ def test_a_hostile_neighbour_writes_nothing(judged: RunRecord, home: Path, comma
     strange = msgspec.structs.replace(check, id="x", implementation="../../escaped")
     records.write(replace(judged, checks=(*judged.checks, strange)), home / "neighbour.jsonl")
     done = command("repro", "neighbour.jsonl", ROUNDED, "--output", "neighbour")
-    assert (done.returncode, (home / "neighbour").exists()) == (Exit.BAD_INPUT, False)
+    assert (done.exit_code, (home / "neighbour").exists()) == (Exit.BAD_INPUT, False)
     assert "no run writes" in done.stderr
 
 
@@ -314,7 +304,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_finding_that_is_not_there_is_told_with_near_ones(judged: RunRecord, command: Command, wanted: str) -> None:
     """Exit code 2, and the name that was meant."""
     done = command("repro", "run.jsonl", wanted, "--output", "none")
-    assert done.returncode == Exit.BAD_INPUT
+    assert done.exit_code == Exit.BAD_INPUT
     assert "did you mean" in done.stderr
     assert "faulty/rounded" in done.stderr
 
@@ -323,7 +313,7 @@ def test_a_finding_that_is_not_there_is_told_with_near_ones(judged: RunRecord, c
 def test_every_new_finding_has_a_report_of_its_cause(judged: RunRecord, home: Path, command: Command) -> None:
     """One folder for each cause, named after it, and an index of all; what has no script is in it with the reason."""
     done = command("repro", "run.jsonl", "--all", "--output", "all")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     wanted = {one.cause for one in finding.seen(judged) if one.outcome == "new"}
     page = (home / "all" / "README.md").read_text()
     listed = set(re.findall(r"^- `(.+)`$", page, re.MULTILINE))
@@ -332,7 +322,7 @@ def test_every_new_finding_has_a_report_of_its_cause(judged: RunRecord, home: Pa
     assert made == set(re.findall(r"\]\(([^/)]+)/repro\.py\)", page))
     assert {groups.folder_name(cause) for cause in KINDS} <= made <= {groups.folder_name(cause) for cause in wanted}
     refused = command("repro", "run.jsonl", "--all", "--output", "all")
-    assert refused.returncode == Exit.BAD_INPUT
+    assert refused.exit_code == Exit.BAD_INPUT
     assert "is there already" in refused.stderr
 
 
@@ -366,7 +356,7 @@ def test_a_hostile_record_writes_nothing(
     records.write(replace(judged, checks=(changed,), inputs=(*judged.inputs, inputs)), home / "hostile.jsonl")
     before = sorted(home.rglob("*"))
     done = command("repro", "hostile.jsonl", *words, "--output", "hostile")
-    assert done.returncode == Exit.BAD_INPUT, done.stderr
+    assert done.exit_code == Exit.BAD_INPUT, done.stderr
     assert "Traceback" not in done.stderr
     assert [
         file for file in sorted(home.rglob("*")) if file not in before and ".bce-conformance" not in str(file)
