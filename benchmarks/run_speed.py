@@ -38,6 +38,9 @@ SLOW = "601e6b0"
 #: Options that choose short cases, of which every backend has one.
 SHORT = ("--case", "hard-labels", "--case", "question/hard")
 
+#: Workers below so many bytes have no row: they cannot miss the demand, and the shortest are not always seen.
+SMALL = 100_000_000
+
 #: Rounds of the commands that start; of each command the cheapest counts.
 ROUNDS = 3
 
@@ -140,6 +143,8 @@ def of_memory(run: Cost, alone: Cost) -> Iterator[Figure]:
     if not run.workers:
         raise Failed("no worker was seen: `processes.kind_of` must tell how one is recognized")
     for kind, peak in run.workers.items():
+        if peak < SMALL:
+            continue
         base = alone.workers.get(kind, 0)
         yield Figure(f"peak of {kind}, above {base / 1e9:.2f} GB of its import", (peak - base) / 1e9, "GB", most=1)
     yield Figure("peak of all processes together", run.together / 1e9, "GB", most=4)
