@@ -18,7 +18,7 @@ from conformance.formats import FORMATS, decode, ulp
 from conformance.measurement import BUDGET
 from conformance.observation import Observation, Observed
 from conformance.plan import AGREEMENT, Request
-from conformance.points import Points, points
+from conformance.points import Points, coarser, points
 from conformance.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of
 from reference import Reference
 
@@ -165,7 +165,8 @@ def _near(alone: float, check: Points, index: int, ideal: Reference) -> bool:
     among = float(check.got[index])
     if np.isnan(alone) or np.isnan(among) or np.isinf(alone) or np.isinf(among):
         return bool(alone == among or (np.isnan(alone) and np.isnan(among)))
-    return bool(abs(alone - among) <= 2 * BUDGET * float(ulp(ideal.scale[index], check.fmt)))
+    fmt = coarser(check.fmt, check.request.implementation.contract)
+    return bool(abs(alone - among) <= 2 * BUDGET * float(ulp(ideal.scale[index], fmt)))
 
 
 def with_those_apart(repeatable: Judged, found: list[Apart]) -> Judged:

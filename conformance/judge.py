@@ -17,11 +17,11 @@ from conformance.adapters import NUMERIC
 from conformance.behaviour import behaviour
 from conformance.domain import expectations, regions
 from conformance.expected import Alternative
-from conformance.formats import FORMATS, Format, ulp
+from conformance.formats import ulp
 from conformance.measurement import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.observation import Observed
 from conformance.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, REPEATABLE, Inputs, Request
-from conformance.points import Points, points
+from conformance.points import Points, coarser, points
 from conformance.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of, for_results, verdict_of
 from reference import Reference
 
@@ -230,7 +230,7 @@ class Judge:
         inputs = check.request.inputs
         slope = np.abs(expected.slope_by_label(inputs, check.numeric))
         label = np.abs(inputs.arguments[1]) + inputs.parameters["label_smoothing"]
-        fmt = _coarser(check.fmt, check.request.implementation.contract)
+        fmt = coarser(check.fmt, check.request.implementation.contract)
         error = slope * label * 2 * fmt.unit_roundoff
         zeros = np.zeros_like(error)
         spread = check.spread(Reference(error, zeros, zeros, error), check.request.case.reduction, "elements").hi
@@ -477,7 +477,7 @@ def _agreements(
     joined = concatenate([one.reference for _, one in readings])
     counts = [checks[i].count for i, _ in readings]
     # A gradient passes through a documented cast: it is as coarse as the cast, whatever dtype it comes back in.
-    formats = [_coarser(checks[i].fmt, checks[i].request.implementation.contract) for i, _ in readings]
+    formats = [coarser(checks[i].fmt, checks[i].request.implementation.contract) for i, _ in readings]
     limits = Limits.of(formats, counts)
     values, allowed = got[index], budget[index]
     found = measure(values, joined, limits, allowed)
@@ -495,8 +495,3 @@ def _agreements(
     for (i, _), stop, count in zip(readings, stops, counts, strict=True):
         here = slice(stop - count, stop)
         yield i, ok[here], ulps[here], joined.hi[here]
-
-
-def _coarser(fmt: Format, contract: contracts.Contract) -> Format:
-    cast = contracts.find(contract, "casts_to")
-    return FORMATS[cast.dtype] if cast and FORMATS[cast.dtype].precision < fmt.precision else fmt

@@ -240,3 +240,9 @@ def result_shape(request: Request, shape: tuple[int, ...], scalar: bool) -> tupl
 def _hexadecimal(tensor: Any) -> tuple[str, ...]:
     width = FORMATS[tensor.dtype].width // 4
     return tuple([f"{one:0{width}x}" for one in tensor.bits.ravel().tolist()])
+
+
+def coarser(fmt: Format, contract: contracts.Contract) -> Format:
+    """The format of a result, or the narrower one that its documentation casts to, which gradients pass through."""
+    cast = contracts.find(contract, "casts_to")
+    return FORMATS[cast.dtype] if cast and FORMATS[cast.dtype].precision < fmt.precision else fmt
