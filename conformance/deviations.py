@@ -51,7 +51,7 @@ EXPECTATION = rf"^({'|'.join(RECORDED)})(\|({'|'.join(RECORDED)}))*$"
 Expected = Annotated[str, Meta(extra_json_schema={"pattern": EXPECTATION})]
 
 #: The order of magnitude of the errors of a dtype, in ULP of the returned dtype: the exponent of a power of ten.
-Magnitude = Annotated[str, Meta(pattern=r"^[0-9]{1,3}$")]
+Magnitude = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9]{1,3}$"})]
 
 
 class Selector(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +98,7 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
     links: tuple[Link, ...] = ()
     unreported: bool = False
     reason: Text | None = None
-    magnitude: dict[DType, Magnitude] = {}
+    magnitude: dict[str, Magnitude] = {}
     versions: dict[str, str] = {}
     environment: dict[str, str] = {}
 
@@ -191,6 +191,12 @@ def _load_file(file: Path) -> Deviation:
             here = lines[("versions", package)]
             wanted = f"{', '.join(_COMPARE)} and versions without * and local part"
             raise at(file, here, f"{package}: not a version range of {wanted} (got {spec!r})")
+    for dtype, exponent in one.magnitude.items():
+        here = lines[("magnitude", dtype)]
+        if dtype not in FORMATS:
+            raise at(file, here, f"magnitude is of dtypes, one of {', '.join(FORMATS)} (got {dtype!r})")
+        if not re.fullmatch(r"[0-9]{1,3}", exponent):
+            raise at(file, here, f"magnitude of {dtype} must be the exponent of a power of ten (got {exponent!r})")
     for index, selector in enumerate(one.selectors):
         here = lines[("selectors", index)]
         strange = [name for name in selector.quantities if name not in QUANTITIES]
@@ -287,6 +293,13 @@ class Seen:
             return False
         place, fmt = self.elements.index(element), FORMATS[self.result_dtype]
         return bool(self.plain[place] * float(ulp(np.abs(self.ideal[place]), fmt)) <= 2 * fmt.unit_roundoff)
+
+    def is_nothing(self, element: str) -> bool:
+        """Whether 0 would be right at an element: so small is the exact value."""
+        if not self.ideal or self.result_dtype not in FORMATS or element not in self.elements:
+            return False
+        fmt = FORMATS[self.result_dtype]
+        return abs(self.ideal[self.elements.index(element)]) <= BUDGET * float(ulp(np.zeros(()), fmt))
 
 
 @dataclass(frozen=True)
@@ -387,12 +400,14 @@ class Matcher:
     def _beside(self, check: Seen, finding: Finding) -> Deviation | None:
         """The record of the same mistake on other elements, for one that another kernel happens to get right.
 
-        Only what is at the edge of the budget or as small as the rounding of 1 is excused so.
+        Excused is what is at the edge of the budget, and where 0 is right the rounding of 1 in its place: s (1 - s) is
+        0 or 2^-24 for a large logit, as a kernel's s is 1 or the number below.
         """
         if finding.what not in INEXACT_CLASSES:
             return None
         error = check.error(finding.element)
-        if not (error is not None and error <= EDGE * BUDGET) and not check.rounds_at_one(finding.element):
+        saturates = check.is_nothing(finding.element) and check.rounds_at_one(finding.element)
+        if not saturates and not (error is not None and error <= EDGE * BUDGET):
             return None
         known = self._inexact.get((stem(finding.cause), check.dtype), ())
         return next((one for one, selector in known if selector.takes(check.implementation)), None)
@@ -418,7 +433,7 @@ def _differs(entry: _Entry, check: Seen, finding: Finding) -> str:
     error = check.error(finding.element)
     if finding.what not in INEXACT_CLASSES or error is None or check.rounds_at_one(finding.element):
         return ""
-    largest = 10.0 ** int(entry.deviation.magnitude.get(check.dtype, "0"))  # type: ignore[call-overload]  # a DType
+    largest = 10.0 ** int(entry.deviation.magnitude.get(check.dtype, "0"))
     return "" if error <= largest else f"{error:.6g} ULP, recorded up to about {largest:g}"
 
 
@@ -433,5 +448,7 @@ def outcome_of(matches: Sequence[Match]) -> Outcome:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a deviation file."""
-    return msgspec.json.schema(Deviation)
+    """JSON Schema of a deviation file; the exponents of `magnitude` may stand unquoted."""
+    schema = msgspec.json.schema(Deviation)
+    schema["$defs"]["Deviation"]["properties"]["magnitude"]["additionalProperties"]["type"] = ["string", "integer"]
+    return schema

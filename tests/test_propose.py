@@ -62,7 +62,7 @@ def test_comments_reasons_and_order_stay(folder: Path, seen: RunRecord) -> None:
     file = folder / f"{CAUSE}.yaml"
     words = "# a person's comment\nreason: a person's reason\n"
     text = file.read_text().replace("reason: not looked for upstream yet\n", words)
-    file.write_text(text.replace("elements: {", "elements: {gone: zero, ", 1))
+    file.write_text(text.replace("elements: {", "elements: {gone: inexact, ", 1))
     (edit,) = propose.edits([seen], folder, "2026-02-01")
     edit.apply()
     after = file.read_text()
@@ -115,14 +115,14 @@ def test_modes_that_a_run_did_not_plan_keep_what_is_recorded_of_them(folder: Pat
     (old,) = (one for one in deviations.load((folder,)).deviations if one.id == CAUSE)
     eager = old.selectors[0].implementation
     shared = eager.replace("/eager/", "/*/") + "\n  modes: [eager, jit]"
-    file.write_text(file.read_text().replace("elements: {", "elements: {gone: zero, ").replace(eager, shared))
+    file.write_text(file.read_text().replace("elements: {", "elements: {gone: inexact, ").replace(eager, shared))
     (edit,) = propose.edits([seen], folder, TODAY)
     edit.apply()
     (new,) = (one for one in deviations.load((folder,)).deviations if one.id == CAUSE)
     plain = [one for one in new.selectors if one.implementation == eager]
     others = [one for one in new.selectors if one.implementation == eager.replace("/eager/", "/jit/")]
     assert plain == list(old.selectors)
-    assert [one.elements for one in others] == [{"gone": "zero", **one.elements} for one in old.selectors]
+    assert [one.elements for one in others] == [{"gone": "inexact", **one.elements} for one in old.selectors]
 
 
 def test_an_interrupted_run_proposes_nothing(seen: RunRecord, tmp_path: Path) -> None:
@@ -165,6 +165,36 @@ def test_the_shipped_record_needs_no_folder_but_its_own(tmp_path: Path) -> None:
     assert len(deviations.load((copy,)).deviations) == len(deviations.load((ROOT / "deviations",)).deviations)
 
 
-def test_a_finding_without_a_measured_error_is_recorded_by_its_class() -> None:
-    """A relation or a reduction that does not hold has no error in ULP, so that no bound can stand for it."""
-    assert propose._merged([("inaccurate", None)]) == "inaccurate"
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [
+        ([("inaccurate", None)], "inexact"),
+        ([("zero", 1e7), ("sign", 2e7), ("flushed", 3.0)], "inexact"),
+        ([("nan", None)], "nan"),
+        ([("nan", None), ("zero", 5.0)], "inexact|nan"),
+    ],
+)
+def test_finite_numbers_are_one_kind_of_mistake_and_others_stay_apart(
+    seen: list[tuple[str, float | None]], word: str
+) -> None:
+    """What is recorded of an element does not depend on what was left of a cancelled result."""
+    assert propose._merged(seen) == word
+
+
+@pytest.mark.parametrize(
+    ("error", "exponent"), [(4.5, 1), (5.1, 2), (4.9e7, 8), (5.1e7, 9), (1e300, 300), (0.6, 1), (0.4, 0)]
+)
+def test_the_order_of_magnitude_leaves_room_for_twice_the_largest_error(error: float, exponent: int) -> None:
+    """A power of ten that is at least twice and less than twenty times what runs saw."""
+    key = ("stub/loss/eager/cpu", "small/one", "float32", "value")
+    seen: propose.Seen = {key: {"e0": ("zero", error), "e1": ("nan", None), "e2": ("inaccurate", 0.3)}}
+    assert propose._magnitudes([seen]) == {"float32": exponent}
+
+
+def test_an_element_that_is_nearly_right_deviates_sometimes() -> None:
+    """Within a few budgets another processor's kernel may be right."""
+    key = ("stub/loss/eager/cpu", "small/one", "float32", "value")
+    seen: propose.Seen = {key: {"near": ("inaccurate", 15.0), "far": ("inaccurate", 17.0), "none": ("nan", None)}}
+    expected, sometimes = propose._expectation(key, [seen], [{key: {"near", "far", "none"}}])
+    assert expected == {"near": "inexact", "far": "inexact", "none": "nan"}
+    assert sometimes == ["near"]
