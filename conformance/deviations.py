@@ -147,10 +147,15 @@ def _is_range(spec: str) -> bool:
 
 @dataclass(frozen=True)
 class Record:
-    """All recorded deviations, by their folder or file."""
+    """All recorded deviations, by their folder or file, and the instruction sets of the runs that they are made of."""
 
     folder: Path
     deviations: tuple[Deviation, ...]
+    instruction_sets: frozenset[str] = frozenset()
+
+    def knows(self, instruction_set: str) -> bool:
+        """Whether it was made on such a processor, too; a record that does not say where knows all."""
+        return not self.instruction_sets or instruction_set in self.instruction_sets
 
 
 def default_folder() -> Path:
@@ -175,7 +180,18 @@ def load(folders: Sequence[Path]) -> Record:
             if one.id in found:
                 raise at(file, 1, f"deviation {one.id} is recorded twice")
             found[one.id] = one
-    return Record(folders[0] if folders else Path(), tuple(found.values()))
+    known = frozenset(line for folder in folders for line in instruction_sets(folder))
+    return Record(folders[0] if folders else Path(), tuple(found.values()), known)
+
+
+#: In a folder of deviations, the instruction sets of the machines on which runs were made for it, one a line.
+INSTRUCTION_SETS = "instruction-sets.txt"
+
+
+def instruction_sets(folder: Path) -> tuple[str, ...]:
+    """The lines of INSTRUCTION_SETS in a folder; none where there is no such file."""
+    file = folder / INSTRUCTION_SETS
+    return tuple(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ()
 
 
 def _load_file(file: Path) -> Deviation:

@@ -31,7 +31,7 @@ def _seen(line: CheckLine, ideals: Ideals, some_calls: bool) -> Seen:
         implementation=line.implementation,
         quantity=line.quantity,
         elements=line.elements,
-        findings=tuple(_finding(one) for one in line.findings if one.outcome != "fixed" and not _least(line, one)),
+        findings=tuple(Finding(one.element, one.verdict, one.what, one.cause, one.detail) for one in findings(line)),
         verdict=line.verdict,
         scaled=_numbers(line.ulp),
         plain=_numbers(line.plain_ulp or line.ulp),
@@ -41,8 +41,9 @@ def _seen(line: CheckLine, ideals: Ideals, some_calls: bool) -> Seen:
     )
 
 
-def _finding(line: FindingLine) -> Finding:
-    return Finding(line.element, line.verdict, line.what, line.cause, line.detail)
+def findings(line: CheckLine) -> list[FindingLine]:
+    """What a check found, whatever its run knew of it, by the rules of today."""
+    return [one for one in line.findings if one.outcome != "fixed" and not _least(line, one)]
 
 
 def _least(line: CheckLine, finding: FindingLine) -> bool:

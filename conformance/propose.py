@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from conformance import deviations
 from conformance import record as records
 from conformance.errors import InputError
+from conformance.held import findings
 from conformance.measurement import BUDGET, LARGEST
 from conformance.record import CheckLine, FindingLine, RunRecord
 
@@ -73,6 +74,7 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
     for run in runs:
         if run.interrupted:
             raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
+    yield from _edit_machines(runs, folder)
     seen = [_seen(run) for run in runs]
     ran = [{_key(line): set(line.elements) for line in run.checks} for run in runs]
     planned = {key for one in ran for key in one}
@@ -87,6 +89,15 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
             yield from _edit(folder / f"{one.id}.yaml", one.id, {}, {}, planned, today)
 
 
+def _edit_machines(runs: Sequence[RunRecord], folder: Path) -> Iterator[Edit]:
+    """The file of instruction sets names those of `runs`, too."""
+    known = deviations.instruction_sets(folder)
+    found = {str(run.header.machine["instruction-set"]) for run in runs if "instruction-set" in run.header.machine}
+    if not found <= set(known):
+        text = "".join(f"{line}\n" for line in sorted(found | set(known)))
+        yield Edit(folder / deviations.INSTRUCTION_SETS, "".join(f"{line}\n" for line in known), text)
+
+
 def _key(check: CheckLine) -> Key:
     return check.implementation, check.case, check.dtype, check.quantity
 
@@ -94,11 +105,9 @@ def _key(check: CheckLine) -> Key:
 def _seen(run: RunRecord) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     for check in run.checks:
-        for finding in check.findings:
-            if finding.outcome != "fixed":
-                found.setdefault(finding.cause, {}).setdefault(_key(check), {})[finding.element] = _expected(
-                    check, finding
-                )
+        for finding in findings(check):
+            of_check = found.setdefault(finding.cause, {}).setdefault(_key(check), {})
+            of_check[finding.element] = _expected(check, finding)
     return found
 
 

@@ -63,7 +63,8 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     """First line of a record.
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
-    Under `strict` a fixed check fails the run whatever the versions are.
+    Under `strict` a fixed check fails the run whatever the versions are.  `seed` drew the elements that are also called
+    alone; `familiar` tells whether the record of deviations was made on this instruction set, too.
     """
 
     schema: int
@@ -78,6 +79,8 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     not_offered: dict[str, int]
     skipped: int = 0
     strict: bool = False
+    seed: int = 0
+    familiar: bool = True
 
 
 class InputsLine(Struct, frozen=True, gc=False, tag="inputs", tag_field="type"):

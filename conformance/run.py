@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from msgspec.structs import replace as replace_fields
+
 from conformance import __version__, contracts, deviations, pinned, plugins, sample, speed
 from conformance.adapters import NUMERIC
 from conformance.cases import Suite
@@ -67,6 +69,7 @@ class Options:
     sample: bool = False
     speed: bool = False
     memory: int | None = None
+    seed: int = 0
 
 
 @dataclass
@@ -97,6 +100,7 @@ def open_pool(options: Options) -> Iterator[Pool]:
             interpreters=dict(options.interpreters),
             environment=dict(options.environment),
             scratch=scratch,
+            seed=options.seed,
             memory=options.memory,
         )
         if options.jobs is not None:
@@ -191,7 +195,9 @@ def execute(
     matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
     matches = {check.id: matcher.match(deviations.Seen.of(check)) for check in checks}
     outcomes = {check.id: deviations.outcome_of(matches[check.id]) for check in checks}
-    lines = replace(_record(plan, opened, checks, matches, outcomes, options, started), speeds=timed.lines)
+    lines = _record(plan, opened, checks, matches, outcomes, options, started)
+    header = replace_fields(lines.header, familiar=record.knows(lines.header.machine["instruction-set"]))
+    lines = replace(lines, header=header, speeds=timed.lines)
     lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
         lines = _with_footer(lines, plan, opened, executor, clock, timed.untimed)
@@ -285,6 +291,7 @@ def _record(
         not_offered=dict(sorted(plan.not_offered.items())),
         skipped=plan.skipped,
         strict=options.strict,
+        seed=options.seed,
     )
     tolerance_lines = tuple(
         ToleranceLine(

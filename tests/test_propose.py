@@ -198,3 +198,22 @@ def test_an_element_that_is_nearly_right_deviates_sometimes() -> None:
     expected, sometimes = propose._expectation(key, [seen], [{key: {"near", "far", "none"}}])
     assert expected == {"near": "inexact", "far": "inexact", "none": "nan"}
     assert sometimes == ["near"]
+
+
+def test_the_record_names_the_instruction_sets_of_its_runs(seen: RunRecord, tmp_path: Path) -> None:
+    """A run elsewhere can then say that nobody has looked at such a processor yet."""
+    for edit in propose.edits([seen], tmp_path, TODAY):
+        edit.apply()
+    (mine,) = deviations.instruction_sets(tmp_path)
+    known = deviations.load((tmp_path,))
+    assert mine == seen.header.machine["instruction-set"]
+    assert known.knows(mine)
+    assert not known.knows("another one")
+
+
+def test_a_run_on_a_processor_that_the_record_does_not_know_says_so(folder: Path, tmp_path: Path) -> None:
+    """In one line, and it says no more than that last digits may differ."""
+    (folder / deviations.INSTRUCTION_SETS).write_text("an older one\n")
+    done = run(tmp_path / "again.jsonl", "--deviations", str(folder), "--only-deviations")
+    assert done.stdout.count("another processor: the record was made on none with ") == 1
+    assert record.read(tmp_path / "again.jsonl").header.familiar is False

@@ -82,6 +82,9 @@ def output_options(function: Any) -> Any:
 )
 @fail_options
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16: a minute.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Which elements of calls of many are also called alone, to compare."
+)
 @click.option("--sample/--no-sample", default=True, help="Also measure a sample of inputs, for the plots of a report.")
 @click.option("--speed", "timed", is_flag=True, help="Also time forward and backward calls, and their memory: minutes.")
 @output_options
@@ -94,6 +97,7 @@ def run(
     allow_missing: bool,
     fail_on: tuple[str, ...],
     quick: bool,
+    seed: int,
     sample: bool,
     timed: bool,
     **arguments: Any,
@@ -110,7 +114,7 @@ def run(
     settings = _settings(arguments)
     before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
-    options = replace(options_from(arguments, strict), sample=sample, speed=timed)
+    options = replace(options_from(arguments, strict), sample=sample, speed=timed, seed=seed)
     if quick:
         options = replace(options, filters=options.filters.quick())
     known = record_from(extra, only_deviations)

@@ -67,6 +67,11 @@ def head(record: RunRecord) -> Iterator[str]:
     if quick := quick_text(record):
         yield f"[yellow]quick run[/]: {quick}"
     yield escape(" · ".join(_versions(line) for line in header.backends if line.versions))
+    if not header.familiar:
+        yield (
+            f"[yellow]another processor[/]: the record was made on none with {header.machine['instruction-set']}; "
+            "kinds of mistakes are the same there, last digits may differ"
+        )
     for line in header.backends:
         if line.absent is not None:
             yield f"[yellow]absent[/] {line.name}: {escape(line.absent)}"
