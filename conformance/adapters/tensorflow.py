@@ -8,6 +8,7 @@ Read: the docstrings of TensorFlow 2.21.0 (python/ops/nn_impl.py, nn_ops.py, los
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import tempfile
@@ -167,6 +168,10 @@ class TensorFlowRuntime(Runtime):
             "threads": threading.get_intra_op_parallelism_threads(),
             "threads-between-operations": threading.get_inter_op_parallelism_threads(),
         }
+
+    def forget(self) -> None:
+        self._functions.clear()
+        gc.collect()  # a function and its graphs refer to each other
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # The other modes trace or compile for every new shape; `function-unknown` does so once for all.
