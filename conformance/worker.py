@@ -7,6 +7,7 @@ output and error belong to the framework and go to a log.  Standard library and 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib
@@ -618,10 +619,8 @@ def resident() -> int:
 
 def give_back() -> None:
     """Give freed memory back to the system, which glibc keeps (malloc_trim(3)); elsewhere nothing happens."""
-    try:
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError, TypeError):
-        pass
 
 
 def flushes_to_zero() -> bool:
