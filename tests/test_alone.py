@@ -10,10 +10,9 @@ import pytest
 
 from conformance import worker
 from conformance.batches import Batch, batches
-from conformance.contracts import CastsTo
+from conformance.contracts import CastsTo, Contract
 from conformance.formats import Tensor, decode
 from conformance.observation import Observation, Observed, observed
-from conformance.plan import Implementation
 from conformance.verdicts import Judged
 from tests.builders import SOURCE, case, implementation, judged_all, raised, request, returned, tensor
 
@@ -24,15 +23,15 @@ LOSSES = [math.log(2), math.log(4)]
 NOTHING = Tensor("nothing", np.zeros(0, dtype=np.uint8))
 
 
-def checks(*seen: Observation, by: Implementation | None = None) -> dict[str, Judged]:
+def checks(*seen: Observation) -> dict[str, Judged]:
     """The value of two elements, and whether it is repeatable."""
-    asked = request(case(("0.5", "1"), ("0.25", "1")), by, quantities=("value", "repeatable"))
+    asked = request(case(("0.5", "1"), ("0.25", "1")), quantities=("value", "repeatable"))
     return {one.quantity: one for one in judged_all([asked], [{"value": seen}])}
 
 
-def repeatable(alone: Tensor, among: float = LOSSES[0], by: Implementation | None = None) -> Judged:
+def repeatable(alone: Tensor, among: float = LOSSES[0]) -> Judged:
     """The check of a call in which e0 gave `alone` when it was called alone."""
-    return checks(returned([among, LOSSES[1]], alone=((0, alone),)), by=by)["repeatable"]
+    return checks(returned([among, LOSSES[1]], alone=((0, alone),)))["repeatable"]
 
 
 def steps(count: int) -> Tensor:
@@ -91,11 +90,15 @@ def test_an_element_that_is_wrong_among_others_is_no_second_finding(among: float
     assert (check.verdict, check.findings, len(check.details)) == ("conforms", (), 1)
 
 
-def test_an_element_is_held_to_the_format_that_its_loss_is_cast_to() -> None:
-    """A loss that is documented to be computed in float16 may differ by digits that float16 does not have."""
-    by = implementation((CastsTo("float16", SOURCE),))
-    seen = returned(LOSSES, "float16", alone=((0, tensor([LOSSES[0] + 2**-9], "float16")),))
-    assert checks(seen, by=by)["repeatable"].findings == ()
+@pytest.mark.parametrize(("contract", "apart"), [((CastsTo("float16", SOURCE),), []), ((), DIFFERS)])
+def test_a_gradient_is_held_to_the_format_that_its_loss_is_cast_to(
+    contract: Contract, apart: list[tuple[str, str, str]]
+) -> None:
+    """A gradient passes through the loss's float16 and comes back in float32: -2 and its neighbour are 2^-9 apart."""
+    asked = request(case(("0.5", "1")), implementation(contract), quantities=("gradient-prediction", "repeatable"))
+    gradient = returned([-2.0], alone=((0, tensor([-2.0 - 2**-9])),))
+    checks = judged_all([asked], [{"value": (returned([math.log(2)], "float16"),), "gradient-prediction": (gradient,)}])
+    assert [found(one) for one in checks if one.quantity == "repeatable"] == [apart]
 
 
 def test_requests_of_which_no_element_differs_have_nothing_to_tell() -> None:
@@ -192,6 +195,21 @@ def test_a_shared_call_that_raises_tells_its_exception_alone(session: worker.Ses
     """No control and no element by itself: the requests are called for themselves then."""
     seen = called(session, batch("refuses", marked=True), 0)
     assert (seen.kind, seen.type, seen.alone, seen.control) == ("raised", "ValueError", (), False)
+
+
+def test_a_framework_that_cannot_make_the_inputs_of_a_shared_call_raises_in_it(
+    session: worker.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exception of its sigmoid is what is told, as of a call that raised."""
+
+    def refused(*_: object) -> None:
+        raise NotImplementedError("no sigmoid")
+
+    monkeypatch.setattr(session.runtime, "produce", refused)
+    one = batch("right")
+    header, arrays = session.evaluate(one.message(0) | {"calls": ["sigmoid"]}, one.tensors)
+    ((seen,),) = observed(header, arrays).values()
+    assert (seen.kind, seen.type, seen.message) == ("raised", "NotImplementedError", "no sigmoid")
 
 
 def test_the_results_of_all_elements_come_first(session: worker.Session) -> None:

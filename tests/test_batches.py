@@ -248,6 +248,13 @@ def test_a_presentation_is_asked_whole_where_an_element_gave_several_results(ses
     assert whole.message(0)["presentations"][0]["shapes"][0] == [3 * LONG + 1]
 
 
+@pytest.mark.parametrize("size", [3 * LONG, 3 * LONG + 1, 3 * LONG + 2])
+def test_a_shorter_presentation_ends_with_the_same_element(size: int) -> None:
+    """What does not fill a vector is at the end, and some code is for that alone."""
+    ((shape,), _) = long("right", size).message(0)["presentations"][0]["shapes"]
+    assert shape % 3 == size % 3
+
+
 def test_what_is_no_longer_than_twice_the_shorter_one_is_asked_whole() -> None:
     """It would save too little to ask twice."""
     assert long("right", 2 * LONG).whole

@@ -210,6 +210,14 @@ def test_what_is_flushed_within_the_budget_is_no_finding(ulp: float | None, outc
     assert outcomes(line, Record(Path("deviations"), ())) == outcome
 
 
+@pytest.mark.parametrize(("plain", "outcome"), [(1.0, ["recorded"]), (1e9, ["new"])])
+def test_an_error_is_held_to_the_order_of_magnitude_that_is_recorded(plain: float, outcome: list[str]) -> None:
+    """By the errors and the exact value that the run wrote down: no more than an ULP of 1 is no worse."""
+    worse = FindingLine("b", "new", "deviates", "inaccurate", "numpy/textbook/value/ordinary/inaccurate")
+    line = records.check(TEXTBOOK, "deviates", "new", plain_ulp=(0.25, plain), findings=(worse,))
+    assert outcomes(line, of("value")) == outcome
+
+
 def test_a_record_of_other_versions_says_nothing_of_a_run() -> None:
     """The versions are those that the run was made with, not those that are installed."""
     (one,) = of("value").deviations
