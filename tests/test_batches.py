@@ -26,7 +26,7 @@ from tests.builders import case, deterministic, implementation, raised, request,
 TOGETHER = Path(__file__).parent / "adapters" / "together.py"
 
 #: 1 to 9 numbers for each of some cases, all of them exact in float32.
-LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=12)
+LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 
 
 def plain(count: int = 1, name: str = "small/one", start: int = 1, **fields: Any) -> Case:
