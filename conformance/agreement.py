@@ -154,10 +154,9 @@ def apart(checks: Iterable[tuple[Points, Judged, Reference]]) -> dict[int, list[
                 name, right = check.names[index], judged.verdicts[index] in ("conforms", "by-contract")
                 value = decode(alone).ravel() if alone.dtype == check.dtype and alone.dtype in FORMATS else np.zeros(0)
                 far = right and not (value.size == 1 and _near(value[0], check, index, ideal))
-                words = f"{check.quantity}: {name} alone gave {float(value[0])!r}" if value.size == 1 else "no result"
-                found.setdefault(id(check.request), []).append(
-                    (name, far, f"{words}, among others {float(check.got[index])!r}")
-                )
+                gave = repr(float(value[0])) if value.size == 1 else "no result"
+                words = f"{check.quantity}: {name} alone gave {gave}, among others {float(check.got[index])!r}"
+                found.setdefault(id(check.request), []).append((name, far, words))
     return found
 
 
