@@ -123,9 +123,11 @@ def printed(run: RunRecord) -> str:
 
 
 def meaning(output: str) -> list[str]:
-    """What was run, the scoreboard without its numbers, and how the run ended."""
+    """What was run, the columns and backends of the scoreboard, and how the run ended.
+
+    Entries with equal results share a row, so that the rows depend on last digits as well.
+    """
     lines = [line.rstrip() for line in output.splitlines() if line.strip() and not line.startswith("another processor")]
     start = next(index for index, line in enumerate(lines) if line.startswith("implementation "))
-    rows = [line for line in lines[start:] if re.match(r"  \S+ +\S", line) and not line.startswith("   ")]
-    names = [row.split()[0] for row in rows]
-    return [*lines[:start], " ".join(lines[start].split()), *names, lines[-1].rpartition("·")[2].strip()]
+    backends = [line for line in lines[start:] if re.fullmatch(r"[a-z][a-z0-9-]*", line)]
+    return [*lines[:start], " ".join(lines[start].split()), *backends, lines[-1].rpartition("·")[2].strip()]
