@@ -97,7 +97,7 @@ def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> It
     what = _values(mode, plain, spread)
     for point in np.flatnonzero(what != "").tolist():
         owner = int(mode.owner[point])
-        yield owner, (str(what[point]), f"{call}: {mode.got[point]!r}, plainly {plain.got[point]!r}")
+        yield owner, (str(what[point]), f"{call}: {float(mode.got[point])!r}, plainly {float(plain.got[point])!r}")
 
 
 def _how(one: Observation, other: Observation, promised: bool, same_split: bool) -> Difference | None:

@@ -36,6 +36,11 @@ class Told:
         """As the executor says."""
         return self.executor.restarts
 
+    @property
+    def lost(self) -> list[str]:
+        """As the executor says."""
+        return self.executor.lost
+
     def run(
         self,
         backends: Sequence[Backend],

@@ -24,6 +24,7 @@ class Fake:
     opened: dict[str, Opened]
     here: bool = False
     restarts: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     def run(
         self,
@@ -97,3 +98,9 @@ def test_what_comes_back_is_handed_on() -> None:
         lambda index, _: answered.append(index),
     )
     assert (opened, answered) == (["a"], [0, 1, 2])
+
+
+def test_what_cost_a_worker_and_what_was_lost_is_handed_on() -> None:
+    """A run reads both from its executor when it ends."""
+    fake = Fake({}, restarts=["a case"], lost=["another one"])
+    assert (Told(fake, print).restarts, Told(fake, print).lost) == (["a case"], ["another one"])
