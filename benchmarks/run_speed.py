@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.processes import Cost, Failed, measure
+from conformance import kept as kept_runs
 from conformance import record
-from conformance.commands.run import last_run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -182,7 +182,7 @@ def of_one_run(here: Commands, mode: Sequence[str], against: tuple[str, Path] | 
     """All figures of a run, which is made between two measurements of what its workers cost alone."""
     before, _ = here.alone()
     run = here.run(mode)
-    kept = list(of_record(here.folder / last_run))  # before another run takes its place
+    kept = list(of_record(here.folder / kept_runs.LAST))  # before another run takes its place
     after, alone = here.alone()
     yield from of_run(run, (before + after) / 2, bool(mode))
     yield from of_memory(run, alone)

@@ -1,8 +1,8 @@
 """Calls that requests share: a loss is elementwise, so the elements of many cases can travel in one call.
 
-What is about shapes, layouts, positions or reductions keeps a call of its own.  A combined call counts only where it
-returned and there is nothing else to tell of it; otherwise it is divided until the requests that it is about are alone,
-and are then called as if nothing had been combined.  That the implementation *is* elementwise is checked apart: drawn
+What is about shapes, layouts, positions, reductions or the domain keeps a call of its own.  A combined call counts only
+where it returned and there is nothing else to tell of it; otherwise it is divided until the requests that it is about
+are alone, and are then called as if nothing had been combined.  That the implementation *is* elementwise is checked apart: drawn
 elements are also called alone, and must then have the same bits.
 """
 
@@ -120,13 +120,18 @@ class Batch:
 
 def batches(members: Iterable[Member]) -> list[Batch]:
     """The calls that the requests of one backend need, in the order of the first request of each."""
+    alike = _Likeness()
     together: dict[Any, list[Member]] = {}
     for index, request in members:
         for call in request.calls:
-            key = _kind(request) if _elementwise(request, call) else _identity(request, call)
-            together.setdefault((call, key), []).append((index, request))
-    alike = _Likeness()
-    found = [one for (call, _), members in together.items() for one in _of_alike(call, members, alike)]
+            shares = _elementwise(request, call) and not alike.may_be_rejected(request)
+            key = _kind(request) if shares else _identity(request, call)
+            together.setdefault((call, shares, key), []).append((index, request))
+    found = [
+        one
+        for (call, shares, _), group in together.items()
+        for one in (_cut(call, sorted(group, key=alike)) if shares else (_once(call, group),))
+    ]
     return sorted(found, key=_shapes)
 
 
@@ -137,16 +142,11 @@ def _shapes(batch: Batch) -> tuple[Any, ...]:
     return request.dtype, size, tuple(one.name for one in request.presentations)
 
 
-def _of_alike(call: str, members: list[Member], alike: _Likeness) -> Iterator[Batch]:
-    """Batches of requests that can share a call, or for which it is the same one."""
-    index, first = members[0]
-    if _elementwise(first, call):
-        yield from _cut(call, sorted(members, key=alike))
-    else:
-        twins = tuple(other for other, _ in members[1:])
-        yield Batch(
-            call, ((index, first),), twins, whole=call != "unreduced" or not any(map(_long, first.presentations))
-        )
+def _once(call: str, members: Sequence[Member]) -> Batch:
+    """The call that is the same one for all `members`."""
+    twins = tuple(index for index, _ in members[1:])
+    long = call == "unreduced" and any(map(_long, members[0][1].presentations))
+    return Batch(call, (members[0],), twins, whole=not long)
 
 
 def _cut(call: str, members: Sequence[Member]) -> Iterator[Batch]:
@@ -188,7 +188,14 @@ class _Likeness:
         self._known: dict[tuple[str, str], list[int]] = {}
 
     def __call__(self, member: Member) -> list[int]:
-        request = member[1]
+        return self.ranks(member[1])
+
+    def may_be_rejected(self, request: Request) -> bool:
+        """Whether inputs lie outside of the domain: who checks that refuses a call, by all of its elements or one."""
+        return _REGIONS.index("outside") in self.ranks(request)
+
+    def ranks(self, request: Request) -> list[int]:
+        """Where the inputs of a request lie."""
         key = request.case.id, request.dtype
         if key not in self._known:
             ranks = {_REGIONS.index(word) for word in regions(request.inputs)}

@@ -120,5 +120,5 @@ def _last_packed_lines(stream: BinaryIO) -> bytes:
             found = engine.decompress(data[start:])
         except zlib.error:
             continue  # the same bytes within a member
-        return _summing_up(found)
+        return _summing_up(found) if engine.eof else b""
     return b""

@@ -122,7 +122,7 @@ def test_a_call_that_needs_more_memory_than_it_may_ends_with_3_and_has_no_verdic
 def test_a_framework_that_needs_more_memory_than_it_may_ends_with_3(command: Command) -> None:
     """No worker can be had within the limit, and the run says so instead of replacing one after another."""
     done = command(*adapter("orderly"), "--memory", "1MB")
-    assert done.returncode == Exit.HARNESS_FAILED, done.stdout + done.stderr
+    assert done.exit_code == Exit.HARNESS_FAILED, done.output
     assert "it held more than the 1 MB of --memory" in done.stdout
 
 

@@ -50,7 +50,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "verify": Entry("verify:verify", "Do again what certificates say, and tell whether it still holds."),
     },
     "Compare": {
-        "diff": Entry("diff:diff", "Compare the run records OLD and NEW, check by check."),
+        "diff": Entry(
+            "diff:diff", "Compare the run records OLD and NEW, files or numbers of runs that are kept, check by check."
+        ),
         "history": Entry(
             "history:history",
             "Show verdicts and worst errors of the runs whose records lie in DIR, by backend, versions and date.",

@@ -40,17 +40,10 @@ def tail_lost_early_when_traced(loss: Any, z: Any, y: Any) -> Any:
 
 @change(LOGITS, case=("extreme-predictions", "autoencoder"), quantity=("value",))
 @of_each_loss
-def recorded_errors_hundredfold(loss: Any, z: Any, y: Any) -> Any:
-    """Where the tail is recorded as inaccurate, and only there, its error is a hundred times as large."""
+def recorded_errors_hundred_thousandfold(loss: Any, z: Any, y: Any) -> Any:
+    """Where the tail is recorded as inaccurate, and only there, its error is 1e5 times as large."""
     exact = z.exp().log1p()
-    return loss.where(~_recorded(z, y) | (loss == 0), exact + 100 * (loss - exact))
-
-
-@change(LOGITS, quantity=("value",))
-@of_each_loss
-def recorded_tail_swallowed(loss: Any, z: Any, y: Any) -> Any:
-    """Where the tail is recorded as inaccurate, and only there, it is 0."""
-    return loss.where(~_recorded(z, y), loss.new_zeros(()))
+    return loss.where(~_recorded(z, y) | (loss == 0), exact + 1e5 * (loss - exact))
 
 
 def _recorded(z: Any, y: Any) -> Any:
