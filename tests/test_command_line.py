@@ -108,7 +108,7 @@ def test_a_call_that_needs_more_memory_than_it_may_ends_with_3_and_has_no_verdic
 ) -> None:
     """The suite's own limit is no finding: the checks were not run, and one line says which, and the limit."""
     done = command(*adapter("costly", "holds_memory/*"), "--memory", "200MB")
-    assert done.returncode == Exit.HARNESS_FAILED, done.stdout + done.stderr
+    assert done.exit_code == Exit.HARNESS_FAILED, done.output
     kept = record.read(tmp_path / ".bce-conformance" / "last.jsonl")
     assert kept.footer is not None
     assert (kept.checks, kept.footer.not_run) == ((), kept.header.planned)
