@@ -2,8 +2,8 @@
 
 What is about shapes, layouts, positions, reductions or the domain keeps a call of its own.  A combined call counts only
 where it returned and there is nothing else to tell of it; otherwise it is divided until the requests that it is about
-are alone, and are then called as if nothing had been combined.  That the implementation *is* elementwise is checked apart: drawn
-elements are also called alone, and must then have the same bits.
+are alone, and are then called as if nothing had been combined.  That the implementation *is* elementwise is checked
+apart: drawn elements are also called alone, and must then give the same, within the budgets of both.
 """
 
 from __future__ import annotations
