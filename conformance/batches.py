@@ -119,7 +119,7 @@ class Batch:
 
 
 def batches(members: Iterable[Member]) -> list[Batch]:
-    """The calls that the requests of one backend need, in the order of the first request of each."""
+    """The calls that the requests of one backend need, those of one dtype and shape together (`_shapes`)."""
     alike = _Likeness()
     together: dict[Any, list[Member]] = {}
     for index, request in members:

@@ -305,17 +305,19 @@ class Seen:
 
         That much is lost where a step saturates at 1 or two numbers of about 1 cancel, whatever is left of them.
         """
-        if not self.plain or not self.ideal or self.result_dtype not in FORMATS or element not in self.elements:
+        exact, fmt = self._exact(element), FORMATS.get(self.result_dtype)
+        if exact is None or fmt is None or not self.plain:
             return False
-        place, fmt = self.elements.index(element), FORMATS[self.result_dtype]
-        return bool(self.plain[place] * float(ulp(np.abs(self.ideal[place]), fmt)) <= 2 * fmt.unit_roundoff)
+        return bool(self.plain[self.elements.index(element)] * float(ulp(exact, fmt)) <= 2 * fmt.unit_roundoff)
 
     def is_nothing(self, element: str) -> bool:
         """Whether 0 would be right at an element: so small is the exact value."""
-        if not self.ideal or self.result_dtype not in FORMATS or element not in self.elements:
-            return False
-        fmt = FORMATS[self.result_dtype]
-        return abs(self.ideal[self.elements.index(element)]) <= BUDGET * float(ulp(np.zeros(()), fmt))
+        exact, fmt = self._exact(element), FORMATS.get(self.result_dtype)
+        return exact is not None and fmt is not None and bool(exact <= BUDGET * float(ulp(np.zeros(()), fmt)))
+
+    def _exact(self, element: str) -> Any:
+        """The size of the exact value of an element; None where there is none."""
+        return np.abs(self.ideal[self.elements.index(element)]) if self.ideal and element in self.elements else None
 
 
 @dataclass(frozen=True)
