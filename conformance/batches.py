@@ -224,7 +224,7 @@ def _part(whole: Observation, count: int, start: int) -> Observation:
 
 def _long(one: Presentation) -> bool:
     """Whether a shorter presentation tells as much about what a loss gives without its reduction."""
-    return one.size > 2 * LONG and len(one.shape) == 1 and one.layout == "contiguous" and not one.others
+    return one.size > LONG + LARGEST and len(one.shape) == 1 and one.layout == "contiguous" and not one.others
 
 
 def _shortened(request: Request) -> Request:

@@ -547,11 +547,10 @@ def repeated(bits: Any, shape: Tuple[int, ...]) -> Any:
 
 
 def filled(like: Tensor, shape: Tuple[int, ...], value: float) -> Tensor:
-    """A tensor of `shape` full of `value`, in the dtype of `like`."""
-    values = np.full(shape, value)
-    if like.dtype in FORMATS:
-        return encode(values, like.dtype)
-    return Tensor(like.dtype, values.astype(like.bits.dtype))
+    """A tensor of `shape` full of `value`, in the dtype of `like`.  The value is encoded once: narrow formats are slow."""
+    one = np.array([value])
+    known = encode(one, like.dtype) if like.dtype in FORMATS else Tensor(like.dtype, one.astype(like.bits.dtype))
+    return Tensor(like.dtype, np.full(shape, known.bits[0]))
 
 
 def cut(result: Tensor, padded_size: int, size: int) -> Tensor:
