@@ -16,14 +16,16 @@ from typing import Any
 
 import pytest
 
-from conformance import cases, kept, record
-from conformance import run as runs
-from conformance.options import options_from, record_from
-from conformance.plan import BASE_MODE, Plan, Request
-from conformance.pool import Backend
-from conformance.record import CheckLine, RunRecord
-from conformance.summary import causes
-from conformance.told import Told
+from conformance.commands.options import options_from, record_from
+from conformance.plan import cases
+from conformance.plan.plan import BASE_MODE, Plan, Request
+from conformance.pool.pool import Backend
+from conformance.record import record
+from conformance.record.record import CheckLine, RunRecord
+from conformance.record.summary import causes
+from conformance.run import kept
+from conformance.run import run as runs
+from conformance.run.told import Told
 
 #: Filters and settings, named as on the command line: (option, whether it repeats, help).
 OPTIONS = (

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-from conformance import record as records
-from conformance.record import Footer, Header, Line, RunRecord
-from conformance.tally import tallies
+from conformance.record import record as records
+from conformance.record.record import Footer, Header, Line, RunRecord
+from conformance.record.tally import tallies
 
 RUNS, CHECKS, LIMIT = 200, 20_000, 5.0
 

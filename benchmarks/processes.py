@@ -26,6 +26,9 @@ LOOK_EVERY = 0.25
 #: Option of prctl(2): processes below this one whose parent has ended become its children, so that it waits for them.
 PR_SET_CHILD_SUBREAPER = 36
 
+#: How the script of a worker ends, and how it ended in commits that a run is measured against.
+SCRIPTS = ("/worker/start.py", "/worker.py")
+
 #: Libraries that tell workers of one adapter module apart, by a part of the path that is mapped into the process.
 LIBRARIES = {"libtorch_cpu": "torch", "libtensorflow": "tensorflow", "/jaxlib/": "jax", "/openvino/": "openvino"}
 
@@ -119,7 +122,7 @@ def descendants(root: int) -> list[int]:
 def kind_of(pid: int) -> str:
     """What a worker is one of: its adapter module, and what libraries of others it has loaded.  "" for no worker."""
     words = _read(pid, "cmdline").rstrip("\0").split("\0")
-    if "worker.py" not in map(os.path.basename, words):
+    if not any(word.endswith(SCRIPTS) for word in words):
         return ""
     maps = _read(pid, "maps")
     loaded = [name for part, name in LIBRARIES.items() if part in maps and name != words[-1]]

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from conformance import record
+from conformance.record import record
 from conformance.render import jsondoc, markdown, report
 
 CHECKS = 50_000

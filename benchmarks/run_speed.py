@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.processes import Cost, Failed, measure
-from conformance import kept as kept_runs
-from conformance import record
+from conformance.record import record
+from conformance.run import kept as kept_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters import Adapter, Implementation, Runtime, load_builtin
-from conformance.formats import FORMATS, Tensor
-from conformance.pool import KEEPING_MEMORY, SINGLE_THREADED
-from conformance.sweep import kernel, space, spec
+from conformance.numbers.formats import FORMATS, Tensor
+from conformance.pool.pool import KEEPING_MEMORY, SINGLE_THREADED
+from conformance.sweep import spec
+from conformance.worker.sweep import kernel, space
 
 LOGITS = "nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 MODULE = "nn.BCEWithLogitsLoss/eager/cpu"

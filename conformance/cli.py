@@ -8,9 +8,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from conformance import __version__
 from conformance.commands import COMMANDS, SECTIONS
 from conformance.errors import ConformanceError, Exit, did_you_mean
+from conformance.version import __version__
 
 
 class Group(click.Group):

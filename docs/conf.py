@@ -31,7 +31,7 @@ html_extra_path = ["front"]  # index.html, which leads to docs/index.html
 html_copy_source = False
 html_show_sourcelink = False
 # No page asks the network for anything, so that the site reads from a disk: mathematics is written in plain Unicode,
-# and furo brings its own style and takes the fonts of the system (tests/test_site.py looks at what was built).
+# and furo brings its own style and takes the fonts of the system (tests/docs/test_site.py looks at what was built).
 
 # `make links`, which needs a network and is not part of the gate.
 linkcheck_timeout = 20

@@ -1,6 +1,6 @@
 """docs/accuracy.md, its details and the corpus of worst cases from certificates: `python -m docs.renew_accuracy`.
 
-`tests/test_accuracy_page.py` compares the pages with what is generated.
+`tests/docs/test_accuracy_page.py` compares the pages with what is generated.
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from conformance import record as records
-from conformance.compare import Change, Side, compare
-from conformance.formats import FORMATS
-from conformance.literals import text_of
-from conformance.record import CheckLine, RunRecord
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import text_of
+from conformance.record import record as records
+from conformance.record.compare import Change, Side, compare
+from conformance.record.record import CheckLine, RunRecord
 from conformance.render.comparison import told
 from conformance.render.markdown import cell, cell_code, row
 from conformance.versions.companions import known

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance import kept, pinned, record
 from conformance.errors import ConformanceError, InputError
-from conformance.plan import BASE_MODE
-from conformance.record import SCHEMA, RunRecord
-from conformance.tally import tallies
+from conformance.plan.plan import BASE_MODE
+from conformance.record import record
+from conformance.record.record import SCHEMA, RunRecord
+from conformance.record.tally import tallies
+from conformance.run import kept, pinned
 
 #: Bytes that the wheel may grow by: a record of everything with its sample and speeds takes three quarters of it.
 LARGEST = 6_000_000

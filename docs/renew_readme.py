@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from conformance import kept, record
 from conformance.commands.run import WIDTH
+from conformance.record import record
 from conformance.render import text
+from conformance.run import kept
 
 START, END = "<!-- run-output -->\n", "<!-- /run-output -->"
 

@@ -17,8 +17,8 @@ from reference.bce import (
     loss,
     second_derivative,
 )
+from reference.operands import FORMS
 from reference.reductions import as_reference, exact_mean, exact_sum, exact_total, reduction_bound
-from reference.special import FORMS
 
 __all__ = [
     "FORMS",

@@ -18,7 +18,17 @@ import numpy as np
 
 from reference import doubledouble as dd
 from reference import focal, labels, special
-from reference.special import FORMS, LOGITS, Operands
+from reference.operands import (
+    FORMS,
+    GRADIENT_LABEL,
+    GRADIENT_POS_WEIGHT,
+    GRADIENT_PREDICTION,
+    GRADIENT_WEIGHT,
+    LOGITS,
+    LOSS,
+    SECOND_DERIVATIVE,
+    Operands,
+)
 from reference.terms import KERNELS
 
 if TYPE_CHECKING:
@@ -84,7 +94,7 @@ def loss(
         ValueError: for an option that the form or the quantity does not have, or that is out of its range.
     """
     numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, special.LOSS, (prediction, label, weight, pos_weight), *numbers)
+    return _evaluate(form, LOSS, (prediction, label, weight, pos_weight), *numbers)
 
 
 def gradient_prediction(
@@ -101,7 +111,7 @@ def gradient_prediction(
 ) -> Reference:
     """Return dL/dp or dL/dz; arguments as for `loss`. A clamped logarithm has derivative 0."""
     numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, special.GRADIENT_PREDICTION, (prediction, label, weight, pos_weight), *numbers)
+    return _evaluate(form, GRADIENT_PREDICTION, (prediction, label, weight, pos_weight), *numbers)
 
 
 def gradient_label(
@@ -118,7 +128,7 @@ def gradient_label(
 ) -> Reference:
     """Return dL/dy; arguments as for `loss`, no focal loss. It does not depend on the label, unless that is NaN."""
     numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, special.GRADIENT_LABEL, (prediction, label, weight, pos_weight), *numbers)
+    return _evaluate(form, GRADIENT_LABEL, (prediction, label, weight, pos_weight), *numbers)
 
 
 def gradient_weight(
@@ -135,7 +145,7 @@ def gradient_weight(
 ) -> Reference:
     """Return dL/dweight, the unweighted loss; arguments as for `loss`. A NaN weight gives NaN."""
     numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, special.GRADIENT_WEIGHT, (prediction, label, weight, pos_weight), *numbers)
+    return _evaluate(form, GRADIENT_WEIGHT, (prediction, label, weight, pos_weight), *numbers)
 
 
 def gradient_pos_weight(
@@ -152,7 +162,7 @@ def gradient_pos_weight(
 ) -> Reference:
     """Return dL/dpos_weight; arguments as for `loss`, no focal loss. A NaN pos_weight gives NaN."""
     numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, special.GRADIENT_POS_WEIGHT, (prediction, label, weight, pos_weight), *numbers)
+    return _evaluate(form, GRADIENT_POS_WEIGHT, (prediction, label, weight, pos_weight), *numbers)
 
 
 def second_derivative(
@@ -169,7 +179,7 @@ def second_derivative(
 ) -> Reference:
     """Return d2L/dp2 or d2L/dz2; arguments as for `loss`, no focal loss. A clamped logarithm has derivative 0."""
     numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, special.SECOND_DERIVATIVE, (prediction, label, weight, pos_weight), *numbers)
+    return _evaluate(form, SECOND_DERIVATIVE, (prediction, label, weight, pos_weight), *numbers)
 
 
 def check_options(form: str, log_clamp: float | None, epsilon: float | None) -> None:
@@ -270,9 +280,9 @@ def _chunk(form: str, quantity: str, operands: Operands) -> tuple[Array, Array, 
 def _factors(quantity: str, operands: Operands) -> list[Scaled]:
     """Return what the sum of the terms is multiplied by in the end: the weight, and dy'/dy where y is varied."""
     factors = []
-    if operands.weight is not None and quantity != special.GRADIENT_WEIGHT:
+    if operands.weight is not None and quantity != GRADIENT_WEIGHT:
         factors.append(dd.normalise(operands.weight))
-    if operands.label_smoothing is not None and quantity == special.GRADIENT_LABEL:
+    if operands.label_smoothing is not None and quantity == GRADIENT_LABEL:
         factors.append(labels.slope(operands.label_smoothing))
     return factors
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from reference import doubledouble as dd
 from reference import labels, special
-from reference.special import GRADIENT_PREDICTION, GRADIENT_WEIGHT, LOGITS, LOSS, PROBABILITIES, Operands
+from reference.operands import GRADIENT_PREDICTION, GRADIENT_WEIGHT, LOGITS, LOSS, PROBABILITIES, Operands
 from reference.terms import KERNELS as UNFOCUSED
 from reference.terms import Outcome, sigmoids
 

@@ -17,7 +17,7 @@ from reference import doubledouble as dd
 
 if TYPE_CHECKING:
     from reference.doubledouble import Array, Scaled
-    from reference.special import Operands
+    from reference.operands import Operands
 
 #: Smoothing below this, other than 0, is refused: the exact sums align all their addends within the range of float64.
 SMALLEST_SMOOTHING = 2.0**-500

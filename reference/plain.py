@@ -13,7 +13,15 @@ import numpy as np
 
 from reference import special
 from reference.bce import check_options
-from reference.special import LOGITS, PROBABILITIES, Operands
+from reference.operands import (
+    GRADIENT_LABEL,
+    GRADIENT_PREDICTION,
+    LOGITS,
+    LOSS,
+    PROBABILITIES,
+    SECOND_DERIVATIVE,
+    Operands,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,7 +39,7 @@ def loss(
     epsilon: float | None = None,
 ) -> Array:
     """Return the loss L in nats."""
-    return _evaluate(form, special.LOSS, prediction, label, weight, pos_weight, log_clamp, epsilon)
+    return _evaluate(form, LOSS, prediction, label, weight, pos_weight, log_clamp, epsilon)
 
 
 def gradient_prediction(
@@ -44,7 +52,7 @@ def gradient_prediction(
     epsilon: float | None = None,
 ) -> Array:
     """Return dL/dp or dL/dz."""
-    return _evaluate(form, special.GRADIENT_PREDICTION, prediction, label, weight, pos_weight, log_clamp, epsilon)
+    return _evaluate(form, GRADIENT_PREDICTION, prediction, label, weight, pos_weight, log_clamp, epsilon)
 
 
 def gradient_label(
@@ -57,7 +65,7 @@ def gradient_label(
     epsilon: float | None = None,
 ) -> Array:
     """Return dL/dy."""
-    return _evaluate(form, special.GRADIENT_LABEL, prediction, label, weight, pos_weight, log_clamp, epsilon)
+    return _evaluate(form, GRADIENT_LABEL, prediction, label, weight, pos_weight, log_clamp, epsilon)
 
 
 def second_derivative(
@@ -70,7 +78,7 @@ def second_derivative(
     epsilon: float | None = None,
 ) -> Array:
     """Return d2L/dp2 or d2L/dz2."""
-    return _evaluate(form, special.SECOND_DERIVATIVE, prediction, label, weight, pos_weight, log_clamp, epsilon)
+    return _evaluate(form, SECOND_DERIVATIVE, prediction, label, weight, pos_weight, log_clamp, epsilon)
 
 
 def _evaluate(
@@ -198,12 +206,12 @@ def _second_derivative_probabilities(operands: Operands) -> Array:
 
 
 _QUANTITIES: dict[tuple[str, str], Callable[[Operands], Array]] = {
-    (LOGITS, special.LOSS): _loss_logits,
-    (LOGITS, special.GRADIENT_PREDICTION): _gradient_logits,
-    (LOGITS, special.GRADIENT_LABEL): _gradient_label_logits,
-    (LOGITS, special.SECOND_DERIVATIVE): _second_derivative_logits,
-    (PROBABILITIES, special.LOSS): _loss_probabilities,
-    (PROBABILITIES, special.GRADIENT_PREDICTION): _gradient_probabilities,
-    (PROBABILITIES, special.GRADIENT_LABEL): _gradient_label_probabilities,
-    (PROBABILITIES, special.SECOND_DERIVATIVE): _second_derivative_probabilities,
+    (LOGITS, LOSS): _loss_logits,
+    (LOGITS, GRADIENT_PREDICTION): _gradient_logits,
+    (LOGITS, GRADIENT_LABEL): _gradient_label_logits,
+    (LOGITS, SECOND_DERIVATIVE): _second_derivative_logits,
+    (PROBABILITIES, LOSS): _loss_probabilities,
+    (PROBABILITIES, GRADIENT_PREDICTION): _gradient_probabilities,
+    (PROBABILITIES, GRADIENT_LABEL): _gradient_label_probabilities,
+    (PROBABILITIES, SECOND_DERIVATIVE): _second_derivative_probabilities,
 }

@@ -13,39 +13,25 @@ small enough for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reference import labels
+from reference.operands import (
+    GRADIENT_LABEL,
+    GRADIENT_POS_WEIGHT,
+    GRADIENT_PREDICTION,
+    GRADIENT_WEIGHT,
+    LOGITS,
+    LOSS,
+    PROBABILITIES,
+    SECOND_DERIVATIVE,
+    Operands,
+)
 
 if TYPE_CHECKING:
     from reference.doubledouble import Array, Mask
-
-PROBABILITIES = "probabilities"
-LOGITS = "logits"
-FORMS = (PROBABILITIES, LOGITS)
-
-LOSS = "loss"
-GRADIENT_PREDICTION = "gradient_prediction"
-GRADIENT_LABEL = "gradient_label"
-GRADIENT_WEIGHT = "gradient_weight"
-GRADIENT_POS_WEIGHT = "gradient_pos_weight"
-SECOND_DERIVATIVE = "second_derivative"
-
-
-class Operands(NamedTuple):
-    """Inputs of one evaluation: float64 arrays that broadcast against each other, and numbers that hold for all."""
-
-    prediction: Array
-    label: Array
-    weight: Array | None
-    pos_weight: Array | None
-    log_clamp: float | None = None
-    epsilon: float | None = None
-    label_smoothing: float | None = None
-    gamma: int | None = None
-    alpha: float | None = None
 
 
 def irregular(form: str, operands: Operands) -> Mask | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 import numpy as np
 
-from reference.special import GRADIENT_PREDICTION, LOGITS, LOSS
+from reference.operands import GRADIENT_PREDICTION, LOGITS, LOSS
 
 if TYPE_CHECKING:
     from reference.doubledouble import Array

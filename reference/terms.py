@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from reference import doubledouble as dd
-from reference import labels, special
+from reference import labels
 from reference.elementary import exp_and_expm1_minus, exp_minus, log, softplus_minus
-from reference.special import LOGITS, PROBABILITIES, Operands
+from reference.operands import (
+    GRADIENT_LABEL,
+    GRADIENT_POS_WEIGHT,
+    GRADIENT_PREDICTION,
+    GRADIENT_WEIGHT,
+    LOGITS,
+    LOSS,
+    PROBABILITIES,
+    SECOND_DERIVATIVE,
+    Operands,
+)
 
 if TYPE_CHECKING:
     from reference.doubledouble import Array, Mask, Pair, Scaled
@@ -319,16 +329,16 @@ def _second_derivative_probabilities(operands: Operands) -> Outcome:
 
 
 KERNELS: dict[tuple[str, str], Callable[[Operands], Outcome]] = {
-    (LOGITS, special.LOSS): _loss_logits,
-    (LOGITS, special.GRADIENT_PREDICTION): _gradient_logits,
-    (LOGITS, special.GRADIENT_LABEL): _gradient_label_logits,
-    (LOGITS, special.GRADIENT_WEIGHT): _loss_logits,
-    (LOGITS, special.GRADIENT_POS_WEIGHT): _gradient_pos_weight_logits,
-    (LOGITS, special.SECOND_DERIVATIVE): _second_derivative_logits,
-    (PROBABILITIES, special.LOSS): _loss_probabilities,
-    (PROBABILITIES, special.GRADIENT_PREDICTION): _gradient_probabilities,
-    (PROBABILITIES, special.GRADIENT_LABEL): _gradient_label_probabilities,
-    (PROBABILITIES, special.GRADIENT_WEIGHT): _loss_probabilities,
-    (PROBABILITIES, special.GRADIENT_POS_WEIGHT): _gradient_pos_weight_probabilities,
-    (PROBABILITIES, special.SECOND_DERIVATIVE): _second_derivative_probabilities,
+    (LOGITS, LOSS): _loss_logits,
+    (LOGITS, GRADIENT_PREDICTION): _gradient_logits,
+    (LOGITS, GRADIENT_LABEL): _gradient_label_logits,
+    (LOGITS, GRADIENT_WEIGHT): _loss_logits,
+    (LOGITS, GRADIENT_POS_WEIGHT): _gradient_pos_weight_logits,
+    (LOGITS, SECOND_DERIVATIVE): _second_derivative_logits,
+    (PROBABILITIES, LOSS): _loss_probabilities,
+    (PROBABILITIES, GRADIENT_PREDICTION): _gradient_probabilities,
+    (PROBABILITIES, GRADIENT_LABEL): _gradient_label_probabilities,
+    (PROBABILITIES, GRADIENT_WEIGHT): _loss_probabilities,
+    (PROBABILITIES, GRADIENT_POS_WEIGHT): _gradient_pos_weight_probabilities,
+    (PROBABILITIES, SECOND_DERIVATIVE): _second_derivative_probabilities,
 }

@@ -10,13 +10,13 @@ import numpy as np
 from hypothesis import settings
 
 from conformance.adapters import ALL_DTYPES
-from conformance.cases import Case, Element, Located, Suite
 from conformance.contracts import Contract, Source
-from conformance.formats import Tensor, encode
-from conformance.judge import Judge
-from conformance.observation import Observation, Observed
-from conformance.plan import Implementation, Inputs, Plan, Request
-from conformance.verdicts import Judged
+from conformance.judge.judge import Judge
+from conformance.judge.verdicts import Judged
+from conformance.numbers.formats import Tensor, encode
+from conformance.plan.cases import Case, Element, Located, Suite
+from conformance.plan.plan import Implementation, Inputs, Plan, Request
+from conformance.pool.observation import Observation, Observed
 
 #: Every run tries the same examples, however slow the machine is.
 deterministic = settings(derandomize=True, deadline=None, database=None, max_examples=200)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance import needs
-from conformance.choose import Choice, Source, choose
-from conformance.record import (
+from conformance.choose import needs
+from conformance.choose.choose import Choice, Source, choose
+from conformance.record.record import (
     SCHEMA,
     BackendLine,
     CheckLine,

@@ -19,7 +19,7 @@ DRIVER = """
 import json, sys
 import numpy as np
 from conformance.adapters import load_builtin
-from conformance.formats import decode, encode
+from conformance.numbers.formats import decode, encode
 
 asked = json.load(sys.stdin)
 adapter = next(one for one in load_builtin(asked["module"]) if one.name == asked["adapter"])

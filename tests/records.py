@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.record import (
+from conformance.record.record import (
     SCHEMA,
     BackendLine,
     CauseLine,
@@ -19,7 +19,7 @@ from conformance.record import (
     InputsLine,
     RunRecord,
 )
-from conformance.tally import tallies
+from conformance.record.tally import tallies
 
 #: What a framework might say: markup, ends of cells, attributes and commands, and characters that XML cannot hold.
 HOSTILE = '</td><script>alert(1)</script> | `x` & "q" \']]> %0A\r\n::error::no\t\x00\x1b[31m\ufffe \U0001f600 {{ 7*7 }}'

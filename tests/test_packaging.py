@@ -184,7 +184,8 @@ def test_an_installed_copy_finds_its_own_data_outside_a_checkout(installed):
     """Nothing depends on the current folder being the checkout."""
     printed = installed(
         "-c",
-        "import json; from conformance import cases, deviations, pinned;"
+        "import json; from conformance.known import deviations; from conformance.plan import cases;"
+        "from conformance.run import pinned;"
         "print(json.dumps([str(cases.default_folder()), str(deviations.default_folder()), pinned.versions()]))",
     )
     case_folder, deviation_folder, versions = json.loads(printed)

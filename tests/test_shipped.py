@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conformance import cases, contracts, record
-from conformance import run as runs
+from conformance import contracts
 from conformance.adapters import BUILTIN, load_builtin
 from conformance.commands.lint import SCHEMAS, schema_text
 from conformance.commands.run import WIDTH
-from conformance.plan import Plan, make_plan
-from conformance.record import RunRecord
+from conformance.plan import cases
+from conformance.plan.plan import Plan, make_plan
+from conformance.record import record
+from conformance.record.record import RunRecord
 from conformance.render import text
+from conformance.run import run as runs
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
 from conformance.contracts import Contract, to_wire
-from conformance.formats import FORMATS, Tensor
+from conformance.numbers.formats import FORMATS, Tensor
 
 #: Modules of this package that hold the built-in adapters.
 BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras", "tf_keras")

@@ -31,7 +31,7 @@ from conformance.adapters import (
     where_cpu_has,
 )
 from conformance.adapters.writing import Derived, Way, Written
-from conformance.formats import FORMATS, Tensor
+from conformance.numbers.formats import FORMATS, Tensor
 
 OPTAX = "https://optax.readthedocs.io/en/latest/api/losses.html#optax.losses."
 DOCS = "https://docs.jax.dev/en/latest/"

@@ -35,7 +35,7 @@ from conformance.adapters.tensorflow import SIGMOID_FORMULA, TensorFlowRuntime, 
 from conformance.adapters.torch import LABEL_CHECK, TorchRuntime
 from conformance.adapters.writing import Way, Written
 from conformance.contracts import CastsTo, Clip, Contract, Reduction, Source
-from conformance.formats import Tensor
+from conformance.numbers.formats import Tensor
 
 DOCS = "https://keras.io/api/"
 CODE = "https://github.com/keras-team/keras/blob/v3.15.1/keras/src/"

@@ -22,7 +22,7 @@ from conformance.adapters import (
     Setting,
 )
 from conformance.adapters.writing import Way, Written
-from conformance.formats import FORMATS, Tensor
+from conformance.numbers.formats import FORMATS, Tensor
 
 
 def dispatched() -> Tuple[Setting, ...]:

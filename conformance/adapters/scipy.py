@@ -14,7 +14,7 @@ import numpy as np
 
 from conformance.adapters import Adapter, Implementation
 from conformance.adapters.numpy import WRITTEN, NumPyRuntime
-from conformance.formats import Tensor
+from conformance.numbers.formats import Tensor
 
 SPECIAL = "https://docs.scipy.org/doc/scipy/reference/generated/scipy.special.%s.html"
 BERNOULLI = "https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.bernoulli.html"

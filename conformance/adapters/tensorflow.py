@@ -30,7 +30,7 @@ from conformance.adapters import (
 )
 from conformance.adapters.writing import Derived, Way, Written
 from conformance.contracts import Contract, Epsilon, Formula, Source
-from conformance.formats import FORMATS, Tensor
+from conformance.numbers.formats import FORMATS, Tensor
 
 DOCS = "https://www.tensorflow.org/api_docs/python/tf/"
 VERSIONS = "2.21.0"

@@ -36,7 +36,7 @@ from conformance.adapters import (
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Derived, Way, Written
 from conformance.contracts import CastsTo, DomainCheck, LogClamp, Reduction, Source
-from conformance.formats import FORMATS, Tensor
+from conformance.numbers.formats import FORMATS, Tensor
 
 DOCS = "https://docs.pytorch.org/docs/2.13/"
 PAGE = DOCS + "generated/torch.nn."

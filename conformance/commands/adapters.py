@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from conformance import deviations
-from conformance import run as runs
+from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import Exit, InputError
-from conformance.options import options_from, suite_from, suite_options
-from conformance.plan import PROBE
-from conformance.verdicts import Judged
+from conformance.judge.verdicts import Judged
+from conformance.known import deviations
+from conformance.plan.plan import PROBE
+from conformance.run import run as runs
 
 #: What an adapter must get right before its numbers mean anything.
 OWED = {"result-shape", "raised", "unsupported", "crashed", "timed-out", "changed", "field"}

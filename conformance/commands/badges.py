@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from conformance import record as records
-from conformance.options import RUN_FILE
+from conformance.commands.options import RUN_FILE
+from conformance.record import record as records
 from conformance.render import badges as render
 
 

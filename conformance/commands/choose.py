@@ -10,16 +10,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from conformance import kept, pinned
-from conformance import record as records
-from conformance.choose import MET, Choice, Source
-from conformance.choose import choose as chosen
+from conformance.choose.choose import MET, Choice, Source
+from conformance.choose.choose import choose as chosen
+from conformance.choose.needs import VOCABULARY, parse
+from conformance.commands.options import RUN_FILE
 from conformance.commands.run import WIDTH
 from conformance.errors import Exit
-from conformance.needs import VOCABULARY, parse
-from conformance.options import RUN_FILE
+from conformance.record import record as records
 from conformance.render import choice as choices
 from conformance.render import choice_html, choice_markdown, choice_text
+from conformance.run import kept, pinned
 
 FORMATS = click.Choice(["text", "markdown", "html"])
 

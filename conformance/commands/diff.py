@@ -10,10 +10,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance import record as records
-from conformance.compare import Comparison, FailOn, Side, compare
+from conformance.commands.options import RUN_FILE
 from conformance.errors import Exit
-from conformance.options import RUN_FILE
+from conformance.record import record as records
+from conformance.record.compare import Comparison, FailOn, Side, compare
 from conformance.render import comparison
 
 #: Width of the report where standard output is not a terminal.

@@ -13,17 +13,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from conformance import deviations
-from conformance import run as runs
-from conformance.cases import Suite
+from conformance.commands.options import options_from, record_from, suite_from, suite_options
 from conformance.errors import Exit, InputError
-from conformance.formats import FORMATS, Tensor, decode, ulp
-from conformance.options import options_from, record_from, suite_from, suite_options
-from conformance.plan import Plan
-from conformance.pool import Backend
-from conformance.record import CheckLine, RunRecord
+from conformance.known import deviations
+from conformance.numbers.formats import FORMATS, Tensor, decode, ulp
+from conformance.plan.cases import Suite
+from conformance.plan.plan import Plan
+from conformance.pool.pool import Backend
+from conformance.record.record import CheckLine, RunRecord
 from conformance.render import markdown
 from conformance.render.scoreboard import error_text
+from conformance.run import run as runs
 
 #: A setting as a key: its variables in the order of their names.
 Key = tuple[tuple[str, str], ...]

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from conformance import deviations, narrate
-from conformance import run as runs
-from conformance.cases import Located
-from conformance.domain import expectations
+from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError, did_you_mean
-from conformance.options import options_from, suite_from, suite_options
-from conformance.plan import Filters, Implementation, Inputs
+from conformance.known import deviations
+from conformance.plan.cases import Located
+from conformance.plan.domain import expectations
+from conformance.plan.plan import Filters, Implementation, Inputs
+from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
+from conformance.run import run as runs
 
 
 @click.command()

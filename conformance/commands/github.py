@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from conformance import cases
-from conformance.cases import Suite
 from conformance.errors import HarnessError, InputError
-from conformance.record import RunRecord
+from conformance.plan import cases
+from conformance.plan.cases import Suite
+from conformance.record.record import RunRecord
 from conformance.render import github
 
 

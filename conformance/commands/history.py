@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from conformance import history as histories
-from conformance import record as records
+from conformance.record import history as histories
+from conformance.record import record as records
 from conformance.render import history as render
 
 #: Width of the tables where standard output is no terminal: wide enough for every verdict.

@@ -11,22 +11,23 @@ from typing import Any
 import click
 import numpy as np
 
-from conformance import hunt as search
-from conformance import literals, narrate
-from conformance import run as runs
 from conformance.adapters import ALL_DTYPES
-from conformance.cases import Case, Element, Located, Suite
+from conformance.commands.options import adapter_options, adapters_from
 from conformance.commands.try_numbers import save_case
 from conformance.errors import InputError
-from conformance.formats import FORMATS, ulp
-from conformance.hunt_options import Call, hunt_calls
-from conformance.judge import Judge
-from conformance.literals import text_of
-from conformance.options import adapter_options, adapters_from
-from conformance.plan import Filters, Implementation, Inputs, Request, make_plan
-from conformance.pool import Backend, Pool
-from conformance.tolerances import values_of
-from conformance.verdicts import Judged
+from conformance.judge.judge import Judge
+from conformance.judge.verdicts import Judged
+from conformance.numbers import literals
+from conformance.numbers.formats import FORMATS, ulp
+from conformance.numbers.literals import text_of
+from conformance.plan.cases import Case, Element, Located, Suite
+from conformance.plan.plan import Filters, Implementation, Inputs, Request, make_plan
+from conformance.pool.pool import Backend, Pool
+from conformance.render import narrate
+from conformance.run import run as runs
+from conformance.run.tolerances import values_of
+from conformance.search import hunt as search
+from conformance.search.options import Call, hunt_calls
 
 #: What can be hunted: the derivatives by prediction and the value have one number for each element.
 QUANTITIES = ("value", "gradient-prediction", "second-derivative")

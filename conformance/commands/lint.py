@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 
-from conformance import cases, deviations, record, yamlfile
-from conformance import run as runs
+from conformance import yamlfile
 from conformance.errors import Exit, InputError
-from conformance.plan import make_plan
+from conformance.known import deviations
+from conformance.plan import cases
+from conformance.plan.plan import make_plan
+from conformance.record import record
+from conformance.run import run as runs
 from conformance.sweep import certificate
 
 SCHEMAS = {

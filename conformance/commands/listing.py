@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from conformance import run as runs
-from conformance.cases import Suite
+from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError
-from conformance.options import options_from, suite_from, suite_options
-from conformance.plan import Filters, Implementation, matches
-from conformance.pool import Backend
+from conformance.plan.cases import Suite
+from conformance.plan.plan import Filters, Implementation, matches
+from conformance.pool.pool import Backend
+from conformance.run import run as runs
 
 
 @click.command("list")

@@ -12,13 +12,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance import record as records
-from conformance import run as runs
+from conformance.commands.options import options_from, plan_options, record_from, suite_from
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import Exit, InputError
-from conformance.options import options_from, plan_options, record_from, suite_from
-from conformance.record import RunRecord
+from conformance.record import record as records
+from conformance.record.record import RunRecord
 from conformance.render import matrix as rendered
+from conformance.run import run as runs
 from conformance.versions import columns as tables
 from conformance.versions.build import Builder, Environment, Failure, Resolved
 from conformance.versions.columns import Asked, Result, ask, kept, question

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from conformance import kept, shown
-from conformance import record as records
-from conformance.options import RunFile
+from conformance.commands.options import RunFile
+from conformance.record import record as records
 from conformance.render import report as page
+from conformance.render import shown
+from conformance.run import kept
 
 
 @click.command()

@@ -10,22 +10,24 @@ from typing import Any, get_args
 
 import click
 
-from conformance import cases, deviations, kept
-from conformance import record as records
-from conformance import run as runs
-from conformance.deviations import Deviation, Kind
+from conformance.commands.options import RUN_FILE, options_from, record_from, suite_options
 from conformance.errors import InputError
-from conformance.options import RUN_FILE, options_from, record_from, suite_options
-from conformance.plan import Filters, matches
-from conformance.pool import Backend, Pool
-from conformance.record import RunRecord
+from conformance.known import deviations
+from conformance.known.deviations import Deviation, Kind
+from conformance.plan import cases
+from conformance.plan.plan import Filters, matches
+from conformance.pool.pool import Backend, Pool
+from conformance.record import record as records
+from conformance.record.record import RunRecord
+from conformance.record.summary import CauseSummary
 from conformance.repro import finding as findings
 from conformance.repro import folder, groups, index, issue, proofs
 from conformance.repro.extent import Row, extents, merged
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group
 from conformance.repro.report import Failed, Outcome, Reproducer, reproduce
-from conformance.summary import CauseSummary
+from conformance.run import kept
+from conformance.run import run as runs
 
 #: Where `--all` writes.
 REPORTS = Path("reports")

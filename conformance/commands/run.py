@@ -13,18 +13,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from conformance import kept, shown, speed
-from conformance import record as records
-from conformance import run as runs
 from conformance.commands.diff import exit_of, fail_options
 from conformance.commands.github import publish
-from conformance.compare import Comparison, FailOn, Side, compare
+from conformance.commands.options import RUN_FILE, RunFile, options_from, record_from, suite_from, suite_options
 from conformance.errors import Exit, InputError
-from conformance.options import RUN_FILE, RunFile, options_from, record_from, suite_from, suite_options
-from conformance.record import RunRecord
-from conformance.render import certificate, comparison, jsondoc, maxima, text
+from conformance.record import record as records
+from conformance.record.compare import Comparison, FailOn, Side, compare
+from conformance.record.record import RunRecord
+from conformance.render import certificate, comparison, jsondoc, maxima, shown, text
 from conformance.render import kept as render_kept
 from conformance.render.forms import FORMS, render
+from conformance.run import kept, speed
+from conformance.run import run as runs
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140

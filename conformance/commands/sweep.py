@@ -14,16 +14,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from conformance import run as runs
 from conformance.adapters import ALL_DTYPES, DEVICES
+from conformance.commands.options import options_from
 from conformance.errors import InputError
-from conformance.options import options_from
-from conformance.plan import Implementation
-from conformance.pool import Backend
+from conformance.plan.plan import Implementation
+from conformance.pool.pool import Backend
 from conformance.render import certificate as render
+from conformance.run import run as runs
 from conformance.sweep import spec
-from conformance.sweep.kernel import QUANTITIES
 from conformance.sweep.sweep import sweep as do_sweep
+from conformance.worker.sweep.kernel import QUANTITIES
 
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"

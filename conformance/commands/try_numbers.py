@@ -10,14 +10,17 @@ import click
 import numpy as np
 from ruamel.yaml import YAML
 
-from conformance import deviations, literals, narrate, record
-from conformance import run as runs
-from conformance.cases import OPTIONS, Case, DType, Element, Located, Suite
+from conformance.commands.options import options_from, suite_options
 from conformance.errors import InputError
-from conformance.formats import FORMATS
-from conformance.options import options_from, suite_options
-from conformance.plan import Inputs
+from conformance.known import deviations
+from conformance.numbers import literals
+from conformance.numbers.formats import FORMATS
+from conformance.plan.cases import OPTIONS, Case, DType, Element, Located, Suite
+from conformance.plan.plan import Inputs
+from conformance.record import record
+from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
+from conformance.run import run as runs
 
 #: More elements than this are judged but not printed one by one.
 SHOWN = 8

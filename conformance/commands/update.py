@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from conformance import deviations as deviation_files
-from conformance import propose, record
+from conformance.commands.options import RUN_FILE
 from conformance.errors import Exit
-from conformance.held import held
-from conformance.options import RUN_FILE
+from conformance.known import deviations as deviation_files
+from conformance.record import record
+from conformance.run import propose
+from conformance.run.held import held
 
 
 @click.group()

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from conformance import run as runs
 from conformance.adapters import DEVICES
+from conformance.commands.options import adapter_options, adapters_from
 from conformance.commands.sweep import SHARD_LIMIT, progress_bar
 from conformance.errors import Exit, InputError
-from conformance.options import adapter_options, adapters_from
+from conformance.run import run as runs
 from conformance.sweep import certificate, parts
 from conformance.sweep.certificate import Certificate
 from conformance.sweep.verify import Verified

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from conformance import record as records
 from conformance.errors import InputError
+from conformance.record import record as records
 from conformance.render.characters import clean
 from conformance.versions.build import Builder, cache_folder
 from conformance.versions.index import Index, settings

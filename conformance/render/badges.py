@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from conformance.errors import Exit
-from conformance.record import BackendLine, CheckLine, RunRecord
+from conformance.record.record import BackendLine, CheckLine, RunRecord
 from conformance.render.characters import clean
 
 #: Verdicts in the order of the message, with the colour of a badge whose worst verdict it is.

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from conformance.compare import State, states
-from conformance.formats import FORMATS
-from conformance.literals import text_of
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import text_of
+from conformance.record.compare import State, states
 from conformance.render.characters import clean
 from conformance.render.markdown import cell, code, row
 from conformance.versions.behaviour import Checks, Script

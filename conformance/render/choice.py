@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
-from conformance.choose import MET, NOT_MEASURED, NOT_MET, Answer, Choice, Row, Source, Worst, worst_of
-from conformance.limits import limits
-from conformance.needs import RIGHT, Need
-from conformance.plan import BASE_MODE
-from conformance.record import CheckLine, SpeedLine
+from conformance.choose.choose import MET, NOT_MEASURED, NOT_MET, Answer, Choice, Row, Source, Worst, worst_of
+from conformance.choose.limits import limits
+from conformance.choose.needs import RIGHT, Need
+from conformance.plan.plan import BASE_MODE
+from conformance.record.record import CheckLine, SpeedLine
+from conformance.record.summary import Cell
 from conformance.render.scoreboard import cell_text, error_text
-from conformance.summary import Cell
 
 #: Checks that are named for a need that is not met; all others are counted.
 WORST = 3

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.compare import KINDS, Change, Comparison, Drift, FailOn, Side
-from conformance.formats import FORMATS
-from conformance.literals import text_of
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import text_of
+from conformance.record.compare import KINDS, Change, Comparison, Drift, FailOn, Side
 from conformance.render.markdown import cell, row
 from conformance.render.scoreboard import error_text
 

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.formats import FORMATS
-from conformance.literals import text_of
+from conformance.judge.verdicts import Judged
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import text_of
 from conformance.render.scoreboard import error_text
-from conformance.run import Run
-from conformance.verdicts import Judged
+from conformance.run.run import Run
 
 
 def check_table(run: Run, contract: bool = True) -> Table:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.errors import InputError
-from conformance.record import RunRecord
+from conformance.record.record import RunRecord
 from conformance.render import github, jsondoc, junit, markdown, maxima, report
-from conformance.shown import Shown
+from conformance.render.shown import Shown
 
 #: Each takes a record, interrupted or not, and gives the whole document.
 FORMS: dict[str, Callable[[RunRecord], str]] = {

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from conformance.formats import FORMATS
-from conformance.record import RunRecord
+from conformance.numbers.formats import FORMATS
+from conformance.record.record import RunRecord
+from conformance.record.summary import CauseSummary, causes
 from conformance.render import markdown
 from conformance.render.characters import clean
 from conformance.render.text import example_text, not_judged_text, quick_text
-from conformance.summary import CauseSummary, causes
 
 #: Annotations of one kind that GitHub shows of a step.
 SHOWN = 10

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.history import History, Past, Point, Series
+from conformance.judge.verdicts import VERDICTS
+from conformance.record.history import History, Past, Point, Series
 from conformance.render.pages import page
 from conformance.render.plots import DRAWN, LARGE, SMALL, Plot, plot
 from conformance.render.scoreboard import error_text
-from conformance.verdicts import VERDICTS
 
 #: What stands for a count that a run does not tell; never 0.
 UNKNOWN = "–"

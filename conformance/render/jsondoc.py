@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.record import RunRecord
-from conformance.summary import causes, scoreboard
+from conformance.record.record import RunRecord
+from conformance.record.summary import causes, scoreboard
 from conformance.sweep.certificate import Certificate
 
 

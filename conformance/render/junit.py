@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from conformance.record import BackendLine, CheckLine, FindingLine, RunRecord
+from conformance.record.record import BackendLine, CheckLine, FindingLine, RunRecord
+from conformance.record.summary import example
 from conformance.render.characters import clean
 from conformance.render.text import example_text
-from conformance.summary import example
 
 #: Findings of one check that are spelled out; the others are counted.
 SHOWN = 5

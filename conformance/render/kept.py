@@ -8,11 +8,11 @@ from dataclasses import asdict
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.ends import Ends
-from conformance.kept import Kept
-from conformance.plan import BASE_MODE, Filters
-from conformance.record import Header
+from conformance.plan.plan import BASE_MODE, Filters
+from conformance.record.ends import Ends
+from conformance.record.record import Header
 from conformance.render.text import exit_word
+from conformance.run.kept import Kept
 
 
 def table(runs: Iterable[Kept]) -> Table:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.record import RunRecord
+from conformance.record.record import RunRecord
+from conformance.record.summary import causes, folded, scoreboard
 from conformance.render.characters import clean
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
 from conformance.render.text import example_text, not_judged_text, quick_text
-from conformance.summary import causes, folded, scoreboard
 
 
 def render(record: RunRecord) -> str:

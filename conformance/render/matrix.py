@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from conformance.record import RunRecord
+from conformance.record.record import RunRecord
 from conformance.render.characters import clean
 from conformance.render.markdown import cell, row
 from conformance.render.pages import page

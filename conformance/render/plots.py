@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from conformance.history import History, Past, Point, Series
-from conformance.verdicts import VERDICTS
+from conformance.judge.verdicts import VERDICTS
+from conformance.record.history import History, Past, Point, Series
 
 #: Quantities whose worst error is drawn.
 DRAWN = ("value", "gradient-prediction")

@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from conformance.measurement import BUDGET
-from conformance.record import RunRecord
+from conformance.numbers.measurement import BUDGET
+from conformance.record.record import RunRecord
+from conformance.record.summary import CauseSummary, Cell, by_entry, causes, diverse, folded, scoreboard
 from conformance.render.certificate import share
 from conformance.render.maxima import environment_text
 from conformance.render.pages import page
@@ -26,7 +27,6 @@ from conformance.render.report_data import page_data
 from conformance.render.scoreboard import MAIN_FAMILIES, error_text, row_name
 from conformance.render.sweep_data import Group, groups, rows, sweep_data
 from conformance.render.text import example_text, not_judged_text, quick_text
-from conformance.summary import CauseSummary, Cell, by_entry, causes, diverse, folded, scoreboard
 from conformance.sweep.certificate import Certificate
 
 #: How many causes are told before anything else.

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance import sample
 from conformance.adapters import NUMERIC
-from conformance.formats import FORMATS, Tensor, decode
-from conformance.record import CheckLine, InputsLine, RunRecord, SampleLine
+from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.plan import sample
+from conformance.record.record import CheckLine, InputsLine, RunRecord, SampleLine
 
 #: Steps of log2 of an error that the page tells apart: a twelfth of an octave is less than a pixel of a plot.
 STEPS = 12

@@ -9,8 +9,8 @@ from functools import reduce
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.record import RunRecord
-from conformance.summary import Cell, Row, by_entry, folded
+from conformance.record.record import RunRecord
+from conformance.record.summary import Cell, Row, by_entry, folded
 
 #: The families that the question is about have a column each; the others share one unless `--wide`.
 MAIN_FAMILIES = ("hard-labels", "soft-labels", "out-of-range-labels", "extreme-predictions")

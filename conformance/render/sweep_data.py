@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.formats import FORMATS, infinity_bits
-from conformance.literals import text_of
-from conformance.measurement import BUDGET
+from conformance.numbers.formats import FORMATS, infinity_bits
+from conformance.numbers.literals import text_of
+from conformance.numbers.measurement import BUDGET
 from conformance.render.maxima import DTYPES, classes_text, environment_text, label_text
-from conformance.sweep import space
 from conformance.sweep.certificate import Certificate, Result, Worst
-from conformance.sweep.kernel import QUANTITIES
-from conformance.sweep.statistics import COLUMNS, FIRSTS
+from conformance.worker.sweep import space
+from conformance.worker.sweep.kernel import QUANTITIES
+from conformance.worker.sweep.statistics import COLUMNS, FIRSTS
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.formats import FORMATS
-from conformance.record import BackendLine, Footer, RunRecord, ToleranceLine
+from conformance.numbers.formats import FORMATS
+from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
+from conformance.record.summary import CauseSummary, Example, causes, diverse, scoreboard
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
-from conformance.summary import CauseSummary, Example, causes, diverse, scoreboard
 
 #: Two screens of 50 lines.
 LINES = 100

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.observation import anonymous
+from conformance.pool.observation import anonymous
 
 #: Variables of this process that a framework may need to be found and loaded; no other one reaches the script.
 KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")

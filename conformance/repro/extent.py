@@ -6,9 +6,9 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from conformance.formats import FORMATS
-from conformance.literals import text_of
-from conformance.record import CheckLine, InputsLine, RunRecord
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import text_of
+from conformance.record.record import CheckLine, InputsLine, RunRecord
 from conformance.repro.finding import as_written, findings
 
 #: So many tensors of a row are named.

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
-from conformance.cases import Located, Suite
 from conformance.errors import InputError, did_you_mean
-from conformance.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
-from conformance.presentations import Presentation
-from conformance.record import CheckLine, FindingLine, RunRecord
-from conformance.summary import CauseSummary, causes
+from conformance.plan.cases import Located, Suite
+from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
+from conformance.plan.presentations import Presentation
+from conformance.record.record import CheckLine, FindingLine, RunRecord
+from conformance.record.summary import CauseSummary, causes
 
 #: backend/entry/quantity/region/signature (`verdicts.cause`).
 CAUSE_PARTS = 5

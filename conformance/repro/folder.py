@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from conformance import record as records
 from conformance.errors import InputError
+from conformance.record import record as records
 
 
 def check(files: Mapping[Path, str], force: bool) -> None:

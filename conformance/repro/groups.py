@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
-from conformance.deviations import Deviation
-from conformance.plan import BEHAVIOUR
+from conformance.known.deviations import Deviation
+from conformance.plan.plan import BEHAVIOUR
+from conformance.record.summary import CauseSummary
 from conformance.repro.projects import project_of
-from conformance.summary import CauseSummary
 
 #: Causes of a group whose examples are tried before it is left without a script.
 TRIED = 4

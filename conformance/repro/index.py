@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.deviations import Deviation
+from conformance.known.deviations import Deviation
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group

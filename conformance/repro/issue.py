@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
-from conformance.deviations import Deviation
-from conformance.measurement import LARGEST
-from conformance.narrate import contract_lines
-from conformance.plan import AGREEMENT, REDUCTION, Request
+from conformance.known.deviations import Deviation
+from conformance.numbers.measurement import LARGEST
+from conformance.plan.plan import AGREEMENT, REDUCTION, Request
 from conformance.render.markdown import cell, cell_code, code, row
+from conformance.render.narrate import contract_lines
 from conformance.repro import script
 from conformance.repro.derivation import formula, no_value
 from conformance.repro.extent import Row

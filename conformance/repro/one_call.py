@@ -9,12 +9,12 @@ import numpy as np
 
 from conformance import contracts
 from conformance.adapters.writing import filled
-from conformance.behaviour import dtypes_of_result, shape_of_result
 from conformance.errors import InputError
-from conformance.formats import FORMATS, Format, ulp
-from conformance.literals import text_of
-from conformance.measurement import BUDGET
-from conformance.plan import Request
+from conformance.judge.behaviour import dtypes_of_result, shape_of_result
+from conformance.numbers.formats import FORMATS, Format, ulp
+from conformance.numbers.literals import text_of
+from conformance.numbers.measurement import BUDGET
+from conformance.plan.plan import Request
 from conformance.repro import tensors
 from conformance.repro.derivation import LETTERS, formula, no_value
 from conformance.repro.shrink import Small

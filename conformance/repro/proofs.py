@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from conformance.contracts import Contract
-from conformance.formats import FORMATS
-from conformance.literals import float_of
-from conformance.measurement import BUDGET
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import float_of
+from conformance.numbers.measurement import BUDGET
+from conformance.shipped import shipped
 from conformance.sweep import certificate
 from conformance.sweep.certificate import Certificate, Result
 
@@ -21,8 +22,7 @@ READINGS = frozenset(("clip", "log_clamp", "epsilon", "casts_to"))
 
 def folder() -> Path:
     """Where certificates are, of the checkout or the copy that the package holds."""
-    packaged = Path(__file__).parent.parent / "data" / "certificates"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent.parent / "results" / "certificates"
+    return shipped("results/certificates")
 
 
 def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Path) -> list[str]:

@@ -10,20 +10,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance import expected
 from conformance.adapters.writing import filled
 from conformance.errors import InputError
-from conformance.formats import FORMATS, decode, encode, ulp
-from conformance.literals import float_of, text_of
-from conformance.measurement import BUDGET
-from conformance.plan import Inputs, Request
-from conformance.presentations import Presentation
+from conformance.judge import expected
+from conformance.numbers.formats import FORMATS, decode, encode, ulp
+from conformance.numbers.literals import float_of, text_of
+from conformance.numbers.measurement import BUDGET
+from conformance.plan.plan import Inputs, Request
+from conformance.plan.presentations import Presentation
 from conformance.repro import tensors
 from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Asked, Source
 from conformance.repro.two_calls import SAME
-from conformance.worker import logits_of, probabilities_of
+from conformance.worker.session import logits_of, probabilities_of
 
 #: When a statement does not hold, and what it says, by its sense.
 BROKEN = {

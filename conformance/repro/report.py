@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from conformance import run as runs
 from conformance.errors import InputError
-from conformance.pool import Backend, Opened, Pool
+from conformance.pool.pool import Backend, Opened, Pool
 from conformance.repro import clean, script, sources
 from conformance.repro.clean import Ran
 from conformance.repro.finding import Target
 from conformance.repro.script import Script
 from conformance.repro.shrink import CANDIDATES, Small, alone, shrink
 from conformance.repro.sources import Source
+from conformance.run import run as runs
 
 #: Small cases whose scripts are run before a target is given up.
 TRIES = 3

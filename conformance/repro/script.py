@@ -14,9 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from conformance.adapters import NUMERIC
 from conformance.errors import InputError
-from conformance.measurement import CLASSES
-from conformance.plan import AGREEMENT, REDUCTION, RELATION, Inputs, Request
-from conformance.presentations import Presentation
+from conformance.numbers.measurement import CLASSES
+from conformance.plan.plan import AGREEMENT, REDUCTION, RELATION, Inputs, Request
+from conformance.plan.presentations import Presentation
 from conformance.repro import one_call, related_calls, two_calls
 from conformance.repro.shrink import Small, alone, element_at
 from conformance.repro.sources import Asked, Source
@@ -71,7 +71,7 @@ FORMS: dict[str, Form] = {
     RELATION: Form(related_calls.stated),
 }
 
-#: By the variant of the call that a relation compares with: see `worker.VARIANTS`.
+#: By the variant of the call that a relation compares with: see `worker.session.VARIANTS`.
 VARIANTS: dict[str, Form] = {
     "absent": Form(related_calls.same, related_calls.without_options),
     "counterpart": Form(related_calls.same, related_calls.counterpart),

@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance import deviations
-from conformance import run as runs
-from conformance.cases import OPTIONS, Case, Element, Located, Suite
-from conformance.formats import FORMATS, Format, Tensor, decode
-from conformance.literals import bits_of, text_of
-from conformance.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
-from conformance.pool import Backend, Opened, Pool
+from conformance.judge.verdicts import Finding, Judged
+from conformance.known import deviations
+from conformance.numbers.formats import FORMATS, Format, Tensor, decode
+from conformance.numbers.literals import bits_of, text_of
+from conformance.plan.cases import OPTIONS, Case, Element, Located, Suite
+from conformance.plan.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
+from conformance.pool.pool import Backend, Opened, Pool
 from conformance.repro.finding import Target
-from conformance.verdicts import Finding, Judged
+from conformance.run import run as runs
 
 #: Most elements of one request: tensors of up to this length are padded to it where lengths cost a compilation
 #: (`Runtime.sizes`), so that more would cost more.

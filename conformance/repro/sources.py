@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from conformance.errors import HarnessError, InputError
-from conformance.observation import anonymous
-from conformance.plan import Request
-from conformance.pool import OPEN_LIMIT, Backend, Ended, Pool
+from conformance.plan.plan import Request
+from conformance.pool.observation import anonymous
+from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):

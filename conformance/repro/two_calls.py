@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import msgspec
 
-from conformance import contracts, expected
+from conformance import contracts
 from conformance.adapters.writing import filled
 from conformance.errors import InputError
-from conformance.formats import FORMATS, ulp
-from conformance.measurement import BUDGET
-from conformance.plan import Inputs, Request
+from conformance.judge import expected
+from conformance.numbers.formats import FORMATS, ulp
+from conformance.numbers.measurement import BUDGET
+from conformance.plan.plan import Inputs, Request
 from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Source

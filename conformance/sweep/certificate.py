@@ -15,12 +15,13 @@ from msgspec import Struct
 
 from conformance.contracts import Contract
 from conformance.errors import InputError
-from conformance.formats import FORMATS
-from conformance.literals import float_of
-from conformance.record import write_lines
-from conformance.sweep import confirm, kernel, space, statistics
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import float_of
+from conformance.record.record import write_lines
+from conformance.sweep import confirm
 from conformance.sweep.checkpoint import Basis
-from conformance.sweep.statistics import COLUMNS, Statistics
+from conformance.worker.sweep import kernel, space, statistics
+from conformance.worker.sweep.statistics import COLUMNS, Statistics
 
 #: Version of this file's structures.
 SCHEMA = 1

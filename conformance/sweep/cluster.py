@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool import OPEN_LIMIT, Backend, Ended, Worker
-from conformance.run import machine
+from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Worker
+from conformance.run.run import machine
 from conformance.sweep.checkpoint import Basis
-from conformance.sweep.kernel import Shard
 from conformance.sweep.schedule import ATTEMPTS, OnDone, ask, start
+from conformance.worker.sweep.kernel import Shard
 
 #: Shards that are sent ahead for each thread of the cluster: enough that none waits for the client.
 AHEAD = 4

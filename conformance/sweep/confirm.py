@@ -16,12 +16,12 @@ from flint import arb, fmpq
 
 import reference
 from conformance import contracts
-from conformance.clipping import clip_bounds
 from conformance.contracts import Contract
 from conformance.errors import HarnessError
-from conformance.escalate import PRECISIONS, WANTED, exact, scale
-from conformance.formats import FORMATS, Format
-from conformance.literals import float_of
+from conformance.judge.escalate import PRECISIONS, WANTED, exact, scale
+from conformance.numbers.clipping import clip_bounds
+from conformance.numbers.formats import FORMATS, Format
+from conformance.numbers.literals import float_of
 
 #: How far the error that a sweep found by float64 may be from the one that Arb confirms: `judging.ILL_CONDITIONED`
 #: leaves 2^-40 of the value to float64, which is 2^-16 ULP of float32, beside the rounding of the error itself.

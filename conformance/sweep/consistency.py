@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from conformance.contracts import Contract
 from conformance.errors import HarnessError
-from conformance.formats import FORMATS
-from conformance.sweep import confirm, sampling, space
+from conformance.numbers.formats import FORMATS
+from conformance.sweep import confirm
 from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, maxima, rounded_up
 from conformance.sweep.parts import swept
-from conformance.sweep.space import position_of
 from conformance.sweep.spec import Spec
+from conformance.worker.sweep import sampling, space
+from conformance.worker.sweep.space import position_of
 
 #: How far the error in ULP of another version of Arb may be, as a share of it: the last bits of a float64.
 ARB = 2.0**-40

@@ -12,15 +12,16 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from conformance import cases, yamlfile
-from conformance.cases import Element, Located
-from conformance.formats import FORMATS, Format
-from conformance.literals import float_of
-from conformance.plan import Implementation, Inputs, Request
-from conformance.pool import Backend
-from conformance.record import write_lines
+from conformance import yamlfile
+from conformance.judge.verdicts import Judged
+from conformance.numbers.formats import FORMATS, Format
+from conformance.numbers.literals import float_of
+from conformance.plan import cases
+from conformance.plan.cases import Element, Located
+from conformance.plan.plan import Implementation, Inputs, Request
+from conformance.pool.pool import Backend
+from conformance.record.record import write_lines
 from conformance.sweep.certificate import Certificate
-from conformance.verdicts import Judged
 
 HEAD = "# The largest errors that sweeps have found: `python -m docs.renew_accuracy` adds to it from certificates."
 

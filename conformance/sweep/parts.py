@@ -14,10 +14,10 @@ from typing import TypeVar
 from msgspec import structs
 
 from conformance.errors import InputError
-from conformance.sweep import sampling, space
 from conformance.sweep.certificate import Certificate, Result, Worst, maxima
-from conformance.sweep.space import Range, position_of
 from conformance.sweep.spec import LABEL_STEP, Spec
+from conformance.worker.sweep import sampling, space
+from conformance.worker.sweep.space import Range, position_of
 
 #: Results up to which a sweep is done again as a whole: each of a 16-bit type with single labels.
 WHOLE = 1 << 20

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool import OPEN_LIMIT, Backend, Ended, Opened, Pool, Worker, opened
-from conformance.sweep.kernel import Shard
+from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Opened, Pool, Worker, opened
 from conformance.sweep.spec import wire
+from conformance.worker.sweep.kernel import Shard
 
 #: How often a shard is tried: whatever ends a worker three times on it will do so again.
 ATTEMPTS = 3

@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from conformance.errors import InputError
-from conformance.formats import FORMATS
-from conformance.literals import LiteralError, bits_of
-from conformance.plan import Implementation
-from conformance.pool import Backend
-from conformance.sweep import space
-from conformance.sweep.kernel import Shard
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import LiteralError, bits_of
+from conformance.plan.plan import Implementation
+from conformance.pool.pool import Backend
+from conformance.worker.sweep import space
+from conformance.worker.sweep.kernel import Shard
 
 #: Labels of a sweep that names none: certain ones, the undecided one, and one that no binary format holds.
 LABELS = ("0", "1", "0.5", "0.3")

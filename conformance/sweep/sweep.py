@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conformance import __version__
-from conformance.plan import Implementation
-from conformance.pool import Backend, Pool
-from conformance.run import machine
+from conformance.plan.plan import Implementation
+from conformance.pool.pool import Backend, Pool
+from conformance.run.run import machine
 from conformance.sweep import certificate, cluster, schedule
 from conformance.sweep.certificate import Certificate
 from conformance.sweep.checkpoint import Basis, open_checkpoint
 from conformance.sweep.spec import Spec
+from conformance.version import __version__
 
 #: Is told how many results are judged, of all: once at the start, and when shards are done.
 Progress = Callable[[int], None]

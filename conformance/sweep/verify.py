@@ -11,19 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance import __version__
 from conformance.errors import HarnessError, InputError
-from conformance.pool import OPEN_LIMIT, Backend, Ended, Pool, Worker
-from conformance.run import machine
+from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool, Worker
+from conformance.run.run import machine
 from conformance.sweep import certificate, parts
 from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, maxima
 from conformance.sweep.checkpoint import Basis
 from conformance.sweep.consistency import contradictions
 from conformance.sweep.parts import Part
 from conformance.sweep.schedule import ask, start
-from conformance.sweep.space import position_of
 from conformance.sweep.spec import Spec
-from conformance.sweep.statistics import COLUMNS
+from conformance.version import __version__
+from conformance.worker.sweep.space import position_of
+from conformance.worker.sweep.statistics import COLUMNS
 
 #: What a result may depend on, by field of the certificate; of these Python computes nothing.
 BASIS = ("versions", "environment", "machine")

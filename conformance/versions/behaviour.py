@@ -7,9 +7,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.compare import states
-from conformance.observation import anonymous
-from conformance.record import RunRecord
+from conformance.pool.observation import anonymous
+from conformance.record.compare import states
+from conformance.record.record import RunRecord
 from conformance.versions.ladder import Untestable
 
 #: Exit codes of a script: the bug does not show, it shows, the script cannot tell (as for `git bisect run`).

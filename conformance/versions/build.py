@@ -25,8 +25,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from conformance.errors import InputError
-from conformance.observation import anonymous
-from conformance.record import write_lines
+from conformance.pool.observation import anonymous
+from conformance.record.record import write_lines
 from conformance.versions.index import Index
 from conformance.versions.requirements import HERE, Column
 

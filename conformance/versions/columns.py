@@ -6,14 +6,15 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance import deviations
-from conformance import record as records
-from conformance import run as runs
-from conformance.cases import Suite
 from conformance.errors import InputError
-from conformance.plan import matches
-from conformance.pool import Backend
-from conformance.record import RunRecord
+from conformance.known import deviations
+from conformance.plan.cases import Suite
+from conformance.plan.plan import matches
+from conformance.pool.pool import Backend
+from conformance.record import record as records
+from conformance.record.record import RunRecord
+from conformance.run import run as runs
+from conformance.shipped import PACKAGE
 from conformance.versions.build import Environment, Failure
 from conformance.versions.companions import Known
 from conformance.versions.requirements import Column
@@ -103,8 +104,7 @@ def question(asked: Asked) -> str:
     The code counts with all its files, so that a record is not taken for one of another adapter.
     """
     digest = hashlib.sha256(asked.suite.digest.encode())
-    package = Path(__file__).parent.parent
-    for file in sorted([*package.rglob("*.py"), *asked.options.adapters]):
+    for file in sorted([*PACKAGE.rglob("*.py"), *asked.options.adapters]):
         digest.update(file.read_bytes())
     digest.update(repr((asked.options.filters, asked.options.strict, asked.options.environment)).encode())
     return digest.hexdigest()[:16]

@@ -14,8 +14,9 @@ from packaging.version import Version
 
 from conformance import yamlfile
 from conformance.errors import InputError, at
+from conformance.shipped import PACKAGE
 
-DATA = Path(__file__).parent.parent / "data" / "companions.yaml"
+DATA = PACKAGE / "data" / "companions.yaml"
 
 
 class Companions(Struct, frozen=True, forbid_unknown_fields=True):

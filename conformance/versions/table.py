@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conformance.record import CheckLine, RunRecord
+from conformance.record.record import CheckLine, RunRecord
 from conformance.versions.columns import Result
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np  # carries the bits; import a framework of your own in `open`, since the file is read without it
 
 from conformance.adapters import Adapter, Implementation, Runtime
-from conformance.formats import Tensor
+from conformance.numbers.formats import Tensor
 
 
 class Floats:

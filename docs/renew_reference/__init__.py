@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance import cases
-from conformance import run as runs
+from conformance.plan import cases
+from conformance.run import run as runs
 from docs.renew_reference import case_pages, command_page, contract_page, entry_points, flag_page, schema_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.cases import Case, Element, Located, Suite
+from conformance.plan.cases import Case, Element, Located, Suite
 from docs.renew_reference.markdown import anchor, code, table, text
 
 #: What the heading, the first line or the table of elements says already.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
-from conformance.cases import Suite
 from conformance.contracts import VOCABULARY, Source
-from conformance.plan import Implementation
+from conformance.plan.cases import Suite
+from conformance.plan.plan import Implementation
 from docs.renew_reference.case_pages import place
 from docs.renew_reference.markdown import anchor, code, table, text
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from conformance.plan import Implementation
+from conformance.plan.plan import Implementation
 from docs.renew_reference.markdown import table
 
 HEAD = """# Entry points

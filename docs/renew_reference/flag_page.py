@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.cases import Suite
+from conformance.plan.cases import Suite
 from docs.renew_reference.case_pages import place
 from docs.renew_reference.markdown import code, text
 

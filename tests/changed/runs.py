@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance import cases, deviations
-from conformance import run as runs
-from conformance.cases import Suite
-from conformance.options import record_from
-from conformance.plan import Filters, Plan, Request, make_plan
-from conformance.pool import Backend
-from conformance.record import RunRecord
+from conformance.commands.options import record_from
+from conformance.known import deviations
+from conformance.plan import cases
+from conformance.plan.cases import Suite
+from conformance.plan.plan import Filters, Plan, Request, make_plan
+from conformance.pool.pool import Backend
+from conformance.record.record import RunRecord
+from conformance.run import run as runs
 from tests.changed import hook
 from tests.changed.registry import Change
 

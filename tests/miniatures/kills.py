@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from conformance import cases, deviations
-from conformance import run as runs
-from conformance.plan import Filters, Plan
-from conformance.record import CheckLine, RunRecord
+from conformance.known import deviations
+from conformance.plan import cases
+from conformance.plan.plan import Filters, Plan
+from conformance.record.record import CheckLine, RunRecord
+from conformance.run import run as runs
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTER = ROOT / "tests" / "miniatures" / "adapter.py"

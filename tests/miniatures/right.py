@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.adapters import ALL_DTYPES, Implementation
 from conformance.contracts import CastsTo, Clip, DomainCheck, Epsilon, FlushToZero, Formula, LogClamp, Reduction, Source
-from tests.adapters import correctly_rounded
+from tests.data.adapters import correctly_rounded
 from tests.miniatures.base import ALL_REDUCTIONS, WEIGHTS, Logits, Probabilities, times
 from tests.miniatures.registry import right
 

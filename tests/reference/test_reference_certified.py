@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import reference
-from conformance.escalate import escalate, exact
+from conformance.judge.escalate import escalate, exact
 
 #: The judge's names of quantities.
 FUNCTIONS = {

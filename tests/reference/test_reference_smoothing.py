@@ -9,7 +9,7 @@ import pytest
 
 import reference
 from reference import labels as smoothed
-from reference.special import Operands
+from reference.operands import Operands
 from tests.reference import samples
 from tests.reference.measure import QUANTITIES, SMOOTHED, measure
 

@@ -1,0 +1,1 @@
+"""Which implementation meets a need."""

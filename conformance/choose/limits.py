@@ -1,0 +1,54 @@
+"""What a choice cannot tell: what its runs have not measured, and where they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.choose.choose import NOT_MEASURED, Choice, Source
+from conformance.choose.needs import COMPILED
+
+#: What a device is called in a sentence.
+DEVICES = {"cpu": "CPU"}
+
+
+def limits(choice: Choice) -> Iterator[str]:
+    """One sentence for each thing that is not known."""
+    records = [source.record for source in choice.sources]
+    ids = [one.id for record in records for one in record.header.implementations]
+    devices = list(dict.fromkeys(name.split("/")[3] for name in ids))
+    if len(devices) == 1:
+        yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise, and differ in speed."
+    modes = dict.fromkeys(check.implementation.split("/")[2] for record in records for check in record.checks)
+    if not set(modes) & set(COMPILED):
+        yield f"Modes that were run: {', '.join(modes)}. Nothing is known of compiled ones (`run --mode '*'`)."
+    for index, need in enumerate(choice.stated.needs):
+        if choice.rows and all(row.answers[index].status == NOT_MEASURED for row in choice.rows):
+            yield f"{need.name} was measured of no implementation."
+    if not any(record.speeds for record in records):
+        yield "Speed was not measured (`run --speed`)."
+    else:
+        yield "Speed was measured with one thread on one machine; another machine may order implementations otherwise."
+    for source in choice.sources:
+        yield from _of(source, len(choice.sources) > 1)
+
+
+def _of(source: Source, several: bool) -> Iterator[str]:
+    """What one run has not measured."""
+    record, where = source.record, f"{source.name}: " if several else ""
+    header = record.header
+    if record.interrupted:
+        yield f"{where}INTERRUPTED: the run has no end, and what it had not come to counts as not measured."
+    if "quick" in header.filters.get("preset", ()):
+        yield f"{where}a quick run: {header.planned} of {header.planned + header.skipped} checks."
+    narrowed = {name: values for name, values in header.filters.items() if name not in ("mode", "preset")}
+    if narrowed and "preset" not in header.filters:
+        said = "; ".join(f"{name} {', '.join(values)}" for name, values in narrowed.items())
+        yield f"{where}filters left out {header.skipped} checks ({said})."
+    for line in header.backends:
+        if line.absent is not None:
+            yield f"{where}{line.name} was absent: {line.absent}"
+        if line.failed is not None:
+            yield f"{where}{line.name} could not be opened: {line.failed}"
+    if strange := [line.name for line in header.backends if line.versions and not line.pinned]:
+        yield f"{where}not the versions that the suite's record is about: {', '.join(strange)}."
+    yield f"{where}Other versions than those named above may behave otherwise."

@@ -1,0 +1,220 @@
+"""What a reader can need of an implementation, and which checks of a run are the evidence.
+
+The vocabulary is closed: a need is there only if checks can back it.  A need is about inputs (`soft-labels`), or about
+how they are computed (`float16`, `gradients`, `compile`).  One rule joins them: what is said about the how is judged on
+the main families and, besides, on all inputs that are stated.  So a need more never admits what fewer excluded; only
+dtype and mode are assumptions, float32 and the plain call, which a stated dtype and `compile` replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from conformance.adapters import ALL_DTYPES
+from conformance.errors import InputError, did_you_mean
+from conformance.judge.verdicts import VERDICTS
+from conformance.numbers.formats import FORMATS
+from conformance.plan.plan import AGREEMENT, BASE_MODE, PROBE, QUANTITIES, REDUCTION, RELATION
+from conformance.record.record import CheckLine, InputsLine
+
+#: The families of inputs that every binary cross-entropy meets in training and testing.
+MAIN = ("hard-labels", "soft-labels", "extreme-predictions")
+
+#: The dtype that is meant where none is stated: what the frameworks compute in by default.
+ASSUMED = ("float32",)
+
+#: Modes in which a framework makes a program of the whole call; vmap, jvp and autocast still run op by op.
+COMPILED = ("compile", "script", "trace", "export", "jit", "function", "function-unknown", "xla")
+
+#: Verdicts of a check that is as exact mathematics, a documented contract or a documented check has it.
+RIGHT = frozenset({"conforms", "by-contract", "rejects"})
+
+#: `recorded` is given where nothing is expected: it is no evidence.
+SILENT = frozenset({"recorded"})
+
+#: Whether a need is about these inputs.
+Takes = Callable[[InputsLine], bool]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A word of the vocabulary.
+
+    `inputs` says which inputs it states, None that it is about the main families and what other needs state.  Of these
+    the checks of `quantities` are the evidence, in `dtype` or, without one, in the stated dtypes.  A check meets the
+    need if all its verdicts are in `passes` and its prediction has the `form`, if there is one.  `compiled` needs a
+    mode of COMPILED; `everywhere` is a need about all inputs, which states none for others.
+    """
+
+    name: str
+    meaning: str
+    inputs: Takes | None = None
+    quantities: tuple[str, ...] = ("value",)
+    passes: frozenset[str] = RIGHT
+    dtype: str = ""
+    form: str = ""
+    compiled: bool = False
+    everywhere: bool = False
+
+    @property
+    def accurate(self) -> bool:
+        """Whether it is about right numbers, so that the errors of its evidence count in the order."""
+        return self.passes <= RIGHT and not self.everywhere
+
+    def met_by(self, check: CheckLine, line: InputsLine) -> bool:
+        """Whether a check that is evidence meets the need."""
+        return verdicts(check) <= self.passes and self.form in ("", line.form)
+
+
+def verdicts(check: CheckLine) -> frozenset[str]:
+    """The verdicts of a check's elements that say anything; none where nothing was expected."""
+    return frozenset(check.verdicts or (check.verdict,)) - SILENT
+
+
+def _family(*names: str) -> Takes:
+    return lambda line: line.family in names
+
+
+def _flag(name: str) -> Takes:
+    return lambda line: name in line.flags
+
+
+def _option(name: str) -> Takes:
+    return lambda line: name in line.inputs
+
+
+def _reduced(how: str) -> Takes:
+    return lambda line: line.family == "reductions" and line.reduction == how
+
+
+def _integers(line: InputsLine) -> bool:
+    return line.dtypes.get("label", line.dtype) not in FORMATS
+
+
+_LABELS_OUTSIDE = _family("out-of-range-labels")
+_ACCEPTED = RIGHT - {"rejects"}
+_ALL = frozenset(VERDICTS)
+
+VOCABULARY = (
+    Need("hard-labels", "right values for labels that are exactly 0 or 1", _family("hard-labels")),
+    Need("soft-labels", "right values for labels strictly between 0 and 1", _family("soft-labels")),
+    Need(
+        "extreme-predictions",
+        "right values at, and next to, predictions that are certain: probabilities 0 and 1, large logits",
+        _family("extreme-predictions"),
+    ),
+    Need("special-values", "infinities, NaN and -0 are treated as mathematics has it", _family("special-values")),
+    Need(
+        "out-of-range=reject",
+        "a label outside [0, 1] raises, whatever the prediction is",
+        _LABELS_OUTSIDE,
+        ("acceptance",),
+        frozenset({"rejects"}),
+    ),
+    Need(
+        "out-of-range=accept",
+        "a label outside [0, 1] never raises; its value is not judged",
+        _LABELS_OUTSIDE,
+        ("acceptance",),
+        _ACCEPTED,
+    ),
+    Need(
+        "out-of-range=value",
+        "a label outside [0, 1] gives the value of the formula",
+        _LABELS_OUTSIDE,
+        passes=_ACCEPTED,
+    ),
+    Need("weight", "right values with a weight for each element", _option("weight")),
+    Need("pos_weight", "right values with a weight of the positive term", _option("pos_weight")),
+    Need("label-smoothing", "right values of the loss that smooths its labels", _flag("label-smoothing")),
+    Need("focal", "right values of the focal loss", _flag("focal")),
+    Need("reduction=mean", "the mean is right, and that of the own losses", _reduced("mean"), ("value", REDUCTION)),
+    Need("reduction=sum", "the sum is right, and that of the own losses", _reduced("sum"), ("value", REDUCTION)),
+    Need(
+        "shapes",
+        "right values and shapes for tensors of other sizes, ranks and memory layouts",
+        _family("shapes"),
+        ("value", "result-shape"),
+    ),
+    Need("integer-labels", "right values for labels of an integer type or bool", _integers),
+    Need("relations", "what must hold between losses holds", _family("relations"), (RELATION,)),
+    *(Need(name, f"right values in {name}: main families and what is stated", dtype=name) for name in ALL_DTYPES),
+    Need("gradients", "right gradients by the prediction", quantities=("gradient-prediction",)),
+    Need("gradients-label", "right gradients by the label", quantities=("gradient-label",)),
+    Need("second-derivative", "right second derivatives by the prediction", quantities=("second-derivative",)),
+    Need(
+        "compile",
+        f"right values in a mode that compiles the call ({', '.join(COMPILED)}), and the same as {BASE_MODE}",
+        quantities=("value", AGREEMENT),
+        compiled=True,
+    ),
+    Need("ideal", "values as exact mathematics has them: no contract excuses another", passes=RIGHT - {"by-contract"}),
+    Need("probabilities", "the prediction is a probability", passes=_ALL, form="probabilities"),
+    Need("logits", "the prediction is a logit", passes=_ALL, form="logits"),
+    Need("documented", "what the documentation promises shows", everywhere=True, quantities=(PROBE,)),
+    Need("result-dtype", "the result has the dtype that is due", everywhere=True, quantities=("result-dtype",)),
+    Need("repeatable", "the same call gives the same bits again", everywhere=True, quantities=("repeatable",)),
+    Need(
+        "inputs-unchanged", "the call leaves its inputs as they are", everywhere=True, quantities=("inputs-unchanged",)
+    ),
+    Need(
+        "no-crash",
+        "no call ends the process or hangs, whatever else it does",
+        quantities=QUANTITIES,
+        passes=_ALL - {"crashed", "timed-out"},
+        everywhere=True,
+    ),
+)  # fmt: skip
+
+BY_NAME = {need.name: need for need in VOCABULARY}
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The needs of one reader, and what they mean together."""
+
+    needs: tuple[Need, ...]
+
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        """The stated dtypes, or the one that is assumed."""
+        return tuple(need.dtype for need in self.needs if need.dtype) or ASSUMED
+
+    @cached_property
+    def inputs(self) -> tuple[Takes, ...]:
+        """Which inputs are stated."""
+        return tuple(need.inputs for need in self.needs if need.inputs is not None)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether a compiled mode is needed."""
+        return any(need.compiled for need in self.needs)
+
+    def about(self, line: InputsLine) -> bool:
+        """Whether inputs are of the main families or stated."""
+        return line.family in MAIN or any(takes(line) for takes in self.inputs)
+
+    def is_evidence(self, need: Need, check: CheckLine, line: InputsLine) -> bool:
+        """Whether a check says something about one of the needs."""
+        if check.quantity not in need.quantities or not verdicts(check):
+            return False
+        if check.dtype != need.dtype if need.dtype else check.dtype not in self.dtypes:
+            return False
+        if need.everywhere:
+            return True
+        return need.inputs(line) if need.inputs is not None else self.about(line)
+
+
+def parse(words: Sequence[str]) -> Stated:
+    """The needs that `--need` names, each option a list with commas.  Raises InputError for a word that is none."""
+    names = list(dict.fromkeys(name.strip() for text in words for name in text.split(",") if name.strip()))
+    if not names:
+        raise InputError("--need must name what is needed", "`bce-conformance choose --list-needs` prints the needs")
+    for name in names:
+        if name not in BY_NAME:
+            known = [one for one in BY_NAME if one.startswith(f"{name.partition('=')[0]}=")]
+            hint = f"write {' or '.join(known)}" if known else did_you_mean(name, list(BY_NAME))
+            raise InputError(f"--need must name needs of `choose --list-needs` (got {name!r})", hint)
+    return Stated(tuple(BY_NAME[name] for name in names))

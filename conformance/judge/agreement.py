@@ -1,0 +1,185 @@
+"""Judging two calls of one loss against each other, within the budgets of both.
+
+A mode must do what the entry point does when it is called plainly: exactly in what it rejects, in dtype, shape and
+class (a number, NaN, an infinity).  An element that is called alone must give what it gives among others.
+Both calls are held against the ideal as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from conformance import contracts
+from conformance.judge.points import Points, coarser, points
+from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of
+from conformance.numbers.formats import FORMATS, decode, ulp
+from conformance.numbers.measurement import BUDGET
+from conformance.plan.plan import AGREEMENT, Request
+from conformance.pool.observation import Observation, Observed
+from reference import Reference
+
+Outcome = dict[str, Observed]
+Difference = tuple[str, str]
+
+
+def judge(
+    request: Request,
+    outcome: Outcome,
+    base: tuple[Request, Outcome],
+    ideal: dict[tuple[str, str, str], Reference],
+    regions: tuple[str, ...],
+) -> Judged:
+    """The check `agreement` of a mode's request with the plain one, `base`; each element tells its first difference."""
+    names = request.element_names
+    differences: dict[int, Difference] = {}
+    for call in request.numeric:
+        if call in outcome and call in base[1] and not _identical(outcome[call], base[1][call]):
+            mode, plain = points(request, call, call, outcome[call]), points(base[0], call, call, base[1][call])
+            for index, found in _differences(call, mode, plain, ideal[request.case.id, request.dtype, call]):
+                differences.setdefault(index, found)
+    findings = [
+        Finding(
+            names[index] if len(names) > index else "all",
+            "deviates",
+            what,
+            cause(request, AGREEMENT, regions[index if index < len(regions) else 0], what),
+            detail,
+        )
+        for index, (what, detail) in sorted(differences.items())
+    ]
+    verdicts = tuple("deviates" if index in differences else "conforms" for index in range(len(names)))
+    return Judged(
+        request,
+        AGREEMENT,
+        max(verdicts, key=SEVERITY.__getitem__),
+        names,
+        verdicts,
+        findings=tuple(findings),
+        details=tuple(dict.fromkeys(one.detail for one in findings)),
+    )
+
+
+def _identical(left: Observed, right: Observed) -> bool:
+    """Whether both returned the same tensors, bit for bit: the common case."""
+    if len(left) != len(right) or any(one.tensor is None for one in (*left, *right)):
+        return False
+    return all(
+        a.shape == b.shape
+        and a.tensor is not None
+        and b.tensor is not None
+        and a.tensor.dtype == b.tensor.dtype
+        and a.positions == b.positions
+        and a.tensor.bits.tobytes() == b.tensor.bits.tobytes()
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> Iterator[tuple[int, Difference]]:
+    """(index of the element, class and words) of what differs between two modes in one call."""
+    places = {name: place for place, name in enumerate(plain.request.element_names)}
+    promised = _cast(mode) != _cast(plain)
+    same_split = bool(mode.request.presentations) or len(mode.observations) == len(plain.observations)
+    for index, name in enumerate(mode.request.element_names):
+        if name not in places:
+            continue  # a presentation that the plain call is not given
+        one = mode.observation(min(index, len(mode.observations) - 1))
+        other = plain.observation(min(places[name], len(plain.observations) - 1))
+        found = _how(one, other, promised, same_split)
+        if found:
+            yield index, (found[0], f"{call}: {found[1]}")
+    if mode.request.presentations or mode.count != plain.count:
+        return  # their values are held against the ideal, position by position
+    spread = mode.spread(ideal, mode.request.case.reduction, mode.request.case.divisor)
+    what = _values(mode, plain, spread)
+    for point in np.flatnonzero(what != "").tolist():
+        owner = int(mode.owner[point])
+        yield owner, (str(what[point]), f"{call}: {float(mode.got[point])!r}, plainly {float(plain.got[point])!r}")
+
+
+def _how(one: Observation, other: Observation, promised: bool, same_split: bool) -> Difference | None:
+    """What differs between two observations apart from values; another dtype may be `promised` by a contract."""
+    if one.kind in ("crashed", "timed-out") or other.kind in ("crashed", "timed-out"):
+        return None  # a finding of its own
+    if one.kind != other.kind:
+        what = "accepted" if one.kind == "returned" else "raised"
+        return what, f"{_word(one)}, plainly {_word(other)}"
+    if one.tensor is None or other.tensor is None:
+        return None
+    if one.tensor.dtype != other.tensor.dtype and not promised:
+        return "result-dtype", f"returned {one.tensor.dtype}, plainly {other.tensor.dtype}"
+    if same_split and one.shape != other.shape:
+        return "result-shape", f"returned shape {one.shape}, plainly {other.shape}"
+    return None
+
+
+def _cast(seen: Points) -> Any:
+    return contracts.find(seen.request.implementation.contract, "casts_to")
+
+
+def _word(seen: Observation) -> str:
+    return "accepts" if seen.kind == "returned" else f"raises {detail_of(seen)[:120]}"
+
+
+def _values(mode: Points, plain: Points, ideal: Reference) -> Any:
+    """For each point "" or the class of how two results differ, as strings."""
+    a, b = mode.got, plain.got
+    coarser = mode.fmt if mode.fmt.precision <= plain.fmt.precision else plain.fmt
+    with np.errstate(all="ignore"):
+        far = np.abs(a - b) > 2 * BUDGET * ulp(ideal.scale, coarser)
+    what = np.where(np.isfinite(a) & np.isfinite(b), np.where(far, "inaccurate", ""), "infinite").astype("U12")
+    what[np.isnan(a) != np.isnan(b)] = "nan"
+    what[(a == b) | (np.isnan(a) & np.isnan(b)) | ~(mode.present & plain.present)] = ""
+    return what
+
+
+#: An element that gives another result alone than among others: its name, whether beyond the budgets, and in words.
+Apart = tuple[str, bool, str]
+
+
+def apart(checks: Iterable[tuple[Points, Judged, Reference]]) -> dict[int, list[Apart]]:
+    """By the id of their request, the elements of combined calls that gave other bits when they were called alone.
+
+    Vector code and the code for the elements that do not fill a vector round differently in many frameworks: within the
+    budgets that is told and nothing else.  Beyond them it counts where the element is right among others; where it is
+    wrong that is a finding already.
+    """
+    found: dict[int, list[Apart]] = {}
+    for check, judged, ideal in checks:
+        if len(check.observations) == 1 and not check.problem:
+            for index, alone in check.observations[0].alone:
+                name, right = check.names[index], judged.verdicts[index] in ("conforms", "by-contract")
+                value = decode(alone).ravel() if alone.dtype == check.dtype and alone.dtype in FORMATS else np.zeros(0)
+                far = right and not (value.size == 1 and _near(value[0], check, index, ideal))
+                gave = repr(float(value[0])) if value.size == 1 else "no result"
+                words = f"{check.quantity}: {name} alone gave {gave}, among others {float(check.got[index])!r}"
+                found.setdefault(id(check.request), []).append((name, far, words))
+    return found
+
+
+def _near(alone: float, check: Points, index: int, ideal: Reference) -> bool:
+    among = float(check.got[index])
+    if np.isnan(alone) or np.isnan(among) or np.isinf(alone) or np.isinf(among):
+        return bool(alone == among or (np.isnan(alone) and np.isnan(among)))
+    fmt = coarser(check.fmt, check.request.implementation.contract)
+    return bool(abs(alone - among) <= 2 * BUDGET * float(ulp(ideal.scale[index], fmt)))
+
+
+def with_those_apart(repeatable: Judged, found: list[Apart]) -> Judged:
+    """The check `repeatable` with the elements that gave another result alone."""
+    request = repeatable.request
+    findings = tuple(
+        Finding(name, "deviates", "differs", cause(request, repeatable.quantity, "any", "differs"), words)
+        for name, far, words in found
+        if far
+    )
+    verdict = "deviates" if findings and repeatable.verdict in EXPECTED else repeatable.verdict
+    return replace(
+        repeatable,
+        verdict=verdict,
+        findings=(*repeatable.findings, *findings),
+        details=(*repeatable.details, *(words for _, _, words in found)),
+    )

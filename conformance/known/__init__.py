@@ -1,0 +1,1 @@
+"""What is known to deviate, and how a finding is matched with it."""

@@ -1,0 +1,472 @@
+"""Recorded deviations: what is known to deviate in the pinned environment, why, and exactly how.
+
+One file per cause, `deviations/<cause id>.yaml`.  A recorded deviation is a strict expected failure: an element that
+fails differently fails the run, one that no longer deviates is reported as fixed.  "Differently" is what no processor's
+kernel explains: another class of result (NaN, an infinity, a number, an exception), or an error of another order of
+magnitude.
+"""
+
+from __future__ import annotations
+
+import datetime
+import operator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from conformance import yamlfile
+from conformance.errors import InputError, at
+from conformance.judge.verdicts import Finding, Judged
+from conformance.numbers.formats import FORMATS, ulp
+from conformance.numbers.measurement import BUDGET, CLASSES
+from conformance.plan.cases import DType, Link, Text
+from conformance.plan.plan import BEHAVIOUR, QUANTITIES, Plan, Request, matches
+from conformance.shipped import shipped
+
+Kind = Literal["bug", "by-design", "unsupported"]
+Cause = Annotated[str, Meta(pattern=r"^[a-z0-9-]+/[^/\s]+/[a-z_-]+/[a-z]+/[a-z-]+$")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+#: What a finding can be (`judge.Finding.what`).
+WHATS = (
+    *(name for name in CLASSES if name != "ok"),
+    *("raised", "accepted", "unsupported", "crashed", "timed-out"),
+    *("result-dtype", "result-shape", "changed", "differs", "field"),
+)
+#: The word of a record for a finite number outside the budget, and the classes that it stands for: what a cancelled,
+#: saturated or narrow step leaves is inaccurate, 0, flushed or of the other sign as a kernel happens to round, and it
+#: is the same mistake.
+INEXACT = "inexact"
+INEXACT_CLASSES = frozenset({"inaccurate", "zero", "sign", "flushed"})
+
+#: What an element is recorded as: a word, or several joined by `|`.
+RECORDED = (INEXACT, *(name for name in WHATS if name not in INEXACT_CLASSES))
+EXPECTATION = rf"^({'|'.join(RECORDED)})(\|({'|'.join(RECORDED)}))*$"
+Expected = Annotated[str, Meta(extra_json_schema={"pattern": EXPECTATION})]
+
+#: The order of magnitude of the errors of a dtype, in ULP of the returned dtype: the exponent of a power of ten.
+Magnitude = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9]{1,3}$"})]
+
+
+class Selector(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which elements deviate, and how: every one named here must.
+
+    `implementation` is a glob; `modes` narrows it to execution modes that deviate alike.  `sometimes` names elements
+    that deviate only under some instruction sets.
+    """
+
+    implementation: str
+    case: str
+    dtype: DType
+    quantities: tuple[str, ...]
+    elements: dict[str, Expected]
+    sometimes: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+
+    def selects(self, request: Request) -> bool:
+        """Whether `request` is one that this selector is about."""
+        return request.case.id == self.case and request.dtype == self.dtype and self.takes(request.implementation.id)
+
+    def takes(self, implementation: str) -> bool:
+        """By id or glob; with `modes` by entry, mode and device, since brackets of an entry would be a glob's."""
+        if not self.modes:
+            return matches((self.implementation,), implementation)
+        family, _, device = self.implementation.rsplit("/", 2)
+        own, mode, on = implementation.rsplit("/", 2)
+        return (own, on) == (family, device) and mode in self.modes
+
+
+class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
+    """One file: a cause and all that is expected of it.
+
+    A link is owed, or the word `unreported` as the only link together with a reason.  `magnitude` says for each dtype
+    of inputs how large the errors of its inexact elements get: one number for all, because how far a mistake goes on
+    one element depends on the last digits of a kernel.
+    """
+
+    id: Cause
+    title: Text
+    kind: Kind
+    checked: Day
+    selectors: tuple[Selector, ...]
+    links: tuple[Link, ...] = ()
+    unreported: bool = False
+    reason: Text | None = None
+    magnitude: dict[str, Magnitude] = {}
+    versions: dict[str, str] = {}
+    environment: dict[str, str] = {}
+
+    @property
+    def stem(self) -> str:
+        """What its cause has in common with those of other inexact results: all but the signature."""
+        return stem(self.id)
+
+    def applies(self, versions: dict[str, str], environment: dict[str, Any]) -> bool:
+        """Whether the record is about a backend with these versions and switches."""
+        if any(str(environment.get(key)) != value for key, value in self.environment.items()):
+            return False
+        return all(_contains(spec, versions.get(package, "0")) for package, spec in self.versions.items())
+
+
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def _contains(spec: str, version: str) -> bool:
+    """Whether `version` lies in `spec`, by plain order of versions.
+
+    PEP 440 leaves nightlies and release candidates out of `<2.13` and `>=2.13` alike; here every version lies in
+    exactly one of two adjacent ranges.  The local part (`+cpu`) does not count.
+    """
+    try:
+        public = Version(Version(version).public)
+    except InvalidVersion:
+        return False
+    return all(_COMPARE[one.operator](public, Version(one.version)) for one in SpecifierSet(spec))
+
+
+def _is_range(spec: str) -> bool:
+    """Whether `_contains` can tell what lies in `spec`; with a local part (`==2.13.0+cpu`) nothing would."""
+    try:
+        return all(one.operator in _COMPARE and Version(one.version).local is None for one in SpecifierSet(spec))
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
+@dataclass(frozen=True)
+class Record:
+    """All recorded deviations, by their folder or file, and the instruction sets of the runs that they are made of."""
+
+    folder: Path
+    deviations: tuple[Deviation, ...]
+    instruction_sets: frozenset[str] = frozenset()
+
+    def knows(self, instruction_set: str) -> bool:
+        """Whether it was made on such a processor, too; a record that does not say where knows all."""
+        return not self.instruction_sets or instruction_set in self.instruction_sets
+
+
+def default_folder() -> Path:
+    """`./deviations` inside a checkout, else what the package holds."""
+    if Path("deviations").is_dir() and Path("cases/flags.yaml").is_file():
+        return Path("deviations")
+    return shipped("deviations")
+
+
+def load(folders: Sequence[Path]) -> Record:
+    """Read every deviation file of `folders` (or single files).
+
+    Raises InputError with file and line for anything that is not one.
+    """
+    found: dict[str, Deviation] = {}
+    for folder in folders:
+        if not folder.exists():
+            raise InputError(f"{folder}: no such file or folder")
+        for file in sorted(folder.rglob("*.yaml")) if folder.is_dir() else [folder]:
+            one = _load_file(file)
+            if one.id in found:
+                raise at(file, 1, f"deviation {one.id} is recorded twice")
+            found[one.id] = one
+    known = frozenset(line for folder in folders for line in instruction_sets(folder))
+    return Record(folders[0] if folders else Path(), tuple(found.values()), known)
+
+
+#: In a folder of deviations, the instruction sets of the machines on which runs were made for it, one a line.
+INSTRUCTION_SETS = "instruction-sets.txt"
+
+
+def instruction_sets(folder: Path) -> tuple[str, ...]:
+    """The lines of INSTRUCTION_SETS in a folder; none where there is no such file."""
+    file = folder / INSTRUCTION_SETS
+    return tuple(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ()
+
+
+def _load_file(file: Path) -> Deviation:
+    one, lines = yamlfile.load(file, Deviation)
+    if not one.links and not (one.unreported and one.reason):
+        raise at(file, 1, f"{one.id}: must have links, or `unreported: true` with a reason")
+    try:
+        datetime.date.fromisoformat(one.checked)
+    except ValueError:
+        raise at(file, lines[("checked",)], f"checked must be a day (got {one.checked!r})") from None
+    for package, spec in one.versions.items():
+        if not _is_range(spec):
+            here = lines[("versions", package)]
+            wanted = f"{', '.join(_COMPARE)} and versions without * and local part"
+            raise at(file, here, f"{package}: not a version range of {wanted} (got {spec!r})")
+    for dtype, exponent in one.magnitude.items():
+        here = lines[("magnitude", dtype)]
+        if dtype not in FORMATS:
+            raise at(file, here, f"magnitude is of dtypes, one of {', '.join(FORMATS)} (got {dtype!r})")
+        if not re.fullmatch(r"[0-9]{1,3}", exponent):
+            raise at(file, here, f"magnitude of {dtype} must be the exponent of a power of ten (got {exponent!r})")
+    for index, selector in enumerate(one.selectors):
+        here = lines[("selectors", index)]
+        strange = [name for name in selector.quantities if name not in QUANTITIES]
+        if strange:
+            raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
+        for name, wanted in selector.elements.items():
+            if not re.match(EXPECTATION, wanted):
+                line = lines[("selectors", index, "elements", name)]
+                raise at(
+                    file, line, f"{name}: must be one of {', '.join(RECORDED)}, or several with | (got {wanted!r})"
+                )
+        for name in selector.sometimes:
+            if name not in selector.elements:
+                raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
+    return one
+
+
+def unmatched(record: Record, plan: Plan) -> Iterator[str]:
+    """A line for each selector, or element of one, that matches nothing in a complete plan."""
+    requests: dict[tuple[str, str], list[Request]] = {}
+    for request in plan.requests:
+        requests.setdefault((request.case.id, request.dtype), []).append(request)
+    for one in record.deviations:
+        for selector in one.selectors:
+            found = [r for r in requests.get((selector.case, selector.dtype), ()) if selector.selects(r)]
+            if not found:
+                yield f"{one.id}: {selector.implementation} {selector.case} {selector.dtype} matches no request"
+                continue
+            known = {name for r in found for name in r.element_names} | {"all"}
+            for mode in selector.modes:
+                if all(r.implementation.mode != mode for r in found):
+                    yield f"{one.id}: {selector.case} is not planned in mode {mode!r} in {selector.dtype}"
+            for element in selector.elements:
+                if element not in known:
+                    yield f"{one.id}: {selector.case} has no element {element!r} in {selector.dtype}"
+            for quantity in selector.quantities:
+                if not any(quantity in r.quantities for r in found):
+                    yield f"{one.id}: {quantity} is not planned for {selector.implementation} {selector.case}"
+
+
+Outcome = Literal["as expected", "recorded", "new", "fixed"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A judged check as the record looks at it, from a run that was just made (`of`) or from a run record.
+
+    `scaled` and `plain` are errors in ULP of `result_dtype`, `ideal` the exact values; empty where no number applies.
+    `in_part` tells that the filters left the check fewer calls than it is recorded for.
+    """
+
+    case: str
+    dtype: str
+    implementation: str
+    quantity: str
+    elements: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    verdict: str = ""
+    scaled: tuple[float, ...] = ()
+    plain: tuple[float, ...] = ()
+    ideal: tuple[float, ...] = ()
+    result_dtype: str = ""
+    in_part: bool = False
+
+    @classmethod
+    def of(cls, check: Judged) -> Seen:
+        """The check as it was judged."""
+        request = check.request
+        return cls(
+            case=request.case.id,
+            dtype=request.dtype,
+            implementation=request.implementation.id,
+            quantity=check.quantity,
+            elements=check.elements,
+            findings=check.findings,
+            verdict=check.verdict,
+            scaled=check.scaled,
+            plain=check.plain,
+            ideal=check.ideal,
+            result_dtype=check.result_dtype,
+            in_part=_looked_at_in_part(check),
+        )
+
+    def error(self, element: str) -> float | None:
+        """The condition-scaled error of an element in ULP; None where it has none."""
+        return self.scaled[self.elements.index(element)] if self.scaled and element in self.elements else None
+
+    def rounds_at_one(self, element: str) -> bool:
+        """Whether an element is no farther from the exact value than an ULP of 1.
+
+        That much is lost where a step saturates at 1 or two numbers of about 1 cancel, whatever is left of them.
+        """
+        exact, fmt = self._exact(element), FORMATS.get(self.result_dtype)
+        if exact is None or fmt is None or not self.plain:
+            return False
+        return bool(self.plain[self.elements.index(element)] * float(ulp(exact, fmt)) <= 2 * fmt.unit_roundoff)
+
+    def is_nothing(self, element: str) -> bool:
+        """Whether 0 would be right at an element: so small is the exact value."""
+        exact, fmt = self._exact(element), FORMATS.get(self.result_dtype)
+        return exact is not None and fmt is not None and bool(exact <= BUDGET * float(ulp(np.zeros(()), fmt)))
+
+    def _exact(self, element: str) -> Any:
+        """The size of the exact value of an element; None where there is none."""
+        return np.abs(self.ideal[self.elements.index(element)]) if self.ideal and element in self.elements else None
+
+
+@dataclass(frozen=True)
+class Match:
+    """An element of a check held against the record."""
+
+    element: str
+    outcome: Outcome
+    cause: str
+    verdict: str
+    what: str
+    deviation: Deviation | None = None
+    note: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    deviation: Deviation
+    expected: str
+    sometimes: bool
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes that it allows."""
+        words = frozenset(self.expected.split("|"))
+        return words | INEXACT_CLASSES if INEXACT in words else words
+
+    def explains(self, finding: Finding) -> bool:
+        """Whether a finding is of its cause; another signature of a finite number is the same mistake."""
+        if finding.what in INEXACT_CLASSES and finding.what in self.classes:
+            return stem(finding.cause) == self.deviation.stem
+        return finding.cause == self.deviation.id
+
+
+#: Errors up to so many budgets are at the edge of being a finding: another kernel's last digit moves them across.
+EDGE = 2
+
+
+class Matcher:
+    """Holds judged checks against a record."""
+
+    def __init__(self, record: Record, backends: dict[str, tuple[dict[str, str], dict[str, Any]]]) -> None:
+        self._selectors: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
+        self._inexact: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
+        for one in record.deviations:
+            backend = one.id.split("/")[0]
+            if not one.applies(*backends.get(backend, ({}, {}))):
+                continue
+            for selector in one.selectors:
+                self._selectors.setdefault((selector.case, selector.dtype), []).append((one, selector))
+                if any(INEXACT in wanted for wanted in selector.elements.values()):
+                    self._inexact.setdefault((one.stem, selector.dtype), []).append((one, selector))
+
+    def match(self, check: Seen) -> list[Match]:
+        """What is not plainly as expected about a check: recorded, new or fixed elements."""
+        entries = self._entries(check)
+        matches = []
+        for finding in check.findings:
+            known = entries.get(finding.element, [])
+            entry = next((one for one in known if one.explains(finding)), known[0] if known else None)
+            if entry is not None:
+                known.remove(entry)
+            deviation = entry.deviation if entry is not None else self._beside(check, finding)
+            note = _differs(entry, check, finding) if entry is not None else ""
+            recorded = deviation is not None and not note
+            matches.append(
+                Match(
+                    finding.element,
+                    "recorded" if recorded else "new",
+                    deviation.id if deviation is not None and recorded else finding.cause,
+                    finding.verdict,
+                    finding.what,
+                    deviation,
+                    note,
+                    finding.detail,
+                )
+            )
+        matches.extend(
+            Match(element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
+            for element, left in entries.items()
+            for entry in left
+            if not entry.sometimes and not check.in_part
+        )
+        return matches
+
+    def _entries(self, check: Seen) -> dict[str, list[_Entry]]:
+        """What is recorded of each element of a check; two causes may claim one element."""
+        entries: dict[str, list[_Entry]] = {}
+        for deviation, selector in self._selectors.get((check.case, check.dtype), ()):
+            if check.quantity in selector.quantities and selector.takes(check.implementation):
+                for element, wanted in selector.elements.items():
+                    if element in check.elements or check.elements == ("all",):
+                        entry = _Entry(deviation, wanted, element in selector.sometimes)
+                        entries.setdefault(element, []).append(entry)
+        return entries
+
+    def _beside(self, check: Seen, finding: Finding) -> Deviation | None:
+        """The record of the same mistake on other elements, for one that another kernel happens to get right.
+
+        Excused is what is at the edge of the budget, and where 0 is right the rounding of 1 in its place: s (1 - s) is
+        0 or 2^-24 for a large logit, as a kernel's s is 1 or the number below.
+        """
+        if finding.what not in INEXACT_CLASSES:
+            return None
+        error = check.error(finding.element)
+        saturates = check.is_nothing(finding.element) and check.rounds_at_one(finding.element)
+        if not saturates and not (error is not None and error <= EDGE * BUDGET):
+            return None
+        known = self._inexact.get((stem(finding.cause), check.dtype), ())
+        return next((one for one, selector in known if selector.takes(check.implementation)), None)
+
+
+def _looked_at_in_part(check: Judged) -> bool:
+    """Whether a check of behaviour, which is about every call of a request, was left fewer calls by the filters."""
+    offered = [one for one in check.request.case.numeric if one in check.request.implementation.quantities]
+    return check.quantity in BEHAVIOUR and not set(offered) <= set(check.request.quantities)
+
+
+def stem(cause: str) -> str:
+    """A cause without its signature."""
+    return cause.rpartition("/")[0]
+
+
+def _differs(entry: _Entry, check: Seen, finding: Finding) -> str:
+    """How a finding differs from what is recorded; "" where it does not."""
+    if not entry.explains(finding):
+        return f"recorded as {entry.deviation.id}"
+    if finding.what not in entry.classes:
+        return f"recorded as {entry.expected}, now {finding.what}"
+    error = check.error(finding.element)
+    if finding.what not in INEXACT_CLASSES or error is None or check.rounds_at_one(finding.element):
+        return ""
+    largest = 10.0 ** int(entry.deviation.magnitude.get(check.dtype, "0"))
+    return "" if error <= largest else f"{error:.6g} ULP, recorded up to about {largest:g}"
+
+
+def outcome_of(matches: Sequence[Match]) -> Outcome:
+    """The outcome of a check: the worst of its elements."""
+    seen = {match.outcome for match in matches}
+    ranked: tuple[Outcome, ...] = ("new", "fixed", "recorded")
+    for outcome in ranked:
+        if outcome in seen:
+            return outcome
+    return "as expected"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a deviation file; the exponents of `magnitude` may stand unquoted."""
+    schema = msgspec.json.schema(Deviation)
+    schema["$defs"]["Deviation"]["properties"]["magnitude"]["additionalProperties"]["type"] = ["string", "integer"]
+    return schema

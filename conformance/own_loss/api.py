@@ -1,0 +1,237 @@
+"""Judge a loss of your own, in your own tests: `from conformance import assert_conforms, measure`.
+
+The callable is called in this process, and everything else is as in `bce-conformance run`: the same cases, budgets,
+judge and words.  No file is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack, get_args
+
+from conformance import adapters
+from conformance.adapters import NUMERIC
+from conformance.contracts import Contract
+from conformance.errors import Exit, HarnessError, InputError, did_you_mean
+from conformance.known import deviations as deviation_files
+from conformance.numbers.formats import FORMATS
+from conformance.own_loss import text
+from conformance.own_loss.arguments import Arguments
+from conformance.own_loss.report import Report
+from conformance.plan import cases as case_files
+from conformance.plan.cases import Form, Suite
+from conformance.plan.plan import QUANTITIES, Filters, Plan, matches
+from conformance.pool.inprocess import InProcess
+from conformance.run import run
+
+#: (prediction, label, **options) -> loss, in the framework's own tensors.
+Loss = Callable[..., Any]
+
+#: Quantities without a word of the user: all but the derivatives that training by gradient descent does without.
+TRAINED = tuple(one for one in QUANTITIES if one == "gradient-prediction" or one not in NUMERIC[1:])
+
+__all__ = ["Report", "assert_conforms", "measure"]
+
+
+class Declared(TypedDict, total=False):
+    """What a loss takes besides prediction and label, and what it promises: see `adapters.Implementation`."""
+
+    options: Sequence[str]
+    parameters: Sequence[str]
+    reductions: Sequence[str]
+    contract: Contract
+    derivatives: Mapping[str, Loss]
+    labels: Literal["any", "hard"]
+    masks: bool
+    mode: str
+
+
+def measure(
+    loss: Loss,
+    *,
+    form: Form,
+    backend: str | adapters.Runtime,
+    name: str = "",
+    cases: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    without_flags: Sequence[str] = (),
+    dtypes: Sequence[str] = (),
+    quantities: Sequence[str] = (),
+    deviations: Sequence[str | Path] = (),
+    **declared: Unpack[Declared],
+) -> Report:
+    """Judge `loss` on every case that fits it; whatever is found, nothing is raised for it.
+
+    `loss` takes (prediction, label), and what it declares by keyword, in the tensors of `backend`: the name of a
+    built-in backend, or a Runtime.  `form` tells what the prediction is.  The gradient comes from the framework, or
+    where it has none from `derivatives`.  Globs in `cases`, `flags`, `dtypes` and `quantities` choose what is run, as
+    the options of the command do; cases with one of `without_flags` are left out, and so are, unless they are asked for
+    or declared, the derivatives that training does without (TRAINED).  `deviations` are files or folders of recorded
+    deviations, and `name` is what the loss is called in reports, if not by its own name.
+
+    Raises InputError where the arguments leave nothing to judge or ask for what there is not, HarnessError where the
+    suite itself cannot judge in this process.
+    """
+    filters = Filters(
+        case=_words("cases", cases),
+        flag=_words("flags", flags),
+        dtype=_known("dtypes", dtypes, tuple(FORMATS)),
+        quantity=_known("quantities", quantities, QUANTITIES) or (*TRAINED, *declared.get("derivatives", ())),
+        without_flag=_words("without_flags", without_flags),
+    )
+    if form not in get_args(Form):
+        raise InputError(f"form must be one of {', '.join(get_args(Form))} (got {form!r})")
+    suite = _suite()
+    _must_be_found(suite, form, filters)
+    executor = InProcess(_adapter(loss, form, backend, name or _name(loss), declared))
+    options = run.Options(filters, strict=True)
+    plan = run.planned([executor.backend], suite, options)
+    _must_be_planned(plan, dtypes, quantities)
+    known = _recorded(deviations)
+    done = run.execute(executor, [executor.backend], plan, known, options)
+    if done.record.interrupted:
+        raise KeyboardInterrupt
+    if done.exit == Exit.HARNESS_FAILED:
+        failed = "; ".join(one.failed for one in done.opened.values() if one.failed)
+        raise HarnessError(f"backend {executor.backend.name} cannot be used in this process: {failed}")
+    arguments = Arguments(
+        _variable(loss),
+        form,
+        repr(backend) if isinstance(backend, str) else "…",
+        dict(declared),
+        executor.runtime.written.tensor,
+        executor.runtime.written.gradient,
+    )
+    return Report(done.record, {one.case.id: one.case for one in suite.cases}, arguments)
+
+
+def assert_conforms(
+    loss: Loss,
+    *,
+    form: Form,
+    backend: str | adapters.Runtime,
+    allow: Mapping[str, str] | None = None,
+    name: str = "",
+    cases: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    without_flags: Sequence[str] = (),
+    dtypes: Sequence[str] = (),
+    quantities: Sequence[str] = (),
+    deviations: Sequence[str | Path] = (),
+    **declared: Unpack[Declared],
+) -> None:
+    """Raise AssertionError where `measure`, which takes the same arguments, finds what is not as expected.
+
+    `allow` maps a cause or a case (globs) to the reason why it may deviate.  It is strict: what is allowed and does not
+    show fails, too.
+    """
+    __tracebackhide__ = True
+    allowed = _reasoned(allow or {})
+    report = measure(
+        loss,
+        form=form,
+        backend=backend,
+        name=name,
+        cases=cases,
+        flags=flags,
+        without_flags=without_flags,
+        dtypes=dtypes,
+        quantities=quantities,
+        deviations=deviations,
+        **declared,
+    )
+    left, unused = report.without(allowed)
+    if not left.conforms or unused:
+        raise AssertionError(text.failure(left, unused))
+
+
+def _adapter(
+    loss: Loss, form: Form, backend: str | adapters.Runtime, name: str, declared: Declared
+) -> adapters.Adapter:
+    """The callable as an adapter with one implementation.  Raises InputError for what that does not take."""
+    if not callable(loss):
+        raise InputError(f"the loss must be callable (got {type(loss).__name__})")
+    given: dict[str, Any] = dict(declared)
+    try:
+        runtime = adapters.runtime(backend) if isinstance(backend, str) else backend
+        return adapters.Adapter(
+            backend if isinstance(backend, str) else "own",
+            [adapters.Implementation(name, form, loss, **given)],
+            backend=runtime,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _name(loss: Loss) -> str:
+    """What a callable is called: a function by its name, an object by its class."""
+    inner = getattr(loss, "func", loss)  # of functools.partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _variable(loss: Loss) -> str:
+    """How a call of it can be written: by the name of a function, which a lambda or an object does not have."""
+    name = str(getattr(loss, "__name__", ""))
+    return name if name.isidentifier() else "loss"
+
+
+@cache
+def _suite() -> Suite:
+    return case_files.load_suite(case_files.default_folder())
+
+
+def _recorded(paths: Sequence[str | Path]) -> deviation_files.Record:
+    return deviation_files.load([Path(one) for one in _words("deviations", paths)])
+
+
+def _words(argument: str, words: Sequence[Any]) -> tuple[Any, ...]:
+    """A sequence as a tuple; one word is a mistake, since it would be taken for a sequence of letters."""
+    if isinstance(words, str | bytes):
+        raise InputError(f"{argument} must be a list of words (got {words!r})", f"write {argument}=[{words!r}]")
+    return tuple(words)
+
+
+def _reasoned(allow: Mapping[str, str]) -> tuple[str, ...]:
+    """What is allowed.  Raises InputError where no reason is given: a year later nobody would know it."""
+    if not isinstance(allow, Mapping):
+        raise InputError(f"allow must map causes or cases to reasons (got {allow!r})")
+    for pattern, reason in allow.items():
+        if not str(reason or "").strip():
+            raise InputError(f"allow: {pattern!r} needs a reason (got {reason!r})")
+    return tuple(allow)
+
+
+def _known(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    for word in _words(argument, words):
+        if not any(matches((word,), one) for one in known):
+            raise InputError(f"{argument}: {word!r} is not one of {', '.join(known)}")
+    return tuple(words)
+
+
+def _must_be_found(suite: Suite, form: Form, filters: Filters) -> None:
+    """Raises InputError for a pattern that no case of this form matches: a slip of the pen would pass unnoticed."""
+    here = [one for one in suite.cases if one.case.form == form]
+    for pattern in filters.case:
+        if not any(matches((pattern,), name) for one in here for name in (one.case.id, one.family)):
+            names = [name for one in here for name in (one.family, one.case.id)]
+            raise InputError(f"cases: {pattern!r} matches no case of form {form}", did_you_mean(pattern, names))
+    flags = sorted({flag for one in here for flag in one.case.flags})
+    for pattern in (*filters.flag, *filters.without_flag):
+        if not any(matches((pattern,), flag) for flag in flags):
+            near = did_you_mean(pattern, flags)
+            raise InputError(f"flags: {pattern!r} matches no flag of a case of form {form}", near)
+
+
+def _must_be_planned(plan: Plan, dtypes: Sequence[str], quantities: Sequence[str]) -> None:
+    """Raises InputError for a dtype or quantity that was asked for and is in no check."""
+    planned = {quantity for request in plan.requests for quantity in request.quantities}
+    asked = (("dtypes", dtypes, {request.dtype for request in plan.requests}), ("quantities", quantities, planned))
+    for argument, words, found in asked:
+        for word in words:
+            if not any(matches((word,), one) for one in found):
+                raise InputError(
+                    f"{argument}: {word!r} was asked for, but no check of these cases has it",
+                    "leave it out, or declare what it needs: `derivatives`, `reductions`, `options`, `contract`",
+                )

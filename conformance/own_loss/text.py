@@ -1,0 +1,110 @@
+"""What `measure` found of a loss of one's own, as text: what failed, why the case exists, how to see it again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console
+
+from conformance.numbers.formats import FORMATS
+from conformance.own_loss.found import Found
+from conformance.record.record import CheckLine, RunRecord
+from conformance.record.summary import CauseSummary, Example, scoreboard
+from conformance.render import text
+from conformance.render.scoreboard import LEGEND, table
+
+#: Causes that are told with an example; of the others there is one line each.
+SPELLED_OUT = 8
+
+#: Width of the printed report, as of a run's where there is no terminal.
+WIDTH = 140
+
+
+def failure(report: Found, unused: Sequence[str] = ()) -> str:
+    """The text of a failed assertion; `unused` is what was allowed and does not show."""
+    return "\n".join(_failure(report, unused))
+
+
+def whole(report: Found) -> str:
+    """The printed report: what was run, the scoreboard, the findings, the counts."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, emoji=False)
+    with console.capture() as captured:
+        for line in text.head(report.record):
+            console.print(line)
+        console.print(table(report.record, scoreboard(report.record), False, WIDTH))
+        console.print(LEGEND)
+        for line in _causes(report, report.findings):
+            console.print(line, markup=False, soft_wrap=True)
+        for line in text.closing(report.record):
+            console.print(line, soft_wrap=True)
+    return captured.get()
+
+
+def _failure(report: Found, unused: Sequence[str]) -> Iterator[str]:
+    new = [one for one in report.findings if one.outcome != "recorded"]
+    (judged,) = report.record.header.implementations
+    loss, checks = judged.family.partition("/")[2], report.checks
+    if new:
+        failed = sum(check.outcome in ("new", "fixed") for check in checks)
+        yield (
+            f"{loss} does not conform: {failed} of {_count(len(checks), 'check')} not as expected, "
+            f"{_count(len(new), 'cause')}, on {_versions(report.record)}"
+        )
+    else:
+        yield f"{loss} conforms better than it is allowed to"
+    yield from _causes(report, new)
+    for pattern in unused:
+        yield f"allowed, but it does not show: {pattern!r}; take it out of `allow`"
+    if new:
+        yield ""
+        yield f"All of it: print(measure({report.arguments.loss}, …)). What you document belongs into `contract`,"
+        yield f"what you know and accept into allow={{{new[0].cause!r}: 'the reason'}}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _versions(record: RunRecord) -> str:
+    return ", ".join(f"{name} {version}" for line in record.header.backends for name, version in line.versions.items())
+
+
+def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
+    checks = {check.id: check for check in report.checks}
+    for number, one in enumerate(findings, start=1):
+        dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
+        yield ""
+        yield (
+            f"{number}. {one.outcome} {one.cause}: "
+            f"{_count(one.elements, 'element')} in {_count(one.checks, 'check')}, {dtypes}"
+        )
+        if one.example is None:
+            yield "   recorded, but not seen: take it out of the record"
+        elif number <= SPELLED_OUT:
+            yield from (f"   {line}" for line in _example(report, checks, one.example))
+        else:
+            yield f"   {report.arguments.again(one.example)}"
+
+
+def _example(report: Found, checks: Mapping[str, CheckLine], example: Example) -> Iterator[str]:
+    case = report.cases[example.case]
+    check = checks[f"{example.case}::{example.implementation}::{example.dtype}::{example.quantity}"]
+    line = report.record.inputs_by_case[example.case, example.dtype]
+    yield printable(text.example_text(example)) + _against(example, check)
+    yield f"why:   {case.why}"
+    if call := report.arguments.call(example, case, line.dtypes):
+        yield f"call:  {call}"
+    yield f"again: {report.arguments.again(example)}"
+
+
+def _against(example: Example, check: CheckLine) -> str:
+    """The budget that an error exceeds."""
+    if example.ulp is None or example.element not in check.elements or not check.budget:
+        return ""
+    return f" of {check.result_dtype}, budget {check.budget[check.elements.index(example.element)]:g}"
+
+
+def printable(line: str) -> str:
+    """`line` with control characters, which may stand in a framework's message, written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

@@ -1,0 +1,1 @@
+"""What is asked: cases, presentations and relations, and the requests that a run makes of them."""

@@ -1,0 +1,1 @@
+"""Who answers: the workers, the calls that requests share, and what was observed."""

@@ -1,0 +1,358 @@
+"""What a run record says, condensed: the scoreboard and the findings by cause.  Every renderer shows these."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from conformance.adapters import NUMERIC
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import text_of
+from conformance.plan.plan import AGREEMENT
+from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
+
+#: Order of quantities and signatures when findings are listed.
+_QUANTITY_ORDER = ("acceptance", "value", "contract", "result-dtype", "result-shape", "inputs-unchanged", *NUMERIC[1:])
+
+
+@dataclass
+class Cell:
+    """Counts of checks, never added up; `by_formula` are those by-contract by a documented formula's error alone."""
+
+    conforms: int = 0
+    by_contract: int = 0
+    by_formula: int = 0
+    rejects: int = 0
+    checks: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, check: CheckLine) -> None:
+        """Count one check."""
+        self.checks += 1
+        self.verdicts[check.verdict] = self.verdicts.get(check.verdict, 0) + 1
+        self.conforms += check.verdict == "conforms"
+        formula = bool(check.formula)
+        self.by_contract += check.verdict == "by-contract" and not formula
+        self.by_formula += check.verdict == "by-contract" and formula
+        self.rejects += check.verdict == "rejects"
+
+    def plus(self, other: Cell) -> Cell:
+        """The counts of both."""
+        verdicts = Counter(self.verdicts) + Counter(other.verdicts)
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return Cell(**numbers, verdicts=dict(verdicts))
+
+
+#: The counts of a Cell that are numbers.
+_COUNTS = ("conforms", "by_contract", "by_formula", "rejects", "checks")
+
+
+@dataclass
+class Row:
+    """One implementation on the scoreboard, or several modes of one entry that `folded` or `by_entry` put together.
+
+    `worst_ulp` is the largest condition-scaled error of values inside the domain against the ideal, `worst_contract`
+    that against the nearer of ideal and contract; None where nothing was measured.
+    `out_of_range` tells what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where untested.
+    `modes` are those that the row is about; `differing` are modes of the same entry that it says nothing about.
+    `agreement` counts the checks whether a mode does as the plain call does; `cells` leave them out, since the plain
+    call has none.
+    """
+
+    implementation: str
+    cells: dict[str, Cell] = field(default_factory=dict)
+    worst_ulp: float | None = None
+    worst_contract: float | None = None
+    out_of_range: str = ""
+    new: int = 0
+    recorded: int = 0
+    fixed: int = 0
+    agreement: Cell = field(default_factory=Cell)
+    modes: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Backend, entry and device: what the modes of one entry have in common."""
+        backend, entry, _, device = self.implementation.split("/")
+        return backend, entry, device
+
+    def alike(self, other: Row) -> bool:
+        """Whether it is the same entry with the same counts of verdicts in every family and the same labels column."""
+        return self._behaviour() == other._behaviour()
+
+    def _behaviour(self) -> tuple[object, ...]:
+        disagreement = self.agreement.verdicts | {"conforms": 0}
+        return self.place, self.cells, self.out_of_range, disagreement
+
+    def with_mode(self, other: Row) -> Row:
+        """This row as that of both: counts are alike, the ULP columns show the worst, findings are added up."""
+        return replace(
+            self,
+            worst_ulp=_largest(self.worst_ulp, (other.worst_ulp,)),
+            worst_contract=_largest(self.worst_contract, (other.worst_contract,)),
+            new=self.new + other.new,
+            recorded=self.recorded + other.recorded,
+            fixed=self.fixed + other.fixed,
+            agreement=self.agreement.plus(other.agreement),
+            modes=self.modes + other.modes,
+        )
+
+
+def folded(rows: Sequence[Row]) -> list[Row]:
+    """One row for all modes of an entry that behave alike, in the place of the first of them."""
+    kept: list[Row] = []
+    for row in rows:
+        same = next((index for index, other in enumerate(kept) if other.alike(row)), None)
+        if same is None:
+            kept.append(row)
+        else:
+            kept[same] = kept[same].with_mode(row)
+    return kept
+
+
+def by_entry(rows: Sequence[Row]) -> list[Row]:
+    """One row for each entry: the one that eager mode is in, or else its first; the other modes are only named."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.place, []).append(row)
+    chosen = []
+    for members in groups.values():
+        shown = next((row for row in members if "eager" in row.modes), members[0])
+        others = tuple(mode for row in members if row is not shown for mode in row.modes)
+        chosen.append(replace(shown, differing=others, new=sum(row.new for row in members)))
+    return chosen
+
+
+def scoreboard(record: RunRecord) -> list[Row]:
+    """One row for each implementation that was run, in the order of the header."""
+    rows = {one.id: Row(one.id, modes=(one.id.split("/")[2],)) for one in record.header.implementations}
+    outside: dict[str, list[CheckLine]] = {}
+    for check in record.checks:
+        row = rows[check.implementation]
+        cell = row.agreement if check.quantity == AGREEMENT else row.cells.setdefault(check.family, Cell())
+        cell.add(check)
+        row.new += check.outcome == "new"
+        row.recorded += check.outcome == "recorded"
+        row.fixed += check.outcome == "fixed"
+        if check.quantity == "value":
+            row.worst_ulp = _largest(row.worst_ulp, check.ulp)
+            row.worst_contract = _largest(row.worst_contract, check.contract_ulp or check.ulp)
+        if _about_labels_outside(check):
+            outside.setdefault(check.implementation, []).append(check)
+    for name, checks in outside.items():
+        rows[name].out_of_range = answers_outside(record, checks)
+    return [row for row in rows.values() if row.cells or row.agreement.checks]
+
+
+def _largest(old: float | None, values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max([*known, old or 0.0]) if known else old
+
+
+def _about_labels_outside(check: CheckLine) -> bool:
+    return check.quantity == "acceptance" and check.family == "out-of-range-labels"
+
+
+def answers_outside(record: RunRecord, checks: Iterable[CheckLine]) -> str:
+    """What happens to labels outside [0, 1] in some checks: rejects, accepts, mixed, or "" where that is not tested."""
+    seen = {answer for check in checks if _about_labels_outside(check) for answer in _answers(check, record)}
+    return seen.pop() if len(seen) == 1 else "mixed" if seen else ""
+
+
+def _answers(check: CheckLine, record: RunRecord) -> set[str]:
+    """rejects or accepts, over the elements whose label lies outside [0, 1]."""
+    inputs = record.inputs_by_case[check.case, check.dtype]
+    dtype = inputs.dtypes.get("label", inputs.dtype)
+    outside = [not 0.0 <= float(_decimal(bits, dtype)) <= 1.0 for bits in inputs.inputs["label"]]
+    verdicts = check.verdicts or (check.verdict,) * len(check.elements)
+    if len(verdicts) != len(outside):
+        return {"rejects" if verdicts[0] == "rejects" else "accepts"} if any(outside) else set()
+    return {"rejects" if v == "rejects" else "accepts" for v, out in zip(verdicts, outside, strict=True) if out}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One element of a finding, spelled out."""
+
+    case: str
+    element: str
+    implementation: str
+    dtype: str
+    quantity: str
+    what: str
+    inputs: dict[str, tuple[str, str]]
+    got: tuple[str, str]
+    ideal: str
+    contract: str
+    ulp: float | None
+    detail: str
+    note: str
+
+    @property
+    def command(self) -> str:
+        """A command that shows it again."""
+        words = ["bce-conformance", "explain", self.case, self.implementation, "--dtype", self.dtype]
+        return " ".join(shlex.quote(word) for word in words)
+
+
+@dataclass
+class CauseSummary:
+    """All elements of a run with one cause and one outcome."""
+
+    cause: str
+    outcome: str
+    elements: int = 0
+    checks: int = 0
+    dtypes: dict[str, None] = field(default_factory=dict)
+    implementations: dict[str, None] = field(default_factory=dict)
+    worst_ulp: float | None = None
+    example: Example | None = None
+    title: str = ""
+    kind: str = ""
+    links: tuple[str, ...] = ()
+    reason: str = ""
+    _rank: tuple[int, ...] = ()
+
+
+def causes(record: RunRecord) -> list[CauseSummary]:
+    """Findings by cause: new ones first, then fixed, then recorded, each in the order of `_rank_cause`."""
+    known = {line.cause: line for line in record.causes}
+    found: dict[tuple[str, str], CauseSummary] = {}
+    for check in record.checks:
+        positions = {element: index for index, element in enumerate(check.elements)}
+        for finding in check.findings:
+            one = found.setdefault((finding.cause, finding.outcome), CauseSummary(finding.cause, finding.outcome))
+            _add(one, check, finding, positions.get(finding.element, 0), record)
+        for key in {(finding.cause, finding.outcome) for finding in check.findings}:
+            found[key].checks += 1
+    for one in found.values():
+        _describe(one, known)
+    order = {"new": 0, "fixed": 1, "recorded": 2}
+    return sorted(found.values(), key=lambda one: (order[one.outcome], *_rank_cause(one)))
+
+
+def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: int, record: RunRecord) -> None:
+    one.elements += 1
+    one.dtypes[check.dtype] = None
+    one.implementations[check.implementation] = None
+    error = check.ulp[position] if position < len(check.ulp) else None
+    if error is not None:
+        one.worst_ulp = max(one.worst_ulp or 0.0, error)
+    if finding.outcome == "fixed":
+        return
+    line = record.inputs_by_case[check.case, check.dtype]
+    text = _inputs_at(line, finding.element)
+    # A single element in the dtype most people train in, of which something can be told, a plain failure, the plainest
+    # numbers: the best example.
+    rank = (
+        0 if finding.note else 1,
+        0 if finding.element in line.elements else 1,
+        ("float32", "float16", "bfloat16", "float64", "float8_e5m2").index(check.dtype),
+        0 if finding.detail or any(check.bits[position : position + 1]) else 1,
+        _quantity_rank(check.quantity),
+        0 if finding.what != "inaccurate" else 1,
+        sum(len(decimal) for decimal, _ in text.values()),
+    )
+    if one.example is None or rank < one._rank:
+        one._rank = rank
+        one.example = _example(check, finding, position, line, text, error)
+
+
+def example(record: RunRecord, check: CheckLine, finding: FindingLine) -> Example:
+    """A finding of a check, spelled out."""
+    line = record.inputs_by_case[check.case, check.dtype]
+    position = check.elements.index(finding.element) if finding.element in check.elements else 0
+    error = check.ulp[position] if position < len(check.ulp) else None
+    return _example(check, finding, position, line, _inputs_at(line, finding.element), error)
+
+
+def _inputs_at(line: InputsLine, element: str) -> dict[str, tuple[str, str]]:
+    return _inputs_text(line, line.elements.index(element) if element in line.elements else None)
+
+
+def _inputs_text(line: InputsLine, position: int | None) -> dict[str, tuple[str, str]]:
+    """(decimal, hexadecimal) of each input at an element, or of all elements."""
+    found = {}
+    for name, bits in line.inputs.items():
+        dtype = line.dtypes.get(name, line.dtype)
+        if position is not None:
+            found[name] = (_decimal(bits[position], dtype), bits[position])
+        else:
+            found[name] = (f"[{', '.join(_decimal(one, dtype) for one in bits)}]", " ".join(bits))
+    return found
+
+
+@cache  # the same few inputs stand in every finding
+def _decimal(bits: str, dtype: str) -> str:
+    return text_of(int(bits, 16), FORMATS[dtype]) if dtype in FORMATS else str(int(bits, 16))
+
+
+def _example(
+    check: CheckLine,
+    finding: FindingLine,
+    position: int,
+    line: InputsLine,
+    text: dict[str, tuple[str, str]],
+    error: float | None,
+) -> Example:
+    bits = check.bits[position] if position < len(check.bits) else ""
+    fmt = FORMATS.get(check.result_dtype)
+    got = (text_of(int(bits, 16), fmt), bits) if bits and fmt else ("", "")
+    numeric = "value" if check.quantity == "contract" else check.quantity
+    ideal = line.ideal.get(numeric, ()) if numeric in NUMERIC else ()
+    return Example(
+        check.case,
+        finding.element,
+        check.implementation,
+        check.dtype,
+        check.quantity,
+        finding.what,
+        text,
+        got,
+        number(ideal[position]) if position < len(ideal) else "",
+        number(finding.contract) if finding.contract and finding.contract not in ideal[position : position + 1] else "",
+        error,
+        finding.detail or (check.details[0] if check.details and len(check.elements) == 1 else ""),
+        finding.note,
+    )
+
+
+def number(hexadecimal: str) -> str:
+    """A hexadecimal float64 with at most nine significant digits, enough for a reader and for any float32."""
+    return f"{float.fromhex(hexadecimal):.9g}"
+
+
+def _describe(one: CauseSummary, known: dict[str, CauseLine]) -> None:
+    line = known.get(one.cause)
+    if line is not None:
+        one.title, one.kind, one.links, one.reason = line.title, line.kind, line.links, line.reason
+
+
+def _quantity_rank(quantity: str) -> int:
+    return _QUANTITY_ORDER.index(quantity) if quantity in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
+
+
+def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
+    """Bugs first, values before gradients, what no tolerance covers before what is inaccurate, plain inputs first."""
+    _, _, quantity, region, signature = one.cause.split("/")
+    kind = ("bug", "by-design", "unsupported", "").index(one.kind)
+    loudness = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}.get(signature, 2)
+    where = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan").index(region)
+    return kind, _quantity_rank(quantity), loudness, where, one.cause
+
+
+def diverse(summaries: Iterable[CauseSummary], count: int) -> list[CauseSummary]:
+    """`count` of `summaries`, taking turns between backends so that none is crowded out."""
+    queues: dict[str, list[CauseSummary]] = {}
+    for one in summaries:
+        queues.setdefault(one.cause.split("/")[0], []).append(one)
+    chosen: list[CauseSummary] = []
+    while len(chosen) < count and any(queues.values()):
+        for queue in queues.values():
+            if queue and len(chosen) < count:
+                chosen.append(queue.pop(0))
+    return chosen

@@ -1,0 +1,59 @@
+"""A run that was made before, perhaps on another machine, held against the record of deviations as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.judge.verdicts import Finding
+from conformance.known.deviations import Match, Matcher, Record, Seen
+from conformance.plan.plan import BEHAVIOUR
+from conformance.record.record import CheckLine, FindingLine, RunRecord
+
+#: The exact values of a case in one dtype, by quantity.
+Ideals = dict[str, tuple[str, ...]]
+
+
+def held(run: RunRecord, known: Record) -> Iterator[tuple[CheckLine, list[Match]]]:
+    """Every check of `run` with what the record says of it, as a run of today would be told."""
+    backends = {line.name: (line.versions, line.environment) for line in run.header.backends}
+    matcher = Matcher(known, backends)
+    ideals = {(line.case, line.dtype): line.ideal for line in run.inputs}
+    some_calls = bool(run.header.filters.get("quantity"))
+    for line in run.checks:
+        yield line, matcher.match(_seen(line, ideals.get((line.case, line.dtype), {}), some_calls))
+
+
+def _seen(line: CheckLine, ideals: Ideals, some_calls: bool) -> Seen:
+    ideal = ideals.get(line.quantity, ())
+    return Seen(
+        case=line.case,
+        dtype=line.dtype,
+        implementation=line.implementation,
+        quantity=line.quantity,
+        elements=line.elements,
+        findings=tuple(Finding(one.element, one.verdict, one.what, one.cause, one.detail) for one in findings(line)),
+        verdict=line.verdict,
+        scaled=_numbers(line.ulp),
+        plain=_numbers(line.plain_ulp or line.ulp),
+        ideal=tuple(float.fromhex(one) for one in ideal) if len(ideal) == len(line.elements) else (),
+        result_dtype=line.result_dtype,
+        in_part=some_calls and line.quantity in BEHAVIOUR,
+    )
+
+
+def findings(line: CheckLine) -> list[FindingLine]:
+    """What a check found, whatever its run knew of it, by the rules of today."""
+    return [one for one in line.findings if one.outcome != "fixed" and not _least(line, one)]
+
+
+def _least(line: CheckLine, finding: FindingLine) -> bool:
+    """Whether an older run counts as flushed what is within the budget of the least numbers."""
+    if finding.what != "flushed" or finding.element not in line.elements or not line.ulp:
+        return False
+    place = line.elements.index(finding.element)
+    error = line.ulp[place]
+    return error is not None and error <= line.budget[place]
+
+
+def _numbers(errors: tuple[float | None, ...]) -> tuple[float, ...]:
+    return tuple(float("inf") if one is None else one for one in errors)

@@ -1,0 +1,472 @@
+"""One conformance run: discover, plan, run, judge, hold against the record of deviations, keep a run record.
+
+Every command, pytest and the Python API come through here; there is no second path.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from msgspec.structs import replace as replace_fields
+
+from conformance import contracts
+from conformance.adapters import NUMERIC
+from conformance.errors import Exit, HarnessError, InputError
+from conformance.judge.judge import Judge
+from conformance.judge.verdicts import Judged
+from conformance.known import deviations
+from conformance.known.deviations import Match, Matcher, Outcome
+from conformance.numbers.formats import FORMATS, Tensor
+from conformance.numbers.soundness import flushes_to_zero
+from conformance.plan import sample
+from conformance.plan.cases import Suite
+from conformance.plan.plan import Filters, Implementation, Plan, Request, make_plan
+from conformance.pool import plugins
+from conformance.pool.observation import Observed, anonymous
+from conformance.pool.pool import Backend, Executor, Opened, Pool
+from conformance.record.record import (
+    SCHEMA,
+    BackendLine,
+    CauseLine,
+    CheckLine,
+    FindingLine,
+    Footer,
+    Header,
+    ImplementationLine,
+    InputsLine,
+    RunRecord,
+    SampleLine,
+    ToleranceLine,
+    numbers,
+    write_lines,
+)
+from conformance.record.tally import tallies
+from conformance.run import pinned, speed
+from conformance.run.tolerances import tolerances
+from conformance.version import __version__
+
+#: Where the last run's record and the workers' log are kept, in the current folder.
+STATE = Path(".bce-conformance")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for, apart from its cases."""
+
+    filters: Filters = field(default_factory=Filters)
+    adapters: tuple[Path, ...] = ()
+    interpreters: dict[str, str] = field(default_factory=dict)
+    timeout: float = 60.0
+    jobs: int | None = None
+    strict: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+    sample: bool = False
+    speed: bool = False
+    memory: int | None = None
+    seed: int = 0
+
+
+@dataclass
+class Run:
+    """A run that has ended, or was interrupted."""
+
+    plan: Plan
+    judge: Judge
+    opened: dict[str, Opened]
+    checks: list[Judged]
+    matches: dict[str, list[Match]]
+    outcomes: dict[str, Outcome]
+    record: RunRecord
+
+    @property
+    def exit(self) -> Exit:
+        """1 where something is not as expected."""
+        return Exit(self.record.footer.exit) if self.record.footer else Exit.HARNESS_FAILED
+
+
+@contextmanager
+def open_pool(options: Options) -> Iterator[Pool]:
+    """A pool whose workers' chatter goes to a log, which is stripped of private names when the pool ends."""
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as scratch:
+        pool = Pool(
+            log,
+            options.timeout,
+            interpreters=dict(options.interpreters),
+            environment=dict(options.environment),
+            scratch=scratch,
+            seed=options.seed,
+            memory=options.memory,
+        )
+        if options.jobs is not None:
+            pool.jobs = options.jobs
+        try:
+            yield pool
+        finally:
+            pool.stop()
+            _keep_log(log)
+
+
+def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
+    """Backends that can be chosen from; asking for one by a name that none has, or a refused plugin, is an error."""
+    backends = pool.discover(options.adapters, plugins.installed())
+    for refusal in pool.refused:
+        if refusal.plugin.name in options.filters.backend:
+            raise InputError(str(refusal))
+        print(f"warning: {refusal}", file=sys.stderr)
+    names = [backend.name for backend in backends]
+    for wanted in options.filters.backend:
+        if not any(Filters(backend=(wanted,)).takes_implementation(one) for b in backends for one in b.implementations):
+            raise InputError(f"no backend matches {wanted!r}", f"backends are {', '.join(names)}")
+    return backends
+
+
+def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
+    """The plan of a run, with what the filters skip; InputError where they leave nothing of it."""
+    plan = filtered(backends, suite, options)
+    return replace(
+        plan,
+        skipped=make_plan(suite, _implementations(backends)).checks - plan.checks,
+        samples=sample.requests(plan.implementations, options.filters) if options.sample else (),
+    )
+
+
+def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
+    """The plan of what the filters leave; InputError where that is nothing."""
+    plan = make_plan(suite, _implementations(backends), options.filters)
+    if not plan.requests:
+        raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
+    return plan
+
+
+def _implementations(backends: Sequence[Backend]) -> list[Implementation]:
+    return [one for backend in backends for one in backend.implementations]
+
+
+def execute(
+    executor: Executor,
+    backends: Sequence[Backend],
+    plan: Plan,
+    record: deviations.Record,
+    options: Options,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> Run:
+    """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer.
+
+    The judge has a thread of its own, which was there before any implementation was called: what a framework then does
+    to the floating-point state of this one does not reach the reference.  Raises HarnessError where it is too late.
+    """
+    clock = time.monotonic()
+    started = _now()
+    requests = (*plan.requests, *plan.samples)
+    observed: list[dict[str, Observed] | None] = [None] * len(requests)
+    opened: dict[str, Opened] = {}
+    timed = speed.Timed()
+    interrupted = False
+
+    def on_observed(index: int, what: dict[str, Observed]) -> None:
+        observed[index] = what
+        progress(1)
+
+    with ThreadPoolExecutor(max_workers=1) as apart:
+        _must_not_flush(apart)
+        computed = apart.submit(Judge, requests)  # the ideals are computed while workers are waited for
+        if executor.here:  # no worker is waited for, and what both use of this process they use one after the other
+            computed.result()
+        try:
+            executor.run(backends, requests, lambda one, what: opened.update({one.name: what}), on_observed)
+            if options.speed and isinstance(executor, Pool):  # after the checks, so that nothing else runs meanwhile
+                computed.result()
+                timed = speed.measure(executor, backends, plan, opened, options.filters.dtype, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+            executor.stop()
+        judge = computed.result()
+        if not interrupted:
+            _absent_by_name(opened, options)
+        judged = apart.submit(judge.judge, observed).result()
+        _must_not_flush(apart)
+    checks = [one for one in judged if not sample.is_sample(one.request)]
+    matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
+    matches = {check.id: matcher.match(deviations.Seen.of(check)) for check in checks}
+    outcomes = {check.id: deviations.outcome_of(matches[check.id]) for check in checks}
+    lines = _record(plan, opened, checks, matches, outcomes, options, started)
+    header = replace_fields(lines.header, familiar=record.knows(lines.header.machine["instruction-set"]))
+    lines = replace(lines, header=header, speeds=timed.lines)
+    lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
+    if not interrupted:
+        lines = _with_footer(lines, plan, opened, executor, clock, timed.untimed)
+    return Run(plan, judge, opened, checks, matches, outcomes, lines)
+
+
+def _must_not_flush(apart: ThreadPoolExecutor) -> None:
+    """Raises HarnessError where the thread of the judge flushes subnormal numbers to zero, as frameworks can ask for.
+
+    A thread starts with the floating-point state of the one that makes it (measured on Linux, x86-64).
+    """
+    if apart.submit(flushes_to_zero).result():
+        raise HarnessError(
+            "this process flushes subnormal numbers to zero, so that no expected value would be right",
+            "switch that off in your framework before anything is judged; docs/own-loss.md tells how",
+        )
+
+
+def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
+    for name, one in opened.items():
+        if one.absent is not None and (name in options.filters.backend or name in options.interpreters):
+            raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}")
+    if opened and all(one.absent is not None for one in opened.values()):
+        reasons = ", ".join(f"{name}: {one.absent}" for name, one in sorted(opened.items()))
+        raise InputError(f"nothing was run, since every backend is absent: {reasons}")
+
+
+def _keep_log(log: IO[bytes]) -> None:
+    log.seek(0)
+    text = anonymous(log.read().decode("utf-8", "replace"))
+    if text or (STATE / "worker.log").exists():
+        write_lines((line.encode() for line in text.splitlines()), STATE / "worker.log")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+#: Extensions by which numeric libraries choose their code, as Linux calls them in /proc/cpuinfo: wider registers, fused
+#: multiplication and addition, conversions of 16-bit types.
+EXTENSIONS = (
+    "sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512dq", "avx512vl", "avx512_bf16", "avx512_fp16",
+    "amx_bf16", "asimd", "asimdhp", "sve", "sve2", "bf16",
+)  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """What is told of the machine: architecture, processor model, instruction set, Python; no names of hosts or users.
+
+    Where there is no /proc/cpuinfo, the instruction set is "unknown".
+    """
+    told: dict[str, str] = {}
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            told.setdefault(name.strip(), value.strip())  # the first processor's
+    flags = told.get("flags", told.get("Features", "")).split()
+    return {
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "processor": told.get("model name") or platform.processor() or platform.machine(),
+        "instruction-set": " ".join(name for name in EXTENSIONS if name in flags) or "unknown",
+        "python": platform.python_version(),
+        "byteorder": sys.byteorder,
+    }
+
+
+def _record(
+    plan: Plan,
+    opened: dict[str, Opened],
+    checks: Sequence[Judged],
+    matches: dict[str, list[Match]],
+    outcomes: dict[str, Outcome],
+    options: Options,
+    started: str,
+) -> RunRecord:
+    header = Header(
+        schema=SCHEMA,
+        suite=__version__,
+        cases=plan.suite.digest,
+        started=started,
+        machine=machine(),
+        filters={key: list(value) for key, value in asdict(options.filters).items() if value},
+        backends=tuple(
+            BackendLine(name, one.versions, one.environment, one.absent, one.failed, pinned.is_pinned(one.versions))
+            for name, one in sorted(opened.items())
+        ),
+        implementations=tuple(_implementation_line(one) for one in plan.implementations),
+        planned=plan.checks,
+        not_offered=dict(sorted(plan.not_offered.items())),
+        skipped=plan.skipped,
+        strict=options.strict,
+        seed=options.seed,
+    )
+    tolerance_lines = tuple(
+        ToleranceLine(
+            implementation=key[0],
+            dtype=key[1],
+            family=key[2],
+            quantity=key[3],
+            points=one.points,
+            budget=one.budget,
+            worst_ulp=one.worst_ulp,
+            rtol=one.rtol,
+            atol=one.atol,
+            no_tolerance=one.no_tolerance,
+        )
+        for key, one in tolerances(checks).items()
+    )
+    lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
+    return RunRecord(
+        header,
+        tuple(_inputs_lines(plan.requests, checks)),
+        lines,
+        tuple(_cause_lines(matches)),
+        tolerance_lines,
+        tallies=tallies(lines),
+    )
+
+
+def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
+    seen = {match.deviation.id: match.deviation for found in matches.values() for match in found if match.deviation}
+    for cause, one in sorted(seen.items()):
+        yield CauseLine(cause, one.title, one.kind, one.links, one.reason or "")
+
+
+def _implementation_line(one: Implementation) -> ImplementationLine:
+    return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
+
+
+def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> RunRecord:
+    """The record with what was observed of the sample, and its inputs."""
+    return replace(
+        record,
+        inputs=(*record.inputs, *_inputs_lines(plan.samples, checks)),
+        samples=tuple(
+            SampleLine(
+                check.request.case.id,
+                check.request.implementation.id,
+                check.request.dtype,
+                check.quantity,
+                check.bits,
+                *_errors(check, SAMPLED),
+                check.result_dtype,
+                check.details,
+            )
+            for check in checks
+        ),
+    )
+
+
+def _inputs_lines(planned: Sequence[Request], checks: Sequence[Judged]) -> Iterator[InputsLine]:
+    requests = {(request.case.id, request.dtype): request for request in planned}
+    ideals: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
+    for check in checks:
+        request = check.request
+        known = ideals.setdefault((request.case.id, request.dtype), {})
+        if check.quantity in NUMERIC and check.quantity not in known and not request.presentations:
+            known[check.quantity] = tuple(value.hex() for value in check.ideal)
+    for (case_id, dtype), request in requests.items():
+        tensors = request.inputs.tensors.items()
+        yield InputsLine(
+            case_id,
+            request.located.family,
+            request.case.flags,
+            request.case.form,
+            request.case.reduction,
+            dtype,
+            request.inputs.names,
+            {name: tuple([f"{bits:0{_digits(tensor)}x}" for bits in tensor.bits.tolist()]) for name, tensor in tensors},
+            ideals.get((case_id, dtype), {}),
+            {name: tensor.dtype for name, tensor in tensors if tensor.dtype != dtype},
+        )
+
+
+def _digits(tensor: Tensor) -> int:
+    return FORMATS[tensor.dtype].width // 4 if tensor.dtype in FORMATS else 1
+
+
+def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> CheckLine:
+    request = check.request
+    return CheckLine(
+        check.id,
+        request.case.id,
+        request.located.family,
+        request.implementation.id,
+        request.dtype,
+        check.quantity,
+        check.verdict,
+        outcome,
+        check.elements,
+        check.verdicts if set(check.verdicts) != {check.verdict} else (),
+        check.bits,
+        *_errors(check),
+        check.budget,
+        check.result_dtype,
+        check.formula,
+        tuple(
+            FindingLine(
+                one.element,
+                one.outcome,  # type: ignore[arg-type]  # a match is never "as expected"
+                one.verdict,
+                one.what,
+                one.cause,
+                one.note,
+                _contract_value(check, one.element),
+                one.detail[:200],
+            )
+            for one in matches
+        ),
+        check.details,
+        check.warnings,
+    )
+
+
+Errors = tuple[float | None, ...]
+
+
+#: Significant digits of a sample's errors, which a plot shows: a record has as many of them as of all checks.
+SAMPLED = 3
+
+
+def _errors(check: Judged, digits: int = 6) -> tuple[Errors, Errors, Errors]:
+    """Condition-scaled errors, plain ones and those against the contract; of the latter only what is not the first."""
+    return (
+        numbers(check.scaled, digits),
+        numbers(check.plain, digits) if check.plain != check.scaled else (),
+        numbers(check.contract, digits) if check.contract != check.scaled else (),
+    )
+
+
+def _contract_value(check: Judged, element: str) -> str:
+    """What the contract gives at an element, as a hexadecimal float; "" where there is no contract."""
+    if not check.contract_values or not check.request.implementation.contract:
+        return ""
+    value = check.contract_values[check.elements.index(element)]
+    return "" if value is None else value.hex()
+
+
+def _with_footer(
+    record: RunRecord,
+    plan: Plan,
+    opened: dict[str, Opened],
+    executor: Executor,
+    clock: float,
+    untimed: tuple[str, ...],
+) -> RunRecord:
+    outcomes = Counter(line.outcome for line in record.checks)
+    present = [name for name, one in opened.items() if one.absent is None]
+    not_run = plan.checks - len(record.checks)
+    absent = sum(len(request.quantities) for request in plan.requests if request.implementation.adapter not in present)
+    failed = any(record.fails(line) for line in record.checks)
+    code = Exit.HARNESS_FAILED if not_run > absent else Exit.NOT_AS_EXPECTED if failed else Exit.AS_EXPECTED
+    footer = Footer(
+        finished=_now(),
+        seconds=round(time.monotonic() - clock, 3),
+        verdicts=dict(sorted(Counter(line.verdict for line in record.checks).items())),
+        outcomes=dict(sorted(outcomes.items())),
+        not_run=not_run,
+        absent=absent,
+        restarts=tuple(executor.restarts),
+        exit=int(code),
+        untimed=untimed,
+        lost=tuple(executor.lost),
+    )
+    return replace(record, footer=footer)

@@ -1,0 +1,1 @@
+"""Looking for the worst input of one implementation."""

@@ -1,0 +1,385 @@
+"""`bce-conformance choose`: needs, their evidence, and the order of what meets them."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.adapters import ALL_DTYPES
+from conformance.choose import needs
+from conformance.choose.choose import MET, NOT_MEASURED, NOT_MET, Choice, Row, Worst
+from conformance.errors import InputError
+from conformance.plan.plan import QUANTITIES
+from conformance.record import record
+from conformance.record.record import RunRecord
+from conformance.render import choice as choices
+from conformance.run import pinned
+from tests.builders import deterministic
+from tests.choices import A, B, C, check, chosen, run
+
+ROOT = Path(__file__).parents[2]
+
+
+def named(choice: Choice) -> dict[str, Row]:
+    """The rows by implementation; each stands once."""
+    found = {row.implementation: row for row in choice.rows}
+    assert len(found) == len(choice.rows)
+    return found
+
+
+# -- needs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_need_is_met_not_met_or_not_measured() -> None:
+    """All evidence right, some of it wrong, and none of it: three statuses, and the wrong check is named."""
+    wrong = check("soft-labels/two", B, "deviates", 9.0)
+    made = run([check("soft-labels/one", A), check("soft-labels/one", B), wrong, check("hard-labels/one", C)])
+    rows = named(chosen("soft-labels", made))
+    assert {name: row.status for name, row in rows.items()} == {A: MET, B: NOT_MET, C: NOT_MEASURED}
+    (answer,) = rows[B].answers
+    assert (answer.cell.checks, answer.failing) == (2, (wrong,))
+
+
+@pytest.mark.parametrize("verdict", ["deviates", "crashed", "timed-out", "unsupported", "undecided"])
+def test_any_verdict_that_is_not_right_fails_a_need(verdict: str) -> None:
+    """A need is met by what is right and by nothing else; what is undecided is no pass."""
+    rows = named(chosen("hard-labels", run([check("hard-labels/one", A), check("hard-labels/two", A, verdict, None)])))
+    assert rows[A].status == NOT_MET
+
+
+def test_by_contract_meets_a_need_and_is_counted_apart() -> None:
+    """It is no conforming check, and the need `ideal` does not take it."""
+    made = run([check("hard-labels/one", A), check("hard-labels/two", A, "by-contract", 40.0, contract=0.5)])
+    (answer,) = named(chosen("hard-labels", made))[A].answers
+    assert (answer.status, answer.cell.conforms, answer.cell.by_contract) == (MET, 1, 1)
+    assert choices.answer_text(answer) == "met 1+1/2"
+    assert named(chosen("ideal", made))[A].status == NOT_MET
+
+
+def test_what_is_only_recorded_is_no_evidence() -> None:
+    """A case that observes says nothing about right or wrong."""
+    made = run([check("hard-labels/one", A, "recorded", None)])
+    assert named(chosen("hard-labels", made))[A].status == NOT_MEASURED
+
+
+def test_a_dtype_need_looks_at_the_main_families_and_at_what_is_stated() -> None:
+    """float16 alone looks at hard, soft and extreme inputs in float16; with stated weights at theirs, too."""
+    cases = ("hard-labels/x", "soft-labels/x", "extreme-predictions/x", "special-values/x")
+    made = run([check(case, A, dtype=dtype) for case in cases for dtype in ("float32", "float16")])
+    alone, beside = chosen("float16", made), chosen("special-values,float16", made)
+    assert set(alone.cases(0)) == set(cases[:3])
+    assert set(beside.cases(1)) == set(cases)
+    assert [answer.cell.checks for answer in named(beside)[A].answers] == [1, 4]
+
+
+def test_a_stated_dtype_replaces_the_assumed_one() -> None:
+    """Soft labels are looked at in float32 where nothing is stated, and only in float16 where that is."""
+    made = run([check("soft-labels/x", A), check("soft-labels/x", A, "deviates", 9.0, dtype="float16")])
+    assert named(chosen("soft-labels", made))[A].status == MET
+    assert named(chosen("soft-labels,float16", made))[A].status == NOT_MET
+    assert named(chosen("soft-labels,float16,float32", made))[A].answers[0].cell.checks == 2
+
+
+def test_gradients_look_at_gradients_of_the_same_inputs() -> None:
+    """A wrong gradient is of no account unless gradients are needed."""
+    made = run(
+        [check("soft-labels/x", A), check("soft-labels/x", A, "deviates", 7.0, "gradient-prediction")],
+    )
+    assert named(chosen("soft-labels", made))[A].status == MET
+    assert named(chosen("soft-labels,gradients", made))[A].status == NOT_MET
+
+
+def test_every_element_must_be_rejected() -> None:
+    """A check that is rejected at some elements and accepted at others neither rejects nor accepts."""
+    mixed = ("rejects", "conforms")
+    made = run(
+        [
+            check("out-of-range-labels/x", A, "rejects", None, "acceptance"),
+            check("out-of-range-labels/x", B, "conforms", None, "acceptance"),
+            check("out-of-range-labels/x", C, "rejects", None, "acceptance", verdicts=mixed),
+        ]
+    )
+    rejecting = {name: row.status for name, row in named(chosen("out-of-range=reject", made)).items()}
+    accepting = {name: row.status for name, row in named(chosen("out-of-range=accept", made)).items()}
+    assert rejecting == {A: MET, B: NOT_MET, C: NOT_MET}
+    assert accepting == {A: NOT_MET, B: MET, C: NOT_MET}
+
+
+def test_a_form_is_a_need() -> None:
+    """What takes logits does not take probabilities, however right it is."""
+    made = run([check("hard-labels/x", A)], form="logits")
+    assert named(chosen("logits", made))[A].status == MET
+    assert named(chosen("probabilities", made))[A].status == NOT_MET
+
+
+def test_a_crash_anywhere_fails_no_crash_and_nothing_else_does() -> None:
+    """A wrong value is no crash; a crash on inputs that nobody stated is one."""
+    made = run([check("shapes/x", A, "crashed", None), check("hard-labels/x", B, "deviates", 9.0)])
+    rows = named(chosen("no-crash", made))
+    assert {name: row.status for name, row in rows.items()} == {A: NOT_MET, B: MET}
+
+
+def test_compile_is_not_measured_by_plain_calls() -> None:
+    """A run of eager mode says neither met nor not met, and no implementation has a rank."""
+    choice = chosen("compile", run([check("hard-labels/x", A)]))
+    assert [(row.status, row.rank) for row in choice.rows] == [(NOT_MEASURED, None)]
+    assert "compile was measured of no implementation." in choices.page(choice).limits
+
+
+def test_compile_ranks_compiled_modes_with_their_own_evidence() -> None:
+    """A compiled mode stands for its entry, all needs look at it, and a disagreement with the plain call counts."""
+    right, wrong = "stub/a/jit/cpu", "stub/b/jit/cpu"
+    made = run(
+        [
+            check("hard-labels/x", A, "deviates", 9.0),
+            check("hard-labels/x", right),
+            check("hard-labels/x", right, quantity="agreement", ulp=None),
+            check("hard-labels/x", B),
+            check("hard-labels/x", wrong),
+            check("hard-labels/x", wrong, "deviates", None, "agreement"),
+        ]
+    )
+    rows = named(chosen("compile,hard-labels", made))
+    assert {name: [one.status for one in row.answers] for name, row in rows.items()} == {
+        right: [MET, MET],
+        wrong: [NOT_MET, MET],
+    }
+    assert set(named(chosen("hard-labels", made))) == {A, B}
+
+
+def test_vectorized_modes_are_not_compiled_ones() -> None:
+    """Only a mode that makes a program of the call is one."""
+    made = run([check("hard-labels/x", A), check("hard-labels/x", "stub/a/vmap/cpu")])
+    assert {name: row.status for name, row in named(chosen("compile", made)).items()} == {A: NOT_MEASURED}
+
+
+@given(st.sets(st.sampled_from(sorted(set(needs.BY_NAME) - set(ALL_DTYPES))), min_size=2, max_size=4))
+@deterministic
+def test_more_needs_never_admit_what_fewer_excluded(words: set[str]) -> None:
+    """With the dtypes fixed, every subset of the needs is met where all of them are."""
+    made = sample()
+    whole = {row.implementation for row in chosen(",".join(sorted(words)), made).of(MET)}
+    for left_out in words:
+        rest = sorted(words - {left_out})
+        if (left_out == "compile") == ("compile" in rest):
+            assert whole <= {row.implementation for row in chosen(",".join(rest), made).of(MET)}
+
+
+def sample() -> RunRecord:
+    """A record with right and wrong checks of every family and quantity."""
+    families = (*needs.MAIN, "out-of-range-labels", "special-values", "shapes", "reductions", "relations")
+    verdicts = ("conforms", "conforms", "by-contract", "conforms", "rejects", "deviates", "conforms")
+    made = []
+    for number, name in enumerate((A, B, C)):
+        for index, (family, quantity) in enumerate((f, q) for f in families for q in QUANTITIES):
+            verdict = (
+                verdicts[(index + number) % len(verdicts)] if (index + number) % (5 + 20 * number) == 0 else "conforms"
+            )
+            made.append(check(f"{family}/x", name, verdict, quantity=quantity))
+    return run(made)
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_need_states_what_it_means_and_asks_for_quantities_that_exist() -> None:
+    """Names are unique, meanings are there, and no quantity or verdict is invented."""
+    assert len(needs.BY_NAME) == len(needs.VOCABULARY)
+    for need in needs.VOCABULARY:
+        assert re.fullmatch(r"[a-z0-9_-]+(=[a-z]+)?", need.name)
+        assert need.meaning
+        assert set(need.quantities) <= set(QUANTITIES)
+
+
+def test_the_page_on_choosing_names_every_need() -> None:
+    """The table of docs/choosing.md is the vocabulary."""
+    rows = [line for line in (ROOT / "docs" / "choosing.md").read_text().splitlines() if line.startswith("|")][2:5]
+    assert re.findall(r"`([^`]+)`", "".join(rows)) == list(needs.BY_NAME)
+
+
+def test_needs_are_read_from_lists_and_repeated_options() -> None:
+    """Commas and several options mean the same, and a word that is said twice counts once."""
+    both = needs.parse(["soft-labels, float16", "soft-labels"])
+    assert [need.name for need in both.needs] == ["soft-labels", "float16"]
+    assert both == needs.parse(["soft-labels", "float16"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("soft-label", "did you mean soft-labels"),
+        ("out-of-range", "write out-of-range=reject or out-of-range=accept or out-of-range=value"),
+        ("out-of-range=ignore", "write out-of-range=reject or"),
+        ("", "must name what is needed"),
+        (",", "must name what is needed"),
+    ],
+)
+def test_an_unknown_need_is_bad_input_with_a_next_step(words: str, message: str) -> None:
+    """The message names the word and the nearest needs."""
+    with pytest.raises(InputError) as caught:
+        needs.parse([words])
+    assert message in str(caught.value)
+
+
+# -- the order -------------------------------------------------------------------------------------------------------
+
+
+def test_those_that_meet_all_needs_are_ordered_by_their_worst_error() -> None:
+    """The smaller the worst error, the better the rank; equal errors share one, and the next rank counts them."""
+    names = [f"stub/{letter}/eager/cpu" for letter in "pqrs"]
+    errors = dict(zip(names, (2.0, 0.5, 2.0, 3.0), strict=True))
+    made = run(
+        [check("hard-labels/x", name, ulp=0.25) for name in names]
+        + [check("hard-labels/y", name, ulp=error) for name, error in errors.items()]
+    )
+    rows = chosen("hard-labels", made).rows
+    assert [(row.implementation, row.rank) for row in rows] == [
+        (names[1], 1), (names[0], 2), (names[2], 2), (names[3], 4),
+    ]  # fmt: skip
+
+
+def test_the_error_against_the_ideal_breaks_ties_of_the_error_that_is_admitted() -> None:
+    """Where the contract covers both alike, the one that is nearer to exact mathematics comes first."""
+    made = run(
+        [
+            check("hard-labels/x", A, "by-contract", 1e6, contract=0.5),
+            check("hard-labels/x", B, ulp=0.5),
+            check("hard-labels/x", C, "by-contract", None, contract=0.5),
+        ]
+    )
+    rows = chosen("hard-labels", made).rows
+    assert [row.implementation for row in rows] == [B, A, C]
+    assert [row.worst for row in rows] == [Worst(0.5, 0.5), Worst(0.5, 1e6), Worst(0.5, math.inf)]
+
+
+def test_a_wrong_result_that_no_ulp_measures_is_infinitely_wrong() -> None:
+    """An exception or an infinity in place of a number is not without error; a due rejection and NaN for NaN are."""
+    made = run(
+        [
+            check("hard-labels/x", A, "deviates", None),
+            check("special-values/x", B, "rejects", None),
+            check("special-values/x", C, "conforms", None),
+        ]
+    )
+    rows = named(chosen("hard-labels,special-values", made))
+    assert {name: row.worst for name, row in rows.items()} == {A: Worst(math.inf, math.inf), B: Worst(), C: Worst()}
+
+
+def test_rows_without_a_rank_follow_those_with_one() -> None:
+    """Met, then not measured, then not met, whatever the errors are."""
+    made = run(
+        [
+            check("soft-labels/x", A, "deviates", 5.0), check("soft-labels/x", B, ulp=3.0),
+            check("hard-labels/x", C, ulp=0.1),
+        ]
+    )  # fmt: skip
+    assert [(row.implementation, row.rank) for row in chosen("soft-labels", made).rows] == [
+        (B, 1),
+        (C, None),
+        (A, None),
+    ]
+
+
+def test_needs_without_numbers_are_ordered_by_the_values_of_the_main_families() -> None:
+    """Rejections have no error: then the values count."""
+    rejects = [check("out-of-range-labels/x", name, "rejects", None, "acceptance") for name in (A, B)]
+    made = run([*rejects, check("hard-labels/x", A, ulp=2.0), check("hard-labels/x", B, ulp=1.0)])
+    rows = chosen("out-of-range=reject", made).rows
+    assert [(row.implementation, row.worst) for row in rows] == [(B, Worst(1.0, 1.0)), (A, Worst(2.0, 2.0))]
+
+
+def test_needs_about_everything_add_no_errors_to_the_order() -> None:
+    """A wrong value that is no crash says nothing about a need that is met."""
+    made = run([check("hard-labels/x", A), check("shapes/x", A, "deviates", 9.0)])
+    assert named(chosen("hard-labels,no-crash", made))[A].worst == Worst(0.5, 0.5)
+
+
+# -- several runs ----------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_never_mixed_in_a_row() -> None:
+    """One implementation in two runs has two rows, each with the evidence of its own run, which it names."""
+    old, new = run([check("hard-labels/x", A, "deviates", 9.0)]), run([check("hard-labels/x", A)])
+    choice = chosen("hard-labels", old, new)
+    assert [(row.source.name, row.status, row.answers[0].cell.checks) for row in choice.rows] == [
+        ("r1", MET, 1), ("r0", NOT_MET, 1),
+    ]  # fmt: skip
+    grids = {
+        grid.columns[1] if grid.columns[0] == "rank" else grid.columns[0]: grid for grid in choices.page(choice).grids
+    }
+    assert all("run" in grid.columns for name, grid in grids.items() if name == "implementation")
+
+
+def test_a_run_of_modes_completes_a_run_of_plain_calls() -> None:
+    """Where another run has a compiled mode of an entry, the plain call of the first does not stand beside it."""
+    plain = run([check("hard-labels/x", A), check("hard-labels/x", B)])
+    modes = run([check("hard-labels/x", "stub/a/jit/cpu")])
+    choice = chosen("compile", plain, modes)
+    assert [(row.implementation, row.source.name, row.status) for row in choice.rows] == [
+        ("stub/a/jit/cpu", "r1", MET), (B, "r0", NOT_MEASURED),
+    ]  # fmt: skip
+    assert choices.answer_text(choice.rows[1].answers[0]) == "not measured: not run"
+
+
+# -- the two that were promised, on the run that ships ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pinned_run() -> RunRecord:
+    """The run of the pinned environment."""
+    return record.read(pinned.shipped_run())
+
+
+def test_rejecting_puts_the_probability_form_of_torch_above_every_logit_form(pinned_run: RunRecord) -> None:
+    """`out-of-range=reject`: eager binary_cross_entropy has a rank, and no logit form has a better or an equal one."""
+    rows = chosen("out-of-range=reject", pinned_run).rows
+    places = {row.implementation: index for index, row in enumerate(rows)}
+    torch = rows[places["torch/nn.functional.binary_cross_entropy/eager/cpu"]]
+    assert torch.rank is not None
+    logits = [row for row in rows if row.form == "logits"]
+    assert len(logits) > 20
+    assert all(row.rank is None or row.rank > torch.rank for row in logits)
+    assert all(places[row.implementation] > places[torch.implementation] for row in logits)
+
+
+@pytest.mark.parametrize(
+    "words", ["float16", "float16,soft-labels", "soft-labels,out-of-range=accept,float16,gradients"]
+)
+def test_float16_excludes_the_probability_form_of_keras_ops(pinned_run: RunRecord, words: str) -> None:
+    """Its clip rounds to 1 in float16, on TensorFlow and on JAX, whatever else is needed."""
+    rows = named(chosen(words, pinned_run))
+    for backend in ("keras-tensorflow", "keras-jax"):
+        row = rows[f"{backend}/ops.binary_crossentropy/eager/cpu"]
+        (answer,) = [one for one in row.answers if one.need.name == "float16"]
+        assert (answer.status, row.rank) == (NOT_MET, None)
+        assert answer.failing[0].dtype == "float16"
+
+
+def test_the_shipped_run_is_of_the_pinned_versions(pinned_run: RunRecord) -> None:
+    """Every backend is there, with the versions of constraints.txt; the run is whole and as expected."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    wanted = {
+        name.lower().replace("-", "_"): version
+        for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)
+    }
+    wanted["sklearn"] = wanted["scikit_learn"]
+    assert len(pinned_run.header.backends) == 13
+    for line in pinned_run.header.backends:
+        assert line.versions, line
+        for name, version in line.versions.items():
+            assert re.split("[+-]", version)[0] == wanted[name], name
+    assert pinned_run.footer is not None
+    assert (pinned_run.footer.exit, pinned_run.footer.not_run) == (0, 0)
+    assert pinned_run.tallies
+
+
+def test_every_need_but_compile_has_evidence_in_the_shipped_run(pinned_run: RunRecord) -> None:
+    """The vocabulary holds no need that the checks cannot back."""
+    choice = chosen(",".join(needs.BY_NAME), pinned_run)
+    without = [need.name for index, need in enumerate(choice.stated.needs) if not choice.cases(index)]
+    assert without == ["compile"]

@@ -1,0 +1,387 @@
+"""What a report says of a bug: its width, its near-duplicates, what is documented, and why a value is expected."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from conformance.contracts import Clip, Contract
+from conformance.errors import InputError
+from conformance.known.deviations import Deviation
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.literals import bits_of
+from conformance.record.record import CheckLine, InputsLine, RunRecord
+from conformance.record.summary import CauseSummary
+from conformance.repro import derivation, finding, groups, index, one_call, proofs, script, shrink, wording
+from conformance.repro.extent import Row, extents, merged
+from conformance.repro.groups import Group
+from conformance.repro.report import Failed
+from conformance.repro.script import TEMPLATES
+from conformance.repro.sources import Source
+from conformance.sweep.certificate import Certificate, Result, Worst
+from tests.builders import SOURCE, case, implementation, judged, located, request, returned
+from tests.records import check, run
+from tests.records import finding as finding_line
+
+# -- how wide it is, by a run ----------------------------------------------------------------------------------------
+
+CAUSE = "stub/loss/value/ordinary/inaccurate"
+
+
+def seen(*checks: CheckLine, line: InputsLine | None = None) -> list[Row]:
+    """The rows of CAUSE in a record of some checks."""
+    record: RunRecord = run(checks)
+    return extents(replace(record, inputs=(line or record.inputs[0],)))[CAUSE]
+
+
+def test_the_width_is_that_of_the_predictions_and_the_worst_error() -> None:
+    """Element b is the prediction 0.25 with an error of 1e9 ULP."""
+    (row,) = seen(check("stub/loss/eager/cpu", "deviates", findings=(finding_line("recorded", CAUSE),)))
+    assert (row.entry, row.quantity, row.inputs, row.worst_ulp) == ("stub/loss", "value", "0.25", 1e9)
+
+
+def test_an_error_in_ulp_of_an_exact_zero_is_not_told() -> None:
+    """It would be some 1e37 and says nothing: a ULP of 0 is that of the smallest number."""
+    exact = msgspec.structs.replace(run().inputs[0], ideal={"value": ("0x1p+0", "0x0p+0")})
+    (row,) = seen(check("stub/loss/eager/cpu", "deviates", findings=(finding_line("recorded", CAUSE),)), line=exact)
+    assert row.worst_ulp is None
+
+
+def test_a_tensor_of_another_shape_is_told_by_its_name_and_not_by_its_numbers() -> None:
+    """An empty tensor holds none of the predictions of its case."""
+    shaped = msgspec.structs.replace(finding_line("recorded", CAUSE), element="s0x3")
+    (row,) = seen(check("stub/loss/eager/cpu", "deviates", findings=(shaped,)))
+    assert row.inputs == "tensors s0x3"
+
+
+def test_a_call_that_ends_is_one_row_whatever_was_asked_of_it() -> None:
+    """Value, dtype and shape of a call that is refused are one bug."""
+    refused = msgspec.structs.replace(finding_line("recorded", CAUSE), what="unsupported")
+    checks = [
+        check("stub/loss/eager/cpu", "deviates", quantity=name, findings=(refused,))
+        for name in ("value", "result-dtype")
+    ]
+    assert [(row.quantity, row.elements) for row in seen(*checks)] == [("the call", 2)]
+
+
+def test_rows_of_several_causes_are_put_together() -> None:
+    """Counts are added, ranges and errors joined."""
+    one = Row("a/b", "value", 1, {"float32": None}, {"eager": None}, {}, {"n1": None}, 0.5, 1.0, 8.0)
+    two = Row("a/b", "value", 2, {"float16": None}, {"eager": None}, {"inf": None}, {}, -1.0, 0.75, 4.0)
+    (row,) = merged({"x": [one], "y": [two]}, ["x", "y", "z"])
+    assert (row.elements, list(row.dtypes), row.worst_ulp) == (3, ["float32", "float16"], 8.0)
+    assert row.inputs == "-1 … 1, inf; tensors n1"
+
+
+# -- how wide it is, by a certificate --------------------------------------------------------------------------------
+
+LOSS = "torch/loss/eager/cpu"
+
+#: Exactly, the largest error and the first predictions beyond 4 ULP and at 0; bit patterns of float32.
+RESULT = Result(
+    implementation=LOSS,
+    label="00000000",
+    label_value=0.0,
+    dtype="float32",
+    points=4278190080,
+    ordinals=(1, 2, 3, 4),
+    worst={
+        "ideal": Worst(1.7e7, "c19b43d5", "00000000", "00000000", "0x1p-28"),
+        "scaled": Worst(1.7e7, "c19b43d5", "0", "0", "0x1p-28"),
+    },
+    binades={},
+    firsts={"-4 ulp": {"prediction": "c0000000", "label": "0"}, "-zero": {"prediction": "c1680000", "label": "0"}},
+)
+
+
+def certified(tmp_path: Path, *results: Result, kind: str = "proof") -> Path:
+    """A folder with one certificate of these results."""
+    covered = {"predictions": 4278190080, "of": 4278190080, "points": 4278190080, "labels": ["00000000"]}
+    covered |= {"first": "00000000", "last": "ff7fffff", "pairs": False, "samples": 0}
+    machine = {"processor": "one"}
+    one = Certificate(
+        1, kind, "0", "command", "torch", {}, {}, machine, "logits", "value", "float32", covered, 1, "1", "0", results
+    )
+    (tmp_path / "mine.json").write_bytes(msgspec.json.encode(one))
+    return tmp_path
+
+
+def test_a_certificate_tells_the_largest_error_and_where_it_begins(tmp_path: Path) -> None:
+    """Every prediction was tried; numbers are decimals beside their bits."""
+    (line,) = proofs.proofs(["torch/loss/value/ordinary/inaccurate"], {LOSS: ()}, certified(tmp_path, RESULT))
+    assert line == (
+        "torch/loss/eager/cpu, value, every finite prediction of float32 with label 0: "
+        "at most 1.7e+07 ULP off the exact value, at -19.4081 (0xc19b43d5); "
+        "more than 4 ULP off first at -2 (0xc0000000), going out from 0; "
+        "0 where the exact value is not first at -14.5 (0xc1680000), going out from 0 (certificate mine)"
+    )
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "torch/loss/value/outside/inaccurate",
+        "torch/loss/value/ordinary/non-finite",
+        "torch/loss/gradient-prediction/ordinary/inaccurate",
+        "torch/other/value/ordinary/inaccurate",
+        "jax/loss/value/ordinary/inaccurate",
+    ],
+)
+def test_a_certificate_of_something_else_is_not_quoted(tmp_path: Path, cause: str) -> None:
+    """Another region, class, quantity, entry point or backend."""
+    assert proofs.proofs([cause], {LOSS: ()}, certified(tmp_path, RESULT)) == []
+
+
+def test_a_label_whose_results_are_as_documented_is_not_quoted(tmp_path: Path) -> None:
+    """With a clip in the contract the error against it counts; where all are documented there is no such column."""
+    clip = (Clip("1e-7", "0.9999999", SOURCE),)
+    near = msgspec.structs.replace(
+        RESULT, worst=RESULT.worst | {"contract": Worst(1.5, "c19b43d5", "0", "0", "0x0p+0")}
+    )
+    far = msgspec.structs.replace(RESULT, worst=RESULT.worst | {"contract": Worst(9.0, "c19b43d5", "0", "0", "0x0p+0")})
+    quoted = [
+        proofs.proofs([f"{LOSS[:10]}/value/ordinary/inaccurate"], {LOSS: clip}, certified(tmp_path, one))
+        for one in (RESULT, near, far)
+    ]
+    assert [len(lines) for lines in quoted] == [0, 0, 1]
+
+
+def test_results_without_a_number_are_counted(tmp_path: Path) -> None:
+    """A cause of NaN is shown by a count of them, a sample is none of every prediction."""
+    some = msgspec.structs.replace(RESULT, worst={}, firsts={}, classes={"nan": 255})
+    place = certified(tmp_path, some, kind="lower bound")
+    (line,) = proofs.proofs(["torch/loss/value/saturated/non-finite"], {LOSS: ()}, place)
+    assert "4,278,190,080 predictions of float32" in line
+    assert "NaN for 255 of 4,278,190,080" in line
+
+
+def test_a_certificate_that_is_broken_is_bad_input(tmp_path: Path) -> None:
+    """Not passed over in silence."""
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(InputError, match=r"broken\.json"):
+        proofs.proofs([CAUSE], {LOSS: ()}, tmp_path)
+
+
+def test_the_shipped_certificates_are_quoted_for_what_they_are_about() -> None:
+    """The loss of torch at label 0 that pytorch/pytorch#195529 reports."""
+    name = "torch/nn.functional.binary_cross_entropy_with_logits"
+    lines = proofs.proofs([f"{name}/value/ordinary/inaccurate"], {f"{name}/eager/cpu": ()}, proofs.folder())
+    assert any("of float32 with label 0: at most 1.68e+07 ULP" in line for line in lines)
+    assert not any("of float32 with label 1:" in line for line in lines)
+
+
+# -- which causes share a report, and which are alike ----------------------------------------------------------------
+
+
+def recorded(cause: str, *links: str, reason: str | None = None) -> Deviation:
+    """A recorded bug."""
+    return Deviation(cause, "a title that is long", "bug", "2026-01-01", (), links, not links, reason)
+
+
+def test_causes_with_one_reason_share_a_report_whatever_is_said_of_single_ones() -> None:
+    """What follows a semicolon is about one dtype or entry point; another reason is another report."""
+    reasons = {"a": "the sum overflows", "b": "the sum overflows; in float16 sooner", "c": "something else"}
+    known = {
+        f"torch/{name}/value/ordinary/nan": recorded(f"torch/{name}/value/ordinary/nan", reason=why)
+        for name, why in reasons.items()
+    }
+    found = groups.grouped([CauseSummary(name, "recorded") for name in known], known)
+    assert [[one.cause.split("/")[1] for one in group.causes] for group in found] == [["a", "b"], ["c"]]
+
+
+def test_the_report_is_about_the_project_whose_tracker_is_linked() -> None:
+    """Of one link's causes those of the project come first, and of those the one that is seen most."""
+    link = "https://github.com/pytorch/pytorch/issues/1"
+    keras, torch, often = (
+        CauseSummary(f"{name}/value/ordinary/inaccurate", "recorded")
+        for name in ("keras-torch/a", "torch/a", "torch/b")
+    )
+    often.elements = 9
+    group = Group("x", (keras, torch, often), (link,))
+    assert [one.cause.split("/")[:2] for one in groups.representatives(group)] == [
+        ["torch", "b"],
+        ["torch", "a"],
+        ["keras-torch", "a"],
+    ]
+
+
+def test_near_duplicates_are_of_the_same_entry_point_or_the_same_project() -> None:
+    """The most alike first; what has the region in common alone is not alike."""
+    cause = "torch/a/value/ordinary/flushed"
+    known = [
+        recorded("jax/b/value/ordinary/flushed", "https://github.com/jax-ml/jax/issues/1"),
+        recorded("torch/a/acceptance/ordinary/unsupported", "https://github.com/pytorch/pytorch/issues/2"),
+        recorded("torch/b/value/ordinary/flushed", "https://github.com/pytorch/pytorch/issues/3"),
+        recorded("keras-torch/a/value/ordinary/flushed", "https://github.com/keras-team/keras/issues/4"),
+        recorded("torch/a/value/ordinary/inaccurate", "https://github.com/pytorch/pytorch/issues/5"),
+    ]
+    found = groups.near(cause, {one.id: one for one in known})
+    assert [one.links[0].rpartition("/")[2] for one in found] == ["4", "5", "3"]
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+def small(prediction: str, label: str, got: float, contract: Contract = ()) -> shrink.Small:
+    """An element for which `got` came back, in float32."""
+    asked = request(case((prediction, label)), implementation(contract))
+    shown = judged(asked, returned([got]))
+    (found,) = shown.findings
+    target = finding.Target(asked.located, asked.implementation, "float32", "value", "e0", found.what, found.cause)
+    return shrink.Small(target, asked, 0, shown)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label", "got", "words"),
+    [
+        ("0.5", "1", 0.75, "the loss in float32 is off by 9.5e+05 ULP where it is 0.6931"),
+        ("0.5", "1", math.nan, "the loss in float32 is NaN where it is 0.6931"),
+        ("1", "1", 0.25, "the loss in float32 is 0.25 where it is 0"),
+        ("0", "1", 16.0, "the loss in float32 is finite where it is inf"),
+        ("2", "1", 16.0, "the loss in float32 is a number where it is NaN"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(prediction: str, label: str, got: float, words: str) -> None:
+    """An error of an exact 0 is told by the number that came back: its ULP would be that of the smallest number."""
+    assert wording.words(small(prediction, label, got)) == words
+
+
+def test_a_result_that_is_neither_exact_nor_documented_is_told_beside_both() -> None:
+    """At p = 0 the exact loss is infinite, and with a clip at 1e-7 it is 16.1181: a script takes either for a match."""
+    clipped = (Clip("1e-7", "0.9999999", SOURCE),)
+    one = small("0", "1", 20.0, clipped)
+    assert wording.words(one) == "the loss in float32 is 20 where it is inf, or 16.1181 as documented"
+    assert one.documented == pytest.approx(-math.log(1e-7), rel=1e-7)
+    for got, wrong in ((20.0, True), (one.documented, False), (math.inf, False), (math.nan, True)):
+        names = {"got": got, "expected": math.inf, "documented": one.documented}
+        exec("\n".join(one_call._error(one, one.documented)), names)
+        assert eval(one_call._wrong(one, math.inf, 4.0), names) is wrong
+
+
+@pytest.mark.parametrize(
+    ("form", "prediction", "label", "why"),
+    [
+        ("probabilities", "2", "1", "p = 2 is no probability"),
+        ("probabilities", "0.5", "nan", "an input is NaN"),
+        ("logits", "1", "inf", "inf - inf"),
+    ],
+)
+def test_a_nan_that_is_expected_is_explained(form: str, prediction: str, label: str, why: str) -> None:
+    """No formula gives it: -log(2) is a number."""
+    assert why in derivation.no_value(request(case((prediction, label), form=form)).inputs)
+
+
+def test_an_ordinary_prediction_comes_before_a_subnormal_one() -> None:
+    """Even where the mistake is larger there; 0 counts as ordinary."""
+    ordinary, tiny, endless = small("0.5", "1", 0.75), small("1e-45", "1", 0.0), small("0", "1", 16.0)
+    assert sorted((tiny, ordinary), key=shrink._simplicity) == [ordinary, tiny]
+    assert shrink._simplicity(endless)[0] is False
+
+
+def test_dtypes_of_its_own_are_left_out_where_a_finding_does_without() -> None:
+    """A label of float32 beside a prediction of float64 would make a reader doubt the label."""
+    one = case(("0.5", "1"), dtypes_of={"label": "float32"})
+    target = finding.Target(located(one), implementation(), "float64", "value", "e0", "inaccurate", CAUSE)
+    assert [each.dtypes_of for each in shrink.smaller(target)] == [{}, {"label": "float32"}]
+
+
+def test_everyday_predictions_are_among_the_candidates() -> None:
+    """Of a finding at 1.2345678e-9 also 0.5 is tried, and the exact bits of the finding are, too."""
+    target = finding.Target(
+        located(case(("1.2345678e-9", "0"))), implementation(), "float32", "value", "e0", "x", CAUSE
+    )
+    (made,) = shrink.smaller(target)
+    bits = [bits_of(one.prediction, FORMATS["float32"]) for one in made.elements]
+    assert {bits_of(text, FORMATS["float32"]) for text in ("0.5", "1.2345678e-9")} <= set(bits)
+
+
+def test_two_modes_are_compared_on_the_inputs_of_the_finding_too() -> None:
+    """The cause of a disagreement is of all inputs of a call together: 0.5 beside 1e-9 could change it."""
+    one = case(("1.2345678e-9", "0"))
+    target = finding.Target(located(one), implementation(), "float32", "agreement", "e0", "nan", CAUSE)
+    first, second = shrink.smaller(target)
+    assert first.elements == one.elements
+    assert "0.5" not in {each.prediction for each in second.elements}
+
+
+def test_helpers_of_a_script_are_whole() -> None:
+    """Two functions with a line in common are both written down in full, a function that is named twice once."""
+    helpers = tuple(
+        f"def {name}(f):\n    result = f()\n    return {sign}result" for name, sign in (("a", ""), ("b", "-"))
+    )
+    empty = dict.fromkeys(("produced", "tensor", "reshaped", "number", "numbers", "dtype"), "")
+    call = Source(
+        kind="", modules=("import x",), versions=(), arguments=("prediction", "label"), loss="x.loss(label)",
+        helpers=(*helpers, helpers[0]), before=(), result="loss(prediction, label)", **empty,
+    )  # fmt: skip
+    text = script.compose(small("0.5", "1", 0.75), [call]).text
+    assert [text.count(helper) for helper in helpers] == [1, 1]
+
+
+# -- the index -------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_without_a_script_is_in_the_index_with_its_reason() -> None:
+    """And with what is recorded upstream; the name of the check is not told twice."""
+    target = finding.Target(located(case(("0.5", "1"))), implementation(), "float32", "value", "e0", "x", CAUSE)
+    group = Group("mine", (CauseSummary(CAUSE, "recorded"),))
+    near = [recorded("torch/a/value/ordinary/flushed", "https://github.com/a/b/issues/5")]
+    page = index.render([index.Entry(group, Failed(target, f"{target.name}: no script | tells"), near)], "2026-01-01")
+    upstream = "apparently unreported; much like <https://github.com/a/b/issues/5>"
+    assert f"| `{CAUSE}` | none | {upstream} | no script \\| tells |" in page
+    assert "0 reports: 0 of what is known upstream, 0 apparently unreported." in page
+
+
+# -- what git makes of a script --------------------------------------------------------------------------------------
+
+#: Commits of a framework whose loss is wrong from the fifth on; the third cannot be imported, the sixth raises.
+COMMITS = (
+    "def loss(p): return 1.0",
+    "def loss(p): return 1.0  # the same",
+    "import no_such_module",
+    "def loss(p): return 1.0  # again",
+    "def loss(p): return 2.0",
+    "def loss(p): raise KeyError(p)",
+    "def loss(p): return 2.0  # the same",
+)
+
+
+@pytest.mark.slow
+def test_git_bisect_finds_the_commit_by_a_script(tmp_path: Path) -> None:
+    """Head and end of a script are those of the template; commits at which it exits with 125 are skipped."""
+    body = [
+        "got = loss(0.5)",
+        "if got != 1.0:",
+        '    print("MISMATCH: it is not 1")',
+        "    sys.exit(1)",
+        "print('MATCH')",
+    ]
+    loss = {"arguments": ("prediction",), "loss": "fake.loss(prediction)"}
+    text = TEMPLATES.get_template("repro.py.j2").render(
+        title="x", modules=["import fake"], helpers=(), functions=[("loss", loss)], body=body
+    )
+    (tmp_path / "repro.py").write_text(text)
+    work = tmp_path / "framework"
+    work.mkdir()
+    own = {"HOME": str(tmp_path), "PYTHONPATH": str(work), "PYTHONDONTWRITEBYTECODE": "1", "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def git(*words: str) -> str:
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words]
+        return subprocess.check_output(command, cwd=work, text=True, env=os.environ | own)
+
+    git("init", "--quiet")
+    for number, text in enumerate(COMMITS):
+        (work / "fake.py").write_text(f"{text}\n")
+        git("add", "fake.py")
+        git("commit", "--quiet", "--message", f"commit {number}")
+    git("bisect", "start", "HEAD", f"HEAD~{len(COMMITS) - 1}")
+    told = git("bisect", "run", sys.executable, str(tmp_path / "repro.py"))
+    first = git("rev-parse", ":/commit 4").strip()
+    assert f"{first} is the first bad commit" in told

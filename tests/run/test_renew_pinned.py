@@ -1,0 +1,75 @@
+"""`docs/renew_pinned.py`: only a whole run of the pinned environment that is as expected can ship."""
+
+from __future__ import annotations
+
+import dataclasses
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from conformance.errors import InputError
+from conformance.record import record
+from conformance.record.record import SCHEMA, BackendLine, RunRecord
+from tests.choices import A, check, run
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "renew_pinned.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> dict[str, Any]:
+    """What the script defines."""
+    return runpy.run_path(str(SCRIPT))
+
+
+def whole(**fields: Any) -> RunRecord:
+    """A record that may ship."""
+    backends = (BackendLine("stub", {"stub": "1.0"}, pinned=True),)
+    return run([check("hard-labels/x", A)], **({"backends": backends, "filters": {"mode": ["eager"]}} | fields))
+
+
+def ended(**fields: Any) -> Callable[[], RunRecord]:
+    """A record with another footer."""
+    return lambda: dataclasses.replace(whole(), footer=msgspec.structs.replace(whole().footer, **fields))
+
+
+def test_a_whole_run_ships_as_it_is(script: dict[str, Any]) -> None:
+    """Nothing is left out; a record of an older schema gets its tallies, and the new version."""
+    old = whole(schema=1)
+    made = script["shipped"](old)
+    assert made.header.schema == SCHEMA
+    assert [line.implementation for line in made.tallies] == [A]
+    assert dataclasses.replace(made, header=old.header, tallies=()) == old
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: dataclasses.replace(whole(), footer=None), "interrupted"),
+        (ended(exit=1), "exit 1, 0 not run"),
+        (ended(not_run=3), "exit 0, 3 not run"),
+        (lambda: whole(filters={"mode": ["eager"], "dtype": ["float32"]}), "no filter"),
+        (lambda: whole(filters={}), "no filter"),
+        (lambda: whole(backends=(BackendLine("odd", {"odd": "1"}),)), "not odd"),
+        (lambda: whole(backends=(BackendLine("gone", absent="no such module"),)), "not gone"),
+    ],
+)
+def test_other_runs_do_not_ship(script: dict[str, Any], other: Callable[[], RunRecord], message: str) -> None:
+    """An interrupted, unexpected, filtered or unpinned run is refused with the reason."""
+    with pytest.raises(InputError, match=message):
+        script["shipped"](other())
+
+
+def test_the_script_writes_what_it_made(
+    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 0 and a compressed record; 2 and a message for a file that is none."""
+    monkeypatch.setattr(script["pinned"], "shipped_run", lambda: tmp_path / "results" / "pinned.jsonl.gz")
+    record.write(whole(), tmp_path / "run.jsonl")
+    assert script["main"]([str(tmp_path / "run.jsonl")]) == 0
+    assert record.read(tmp_path / "results" / "pinned.jsonl.gz") == script["shipped"](whole())
+    assert script["main"]([str(tmp_path / "nowhere.jsonl")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
