@@ -46,8 +46,8 @@ class Statement:
 class Relation:
     """`legs` derives the further legs from an element (form, leg), in the order of the statement's coefficients.
 
-    `variants` names other calls with the same inputs (`worker.session.VARIANTS`): the results of the last two calls must
-    then be equal, element by element.
+    `variants` names other calls with the same inputs (`worker.session.VARIANTS`): the results of the last two calls
+    must then be equal, element by element.
     """
 
     name: str
