@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
@@ -106,6 +106,20 @@ def where_cpu_has(feature: str, **variables: str) -> Tuple[Setting, ...]:
     except OSError:
         flags = []
     return (variables,) if feature in flags else ()
+
+
+class Mode(NamedTuple):
+    """What is asked in an execution mode of a runtime.
+
+    Where every shape and every combination of dtypes costs a compilation (`Runtime.sizes`), both are varied in modes
+    that are `varied`, in float32, and in no others.
+    """
+
+    varied: bool = False
+
+
+#: The mode of a plain call, which every runtime has.
+PLAIN = {"eager": Mode(varied=True)}
 
 
 class Implementation:
@@ -204,6 +218,9 @@ class Runtime:
     #: dtypes that a tensor of it cannot have, so that a label or a weight of that dtype would be another input.
     without: Tuple[str, ...] = ()
 
+    #: Execution modes of its implementations, by name; what `evaluate` and `quantities` do is theirs.
+    modes: Dict[str, Mode] = PLAIN
+
     #: How reports and reproducers write its calls in Python.
     written: Written = Written()
 
@@ -228,8 +245,12 @@ class Runtime:
             yield
 
     def dtypes(self) -> Tuple[str, ...]:
-        """Formats, of ALL_DTYPES, that this runtime has at all."""
+        """Formats, of ALL_DTYPES, that it has, whatever is installed: a declaration is the same everywhere."""
         return ALL_DTYPES
+
+    def lacking(self) -> Dict[str, str]:
+        """Formats of `dtypes` that an open runtime does not have here, with the reason: nothing is asked in them."""
+        return {}
 
     def environment(self) -> Dict[str, Any]:
         """Switches and facts that change bits: instruction set, threads, oneDNN and the like."""
@@ -321,8 +342,12 @@ class Adapter:
         return runtime(self.backend)
 
     def declaration(self) -> Dict[str, Any]:
-        """What the parent needs for its plan, JSON-ready."""
+        """What the parent needs for its plan, JSON-ready.  Raises ValueError for a mode that the runtime has not."""
         chosen = self.runtime
+        for one in self.implementations:
+            if one.mode not in chosen.modes:
+                known = ", ".join(chosen.modes)
+                raise ValueError("mode %r of %r is not one of %s" % (one.mode, one.entry, known))
         return {
             "name": self.name,
             "cost": chosen.cost,
@@ -349,6 +374,7 @@ class Adapter:
                     "layouts": list(chosen.layouts),
                     "producers": list(chosen.producers),
                     "few_shapes": bool(chosen.sizes(one)),
+                    "varied": chosen.modes[one.mode].varied,
                 }
                 for one in self.implementations
             ],

@@ -20,11 +20,13 @@ import numpy as np
 from conformance.adapters import (
     ALL_DTYPES,
     OBSERVED_DTYPES,
+    PLAIN,
     SIZES,
     VARIABLE,
     Adapter,
     Arguments,
     Implementation,
+    Mode,
     Runtime,
     chosen_device,
     scratch,
@@ -91,10 +93,15 @@ def _written(x64: str) -> Written:
 WRITTEN = _written("True")
 
 
+#: Execution modes: op by op, compiled, one example at a time (compiled), derivatives in forward mode.
+MODES = dict(PLAIN, jit=Mode(varied=True), vmap=Mode(), jvp=Mode())
+
+
 class JaxRuntime(Runtime):
     """Arrays on one device with 64-bit types enabled, in the modes `eager`, `jit`, `vmap` and `jvp`."""
 
     packages: Tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
+    modes = MODES
     cost = 3
     devices: Tuple[str, ...] = ("cpu", "cuda", "tpu")
     observed = OBSERVED_DTYPES
@@ -181,8 +188,6 @@ class JaxRuntime(Runtime):
         return SIZES
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
-        if implementation.mode not in self._modes:
-            raise ValueError("mode %r is not one of %s" % (implementation.mode, ", ".join(self._modes)))
         return self._modes[implementation.mode](implementation, quantity, arguments)
 
     def produce(self, producer: str, logits: Any) -> Any:

@@ -58,7 +58,10 @@ class NumPyRuntime(Runtime):
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
     def dtypes(self) -> Tuple[str, ...]:
-        return ALL_DTYPES if _has_bfloat16() else ALL_DTYPES[:3]
+        return ALL_DTYPES
+
+    def lacking(self) -> Dict[str, str]:
+        return {} if _has_bfloat16() else {"bfloat16": "the package ml_dtypes is not installed"}
 
     def dtype_written(self, dtype: str) -> Any:
         return _bfloat16() if dtype == "bfloat16" else np.dtype(dtype)

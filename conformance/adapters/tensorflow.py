@@ -12,7 +12,7 @@ import gc
 import importlib
 import os
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from conformance.adapters import (
     Arguments,
     Call,
     Implementation,
+    Mode,
     Runtime,
     chosen_device,
     threads,
@@ -37,7 +38,14 @@ VERSIONS = "2.21.0"
 
 #: Execution modes: op by op; tf.function traced for each shape; the same traced once for unknown rank; compiled by XLA;
 #: derivatives in forward mode; one element at a time under tf.vectorized_map.
-MODES = ("eager", "function", "function-unknown", "xla", "jvp", "vmap")
+MODES = {
+    "eager": Mode(varied=True),
+    "function": Mode(varied=True),
+    "function-unknown": Mode(),
+    "xla": Mode(varied=True),
+    "jvp": Mode(),
+    "vmap": Mode(),
+}
 
 #: Name of the device, as it appears in ids.
 DEVICE = chosen_device()
@@ -123,6 +131,7 @@ class TensorFlowRuntime(Runtime):
     """Tensors on one device, derivatives by tf.GradientTape or, in mode `jvp`, by tf.autodiff.ForwardAccumulator."""
 
     packages: Tuple[str, ...] = ("tensorflow", "numpy")
+    modes = MODES
     cost = 2
     devices: Tuple[str, ...] = tuple(DEVICE_TYPES)
     observed = OBSERVED_DTYPES
@@ -231,7 +240,7 @@ class TensorFlowRuntime(Runtime):
 
 
 def _traced(mode: str, body: Callable[..., Any], dtypes: Tuple[Any, ...]) -> Callable[..., Any]:
-    """`body` as the tf.function of a `mode`.  Raises ValueError for a mode that there is not.
+    """`body` as the tf.function of a `mode`.
 
     The Python code has no control flow that depends on tensors, so AutoGraph has nothing to convert.
     """
@@ -244,14 +253,12 @@ def _traced(mode: str, body: Callable[..., Any], dtypes: Tuple[Any, ...]) -> Cal
         function = tf.function(body, autograph=False, input_signature=signature)
     elif mode == "xla":
         function = tf.function(body, autograph=False, jit_compile=True)
-    elif mode == "vmap":
+    else:  # "vmap"
         # An operation that cannot be vectorized raises: a loop in its place would be another mode than the one named.
         function = tf.function(
             lambda *values: tf.vectorized_map(lambda row: body(*row), values, fallback_to_while_loop=False),
             autograph=False,
         )
-    else:
-        raise ValueError("mode %r is not one of %s" % (mode, ", ".join(MODES)))
     return function
 
 
@@ -416,7 +423,7 @@ LOG_EPSILON = Epsilon(
 
 
 def in_modes(
-    modes: Tuple[str, ...],
+    modes: Iterable[str],
     entry: str,
     form: str,
     call: Call,

@@ -23,11 +23,13 @@ from conformance.adapters import (
     ALL_DTYPES,
     NUMERIC,
     OBSERVED_DTYPES,
+    PLAIN,
     VARIABLE,
     Adapter,
     Arguments,
     Call,
     Implementation,
+    Mode,
     Runtime,
     chosen_device,
     threads,
@@ -290,7 +292,7 @@ def _autocast(implementation: Implementation, quantity: str, arguments: Argument
     return _by_autograd(loss, quantity, arguments)
 
 
-class Mode(NamedTuple):
+class Execution(NamedTuple):
     """One way to run a loss: `execute` computes a quantity, which is one of `quantities`."""
 
     execute: Execute
@@ -298,17 +300,20 @@ class Mode(NamedTuple):
 
 
 MODES = {
-    "eager": Mode(_eager),
+    "eager": Execution(_eager),
     # "torch.compile with aot_autograd does not currently support double backward": torch/_functorch/aot_autograd.py
-    "compile": Mode(_compile, tuple(one for one in NUMERIC if one != "second-derivative")),
-    "script": Mode(_script),
+    "compile": Execution(_compile, tuple(one for one in NUMERIC if one != "second-derivative")),
+    "script": Execution(_script),
     # A trace is that of its shapes: torch.broadcast_shapes, which the losses use, becomes a constant in it.
-    "trace": Mode(_ahead(_traced, lambda tensor: (tensor.dtype, tuple(tensor.shape)))),
-    "export": Mode(_ahead(_exported, lambda tensor: (tensor.dtype, tuple(min(size, 2) for size in tensor.shape)))),
-    "vmap": Mode(_vmap),
-    "jvp": Mode(_jvp),
-    "autocast": Mode(_autocast),
+    "trace": Execution(_ahead(_traced, lambda tensor: (tensor.dtype, tuple(tensor.shape)))),
+    "export": Execution(_ahead(_exported, lambda tensor: (tensor.dtype, tuple(min(size, 2) for size in tensor.shape)))),
+    "vmap": Execution(_vmap),
+    "jvp": Execution(_jvp),
+    "autocast": Execution(_autocast),
 }
+
+#: Of these, what the suite asks in them.
+DECLARED = dict({name: Mode() for name in MODES}, **PLAIN)
 
 
 #: What the modes above do, as somebody would write it for a loss of few elements.
@@ -368,6 +373,7 @@ class TorchRuntime(Runtime):
     packages: Tuple[str, ...] = ("torch", "numpy")
     cost = 1
     chunk = 1 << 17
+    modes = DECLARED
 
     devices: Tuple[str, ...] = tuple(DEVICES)
     observed = OBSERVED_DTYPES
@@ -447,13 +453,13 @@ class TorchRuntime(Runtime):
         variables = {"", "prediction", *(() if implementation.masks else implementation.options)}
         if implementation.labels != "hard":
             variables.add("label")
-        return tuple(one for one in _mode(implementation).quantities if VARIABLE[one] in variables)
+        return tuple(one for one in MODES[implementation.mode].quantities if VARIABLE[one] in variables)
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         # The first torch.compile switches the checks of torch.distributions off for the whole process
         # (torch/_dynamo/eval_frame.py, TorchPatcher.patch): what follows would depend on what ran before.
         _torch().distributions.Distribution.set_default_validate_args(__debug__)
-        return _mode(implementation).execute(implementation, quantity, arguments)
+        return MODES[implementation.mode].execute(implementation, quantity, arguments)
 
     def arrange(self, tensor: Tensor, layout: str) -> Any:
         torch = _torch()
@@ -469,14 +475,6 @@ class TorchRuntime(Runtime):
         if producer == "sigmoid":
             return torch.sigmoid(logits)
         return torch.softmax(_two_classes(torch.zeros_like(logits), logits), -1)
-
-
-def _mode(implementation: Implementation) -> Mode:
-    """The mode of `implementation`.  Raises ValueError that lists the known ones."""
-    if implementation.mode not in MODES:
-        known = ", ".join(MODES)
-        raise ValueError("mode %r of %r is not one of %s" % (implementation.mode, implementation.entry, known))
-    return MODES[implementation.mode]
 
 
 def _available(device: str) -> bool:

@@ -41,8 +41,8 @@ RELATION = "relation"
 #: The quantity of a probe case: does the contract's field show?
 PROBE = "contract"
 
-#: Where every shape and every combination of dtypes costs a compilation, both are varied in these dtypes and modes.
-FEW = frozenset({("float32", BASE_MODE), ("float32", "jit"), ("float32", "function"), ("float32", "xla")})
+#: Where every shape and every combination of dtypes costs a compilation, both are varied in this dtype.
+VARIED = "float32"
 
 #: Labels for which every entry point is a binary cross-entropy.
 _HARD = frozenset({"0", "1"})
@@ -87,6 +87,7 @@ class Implementation:
     layouts: tuple[str, ...] = ("contiguous",)
     producers: tuple[str, ...] = ()
     few_shapes: bool = False
+    varied: bool = False
 
     @property
     def id(self) -> str:
@@ -439,7 +440,7 @@ def _requests(
         if not values.elements or not wanted:
             continue
         missing = reason or ("dtype" if dtype not in one.dtypes else None)
-        if missing is None and one.few_shapes and _varied(case) and (dtype, one.mode) not in FEW:
+        if missing is None and one.few_shapes and _varies(case) and not (one.varied and dtype == VARIED):
             missing = "shape"
         if missing:
             not_offered[missing] = not_offered.get(missing, 0) + len(wanted)
@@ -450,7 +451,7 @@ def _requests(
             yield Request(located, one, values, offered, presentations)
 
 
-def _varied(case: Case) -> bool:
+def _varies(case: Case) -> bool:
     """Whether a case varies shapes without reducing them, or dtypes."""
     return bool(case.dtypes_of) or (bool(case.present) and case.reduction == "none")
 

@@ -44,9 +44,7 @@ class InProcess:
             session = _Borrower([self._adapter], stack)
             opened = Opened.from_answer(session.open(self._adapter.name))
             on_opened(self.backend, opened)
-            if opened.absent is not None or opened.failed is not None:
-                return
-            for index, request in enumerate(requests):
+            for index, request in ((index, one) for index, one in enumerate(requests) if opened.has(one)):
                 tensors = list(request.inputs.tensors.values())
                 answer, results = session.evaluate(request.message(request.calls), tensors)
                 # Copies: a result may share memory with what the callable writes into when it is called again.

@@ -77,7 +77,8 @@ class Opened:
     """What a backend said when it was opened: versions and switches, or why it is absent, or how that failed.
 
     Only an ImportError makes a backend absent; a crash or another exception is a failure, and the run ends with 3.
-    `ended` is how the process ended, where that was the failure.
+    `ended` is how the process ended, where that was the failure.  `lacking` are dtypes that a present one does not have
+    here, with the reason.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Opened:
     absent: str | None = None
     failed: str | None = None
     ended: Observation | None = None
+    lacking: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_answer(cls, answer: dict[str, Any]) -> Opened:
@@ -93,7 +95,16 @@ class Opened:
             return cls(absent=anonymous(answer["absent"]))
         if "failed" in answer:
             return cls(failed=anonymous(answer["failed"]))
-        return cls(_anonymous_values(answer["versions"]), _anonymous_values(answer["environment"]))
+        return cls(
+            _anonymous_values(answer["versions"]),
+            _anonymous_values(answer["environment"]),
+            lacking=_anonymous_values(answer["lacking"]),
+        )
+
+    def has(self, request: Request) -> bool:
+        """Whether a request can be made: the backend is present, and has the dtypes of its tensors."""
+        present = self.absent is None and self.failed is None
+        return present and self.lacking.keys().isdisjoint(one.dtype for one in request.inputs.tensors.values())
 
 
 class Executor(Protocol):
@@ -446,9 +457,8 @@ class _Service:
                 return
             with self.pool._lock:
                 self.on_opened(self.backend, opened)
-            if opened.absent is not None or opened.failed is not None:
-                return
-            for batch in batches((index, self.requests[index]) for index in queue):
+            made = [(index, self.requests[index]) for index in queue]
+            for batch in batches(one for one in made if opened.has(one[1])):
                 for index, seen in self.settled(batch):
                     self.take(index, batch.call, seen)
                 if self.pool._stopping:

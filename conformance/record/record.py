@@ -39,7 +39,10 @@ LEVEL = 6
 
 
 class BackendLine(Struct, frozen=True, omit_defaults=True):
-    """A backend in the header: versions and switches, or why it is absent, or how opening it failed."""
+    """A backend in the header: versions and switches, or why it is absent, or how opening it failed.
+
+    Of dtypes that it is `lacking`, with the reason, nothing was asked.
+    """
 
     name: str
     versions: dict[str, str] = {}
@@ -47,6 +50,7 @@ class BackendLine(Struct, frozen=True, omit_defaults=True):
     absent: str | None = None
     failed: str | None = None
     pinned: bool = False
+    lacking: dict[str, str] = {}
 
 
 class ImplementationLine(Struct, frozen=True, omit_defaults=True):
@@ -221,8 +225,9 @@ class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
 
 
 class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
-    """Last line of a complete record.  Of the checks that were `not_run`, `absent` are those of absent backends.
+    """Last line of a complete record.
 
+    Of the checks that were `not_run`, `absent` are those of absent backends, and of dtypes that one is lacking.
     `untimed` tells what `run --speed` could not time, and why; `lost` which requests needed more memory than a worker
     may hold, so that their checks were not run.
     """

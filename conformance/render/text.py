@@ -75,6 +75,8 @@ def head(record: RunRecord) -> Iterator[str]:
     for line in header.backends:
         if line.absent is not None:
             yield f"[yellow]absent[/] {line.name}: {escape(line.absent)}"
+        for dtype, why in line.lacking.items():
+            yield f"[yellow]absent[/] {line.name} in {dtype}: {escape(why)}"
         if line.failed is not None:
             yield f"[bold red]failed[/] {line.name}: {escape(line.failed)}"
     if record.interrupted:

@@ -225,9 +225,18 @@ def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
     for name, one in opened.items():
         if one.absent is not None and (name in options.filters.backend or name in options.interpreters):
             raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}")
+        for dtype, why in one.lacking.items():
+            if name in options.filters.backend and dtype in options.filters.dtype:
+                raise InputError(f"backend {name} and {dtype} were asked for by name, but it has none here: {why}")
     if opened and all(one.absent is not None for one in opened.values()):
         reasons = ", ".join(f"{name}: {one.absent}" for name, one in sorted(opened.items()))
         raise InputError(f"nothing was run, since every backend is absent: {reasons}")
+
+
+def _is_absent(request: Request, opened: dict[str, Opened]) -> bool:
+    """Whether it was not run because its backend, or a dtype of that, is not installed; a failure is something else."""
+    one = opened.get(request.implementation.adapter, Opened(absent="it was not asked"))
+    return one.absent is not None or (one.failed is None and not one.has(request))
 
 
 def _keep_log(log: IO[bytes]) -> None:
@@ -288,7 +297,15 @@ def _record(
         machine=machine(),
         filters={key: list(value) for key, value in asdict(options.filters).items() if value},
         backends=tuple(
-            BackendLine(name, one.versions, one.environment, one.absent, one.failed, pinned.is_pinned(one.versions))
+            BackendLine(
+                name=name,
+                versions=one.versions,
+                environment=one.environment,
+                absent=one.absent,
+                failed=one.failed,
+                pinned=pinned.is_pinned(one.versions),
+                lacking=one.lacking,
+            )
             for name, one in sorted(opened.items())
         ),
         implementations=tuple(_implementation_line(one) for one in plan.implementations),
@@ -452,9 +469,8 @@ def _with_footer(
     untimed: tuple[str, ...],
 ) -> RunRecord:
     outcomes = Counter(line.outcome for line in record.checks)
-    present = [name for name, one in opened.items() if one.absent is None]
     not_run = plan.checks - len(record.checks)
-    absent = sum(len(request.quantities) for request in plan.requests if request.implementation.adapter not in present)
+    absent = sum(len(request.quantities) for request in plan.requests if _is_absent(request, opened))
     failed = any(record.fails(line) for line in record.checks)
     code = Exit.HARNESS_FAILED if not_run > absent else Exit.NOT_AS_EXPECTED if failed else Exit.AS_EXPECTED
     footer = Footer(

@@ -106,8 +106,12 @@ def measure(
 
     What raises, crashes or takes too long at a size has no line there and a reason in `untimed`.
     """
-    present = {name for name, one in opened.items() if one.absent is None and one.failed is None}
-    wanted = [job for job in jobs(plan, dtypes) if job.implementation.adapter in present]
+    present = {name: one for name, one in opened.items() if one.absent is None and one.failed is None}
+    wanted = [
+        job
+        for job in jobs(plan, dtypes)
+        if job.implementation.adapter in present and job.dtype not in present[job.implementation.adapter].lacking
+    ]
     names = {job.implementation.adapter for job in wanted}
     lines: list[SpeedLine] = []
     untimed: list[str] = []

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.errors import InputError
 from conformance.plan.plan import Implementation
 from conformance.pool.pool import Backend, Pool
 from conformance.run.run import machine
@@ -34,9 +35,11 @@ def sweep(
 
     It runs on the cluster of a Dask `scheduler` where one is named, else on local workers.
 
-    Raises InputError where the backend is absent, or the checkpoint to be resumed has another basis.
+    Raises InputError where the backend or its dtype is absent, or the checkpoint to be resumed has another basis.
     """
     opened, code = schedule.describe(pool, backend)
+    if spec.dtype in opened.lacking:
+        raise InputError(f"backend {backend.name} has no {spec.dtype} here: {opened.lacking[spec.dtype]}")
     basis = Basis(spec, __version__, opened.versions, opened.environment, machine(), code)
     checkpoint = open_checkpoint(checkpoint_of(file), basis, resume)
     try:

@@ -102,6 +102,7 @@ class Session:
         return {
             "versions": {package: version_of(package) for package in self.runtime.packages},
             "environment": dict(self.runtime.environment(), **facts()),
+            "lacking": self.runtime.lacking(),
         }
 
     def write(self, request: Dict[str, Any]) -> Dict[str, Any]:

@@ -175,12 +175,6 @@ def test_a_loss_of_hard_labels_has_no_gradient_by_them() -> None:
     assert "gradient-label" not in TorchRuntime().quantities(declared(labels="hard"))
 
 
-def test_an_unknown_mode_is_refused_with_the_known_ones() -> None:
-    """A misspelled mode must not run as another one."""
-    with pytest.raises(ValueError, match="mode 'complie' of 'loss' is not one of eager, compile, script"):
-        TorchRuntime().quantities(declared(mode="complie"))
-
-
 # -- modes -------------------------------------------------------------------------------------------------------------
 
 

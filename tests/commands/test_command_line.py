@@ -88,6 +88,18 @@ def test_a_run_that_is_as_expected_exits_with_0(folder: Path) -> None:
     assert {check.verdict for check in kept.checks} == {"conforms"}
 
 
+def test_what_is_about_a_dtype_that_is_not_installed_is_absent(command: Command, folder: Path) -> None:
+    """It is told with the reason and counted, and is no failure: `pip install` of the suite alone has no bfloat16."""
+    (folder / "suite" / "small.yaml").write_text(CASES.replace("[float32]", "[float32, bfloat16]"))
+    done = command(*adapter("lacking"), "--backend", "lacking")
+    found = record.read(folder / ".bce-conformance" / "last.jsonl")
+    assert "absent lacking in bfloat16: a package that nobody has is not installed" in done.stdout
+    assert {check.dtype for check in found.checks} == {"float32"}
+    assert found.footer is not None
+    assert found.footer.not_run == found.footer.absent == len(found.checks)
+    assert done.exit_code == found.footer.exit == Exit.NOT_AS_EXPECTED  # the loss is wrong, and nothing else is
+
+
 @pytest.mark.parametrize(
     "entry", ["hangs", "aborts", "exits", "none", "one_short", "surrogates", "babbles_in_the_pipe"]
 )
@@ -153,6 +165,10 @@ def test_a_framework_that_needs_more_memory_than_it_may_ends_with_3(command: Com
         (adapter("twice"), "twice"),
         (adapter("taken"), "two adapters are called 'numpy'"),
         ((*adapter("absent"), "--backend", "absent"), "asked for by name but is absent"),
+        (
+            (*adapter("lacking"), "--dtype", "bfloat16", "--backend", "lacking"),
+            "has none here: a package",
+        ),
         ((*adapter("orderly"), "--deviations", "nowhere"), "no such file or folder"),
         (("show", "suite/small.yaml"), "must start with its header"),
         (("show", "nowhere.jsonl"), "cannot be read"),

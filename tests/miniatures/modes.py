@@ -6,9 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters import PLAIN, Mode
+from conformance.adapters.numpy import NumPyRuntime
 from tests.miniatures.base import Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import Checks, DocumentedCheck
+
+#: Execution modes of the runtime below.
+MODES = dict(PLAIN, compiled=Mode())
+
+
+class Compiling(NumPyRuntime):
+    """A runtime with a compiler in which nothing is compiled."""
+
+    modes = MODES
+
+
+RUNTIME = Compiling()
 
 
 class CompiledLogits(Logits):

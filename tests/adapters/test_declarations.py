@@ -1,0 +1,43 @@
+"""What an adapter declares: the same everywhere, in modes that its runtime has."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from conformance.adapters import BUILTIN, Adapter, Implementation, load_builtin
+from conformance.adapters import numpy as numpy_adapter
+from conformance.cli import main
+
+ADAPTERS = {adapter.name: adapter for module in BUILTIN for adapter in load_builtin(module)}
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_a_mode_that_a_runtime_does_not_have_is_refused_with_those_that_it_has(name: str) -> None:
+    """A misspelt mode, or one of another framework, must not be run as the plain call."""
+    runtime = ADAPTERS[name].runtime
+    made = Adapter("made", [Implementation("loss", "logits", max, mode="jitted")], backend=runtime)
+    with pytest.raises(ValueError, match=f"mode 'jitted' of 'loss' is not one of {', '.join(runtime.modes)}"):
+        made.declaration()
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_every_runtime_has_the_plain_mode_and_every_mode_that_is_declared(name: str) -> None:
+    """Modes are held against the plain call."""
+    modes = ADAPTERS[name].runtime.modes
+    assert "eager" in modes
+    assert {one.mode for one in ADAPTERS[name].implementations} <= set(modes)
+
+
+def test_a_declaration_does_not_depend_on_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record of deviations is about what is declared: it must hold where ml_dtypes is missing, too."""
+    before = [ADAPTERS[name].declaration() for name in ("numpy", "scipy", "keras-numpy")]
+    monkeypatch.setattr(numpy_adapter, "_has_bfloat16", lambda: False)
+    assert [ADAPTERS[name].declaration() for name in ("numpy", "scipy", "keras-numpy")] == before
+
+
+def test_lint_passes_where_no_package_for_bfloat16_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Selectors of bfloat16 match what is declared."""
+    monkeypatch.setattr(numpy_adapter, "_has_bfloat16", lambda: False)
+    done = CliRunner().invoke(main, ["lint"])
+    assert (done.exit_code, "0 selectors that match nothing" in done.output) == (0, True), done.output
