@@ -92,12 +92,15 @@ def test_what_is_about_a_dtype_that_is_not_installed_is_absent(command: Command,
     """It is told with the reason and counted, and is no failure: `pip install` of the suite alone has no bfloat16."""
     (folder / "suite" / "small.yaml").write_text(CASES.replace("[float32]", "[float32, bfloat16]"))
     done = command(*adapter("lacking"), "--backend", "lacking")
+    asked = command(*adapter("lacking"), "--backend", "lacking", "--dtype", "bfloat16")
     found = record.read(folder / ".bce-conformance" / "last.jsonl")
     assert "absent lacking in bfloat16: a package that nobody has is not installed" in done.stdout
     assert {check.dtype for check in found.checks} == {"float32"}
     assert found.footer is not None
     assert found.footer.not_run == found.footer.absent == len(found.checks)
     assert done.exit_code == found.footer.exit == Exit.NOT_AS_EXPECTED  # the loss is wrong, and nothing else is
+    assert asked.exit_code == Exit.BAD_INPUT
+    assert "asked for by name, but it has none here: a package that nobody has" in asked.stderr
 
 
 @pytest.mark.parametrize(
