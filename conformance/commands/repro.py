@@ -221,7 +221,9 @@ def _record(
     suite = suite.only(what)
     known = [one for backend in backends for one in backend.implementations]
     if not which:
-        raise InputError("a case needs an implementation beside it", "`bce-conformance list` shows them")
+        raise InputError(
+            "a case needs an implementation beside it", "`bce-conformance list implementations` shows them"
+        )
     one = findings.find_implementation(which, known)
     filters = Filters(
         backend=(one.adapter,),
