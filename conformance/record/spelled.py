@@ -16,7 +16,7 @@ from msgspec import Struct
 class Asked(Struct, frozen=True, omit_defaults=True):
     """What was asked for that other commands must be asked for, too, so as to find and see the same.
 
-    `adapters` are files and `python` is BACKEND=INTERPRETER.  `cases` is a folder that is not the default one, `timeout`
+    `adapters` are files, `python` is BACKEND=INTERPRETER.  `cases` is a folder that is not the default one, `timeout`
     a limit in CPU seconds of one request that is not.  Relative paths are as they were given; absolute ones start at
     the current folder (`.`) or the home folder (`~`) where they lie in it, so that they name no user.
     """
