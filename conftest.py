@@ -22,6 +22,7 @@ from conformance.plan.plan import BASE_MODE, Plan, Request
 from conformance.pool.pool import Backend
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord
+from conformance.record.spelled import Asked, explain
 from conformance.record.summary import causes
 from conformance.run import kept
 from conformance.run import run as runs
@@ -280,7 +281,7 @@ class Check(pytest.Item):
                 raise NotRun(f"{self.check_id} was not run")
             pytest.skip(f"{adapter} is absent: {absent}")
         if line.outcome == "new" or (line.outcome == "fixed" and checks.strict(adapter)):
-            raise NotAsExpected(line)
+            raise NotAsExpected(line, checks.done.record.header.asked)
         if line.outcome == "recorded":
             pytest.xfail(self._reason(line, checks.done))
 
@@ -307,7 +308,7 @@ class NotRun(Exception):
 class NotAsExpected(AssertionError):
     """A check with a new or a fixed finding."""
 
-    def __init__(self, line: CheckLine) -> None:
+    def __init__(self, line: CheckLine, asked: Asked) -> None:
         lines = [f"{line.id}: {line.verdict}, {line.outcome}"]
         for finding in line.findings:
             position = line.elements.index(finding.element) if finding.element in line.elements else 0
@@ -320,7 +321,7 @@ class NotAsExpected(AssertionError):
             if finding.outcome == "fixed":
                 lines.append("  recorded but not seen: fixed upstream? then remove it from the record")
         lines += [f"  {text}" for text in line.details]
-        lines.append(f"  bce-conformance explain '{line.case}' '{line.implementation}' --dtype {line.dtype}")
+        lines.append(f"  {explain(line.case, line.implementation, line.dtype, asked)}")
         super().__init__("\n".join(lines))
 
 

@@ -23,6 +23,8 @@ from conformance.numbers.literals import text_of
 from conformance.plan.cases import Case, Element, Located, Suite
 from conformance.plan.plan import Filters, Implementation, Inputs, Request, make_plan
 from conformance.pool.pool import Backend, Pool
+from conformance.record import spelled
+from conformance.record.spelled import Asked
 from conformance.render import narrate
 from conformance.run import run as runs
 from conformance.run.tolerances import values_of
@@ -75,7 +77,7 @@ def hunt(
         chosen = [_chosen(name, backends) for name in (implementation, *([other] if other else []))]
         _check(chosen, dtype, quantity)
         with contextlib.ExitStack() as stack:
-            target = Target([one for _, one in chosen], dtype, quantity, _sessions(stack, pool, chosen))
+            target = Target([one for _, one in chosen], dtype, quantity, _sessions(stack, pool, chosen), options.asked)
             if varied:
                 _hunt_calls(target, seed, calls, save)
                 return
@@ -170,6 +172,7 @@ class Target:
     dtype: str
     quantity: str
     sessions: Sequence[Any]
+    asked: Asked
 
     def case(self, predictions: Sequence[float], labels: Sequence[float]) -> Case:
         """Inputs as a case that expects nothing."""
@@ -244,9 +247,9 @@ class Target:
             )
         if len(checks) > 1:
             lines.append(f"    apart by {found.ulp:.6g} ULP of the ideal")
-        words = [f"--form {self.implementations[0].form}", f"--prediction={_short(found.prediction, fmt)}"]
-        words += [f"--label={_short(found.label, fmt)}", f"--dtype {self.dtype}"]
-        lines.append(f"    bce-conformance try {' '.join(words)}")
+        prediction, label = (_short(value, fmt) for value in (found.prediction, found.label))
+        names, form = tuple(one.id for one in self.implementations), self.implementations[0].form
+        lines.append(f"    {spelled.try_numbers(names, form, prediction, label, self.dtype, self.asked)}")
         return "\n".join(lines)
 
 

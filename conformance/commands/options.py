@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from conformance.plan import cases
 from conformance.plan.plan import BASE_MODE, QUANTITIES, Filters
 from conformance.pool import usage
 from conformance.run import kept
-from conformance.run.run import Options
+from conformance.run.run import TIMEOUT, Options
 
 
 class RunFile(click.Path):
@@ -85,7 +86,7 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities."),
         click.option(
-            "--timeout", default=60.0, show_default=True, help="CPU seconds of one request, or asleep on end."
+            "--timeout", default=TIMEOUT, show_default=True, help="CPU seconds of one request, or asleep on end."
         ),
         click.option("--memory", metavar="SIZE", help="What a worker may hold, such as 2GB [default: no limit]."),
         click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores]."),
@@ -132,14 +133,17 @@ def memory_from(arguments: dict[str, Any]) -> int | None:
 
 
 def adapters_from(arguments: dict[str, Any]) -> tuple[tuple[Path, ...], dict[str, str]]:
-    """Adapter files and interpreters by backend, as `adapter_options` give them; takes them out of `arguments`."""
+    """Adapter files and interpreters by backend, as `adapter_options` give them; takes them out of `arguments`.
+
+    A path may begin with `~`, as a record tells one of the home folder.
+    """
     interpreters = {}
     for text in arguments.pop("interpreters", ()):
         backend, separator, path = text.partition("=")
         if not separator or not backend or not path:
             raise InputError(f"--python must be BACKEND=INTERPRETER (got {text!r})")
-        interpreters[backend] = path
-    adapters = tuple(arguments.pop("adapters"))
+        interpreters[backend] = os.path.expanduser(path)
+    adapters = tuple(file.expanduser() for file in arguments.pop("adapters"))
     for file in adapters:
         if not file.is_file() or file.suffix != ".py":
             raise InputError(f"--adapter must be a Python file (got {str(file)!r})")
@@ -154,7 +158,8 @@ def _modes(arguments: dict[str, Any]) -> tuple[str, ...]:
 
 def suite_from(arguments: dict[str, Any]) -> cases.Suite:
     """The suite that `--cases` names, or the default one; takes it out of `arguments`."""
-    return cases.load_suite(arguments.pop("cases_folder") or cases.default_folder())
+    folder: Path | None = arguments.pop("cases_folder")
+    return cases.load_suite(folder.expanduser() if folder else cases.default_folder())
 
 
 def record_from(paths: tuple[Path, ...], replace: bool = False) -> deviations.Record:

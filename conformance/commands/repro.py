@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from conformance.commands.options import RUN_FILE, options_from, record_from, suite_options
+from conformance.commands.options import RUN_FILE, options_from, record_from, suite_from, suite_options
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.known.deviations import Deviation, Kind
@@ -69,7 +69,7 @@ def repro(
     """
     if (kind or others) and not everything:
         raise InputError("--kind and --with are for many reports", "say --all")
-    suite = cases.load_suite(arguments.pop("cases_folder") or cases.default_folder())
+    suite = suite_from(arguments)
     options = options_from(arguments)
     recorded = {one.id: one for one in record_from(extra).deviations}
     with runs.open_pool(options) as pool:
@@ -221,7 +221,9 @@ def _record(
     suite = suite.only(what)
     known = [one for backend in backends for one in backend.implementations]
     if not which:
-        raise InputError("a case needs an implementation beside it", "`bce-conformance list` shows them")
+        raise InputError(
+            "a case needs an implementation beside it", "`bce-conformance list implementations` shows them"
+        )
     one = findings.find_implementation(which, known)
     filters = Filters(
         backend=(one.adapter,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -111,7 +110,6 @@ def run(
     see `bce-conformance show --list`.
     """
     printed = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
-    settings = _settings(arguments)
     before, limits = _baseline(baseline, fail_on, allow_missing)
     suite = suite_from(arguments)
     options = replace(options_from(arguments, strict), sample=sample, speed=timed, seed=seed)
@@ -128,9 +126,7 @@ def run(
     if output is not None:
         records.write(done.record, output)
     found = compare(before, Side("this run", done.record), options.filters) if before is not None else None
-    show_record(
-        done.record, quantities=options.filters.quantity, settings=settings, compared=(found, limits), **printed
-    )
+    show_record(done.record, quantities=options.filters.quantity, compared=(found, limits), **printed)
     worst = max(done.exit, exit_of(found, limits) if found is not None else Exit.AS_EXPECTED)
     sys.exit(130 if done.record.interrupted else int(worst))
 
@@ -191,7 +187,6 @@ def show_record(
     form: str,
     reports: tuple[tuple[str, Path], ...] = (),
     quantities: tuple[str, ...] = (),
-    settings: str = "",
     compared: tuple[Comparison | None, FailOn] = (None, FailOn()),
 ) -> None:
     """Print a record in one of the forms, when it has been written in those of `reports`.
@@ -220,20 +215,10 @@ def show_record(
         wanted = quantities or ("value",)
         console.print(text.tolerance_table([line for line in record.tolerances if line.quantity in wanted]))
         return
-    text.render(record, console, wide, everything, settings)
+    text.render(record, console, wide, everything)
     if found is not None:
         console.print("\n[bold]Compared with the baseline[/]")
         comparison.text(found, limits, console, everything)
-
-
-def _settings(arguments: dict[str, Any]) -> str:
-    """The options that a printed command needs to find the same cases and implementations."""
-    words = [f"--adapter {shlex.quote(str(file))}" for file in arguments["adapters"]]
-    words += [f"--python {shlex.quote(text)}" for text in arguments["interpreters"]]
-    words += [f"--device {arguments['device']}"] if arguments["device"] else []
-    if arguments["cases_folder"]:
-        words.append(f"--cases {shlex.quote(str(arguments['cases_folder']))}")
-    return "".join(f" {word}" for word in words)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from conformance.commands.options import options_from
 from conformance.errors import InputError
 from conformance.plan.plan import Implementation
 from conformance.pool.pool import Backend
+from conformance.record import spelled
 from conformance.render import certificate as render
 from conformance.run import run as runs
 from conformance.sweep import spec
@@ -76,10 +76,11 @@ def sweep(
     """
     if ((pairs or samples) and labels) or (pairs and samples):
         raise InputError("--label, --pairs and --samples exclude each other")
-    command = _command(quantity, dtype, labels, pairs, positions, arguments)
-    command += f" --samples {samples} --seed {seed}" if samples else ""
+    named, modes = arguments["implementation"], arguments["mode"]
     unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
     options = options_from({**arguments, **unused})
+    space = (labels, pairs, positions, samples, seed, chunk)
+    command = spelled.sweep(named, modes, quantity, dtype, *space, options.asked)
     with runs.open_pool(options) as pool:
         groups = list(_groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS))
         if not groups:
@@ -144,25 +145,6 @@ def _positions(text: str | None) -> tuple[int, int] | None:
     if found is None:
         raise InputError(f"--positions must be START:STOP, two whole numbers (got {text!r})")
     return int(found[1]), int(found[2])
-
-
-def _command(
-    quantity: str,
-    dtype: str,
-    labels: tuple[str, ...],
-    pairs: str | None,
-    positions: str | None,
-    arguments: dict[str, Any],
-) -> str:
-    """The command that repeats this sweep, without what says how it is run."""
-    words = ["bce-conformance", "sweep"]
-    words += [f"--implementation {shlex.quote(one)}" for one in arguments["implementation"]]
-    words += [f"--mode {shlex.quote(one)}" for one in arguments["mode"]]
-    words += [f"--quantity {quantity}"] if quantity != "value" else []
-    words += [f"--dtype {dtype}"] if dtype != "float32" else []
-    words += [f"--label {shlex.quote(one)}" for one in labels] + ([f"--pairs {pairs}"] if pairs else [])
-    words += [f"--positions {positions}"] if positions else []
-    return " ".join(words)
 
 
 @contextmanager

@@ -99,8 +99,8 @@ def measure(
     arguments = Arguments(
         _variable(loss),
         form,
-        repr(backend) if isinstance(backend, str) else "…",
-        dict(declared),
+        backend,
+        {**declared, **({"deviations": [str(one) for one in deviations]} if deviations else {})},
         executor.runtime.written.tensor,
         executor.runtime.written.gradient,
     )

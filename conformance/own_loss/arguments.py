@@ -16,20 +16,24 @@ from conformance.record.summary import Example
 class Arguments:
     """What was judged, as it was given: name of the callable, form, backend, what it declares.
 
-    `tensor` and `gradient` are those of a Runtime's `written`: how calls are written in this framework.
+    `declared` holds the recorded deviations, too.  `tensor` and `gradient` are those of a Runtime's `written`: how
+    calls are written in this framework.
     """
 
     loss: str
     form: str
-    backend: str
+    backend: Any
     declared: Mapping[str, Any]
     tensor: str = ""
     gradient: str = ""
 
     def again(self, example: Example) -> str:
-        """A call of `measure` that finds the example."""
-        words = [self.loss, f"form={self.form!r}", f"backend={self.backend}"]
-        words += [f"{name}=…" for name in self.declared]
+        """A call of `measure` that finds the example: what has no short literal is called as its argument is."""
+        given = {"form": self.form, "backend": self.backend, **self.declared}
+        words = [
+            self.loss,
+            *(f"{name}={value!r}" if _plain(value) else f"{name}={name}" for name, value in given.items()),
+        ]
         words += [f"cases=[{example.case!r}]", f"dtypes=[{example.dtype!r}]"]
         if example.quantity not in BEHAVIOUR:  # which is about every call of a case
             words.append(f"quantities=[{example.quantity!r}]")
@@ -56,6 +60,11 @@ class Arguments:
         first = prediction if example.quantity == "value" else "prediction"
         loss = f"{self.loss}({', '.join((first, label, *words))})"
         return frame.format(loss=loss, prediction=prediction)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is words and numbers, so that Python reads again what `repr` writes."""
+    return all(map(_plain, value)) if isinstance(value, list | tuple) else isinstance(value, str | int | float)
 
 
 def _written(tensor: str, decimal: str, dtype: str) -> str:

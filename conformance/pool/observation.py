@@ -9,6 +9,7 @@ import signal
 import socket
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from conformance.numbers.formats import Tensor
@@ -94,6 +95,17 @@ def anonymous(text: str) -> str:
     return text
 
 
+def portable(path: str) -> str:
+    """A path as it was given; an absolute one from the current folder or from `~`, without user and host name."""
+    for folder, name in ((os.getcwd(), "."), (os.path.expanduser("~"), "~")):
+        if Path(path).is_relative_to(folder):
+            path = f"{name}/{Path(path).relative_to(folder).as_posix()}"
+            break
+    for pattern, replacement in _names():
+        path = pattern.sub(replacement, path)
+    return path
+
+
 @cache
 def _private() -> tuple[tuple[re.Pattern[str], str], ...]:
     patterns = [(re.compile(r"0x[0-9a-f]{8,16}\b"), "0x…")]
@@ -103,6 +115,13 @@ def _private() -> tuple[tuple[re.Pattern[str], str], ...]:
         for path in sorted((home, os.getcwd()), key=len, reverse=True)
         if len(path) > 4
     ] + patterns
+    return (*patterns, *_names())
+
+
+@cache
+def _names() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The names of host and user."""
+    patterns = []
     host = socket.gethostname()
     if len(host) > 2 and host != "localhost":
         patterns.append((re.compile(rf"\b{re.escape(host)}\b"), "HOST"))

@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from conformance.errors import HarnessError, InputError, at
+from conformance.record.spelled import Asked
 
 #: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.
 SCHEMA = 2
@@ -68,7 +69,8 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
     Under `strict` a fixed check fails the run whatever the versions are.  `seed` drew the elements that are also called
-    alone; `familiar` tells whether the record of deviations was made on this instruction set, too.
+    alone; `familiar` tells whether the record of deviations was made on this instruction set, too.  What was `asked`
+    stands in every command that shows a finding again.
     """
 
     schema: int
@@ -85,6 +87,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     strict: bool = False
     seed: int = 0
     familiar: bool = True
+    asked: Asked = Asked()
 
 
 class InputsLine(Struct, frozen=True, gc=False, tag="inputs", tag_field="type"):

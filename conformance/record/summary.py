@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.plan.plan import AGREEMENT
 from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
+from conformance.record.spelled import Asked, explain
 
 #: Order of quantities and signatures when findings are listed.
 _QUANTITY_ORDER = ("acceptance", "value", "contract", "result-dtype", "result-shape", "inputs-unchanged", *NUMERIC[1:])
@@ -176,7 +176,7 @@ def _answers(check: CheckLine, record: RunRecord) -> set[str]:
 
 @dataclass(frozen=True)
 class Example:
-    """One element of a finding, spelled out."""
+    """One element of a finding, spelled out; `command` shows it again."""
 
     case: str
     element: str
@@ -191,12 +191,7 @@ class Example:
     ulp: float | None
     detail: str
     note: str
-
-    @property
-    def command(self) -> str:
-        """A command that shows it again."""
-        words = ["bce-conformance", "explain", self.case, self.implementation, "--dtype", self.dtype]
-        return " ".join(shlex.quote(word) for word in words)
+    command: str
 
 
 @dataclass
@@ -259,7 +254,7 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
     )
     if one.example is None or rank < one._rank:
         one._rank = rank
-        one.example = _example(check, finding, position, line, text, error)
+        one.example = _example(check, finding, position, line, text, error, record.header.asked)
 
 
 def example(record: RunRecord, check: CheckLine, finding: FindingLine) -> Example:
@@ -267,7 +262,8 @@ def example(record: RunRecord, check: CheckLine, finding: FindingLine) -> Exampl
     line = record.inputs_by_case[check.case, check.dtype]
     position = check.elements.index(finding.element) if finding.element in check.elements else 0
     error = check.ulp[position] if position < len(check.ulp) else None
-    return _example(check, finding, position, line, _inputs_at(line, finding.element), error)
+    text = _inputs_at(line, finding.element)
+    return _example(check, finding, position, line, text, error, record.header.asked)
 
 
 def _inputs_at(line: InputsLine, element: str) -> dict[str, tuple[str, str]]:
@@ -298,6 +294,7 @@ def _example(
     line: InputsLine,
     text: dict[str, tuple[str, str]],
     error: float | None,
+    asked: Asked,
 ) -> Example:
     bits = check.bits[position] if position < len(check.bits) else ""
     fmt = FORMATS.get(check.result_dtype)
@@ -318,6 +315,7 @@ def _example(
         error,
         finding.detail or (check.details[0] if check.details and len(check.elements) == 1 else ""),
         finding.note,
+        explain(check.case, check.implementation, check.dtype, asked),
     )
 
 

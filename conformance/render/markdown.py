@@ -55,8 +55,8 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield ""
         yield f"## {len(found_causes)} {outcome} causes"
         yield ""
-        yield row(["cause", "elements", "example", "link or reason"])
-        yield row(["---"] * 4)
+        yield row(["cause", "elements", "example", "show it again", "link or reason"])
+        yield row(["---"] * 5)
         for cause in found_causes:
             example = example_text(cause.example) if cause.example else "not seen"
             yield row(
@@ -64,6 +64,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
                     cell_code(cause.cause),
                     str(cause.elements),
                     cell(example),
+                    cell_code(cause.example.command) if cause.example else "",
                     cell(" ".join(cause.links) or cause.reason),
                 ]
             )

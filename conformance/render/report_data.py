@@ -12,6 +12,7 @@ from conformance.adapters import NUMERIC
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.plan import sample
 from conformance.record.record import CheckLine, InputsLine, RunRecord, SampleLine
+from conformance.record.spelled import Asked, explain
 
 #: Steps of log2 of an error that the page tells apart: a twelfth of an octave is less than a pixel of a plot.
 STEPS = 12
@@ -23,10 +24,14 @@ LEAST = 2.0**-6
 VISIBLE = 1e-3
 
 #: What is told as an index into a table of names.
-TABLES = ("implementation", "case", "family", "dtype", "quantity", "verdict", "outcome", "what", "text", "cause")
+TABLES = (
+    "implementation", "case", "family", "dtype", "quantity", "verdict", "outcome", "what", "text", "cause", "command",
+)  # fmt: skip
 
 #: The columns of findings.
-FINDING = ("check", "element", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "detail")
+FINDING = (
+    "check", "element", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "detail", "command",
+)  # fmt: skip
 
 
 class Names:
@@ -50,21 +55,7 @@ def page_data(record: RunRecord | None) -> dict[str, Any]:
     """Everything that the page needs of a record, or nothing."""
     if record is None:
         return {}
-    names = {
-        key: Names()
-        for key in (
-            "implementation",
-            "case",
-            "family",
-            "dtype",
-            "quantity",
-            "verdict",
-            "outcome",
-            "what",
-            "text",
-            "cause",
-        )
-    }
+    names = {key: Names() for key in TABLES}
     for one in record.header.implementations:
         names["implementation"][one.id]
     flags = Names()
@@ -109,10 +100,7 @@ def _field(field: dict[str, Any]) -> dict[str, str]:
 def _checks(record: RunRecord, names: dict[str, Names]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     """Columns of all checks, and of all findings with the index of their check."""
     checks: dict[str, list[Any]] = {key: [] for key in ("i", "c", "f", "d", "q", "v", "o")}
-    findings: dict[str, list[Any]] = {
-        key: []
-        for key in ("check", "element", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "detail")
-    }
+    findings: dict[str, list[Any]] = {key: [] for key in FINDING}
     for number, check in enumerate(record.checks):
         for key, column in (
             ("i", names["implementation"][check.implementation]),
@@ -124,12 +112,16 @@ def _checks(record: RunRecord, names: dict[str, Names]) -> tuple[dict[str, list[
             ("o", names["outcome"][check.outcome]),
         ):
             checks[key].append(column)
-        _findings(number, check, findings, names)
+        if check.findings:
+            _findings(number, check, findings, names, record.header.asked)
     return checks, findings
 
 
-def _findings(number: int, check: CheckLine, findings: dict[str, list[Any]], names: dict[str, Names]) -> None:
-    places = {element: index for index, element in enumerate(check.elements)} if check.findings else {}
+def _findings(
+    number: int, check: CheckLine, findings: dict[str, list[Any]], names: dict[str, Names], asked: Asked
+) -> None:
+    places = {element: index for index, element in enumerate(check.elements)}
+    again = names["command"][explain(check.case, check.implementation, check.dtype, asked)]
     for one in check.findings:
         place = places.get(one.element, len(check.elements))
         detail = one.detail or (check.details[0] if check.details else "")
@@ -145,6 +137,7 @@ def _findings(number: int, check: CheckLine, findings: dict[str, list[Any]], nam
             ("ulp", check.ulp[place] if place < len(check.ulp) else None),
             ("contract", _number(float.fromhex(one.contract)) if one.contract else None),
             ("detail", names["text"]["; ".join(text for text in (one.note, detail) if text)]),
+            ("command", again),
         ):
             findings[key].append(value)
 

@@ -25,12 +25,10 @@ QUICK = "A quick run proves nothing: it only looks for what is obvious."
 STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
 
 
-def render(
-    record: RunRecord, console: Console, wide: bool = False, everything: bool = False, settings: str = ""
-) -> None:
+def render(record: RunRecord, console: Console, wide: bool = False, everything: bool = False) -> None:
     """Print a whole run, `wide` with a row for every mode and a column for every family, within LINES otherwise.
 
-    `everything` shows all findings; `settings` are the options that a command needs to find the same implementations.
+    `everything` shows all findings.
     """
     start, end = list(head(record)), list(closing(record))
     every = scoreboard(record)
@@ -44,7 +42,7 @@ def render(
         console.print(f"… and {left_out} more entries: `bce-conformance show --wide`", highlight=False)
     console.print(legend if any(row.differing for row in rows) else LEGEND, style="dim", highlight=False)
     used += lines_of(rows) + bool(left_out)
-    for line in findings(record, LINES - used if not everything else 1_000_000, settings):
+    for line in findings(record, LINES - used if not everything else 1_000_000):
         console.print(line, highlight=False, soft_wrap=True)
     for line in end:
         console.print(line, highlight=False, soft_wrap=True)
@@ -117,7 +115,7 @@ def _versions(line: BackendLine) -> str:
     return text if line.pinned else f"{text} (not the pinned versions)"
 
 
-def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]:
+def findings(record: RunRecord, lines: int) -> Iterator[str]:
     """New findings first, all of them if they fit; then fixed ones; then a choice of the recorded ones."""
     summaries = causes(record)
     by_outcome = {name: [one for one in summaries if one.outcome == name] for name in ("new", "fixed", "recorded")}
@@ -132,7 +130,7 @@ def findings(record: RunRecord, lines: int, settings: str = "") -> Iterator[str]
     for name, found in by_outcome.items():
         shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
         for one in shown:
-            yield from finding(one, versions.get(one.cause.split("/")[0], ""), settings)
+            yield from finding(one, versions.get(one.cause.split("/")[0], ""))
         room -= 3 * len(shown)
         if len(shown) < len(found):
             yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
@@ -142,7 +140,7 @@ def _elements(found: Sequence[CauseSummary]) -> int:
     return sum(one.elements for one in found)
 
 
-def finding(one: CauseSummary, versions: str, settings: str = "") -> Iterator[str]:
+def finding(one: CauseSummary, versions: str) -> Iterator[str]:
     """Three lines on one cause, two where it is fixed, then with the `versions` in which it does not show."""
     dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
     known = f" · {one.kind}" if one.kind else ""
@@ -154,7 +152,7 @@ def finding(one: CauseSummary, versions: str, settings: str = "") -> Iterator[st
         return
     yield "    " + escape(example_text(example))
     link = f" · {one.links[0]}" if one.links else f" · unreported: {one.reason}" if one.reason else ""
-    yield f"    {escape(example.command)}{escape(settings)}{escape(link)}"
+    yield f"    {escape(example.command)}{escape(link)}"
 
 
 def example_text(example: Example) -> str:

@@ -30,10 +30,10 @@ from conformance.known.deviations import Match, Matcher, Outcome
 from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
-from conformance.plan.cases import Suite
+from conformance.plan.cases import Suite, default_folder
 from conformance.plan.plan import Filters, Implementation, Plan, Request, make_plan
 from conformance.pool import plugins
-from conformance.pool.observation import Observed, anonymous
+from conformance.pool.observation import Observed, anonymous, portable
 from conformance.pool.pool import Backend, Executor, Opened, Pool
 from conformance.record.record import (
     SCHEMA,
@@ -51,6 +51,7 @@ from conformance.record.record import (
     numbers,
     write_lines,
 )
+from conformance.record.spelled import Asked
 from conformance.record.tally import tallies
 from conformance.run import pinned, speed
 from conformance.run.tolerances import tolerances
@@ -58,6 +59,9 @@ from conformance.version import __version__
 
 #: Where the last run's record and the workers' log are kept, in the current folder.
 STATE = Path(".bce-conformance")
+
+#: CPU seconds of one request, without another word.
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Options:
     filters: Filters = field(default_factory=Filters)
     adapters: tuple[Path, ...] = ()
     interpreters: dict[str, str] = field(default_factory=dict)
-    timeout: float = 60.0
+    timeout: float = TIMEOUT
     jobs: int | None = None
     strict: bool = False
     environment: dict[str, str] = field(default_factory=dict)
@@ -75,6 +79,16 @@ class Options:
     speed: bool = False
     memory: int | None = None
     seed: int = 0
+
+    @property
+    def asked(self) -> Asked:
+        """What other commands must be asked for, too, so as to find the same implementations."""
+        return Asked(
+            tuple(portable(str(file)) for file in self.adapters),
+            tuple(f"{backend}={portable(path)}" for backend, path in self.interpreters.items()),
+            self.environment.get("BCE_DEVICE"),
+            timeout=self.timeout if self.timeout != TIMEOUT else None,
+        )
 
 
 @dataclass
@@ -314,6 +328,7 @@ def _record(
         skipped=plan.skipped,
         strict=options.strict,
         seed=options.seed,
+        asked=replace_fields(options.asked, cases=_folder(plan.suite)),
     )
     tolerance_lines = tuple(
         ToleranceLine(
@@ -339,6 +354,11 @@ def _record(
         tolerance_lines,
         tallies=tallies(lines),
     )
+
+
+def _folder(suite: Suite) -> str | None:
+    """The folder of cases where it is not the one that commands take without being told."""
+    return None if suite.folder.resolve() == default_folder().resolve() else portable(str(suite.folder))
 
 
 def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:

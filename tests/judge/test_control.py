@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 from pathlib import Path
 
@@ -84,8 +85,7 @@ def test_the_printed_command_shows_the_finding_again(
 ) -> None:
     """A reader can paste the line under a finding as it is printed."""
     line = next(text for text in ran[0].stdout.splitlines() if text.strip().startswith("bce-conformance explain"))
-    words = line.split("·")[0].replace("'", "").split()[1:]
-    shown = command(*words)
+    shown = command(*shlex.split(line.split("·")[0])[1:])
     assert shown.exit_code == 0, shown.stderr
     assert "deviates" in shown.stdout
 

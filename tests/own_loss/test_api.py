@@ -174,6 +174,18 @@ def test_the_measurement_in_the_text_finds_the_same_cause() -> None:
         assert cause in {one.cause for one in report.findings}, call
 
 
+def test_the_measurement_in_the_text_declares_what_was_declared() -> None:
+    """Words and numbers are written out; functions and contracts have the name of their argument, and no ellipsis."""
+    declared: dict[str, Any] = {"derivatives": {"gradient-prediction": log_textbook_gradient}, "labels": "hard"}
+    declared |= {"backend": NumPyRuntime(), "reductions": ("none",)}
+    text = failing(log_textbook, form="probabilities", dtypes=["float32"], cases=["hard-labels"], **declared)
+    again = re.findall(r"(measure\(log_textbook, form=.*\))\n", text)
+    assert again
+    for call in again:
+        assert "labels='hard', reductions=('none',)" in call
+        assert not eval(call, {"measure": measure, "log_textbook": log_textbook, **declared}).conforms, call
+
+
 def test_a_gradient_of_the_wrong_sign_fails_alone() -> None:
     """The value conforms, and every finding is about the gradient."""
     report = measure(

@@ -137,12 +137,6 @@
   }
 
   const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(9))) : String(value));
-  const quoted = (word) => (/^[\w./:-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
-
-  function command(n) {
-    const words = ["bce-conformance", "explain", names.case[checks.c[n]], names.implementation[checks.i[n]], "--dtype", names.dtype[checks.d[n]]];
-    return words.map(quoted).join(" ");
-  }
 
   function inputsText(told, element) {
     const place = told.elements.indexOf(element);
@@ -172,7 +166,7 @@
       make("td", { class: "number" }, ulp === null ? "" : ulp.toPrecision(3)),
       cell(names.verdict[findings.verdict[f]]),
       cell(names.text[findings.detail[f]]),
-      cell(make("code", {}, command(n))),
+      cell(make("code", {}, names.command[findings.command[f]])),
     ];
   }
 
