@@ -1,4 +1,4 @@
-"""What ships with the suite is up to date: schemas, records of older versions, probes, the printed runs."""
+"""What ships with the suite is up to date: records of older versions, probes, the printed runs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ import pytest
 
 from conformance import contracts
 from conformance.adapters import BUILTIN, load_builtin
-from conformance.commands.lint import SCHEMAS, schema_text
 from conformance.plan import cases
 from conformance.plan.plan import Plan, make_plan
 from conformance.record import record
 from conformance.record.record import RunRecord
 from conformance.run import run as runs
-from docs import renew_readme
+from tools.renew import readme
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.mark.parametrize("what", list(SCHEMAS))
-def test_the_published_schema_is_the_generated_one(what: str) -> None:
-    """`bce-conformance schema cases > docs/schema/cases.json` and so on after every change."""
-    assert (ROOT / "docs" / "schema" / f"{what}.json").read_text() == schema_text(what)
 
 
 @pytest.mark.parametrize("version", range(1, record.SCHEMA + 1))
@@ -104,17 +97,17 @@ def test_the_page_of_a_whole_run_shows_the_output_as_it_is_printed(whole_run: Ru
     How many elements are right and how far others are off depends on a kernel's last digits; what was run, the rows and
     columns, and how it ended do not.
     """
-    output = renew_readme.printed(needed(whole_run))
-    shown = renew_readme.block(renew_readme.PAGE.read_text(encoding="utf-8"), "run-output")
+    output = readme.printed(needed(whole_run))
+    shown = readme.block(readme.PAGE.read_text(encoding="utf-8"), "run-output")
     assert meaning(shown) == meaning(output)
 
 
 def test_the_readme_shows_twelve_lines_of_the_scoreboard(whole_run: RunRecord | None) -> None:
     """The columns and the rows that stand in the printed one, and of how many checks each cell is."""
-    output = renew_readme.printed(needed(whole_run))
-    shown = renew_readme.block(renew_readme.README.read_text(encoding="utf-8"), "scoreboard")
+    output = readme.printed(needed(whole_run))
+    shown = readme.block(readme.README.read_text(encoding="utf-8"), "scoreboard")
     assert len(shown.splitlines()) == 12
-    assert checked(shown) == checked(renew_readme.scoreboard(output))
+    assert checked(shown) == checked(readme.scoreboard(output))
 
 
 def test_the_finding_of_the_readme_is_seen(whole_run: RunRecord | None) -> None:
@@ -136,7 +129,7 @@ def test_the_finding_of_the_readme_is_seen(whole_run: RunRecord | None) -> None:
 
 def test_the_readme_is_short() -> None:
     """Who opens the project reads one page, and finds the rest by its links."""
-    assert renew_readme.README.stat().st_size <= 12_288
+    assert readme.README.stat().st_size <= 12_288
 
 
 def needed(run: RunRecord | None) -> RunRecord:

@@ -1,10 +1,9 @@
-"""Show the last whole run in docs/a-whole-run.md and README.md: `make run && .venv/bin/python -m docs.renew_readme`."""
+"""Show the last whole run in docs/a-whole-run.md and README.md: `make run`, then `python -m tools.renew.readme`."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 from rich.console import Console
 
@@ -13,8 +12,7 @@ from conformance.record import record
 from conformance.record.record import RunRecord
 from conformance.render import text
 from conformance.run import kept
-
-ROOT = Path(__file__).resolve().parent.parent
+from tools.renew import ROOT
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "a-whole-run.md"
