@@ -18,7 +18,7 @@ STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint docs links clean
+.PHONY: help install run test lint docs renew links clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: $(STAMP) ## Check style, types, cases and recorded deviations
 docs: $(STAMP) ## Build the site of docs/ into build/site and check the links within it
 	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs . build/site
 	@echo "build/site/index.html"
+
+renew: $(STAMP) ## Write the pages and data that are generated without a run
+	$(BIN)/python -m tools.renew
 
 links: $(STAMP) ## Check the links that leave the site (needs a network; no part of the gate)
 	$(BIN)/python -m sphinx -b linkcheck -q -c docs . build/links

@@ -1,37 +1,24 @@
-"""What ships with the suite is up to date: schemas, records of older versions, probes, the README's output."""
+"""What ships with the suite is up to date: records of older versions, probes, the printed runs."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from conformance import contracts
 from conformance.adapters import BUILTIN, load_builtin
-from conformance.commands.lint import SCHEMAS, schema_text
-from conformance.commands.run import WIDTH
 from conformance.plan import cases
 from conformance.plan.plan import Plan, make_plan
 from conformance.record import record
 from conformance.record.record import RunRecord
-from conformance.render import text
 from conformance.run import run as runs
+from tools.renew import readme
 
 ROOT = Path(__file__).resolve().parent.parent
-
-#: The block of the README that holds a printed run.
-BLOCK = re.compile(r"<!-- run-output -->\n```text\n(.*?)```\n<!-- /run-output -->", re.DOTALL)
-
-
-@pytest.mark.parametrize("what", list(SCHEMAS))
-def test_the_published_schema_is_the_generated_one(what: str) -> None:
-    """`bce-conformance schema cases > docs/schema/cases.json` and so on after every change."""
-    assert (ROOT / "docs" / "schema" / f"{what}.json").read_text() == schema_text(what)
 
 
 @pytest.mark.parametrize("version", range(1, record.SCHEMA + 1))
@@ -104,24 +91,52 @@ def test_every_built_in_source_has_a_quote_and_a_link() -> None:
     assert all(field.source.quote and field.source.link.startswith("https://") for field in fields)
 
 
-def test_the_readme_shows_the_output_as_it_is_printed(whole_run: RunRecord | None) -> None:
-    """The block between the markers says what this session's run says, on whatever processor.
+def test_the_page_of_a_whole_run_shows_the_output_as_it_is_printed(whole_run: RunRecord | None) -> None:
+    """What the page shows is what this session's run says, on whatever processor.
 
-    Renew it with `bce-conformance show` after a whole run.  How many elements are right and how far others are off
-    depends on a kernel's last digits; what was run, the rows and columns, and how it ended do not.
+    How many elements are right and how far others are off depends on a kernel's last digits; what was run, the rows and
+    columns, and how it ended do not.
     """
-    if whole_run is None:
+    output = readme.printed(needed(whole_run))
+    shown = readme.block(readme.PAGE.read_text(encoding="utf-8"), "run-output")
+    assert meaning(shown) == meaning(output)
+
+
+def test_the_readme_shows_twelve_lines_of_the_scoreboard(whole_run: RunRecord | None) -> None:
+    """The columns and the rows that stand in the printed one, and of how many checks each cell is."""
+    output = readme.printed(needed(whole_run))
+    shown = readme.block(readme.README.read_text(encoding="utf-8"), "scoreboard")
+    assert len(shown.splitlines()) == 12
+    assert checked(shown) == checked(readme.scoreboard(output))
+
+
+def test_the_finding_of_the_readme_is_seen(whole_run: RunRecord | None) -> None:
+    """PyTorch's loss is 0 at logit -20 and label 0, its gradient at 20 and 1; TensorFlow's loss is right at all."""
+    checks = {one.id: one for one in needed(whole_run).checks}
+
+    def seen(implementation: str, quantity: str) -> dict[str, list[str]]:
+        one = checks[f"extreme-predictions/logits-tail::{implementation}/eager/cpu::float32::{quantity}"]
+        verdicts = one.verdicts or (one.verdict,) * len(one.elements)
+        return {name: pair for name, *pair in zip(one.elements, verdicts, one.bits, strict=True)}
+
+    torch = "torch/nn.functional.binary_cross_entropy_with_logits"
+    assert seen(torch, "value")["m20-y0"] == ["deviates", "00000000"]
+    assert seen(torch, "value")["z20-y1"][0] == "conforms"
+    assert seen(torch, "gradient-prediction")["z20-y1"] == ["deviates", "00000000"]
+    right = seen("tensorflow/nn.sigmoid_cross_entropy_with_logits", "value")
+    assert {verdict for verdict, _ in right.values()} <= {"conforms", "by-contract"}
+
+
+def test_the_readme_is_short() -> None:
+    """Who opens the project reads one page, and finds the rest by its links."""
+    assert readme.README.stat().st_size <= 12_288
+
+
+def needed(run: RunRecord | None) -> RunRecord:
+    """A whole run, or the test is skipped."""
+    if run is None:
         pytest.skip("needs a whole run: `make test`, or `pytest` without filters")
-    block = BLOCK.search((ROOT / "README.md").read_text())
-    assert block is not None
-    assert meaning(block[1]) == meaning(printed(whole_run))
-
-
-def printed(run: RunRecord) -> str:
-    """A run as `bce-conformance run` prints it where standard output is no terminal."""
-    stream = io.StringIO()
-    text.render(run, Console(file=stream, width=WIDTH, soft_wrap=False, force_terminal=False))
-    return stream.getvalue()
+    return run
 
 
 def meaning(output: str) -> list[str]:
@@ -133,3 +148,9 @@ def meaning(output: str) -> list[str]:
     start = next(index for index, line in enumerate(lines) if line.startswith("implementation "))
     backends = [line for line in lines[start:] if re.fullmatch(r"[a-z][a-z0-9-]*", line)]
     return [*lines[:start], " ".join(lines[start].split()), *backends, lines[-1].rpartition("·")[2].strip()]
+
+
+def checked(rows: str) -> list[str]:
+    """Each row with the numbers of checks behind its slashes, which no kernel changes; the heading as it stands."""
+    heading, *rest = (" ".join(line.split()) for line in rows.splitlines())
+    return [heading, *(" ".join([line.split()[0], *re.findall(r"/(\d+)", line.partition(" ")[2])]) for line in rest)]

@@ -20,10 +20,9 @@ from conformance.plan import cases
 from conformance.plan.cases import Element, Located
 from conformance.plan.plan import Implementation, Inputs, Request
 from conformance.pool.pool import Backend
-from conformance.record.record import write_lines
 from conformance.sweep.certificate import Certificate
 
-HEAD = "# The largest errors that sweeps have found: `python -m docs.renew_accuracy` adds to it from certificates."
+HEAD = "# The largest errors that sweeps have found: `make renew` adds to it from certificates."
 
 
 class Case(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,8 +79,9 @@ def read(file: Path) -> Corpus:
     return yamlfile.load(file, Corpus)[0]
 
 
-def renew(folder: Path, certificates: Iterable[Certificate]) -> None:
-    """Add the worst cases of certificates to the corpus files of a folder."""
+def renewed(folder: Path, certificates: Iterable[Certificate]) -> dict[Path, str]:
+    """The corpus files of a folder with the worst cases of certificates added, as they are written."""
+    texts = {}
     by_backend: dict[str, list[Certificate]] = {}
     for one in certificates:
         by_backend.setdefault(one.backend, []).append(one)
@@ -89,7 +89,8 @@ def renew(folder: Path, certificates: Iterable[Certificate]) -> None:
         file = folder / f"{backend}.yaml"
         known = {case.id: case for case in read(file).worst} if file.exists() else {}
         known |= {case.id: case for case in cases_of(of)}
-        write_lines([_text(Corpus(backend, tuple(known[name] for name in sorted(known)))).encode()], file)
+        texts[file] = _text(Corpus(backend, tuple(known[name] for name in sorted(known))))
+    return texts
 
 
 def _text(corpus: Corpus) -> str:
@@ -97,7 +98,7 @@ def _text(corpus: Corpus) -> str:
     for case in corpus.worst:
         pairs = [f'{name}: "{value}"' for name, value in msgspec.structs.asdict(case).items()]
         lines += [f"  - {pairs[0]}", *(f"    {pair}" for pair in pairs[1:])]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 #: Copies of a case in one call, so that they fill a register: the last elements of a tensor, which do not, may be

@@ -64,9 +64,9 @@ def test_an_adapter_takes_a_page() -> None:
 
 @needs_torch
 @pytest.mark.slow
-def test_the_example_of_the_readme_is_accepted(tmp_path: Path) -> None:
-    """The block of README.md is a whole file."""
-    block = re.search(r"```python\n(import torch\n.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def test_the_first_example_of_the_page_is_accepted(tmp_path: Path) -> None:
+    """The block is a whole file."""
+    block = re.search(r"```python\n(import torch\n.*?)```", PAGE, re.DOTALL)
     assert block is not None
     file = tmp_path / "my_loss.py"
     file.write_text(block[1], encoding="utf-8")

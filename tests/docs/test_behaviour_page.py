@@ -12,7 +12,7 @@ import pytest
 
 from conformance.plan import cases
 from conformance.record import record
-from docs import renew_behaviour
+from tools.renew import behaviour
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "docs" / "data" / "behaviour"
@@ -37,12 +37,6 @@ def table(heading: str) -> list[dict[str, str]]:
     return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
 
 
-@pytest.mark.slow
-def test_the_page_is_what_the_records_say() -> None:
-    """`python -m docs.renew_behaviour` changes nothing."""
-    assert renew_behaviour.page() == PAGE
-
-
 def test_the_historical_version_prints_what_the_question_printed() -> None:
     """The historical values of the cases, within one unit in the last place of float32; the second shows the clip."""
     suite = cases.load_suite(ROOT / "cases")
@@ -62,10 +56,10 @@ def test_keras_2_of_today_prints_another_number() -> None:
     assert float(row[TF_KERAS]) == pytest.approx(wanted, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in renew_behaviour.PACKAGES if name != "torch"])
+@pytest.mark.parametrize("name", [name for name in behaviour.PACKAGES if name != "torch"])
 def test_each_package_was_run_in_at_least_four_versions_of_different_years(name: str) -> None:
     """Of PyTorch one version alone has a small build for CPUs."""
-    rows = table(f"### {renew_behaviour.PACKAGES[name]}")
+    rows = table(f"### {behaviour.PACKAGES[name]}")
     assert len(rows) >= 4
     assert len({row["released"][:4] for row in rows}) >= 3
 

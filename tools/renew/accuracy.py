@@ -1,23 +1,15 @@
-"""docs/accuracy.md, its details and the corpus of worst cases from certificates: `python -m docs.renew_accuracy`.
-
-`tests/docs/test_accuracy_page.py` compares the pages with what is generated.
-"""
+"""docs/accuracy.md, its details and the corpus of worst cases, from certificates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from conformance.render import maxima
 from conformance.sweep import certificate, corpus
 from conformance.sweep.certificate import Certificate
-
-ROOT = Path(__file__).resolve().parent.parent
+from tools.renew import ROOT
 
 CERTIFICATES = ROOT / "results" / "certificates"
-
-PAGE = ROOT / "docs" / "accuracy.md"
-DETAILS = ROOT / "docs" / "accuracy-details.md"
 
 HEAD = """# Accuracy, proved
 
@@ -80,13 +72,12 @@ def details(found: Sequence[Certificate]) -> str:
     return DETAILS_HEAD + "\n".join(maxima.tables(found)) + "\n"
 
 
-def main() -> None:
-    """Write the pages, and add to the corpus."""
+def files() -> dict[str, str]:
+    """Both pages and the corpus, by their paths in the repository."""
     found = certificates()
-    PAGE.write_text(page(found), encoding="utf-8")
-    DETAILS.write_text(details(found), encoding="utf-8")
-    corpus.renew(ROOT / "cases" / "worst", found)
-
-
-if __name__ == "__main__":
-    main()
+    worst = corpus.renewed(ROOT / "cases" / "worst", found)
+    return {
+        "docs/accuracy.md": page(found),
+        "docs/accuracy-details.md": details(found),
+        **{file.relative_to(ROOT).as_posix(): text for file, text in worst.items()},
+    }

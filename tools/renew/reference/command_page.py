@@ -8,14 +8,14 @@ import click
 
 from conformance.cli import main
 from conformance.errors import Exit
-from docs.renew_reference.markdown import code, table, text
+from tools.renew.reference.markdown import code, table, text
 
 HEAD = f"""# Commands
 
 Exit codes of every command: {int(Exit.AS_EXPECTED)} as expected, {int(Exit.NOT_AS_EXPECTED)} not as expected, \
 {int(Exit.BAD_INPUT)} bad usage or input, {int(Exit.HARNESS_FAILED)} the suite itself failed.
 A run that is interrupted ends with 130.
-The page is generated (`python -m docs.renew_reference`) from what `--help` says.
+The page is generated (`make renew`) from what `--help` says.
 """
 
 

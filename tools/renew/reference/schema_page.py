@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from conformance.commands.lint import SCHEMAS
-from docs.renew_reference.markdown import anchor, code, table, text
+from tools.renew.reference.markdown import anchor, code, table, text
 
 HEAD = """# Schemas
 
 The files that the suite reads and writes; [case files](../cases.md) tells more about the first.
 `bce-conformance schema NAME` prints the JSON Schema, of a run record that of one line.
-The page is generated from them (`python -m docs.renew_reference`).
+The page is generated from them (`make renew`).
 """
 
 

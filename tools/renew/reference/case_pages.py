@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from conformance.plan.cases import Case, Element, Located, Suite
-from docs.renew_reference.markdown import anchor, code, table, text
+from tools.renew.reference.markdown import anchor, code, table, text
 
 #: What the heading, the first line or the table of elements says already.
 TOLD = {"id", "why", "flags", "elements", "grid"}
 
-GENERATED = "The page is generated from the case files (`python -m docs.renew_reference`)."
+GENERATED = "The page is generated from the case files (`make renew`)."
 
 
 def overview(suite: Suite) -> str:

@@ -1,9 +1,8 @@
-"""`docs/renew_pinned.py`: only a whole run of the pinned environment that is as expected can ship."""
+"""`tools/renew/pinned.py`: only a whole run of the pinned environment that is as expected can ship."""
 
 from __future__ import annotations
 
 import dataclasses
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,9 @@ import pytest
 from conformance.errors import InputError
 from conformance.record import record
 from conformance.record.record import SCHEMA, BackendLine, RunRecord
+from conformance.run import pinned
 from tests.choices import A, check, run
-
-SCRIPT = Path(__file__).parents[2] / "docs" / "renew_pinned.py"
-
-
-@pytest.fixture(scope="module")
-def script() -> dict[str, Any]:
-    """What the script defines."""
-    return runpy.run_path(str(SCRIPT))
+from tools.renew import pinned as renew_pinned
 
 
 def whole(**fields: Any) -> RunRecord:
@@ -36,10 +29,10 @@ def ended(**fields: Any) -> Callable[[], RunRecord]:
     return lambda: dataclasses.replace(whole(), footer=msgspec.structs.replace(whole().footer, **fields))
 
 
-def test_a_whole_run_ships_as_it_is(script: dict[str, Any]) -> None:
+def test_a_whole_run_ships_as_it_is() -> None:
     """Nothing is left out; a record of an older schema gets its tallies, and the new version."""
     old = whole(schema=1)
-    made = script["shipped"](old)
+    made = renew_pinned.shipped(old)
     assert made.header.schema == SCHEMA
     assert [line.implementation for line in made.tallies] == [A]
     assert dataclasses.replace(made, header=old.header, tallies=()) == old
@@ -57,19 +50,19 @@ def test_a_whole_run_ships_as_it_is(script: dict[str, Any]) -> None:
         (lambda: whole(backends=(BackendLine("gone", absent="no such module"),)), "not gone"),
     ],
 )
-def test_other_runs_do_not_ship(script: dict[str, Any], other: Callable[[], RunRecord], message: str) -> None:
+def test_other_runs_do_not_ship(other: Callable[[], RunRecord], message: str) -> None:
     """An interrupted, unexpected, filtered or unpinned run is refused with the reason."""
     with pytest.raises(InputError, match=message):
-        script["shipped"](other())
+        renew_pinned.shipped(other())
 
 
 def test_the_script_writes_what_it_made(
-    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 0 and a compressed record; 2 and a message for a file that is none."""
-    monkeypatch.setattr(script["pinned"], "shipped_run", lambda: tmp_path / "results" / "pinned.jsonl.gz")
+    monkeypatch.setattr(pinned, "shipped_run", lambda: tmp_path / "results" / "pinned.jsonl.gz")
     record.write(whole(), tmp_path / "run.jsonl")
-    assert script["main"]([str(tmp_path / "run.jsonl")]) == 0
-    assert record.read(tmp_path / "results" / "pinned.jsonl.gz") == script["shipped"](whole())
-    assert script["main"]([str(tmp_path / "nowhere.jsonl")]) == 2
+    assert renew_pinned.main([str(tmp_path / "run.jsonl")]) == 0
+    assert record.read(tmp_path / "results" / "pinned.jsonl.gz") == renew_pinned.shipped(whole())
+    assert renew_pinned.main([str(tmp_path / "nowhere.jsonl")]) == 2
     assert "cannot be read" in capsys.readouterr().err

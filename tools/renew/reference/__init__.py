@@ -1,23 +1,25 @@
-"""The pages of docs/reference/, written from the code that they describe: `python -m docs.renew_reference`.
+"""The pages of docs/reference/, written from the code that they describe.
 
-The pages are kept in the repository, so that they read on GitHub and every change of them is seen in a review;
-`tests/test_shipped.py` compares them with what is generated.  No framework is imported.
+The pages are kept in the repository, so that they read on GitHub and every change of them is seen in a review.
+No framework is imported.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from conformance.plan import cases
 from conformance.run import run as runs
-from docs.renew_reference import case_pages, command_page, contract_page, entry_points, flag_page, schema_page
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.renew import ROOT
+from tools.renew.reference import case_pages, command_page, contract_page, entry_points, flag_page, schema_page
 
 FOLDER = ROOT / "docs" / "reference"
 
 
-def pages() -> dict[str, str]:
+def files() -> dict[str, str]:
+    """Every page by its path in the repository."""
+    return {(FOLDER / name).relative_to(ROOT).as_posix(): text for name, text in _pages().items()}
+
+
+def _pages() -> dict[str, str]:
     """Every page by its path below docs/reference/."""
     suite = cases.load_suite(ROOT / "cases")
     with runs.open_pool(runs.Options()) as pool:

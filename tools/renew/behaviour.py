@@ -1,13 +1,12 @@
-"""Make docs/behaviour-by-version.md of the records in docs/data/behaviour: `python -m docs.renew_behaviour`.
+"""docs/behaviour-by-version.md, made of the records in docs/data/behaviour.
 
 The records are of real runs (`bce-conformance matrix … --output docs/data/behaviour`), the searches of
 `bce-conformance bisect … --format json --output docs/data/behaviour/NAME.json`; the page needs no framework and no
-network.  `python -m docs.renew_behaviour days` asks the package index when each version was released.
+network.  `python -m tools.renew.behaviour` asks the package index when each version was released.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,9 +27,9 @@ from conformance.render.comparison import told
 from conformance.render.markdown import cell, cell_code, row
 from conformance.versions.companions import known
 from conformance.versions.index import Index, settings
+from tools.renew import ROOT
 
-PAGE = Path(__file__).parent / "behaviour-by-version.md"
-DATA = Path(__file__).parent / "data" / "behaviour"
+DATA = ROOT / "docs" / "data" / "behaviour"
 
 #: Packages in the order of the page, as they are written in prose.
 PACKAGES = {
@@ -61,7 +60,7 @@ INTRODUCTION = (
     "What released versions of the frameworks do on the same exact inputs, in plain (eager) mode.",
     "Every version was installed by itself, from wheels for CPUs that pip installs on Linux x86-64, and run by "
     "`bce-conformance matrix` ([how](versions.md)).",
-    "The tables are made of the records of these runs by `python -m docs.renew_behaviour`.",
+    "The tables are made of the records of these runs by `make renew`.",
     "",
     "The runs cover the question's experiments, special values, labels outside [0, 1], the probes of contracts, "
     "extreme predictions and focal losses, in float32 and float16: values, gradients by the prediction, "
@@ -144,6 +143,11 @@ def _own(package: str, record: RunRecord) -> RunRecord:
     """The record of what the package itself brings: Optax runs beside every JAX, in a version of its own."""
     own = {one.id: known().package_of(one.id) == package for one in record.header.implementations}
     return replace(record, checks=tuple(check for check in record.checks if own[check.implementation]))
+
+
+def files() -> dict[str, str]:
+    """The page by its path in the repository."""
+    return {"docs/behaviour-by-version.md": page()}
 
 
 def page() -> str:
@@ -285,14 +289,5 @@ def days() -> dict[str, dict[str, str]]:
     }
 
 
-def main(words: list[str]) -> int:
-    """Write the page, or with `days` the days of release."""
-    if words == ["days"]:
-        document = msgspec.json.format(msgspec.json.encode(days()), indent=2)
-        records.write_lines([document], DATA / "released.json")
-    records.write_lines([page().rstrip("\n").encode()], PAGE)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    records.write_lines([msgspec.json.format(msgspec.json.encode(days()), indent=2)], DATA / "released.json")

@@ -9,14 +9,14 @@ from typing import Any, get_type_hints
 from conformance.contracts import VOCABULARY, Source
 from conformance.plan.cases import Suite
 from conformance.plan.plan import Implementation
-from docs.renew_reference.case_pages import place
-from docs.renew_reference.markdown import anchor, code, table, text
+from tools.renew.reference.case_pages import place
+from tools.renew.reference.markdown import anchor, code, table, text
 
 HEAD = """# Contract fields
 
 What an implementation can document, one class of `conformance.contracts` for each field.
 [Contracts](../contracts.md) has the words of the frameworks, [entry points](entry-points.md) who documents what.
-The page is generated (`python -m docs.renew_reference`).
+The page is generated (`make renew`).
 """
 
 

@@ -7,12 +7,12 @@ from dataclasses import fields
 from typing import Any
 
 from conformance.plan.plan import Implementation
-from docs.renew_reference.markdown import table
+from tools.renew.reference.markdown import table
 
 HEAD = """# Entry points
 
 Every entry point that the built-in adapters call, with its modes, what it can be asked for, and what is documented.
-The page is generated (`python -m docs.renew_reference`), and a test compares it with the adapters.
+The page is generated (`make renew`), and a test compares it with the adapters.
 
 A field of a contract links to the words that it is taken from; they stand in its tooltip.
 An entry point without contract owes exact mathematics and nothing else.

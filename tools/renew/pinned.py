@@ -1,4 +1,4 @@
-"""Make the run that ships with the suite: `bce-conformance run --speed`, then `python docs/renew_pinned.py`.
+"""Make the run that ships with the suite: `bce-conformance run --speed`, then `python -m tools.renew.pinned`.
 
 `results/pinned.jsonl.gz` is the last run, or the one whose file or number is named, compressed and otherwise whole:
 every line of it has a reader.  Refused is what is not a whole run of the pinned environment that is as expected.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from conformance.plan.cases import Suite
-from docs.renew_reference.case_pages import place
-from docs.renew_reference.markdown import code, text
+from tools.renew.reference.case_pages import place
+from tools.renew.reference.markdown import code, text
 
 HEAD = """# Flags
 
 A flag says what the inputs of a case are about; [cases/flags.yaml](../../cases/flags.yaml) defines each one once.
 `--flag` of `run` and other commands takes the cases that have it.
-The page is generated (`python -m docs.renew_reference`).
+The page is generated (`make renew`).
 """
 
 

@@ -1,0 +1,11 @@
+"""What generates pages and data of the repository.
+
+`make renew` writes everything that follows from the code and from what is kept (`everything`), in seconds and without
+a framework.  `readme` and `pinned` need a whole run, and are called by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
