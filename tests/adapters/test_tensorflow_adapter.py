@@ -172,7 +172,7 @@ def run(module: str, script: str, **environment: str) -> Any:
     """What `script` reports of the adapter in `module`; skips where its framework is absent."""
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"absent: {module}")
-    known = {"MODULE": module, "MODES": tuple(MODES), "POINTS": POINTS, "LABELS": LABELS, "QUANTITIES": list(QUANTITIES)}
+    known = {"MODULE": module, "MODES": [*MODES], "POINTS": POINTS, "LABELS": LABELS, "QUANTITIES": [*QUANTITIES]}
     constants = "".join(f"{name} = {value!r}\n" for name, value in known.items())
     done = subprocess.run(
         [sys.executable, "-c", constants + script + "\njson.dump(report, sys.stdout)"],

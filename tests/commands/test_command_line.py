@@ -168,10 +168,6 @@ def test_a_framework_that_needs_more_memory_than_it_may_ends_with_3(command: Com
         (adapter("twice"), "twice"),
         (adapter("taken"), "two adapters are called 'numpy'"),
         ((*adapter("absent"), "--backend", "absent"), "asked for by name but is absent"),
-        (
-            (*adapter("lacking"), "--dtype", "bfloat16", "--backend", "lacking"),
-            "has none here: a package",
-        ),
         ((*adapter("orderly"), "--deviations", "nowhere"), "no such file or folder"),
         (("show", "suite/small.yaml"), "must start with its header"),
         (("show", "nowhere.jsonl"), "cannot be read"),
