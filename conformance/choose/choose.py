@@ -13,6 +13,7 @@ from functools import cached_property
 
 from conformance.adapters import NUMERIC
 from conformance.choose.needs import COMPILED, Need, Stated, verdicts
+from conformance.ids import ImplementationId
 from conformance.judge.verdicts import SEVERITY
 from conformance.plan.plan import BASE_MODE
 from conformance.record.record import CheckLine, InputsLine, RunRecord, SpeedLine
@@ -124,10 +125,9 @@ class _Candidate:
     checks: list[CheckLine] = field(default_factory=list)
 
     @cached_property
-    def place(self) -> tuple[str, str, str, str]:
+    def place(self) -> ImplementationId:
         """Backend, entry, mode and device."""
-        backend, entry, mode, device = self.implementation.split("/")
-        return backend, entry, mode, device
+        return ImplementationId.parse(self.implementation)
 
 
 def choose(sources: Sequence[Source], stated: Stated) -> Choice:
@@ -160,9 +160,9 @@ def _chosen(candidates: list[_Candidate], compiled: bool) -> Iterator[_Candidate
         backend, entry, _, device = one.place
         entries.setdefault((backend, entry, device), []).append(one)
     for modes in entries.values():
-        instead = BASE_MODE if any(one.place[2] == BASE_MODE for one in modes) else None
-        fitting = [one for one in modes if one.place[2] in wanted]
-        yield from fitting or [one for one in modes if one.place[2] == (instead or one.place[2])]
+        instead = BASE_MODE if any(one.place.mode == BASE_MODE for one in modes) else None
+        fitting = [one for one in modes if one.place.mode in wanted]
+        yield from fitting or [one for one in modes if one.place.mode == (instead or one.place.mode)]
 
 
 def _paired(record: RunRecord, checks: Iterable[CheckLine]) -> Iterator[tuple[CheckLine, InputsLine]]:
@@ -179,7 +179,7 @@ def _row(one: _Candidate, stated: Stated) -> Row:
     answers, used = [], []
     for need in stated.needs:
         evidence = [pair for pair in paired if stated.is_evidence(need, *pair)]
-        if need.compiled and one.place[2] not in COMPILED:
+        if need.compiled and one.place.mode not in COMPILED:
             evidence = []  # the plain call says nothing about a compiled one
         answers.append(_answer(need, evidence))
         used += [check for check, _ in evidence] if need.accurate else []

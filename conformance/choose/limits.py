@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conformance.choose.choose import NOT_MEASURED, Choice, Source
 from conformance.choose.needs import COMPILED
+from conformance.ids import ImplementationId
 
 #: What a device is called in a sentence.
 DEVICES = {"cpu": "CPU"}
@@ -15,10 +16,11 @@ def limits(choice: Choice) -> Iterator[str]:
     """One sentence for each thing that is not known."""
     records = [source.record for source in choice.sources]
     ids = [one.id for record in records for one in record.header.implementations]
-    devices = list(dict.fromkeys(name.split("/")[3] for name in ids))
+    devices = list(dict.fromkeys(ImplementationId.parse(name).device for name in ids))
     if len(devices) == 1:
         yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise, and differ in speed."
-    modes = dict.fromkeys(check.implementation.split("/")[2] for record in records for check in record.checks)
+    ran = dict.fromkeys(check.implementation for record in records for check in record.checks)
+    modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
     if not set(modes) & set(COMPILED):
         yield f"Modes that were run: {', '.join(modes)}. Nothing is known of compiled ones (`run --mode '*'`)."
     for index, need in enumerate(choice.stated.needs):

@@ -11,6 +11,7 @@ import click
 from conformance.commands.options import options_from, record_from, suite_from
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
+from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.plan.plan import BASE_MODE, QUANTITIES
 from conformance.render import bisect as rendered
@@ -95,7 +96,7 @@ def _checks(subject: str, implementation: str, sets: Known, bits: bool, argument
     options = options_from(
         arguments
         | {"case_patterns": (), "implementation": (implementation,), "mode": mode, "flag": (), "jobs": None}
-        | {"backend": (implementation.split("/")[0],)}  # by name, so that one that is absent tells why
+        | {"backend": (backend_of(implementation),)}  # by name, so that one that is absent tells why
     )  # fmt: skip
     return searches.of_checks(ask(suite, options, record_from(()), sets), element, bits)
 

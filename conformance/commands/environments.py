@@ -15,6 +15,7 @@ from rich.table import Table
 
 from conformance.commands.options import options_from, record_from, suite_from, suite_options
 from conformance.errors import Exit, InputError
+from conformance.ids import backend_of
 from conformance.known import deviations
 from conformance.numbers.formats import FORMATS, Tensor, decode, ulp
 from conformance.plan.cases import Suite
@@ -165,7 +166,7 @@ def compare(backend: str, setting: dict[str, str], before: RunRecord, after: Run
         row.reports = {name: str(value) for name, value in new.items() if old.get(name) != value}
     known = {line.id: line for line in before.checks}
     for line in after.checks:
-        if line.implementation.split("/")[0] == backend and line.id in known:
+        if backend_of(line.implementation) == backend and line.id in known:
             _count(row, known[line.id], line)
     return row
 

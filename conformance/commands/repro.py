@@ -12,6 +12,7 @@ import click
 
 from conformance.commands.options import RUN_FILE, options_from, record_from, suite_from, suite_options
 from conformance.errors import InputError
+from conformance.ids import backend_of
 from conformance.known import deviations
 from conformance.known.deviations import Deviation, Kind
 from conformance.plan import cases
@@ -173,7 +174,7 @@ def _write_all(work: _Work, kind: str | None, output: Path, force: bool) -> None
         one
         for one in findings.seen(work.record)
         if (work.kind(one) == kind if kind else one.outcome == "new")
-        and matches(work.options.filters.backend, one.cause.split("/")[0])
+        and matches(work.options.filters.backend, backend_of(one.cause))
     ]
     if not summaries:
         raise InputError(f"the run has no {'finding of kind ' + kind if kind else 'new finding'}")

@@ -24,6 +24,7 @@ from packaging.version import InvalidVersion, Version
 
 from conformance import yamlfile
 from conformance.errors import InputError, at
+from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.judge.verdicts import Finding, Judged
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.measurement import BUDGET, CLASSES
@@ -78,9 +79,8 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
         """By id or glob; with `modes` by entry, mode and device, since brackets of an entry would be a glob's."""
         if not self.modes:
             return matches((self.implementation,), implementation)
-        family, _, device = self.implementation.rsplit("/", 2)
-        own, mode, on = implementation.rsplit("/", 2)
-        return (own, on) == (family, device) and mode in self.modes
+        ours, theirs = ImplementationId.parse(self.implementation), ImplementationId.parse(implementation)
+        return theirs.mode in self.modes and theirs == ours._replace(mode=theirs.mode)
 
 
 class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def stem(self) -> str:
         """What its cause has in common with those of other inexact results: all but the signature."""
-        return stem(self.id)
+        return CauseId.parse(self.id).stem
 
     def applies(self, versions: dict[str, str], environment: dict[str, Any]) -> bool:
         """Whether the record is about a backend with these versions and switches."""
@@ -349,7 +349,7 @@ class _Entry:
     def explains(self, finding: Finding) -> bool:
         """Whether a finding is of its cause; another signature of a finite number is the same mistake."""
         if finding.what in INEXACT_CLASSES and finding.what in self.classes:
-            return stem(finding.cause) == self.deviation.stem
+            return CauseId.parse(finding.cause).stem == self.deviation.stem
         return finding.cause == self.deviation.id
 
 
@@ -364,7 +364,7 @@ class Matcher:
         self._selectors: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
         self._inexact: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
         for one in record.deviations:
-            backend = one.id.split("/")[0]
+            backend = backend_of(one.id)
             if not one.applies(*backends.get(backend, ({}, {}))):
                 continue
             for selector in one.selectors:
@@ -427,7 +427,7 @@ class Matcher:
         saturates = check.is_nothing(finding.element) and check.rounds_at_one(finding.element)
         if not saturates and not (error is not None and error <= EDGE * BUDGET):
             return None
-        known = self._inexact.get((stem(finding.cause), check.dtype), ())
+        known = self._inexact.get((CauseId.parse(finding.cause).stem, check.dtype), ())
         return next((one for one, selector in known if selector.takes(check.implementation)), None)
 
 
@@ -435,11 +435,6 @@ def _looked_at_in_part(check: Judged) -> bool:
     """Whether a check of behaviour, which is about every call of a request, was left fewer calls by the filters."""
     offered = [one for one in check.request.case.numeric if one in check.request.implementation.quantities]
     return check.quantity in BEHAVIOUR and not set(offered) <= set(check.request.quantities)
-
-
-def stem(cause: str) -> str:
-    """A cause without its signature."""
-    return cause.rpartition("/")[0]
 
 
 def _differs(entry: _Entry, check: Seen, finding: Finding) -> str:

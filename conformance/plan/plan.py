@@ -18,6 +18,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.adapters import NUMERIC, PRODUCERS
+from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.literals import bits_of, float_of, rational
 from conformance.plan.cases import Case, Element, Located, Suite
@@ -310,7 +311,7 @@ class Request:
 
     def check_id(self, quantity: str) -> str:
         """case::implementation::dtype::quantity."""
-        return f"{self.case.id}::{self.implementation.id}::{self.dtype}::{quantity}"
+        return str(CheckId(self.case.id, self.implementation.id, self.dtype, quantity))
 
 
 @dataclass(frozen=True)
@@ -356,9 +357,9 @@ class Filters:
 
     def takes_id(self, implementation: str) -> bool:
         """Whether the implementation of that id passes."""
-        backend, entry, mode, _ = implementation.split("/")
-        by_id = matches(self.implementation, implementation) or matches(self.implementation, f"{backend}/{entry}")
-        return by_id and matches(self.backend, backend) and matches(self.mode, mode)
+        one = ImplementationId.parse(implementation)
+        by_id = matches(self.implementation, implementation) or matches(self.implementation, one.family)
+        return by_id and matches(self.backend, one.backend) and matches(self.mode, one.mode)
 
 
 def matches(patterns: Sequence[str], name: str) -> bool:

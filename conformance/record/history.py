@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from conformance.errors import InputError
+from conformance.ids import backend_of
 from conformance.record import ends
 from conformance.record.ends import Ends
 from conformance.record.record import BackendLine, TallyLine
@@ -84,7 +85,7 @@ class History:
 
     def by_implementation(self, backend: str) -> tuple[Series, ...]:
         """A series for each implementation of a backend that any run has counts of."""
-        own = [{name: one for name, one in run.items() if name.split("/")[0] == backend} for run in self._points]
+        own = [{name: one for name, one in run.items() if backend_of(name) == backend} for run in self._points]
         return _series(own)
 
 
@@ -94,7 +95,7 @@ def _series(runs: Sequence[dict[str, Point]]) -> tuple[Series, ...]:
 
 
 def _backend(line: TallyLine) -> str:
-    return line.implementation.split("/")[0]
+    return backend_of(line.implementation)
 
 
 def _by(lines: Iterable[TallyLine], key: Callable[[TallyLine], str]) -> dict[str, Point]:

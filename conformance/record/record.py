@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from conformance.errors import HarnessError, InputError, at
+from conformance.ids import backend_of
 from conformance.record.spelled import Asked
 
 #: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.
@@ -276,7 +277,7 @@ class RunRecord:
 
     def fails(self, check: CheckLine) -> bool:
         """Whether a check alone gives the run exit code 1."""
-        fixed_fails = check.implementation.split("/")[0] in self.strict_backends
+        fixed_fails = backend_of(check.implementation) in self.strict_backends
         return check.outcome == "new" or (check.outcome == "fixed" and fixed_fails)
 
     @cached_property

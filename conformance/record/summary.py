@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from conformance.adapters import NUMERIC
+from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.plan.plan import AGREEMENT
+from conformance.plan.plan import AGREEMENT, BASE_MODE
 from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
 
@@ -77,8 +78,8 @@ class Row:
     @property
     def place(self) -> tuple[str, str, str]:
         """Backend, entry and device: what the modes of one entry have in common."""
-        backend, entry, _, device = self.implementation.split("/")
-        return backend, entry, device
+        one = ImplementationId.parse(self.implementation)
+        return one.backend, one.entry, one.device
 
     def alike(self, other: Row) -> bool:
         """Whether it is the same entry with the same counts of verdicts in every family and the same labels column."""
@@ -121,7 +122,7 @@ def by_entry(rows: Sequence[Row]) -> list[Row]:
         groups.setdefault(row.place, []).append(row)
     chosen = []
     for members in groups.values():
-        shown = next((row for row in members if "eager" in row.modes), members[0])
+        shown = next((row for row in members if BASE_MODE in row.modes), members[0])
         others = tuple(mode for row in members if row is not shown for mode in row.modes)
         chosen.append(replace(shown, differing=others, new=sum(row.new for row in members)))
     return chosen
@@ -129,7 +130,7 @@ def by_entry(rows: Sequence[Row]) -> list[Row]:
 
 def scoreboard(record: RunRecord) -> list[Row]:
     """One row for each implementation that was run, in the order of the header."""
-    rows = {one.id: Row(one.id, modes=(one.id.split("/")[2],)) for one in record.header.implementations}
+    rows = {one.id: Row(one.id, modes=(ImplementationId.parse(one.id).mode,)) for one in record.header.implementations}
     outside: dict[str, list[CheckLine]] = {}
     for check in record.checks:
         row = rows[check.implementation]
@@ -336,18 +337,18 @@ def _quantity_rank(quantity: str) -> int:
 
 def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
     """Bugs first, values before gradients, what no tolerance covers before what is inaccurate, plain inputs first."""
-    _, _, quantity, region, signature = one.cause.split("/")
+    cause = CauseId.parse(one.cause)
     kind = ("bug", "by-design", "unsupported", "").index(one.kind)
-    loudness = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}.get(signature, 2)
-    where = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan").index(region)
-    return kind, _quantity_rank(quantity), loudness, where, one.cause
+    loud = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}
+    where = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan").index(cause.region)
+    return kind, _quantity_rank(cause.quantity), loud.get(cause.signature, 2), where, one.cause
 
 
 def diverse(summaries: Iterable[CauseSummary], count: int) -> list[CauseSummary]:
     """`count` of `summaries`, taking turns between backends so that none is crowded out."""
     queues: dict[str, list[CauseSummary]] = {}
     for one in summaries:
-        queues.setdefault(one.cause.split("/")[0], []).append(one)
+        queues.setdefault(backend_of(one.cause), []).append(one)
     chosen: list[CauseSummary] = []
     while len(chosen) < count and any(queues.values()):
         for queue in queues.values():

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from conformance.errors import Exit
+from conformance.ids import backend_of
 from conformance.record.record import BackendLine, CheckLine, RunRecord
 from conformance.render.characters import clean
 
@@ -53,7 +54,7 @@ def badges(record: RunRecord) -> dict[str, Badge]:
         checks.setdefault(check.implementation, []).append(check)
     made = {file_name(name): _badge(record, name, found) for name, found in checks.items()}
     for line in record.header.backends:
-        found = [check for name, own in checks.items() if name.split("/")[0] == line.name for check in own]
+        found = [check for name, own in checks.items() if backend_of(name) == line.name for check in own]
         made[file_name(line.name)] = _missing(record, line) or _badge(record, line.name, found)
     return made
 
@@ -96,7 +97,7 @@ def _badge(record: RunRecord, name: str, checks: Sequence[CheckLine]) -> Badge:
 
 def _label(record: RunRecord, name: str) -> str:
     """The id without what goes without saying, and the version of the package that is called as the backend is."""
-    backend = name.split("/")[0]
+    backend = backend_of(name)
     versions = next((line.versions for line in record.header.backends if line.name == backend), {})
     version = versions.get(backend, "")
     return clean(f"{name.removesuffix('/eager/cpu')} {version}".strip())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.ids import CheckId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.record.compare import KINDS, Change, Comparison, Drift, FailOn, Side
@@ -97,9 +98,15 @@ def _change(change: Change) -> Iterator[str]:
     yield f"    {change.example}" + (f" · {change.cause}" if change.cause else "")
 
 
+def _place(where: str) -> str:
+    """The case and the element of "check id#element"; "" where there is none."""
+    check, _, element = where.rpartition("#")
+    return f"{CheckId.parse(check).case}#{element}" if where else ""
+
+
 def told(words: str, bits: str, change: Change) -> str:
     """What happened, with the number that came back where its bits are known."""
-    fmt = next((one for one in FORMATS.values() if one.name == change.example.split("::")[2]), None)
+    fmt = next((one for one in FORMATS.values() if one.name == CheckId.parse(change.example).dtype), None)
     if not bits or fmt is None or len(bits) != fmt.width // 4:
         return words
     return f"{words} {text_of(int(bits, 16), fmt)} (0x{bits})"
@@ -126,7 +133,7 @@ def _drift_cells(one: Drift) -> tuple[str, ...]:
         f"{error_text(one.old_max)} -> {error_text(one.new_max)}",
         f"{error_text(one.old_p99)} -> {error_text(one.new_p99)}",
         error_text(one.rise),
-        one.where.split("::")[0] + ("#" + one.where.rpartition("#")[2] if one.where else ""),
+        _place(one.where),
     )
 
 

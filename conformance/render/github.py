@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
@@ -86,7 +87,7 @@ def _annotations(record: RunRecord) -> Iterator[Annotation]:
             text = f"{example_text(one.example)}\n{_extent(one)}\n{one.example.command}"
             yield Annotation("error", f"new: {one.cause}", text, one.example.case)
         elif one.outcome == "fixed":
-            level = "error" if one.cause.split("/")[0] in record.strict_backends else "warning"
+            level = "error" if backend_of(one.cause) in record.strict_backends else "warning"
             yield Annotation(level, f"fixed: {one.cause}", f"{_extent(one)}, no longer deviates as is recorded")
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
+from conformance.ids import backend_of
 from conformance.record.record import BackendLine, CheckLine, FindingLine, RunRecord
 from conformance.record.summary import example
 from conformance.render.characters import clean
@@ -29,7 +30,7 @@ def render(record: RunRecord) -> str:
         checks.setdefault(check.implementation, []).append(check)
     backends = {line.name: line for line in record.header.backends}
     for implementation, found in checks.items():
-        root.append(_suite(record, implementation, backends.get(implementation.split("/")[0]), found))
+        root.append(_suite(record, implementation, backends.get(backend_of(implementation)), found))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
+from conformance.ids import backend_of
 from conformance.judge.verdicts import VERDICTS
 from conformance.record.history import History, Past, Point, Series
 
@@ -101,7 +102,7 @@ def plot(
 ) -> Plot:
     """The plot of a series; `tips` gives what is told of a run where the pointer rests on its slot."""
     frame = Frame(len(history.runs), *size)
-    changes = list(_changes(history, series.name.split("/")[0]))
+    changes = list(_changes(history, backend_of(series.name)))
     exponents, scale = _errors(frame, series)
     most = max((sum(point.verdicts.values()) for point in series.points if point), default=1)
     labels = [Text(LEFT - 4, TOP + 8, str(most), "end"), Text(LEFT - 4, TOP + frame.bars, "0", "end")]

@@ -9,6 +9,7 @@ from functools import reduce
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.plan.plan import BASE_MODE
 from conformance.record.record import RunRecord
 from conformance.record.summary import Cell, Row, by_entry, folded
 
@@ -107,7 +108,7 @@ def row_name(row: Row, room: int = 1_000) -> str:
 
 def modes_text(row: Row, room: int = 1_000) -> str:
     """The modes of a row in brackets; nothing for eager mode alone, and their number where there is no room."""
-    if row.modes == ("eager",) and not row.differing:
+    if row.modes == (BASE_MODE,) and not row.differing:
         return ""
     differing = f"; {len(row.differing)} differ" if row.differing else ""
     named = f"  ({', '.join(row.modes)}{differing})"

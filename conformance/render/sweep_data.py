@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.ids import ImplementationId
 from conformance.numbers.formats import FORMATS, infinity_bits
 from conformance.numbers.literals import text_of
 from conformance.numbers.measurement import BUDGET
@@ -46,7 +47,7 @@ def groups(found: Iterable[Certificate]) -> list[Group]:
 
 def _order(one: Certificate, implementation: str) -> tuple[Any, ...]:
     return (
-        implementation.split("/"),
+        ImplementationId.parse(implementation),
         one.form,
         list(QUANTITIES).index(one.quantity),
         DTYPES.index(one.dtype),

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
 from conformance.record.summary import CauseSummary, Example, causes, diverse, scoreboard
@@ -130,7 +131,7 @@ def findings(record: RunRecord, lines: int) -> Iterator[str]:
     for name, found in by_outcome.items():
         shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
         for one in shown:
-            yield from finding(one, versions.get(one.cause.split("/")[0], ""))
+            yield from finding(one, versions.get(backend_of(one.cause), ""))
         room -= 3 * len(shown)
         if len(shown) < len(found):
             yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from conformance.ids import ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.record.record import CheckLine, InputsLine, RunRecord
@@ -60,13 +61,13 @@ def extents(record: RunRecord) -> dict[str, list[Row]]:
 def _rows(record: RunRecord) -> dict[str, list[Row]]:
     rows: dict[str, dict[tuple[str, str], Row]] = {}
     for check, finding in findings(record):
-        backend, entry, mode, _ = check.implementation.split("/")
+        own = ImplementationId.parse(check.implementation)
         of_cause = rows.setdefault(finding.cause, {})
         quantity = "the call" if finding.what in WHOLE_CALL else check.quantity
-        row = of_cause.setdefault((entry, quantity), Row(f"{backend}/{entry}", quantity))
+        row = of_cause.setdefault((own.entry, quantity), Row(own.family, quantity))
         row.elements += 1
         row.dtypes[check.dtype] = None
-        row.modes[mode] = None
+        row.modes[own.mode] = None
         line = record.inputs_by_case[check.case, check.dtype]
         if finding.element not in (*line.elements, "all") and "." not in finding.element:
             row.tensors[finding.element] = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
 from conformance.errors import InputError, did_you_mean
+from conformance.ids import ImplementationId
 from conformance.plan.cases import Located, Suite
 from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
 from conformance.plan.presentations import Presentation
@@ -131,10 +132,10 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
         raise InputError(f"case {check.case} has no dtype {check.dtype!r}", f"it has {', '.join(located.case.dtypes)}")
     if check.quantity not in QUANTITIES:
         raise InputError(f"there is no quantity {check.quantity!r}", did_you_mean(check.quantity, list(QUANTITIES)))
-    backend, _, mode, device = implementation.id.split("/")
+    own = ImplementationId.parse(implementation.id)
     by_id = {one.id: one for one in known}
-    plain = by_id.get(f"{implementation.family}/{BASE_MODE}/{device}")
-    counterpart = by_id.get(f"{backend}/{implementation.counterpart}/{mode}/{device}")
+    plain = by_id.get(str(own._replace(mode=BASE_MODE)))
+    counterpart = by_id.get(str(own._replace(entry=implementation.counterpart)))
     # A value that came back in another dtype or shape is shown by that dtype or shape.
     told = finding.what if finding.what in BEHAVIOUR and check.quantity in NUMERIC else check.quantity
     found = (check.dtype, told, finding.element, finding.what, finding.cause)

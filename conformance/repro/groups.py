@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
+from conformance.ids import CauseId, backend_of
 from conformance.known.deviations import Deviation
 from conformance.plan.plan import BEHAVIOUR
 from conformance.record.summary import CauseSummary
@@ -69,8 +70,8 @@ def representatives(group: Group) -> list[CauseSummary]:
     ((common, _),) = Counter(_first_clause(one.reason) for one in group.causes).most_common(1)
 
     def rank(one: CauseSummary) -> tuple[bool, int, bool, bool, bool, int]:
-        *_, region, signature = one.cause.split("/")
-        special = region != "ordinary", signature != "inaccurate", _first_clause(one.reason) != common
+        cause = CauseId.parse(one.cause)
+        special = cause.region != "ordinary", cause.signature != "inaccurate", _first_clause(one.reason) != common
         return (not _owns(one.cause, link), _effort(one), *special, -one.elements)
 
     return sorted(group.causes, key=rank)[:TRIED]
@@ -93,13 +94,13 @@ def _key(cause: str, known: Deviation | None) -> tuple[str, ...]:
         return ("", cause)
     if known.links:
         return (known.links[0],)
-    project = project_of(f"{'/'.join(cause.split('/')[:2])}/")
-    return (project.name if project else cause.split("/")[0], _first_clause(known.reason or cause))
+    project = project_of(f"{CauseId.parse(cause).family}/")
+    return (project.name if project else backend_of(cause), _first_clause(known.reason or cause))
 
 
 def _owns(cause: str, link: str) -> bool:
     """Whether the link leads to the project whose implementation shows the cause."""
-    project = project_of(f"{'/'.join(cause.split('/')[:2])}/")
+    project = project_of(f"{CauseId.parse(cause).family}/")
     return project is not None and link.startswith(f"https://github.com/{project.repository}/")
 
 
@@ -129,12 +130,12 @@ def near(cause: str, recorded: dict[str, Deviation]) -> list[Deviation]:
     Alike are causes of one entry point that differ in quantity, region or signature alone, and those that differ in the
     entry point alone, with a link to the project that `cause` is about.
     """
-    parts = cause.split("/")
+    own = CauseId.parse(cause)
     found: dict[str, tuple[int, Deviation]] = {}
     for one in recorded.values():
-        theirs = one.id.split("/")
-        entry, backend = theirs[1] == parts[1], theirs[0] == parts[0]
-        same = sum(mine == other for mine, other in zip(parts[2:], theirs[2:], strict=True))
+        theirs = CauseId.parse(one.id)
+        entry, backend = theirs.entry == own.entry, theirs.backend == own.backend
+        same = sum(mine == other for mine, other in zip(own[2:], theirs[2:], strict=True))
         score = 4 * entry + 2 * same + backend
         if not one.links or one.id == cause or same + entry < ALIKE or not (entry or _owns(cause, one.links[0])):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.ids import ImplementationId
 from conformance.known.deviations import Deviation
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.repro.finding import Target
@@ -82,11 +83,11 @@ def _cells(entry: Entry, day: str) -> list[str]:
     assert isinstance(one, Reproducer)
     dtypes = dict.fromkeys(dtype for cause in group.causes for dtype in cause.dtypes)
     versions = ", ".join(f"{name} {version}" for name, version in one.opened.versions.items() if name != "numpy")
-    backend, entry_point = one.target.implementation.family.split("/")
+    own = ImplementationId.parse(one.target.implementation.id)
     return [
         f"[report]({group.name}/issue.md) [script]({group.name}/repro.py)",
         _project(one.target),
-        f"{cell_code(entry_point)} ({backend}): {cell(one.script.title.partition(': ')[2])}",
+        f"{cell_code(own.entry)} ({own.backend}): {cell(one.script.title.partition(': ')[2])}",
         _upstream(entry),
         str(len(group.causes)),
         ", ".join(dtypes),

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
+from conformance.ids import backend_of
 from conformance.known.deviations import Deviation
 from conformance.numbers.measurement import LARGEST
-from conformance.plan.plan import AGREEMENT, REDUCTION, Request
+from conformance.plan.plan import AGREEMENT, BASE_MODE, REDUCTION, Request
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.render.narrate import contract_lines
 from conformance.repro import script
@@ -84,7 +85,7 @@ def address(link: str) -> str:
 def _description(issue: Issue) -> str:
     target = issue.made.target
     one = target.implementation
-    mode = "" if one.mode == "eager" else f", mode {code(one.mode)}"
+    mode = "" if one.mode == BASE_MODE else f", mode {code(one.mode)}"
     reason = f"\nWhy, as far as is known: {cell(issue.reason)}." if issue.reason else ""
     return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(words(issue.made.small))}.{reason}"
 
@@ -162,7 +163,7 @@ def _extent(issue: Issue) -> str:
     lines += [row(["entry point", "quantity", "modes", "dtypes", "predictions", "largest error in ULP"])]
     lines += [row(["---"] * 6)]
     own = issue.made.target.implementation.family
-    rows = sorted(issue.rows, key=lambda one: (one.entry != own, one.entry.split("/")[0] != own.split("/")[0]))
+    rows = sorted(issue.rows, key=lambda one: (one.entry != own, backend_of(one.entry) != backend_of(own)))
     for one in rows[:ROWS]:
         worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
         if one.worst_ulp is not None and one.worst_ulp >= LARGEST:

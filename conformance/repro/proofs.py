@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from conformance.contracts import Contract
+from conformance.ids import CauseId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import float_of
 from conformance.numbers.measurement import BUDGET
@@ -32,18 +33,18 @@ def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Pa
     """
     wanted: dict[tuple[str, str], set[str]] = {}
     for cause in causes:
-        backend, entry, quantity, region, signature = cause.split("/")
-        if region in SWEPT:
-            wanted.setdefault((f"{backend}/{entry}", quantity), set()).add(signature)
+        one = CauseId.parse(cause)
+        if one.region in SWEPT:
+            wanted.setdefault((one.family, one.quantity), set()).add(one.signature)
     lines: dict[str, None] = {}
     for file in sorted(place.glob("*.json")) if wanted else ():
-        one = certificate.read(file)
-        for result in one.results:
-            family = "/".join(result.implementation.split("/")[:2])
-            signatures = wanted.get((family, one.quantity), set()) & SHOWS.keys()
+        swept = certificate.read(file)
+        for result in swept.results:
+            family = ImplementationId.parse(result.implementation).family
+            signatures = wanted.get((family, swept.quantity), set()) & SHOWS.keys()
             contract = contracts.get(result.implementation)
             if contract is not None and any(SHOWS[name](result, contract) for name in signatures):
-                lines[_line(file, one, result)] = None
+                lines[_line(file, swept, result)] = None
     return list(lines)
 
 

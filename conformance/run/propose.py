@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from conformance.errors import InputError
+from conformance.ids import CauseId, ImplementationId
 from conformance.known import deviations
 from conformance.numbers.measurement import BUDGET, LARGEST
 from conformance.record import record as records
@@ -161,8 +162,8 @@ def _selectors(contents: dict[Key, Content]) -> Iterator[CommentedMap]:
         quantities.setdefault((*key[:3], signature), []).append(key[3])
     modes: dict[tuple[Any, ...], list[str]] = {}
     for (implementation, case, dtype, signature), names in quantities.items():
-        family, mode, device = implementation.rsplit("/", 2)
-        modes.setdefault((family, device, case, dtype, tuple(names), signature), []).append(mode)
+        one = ImplementationId.parse(implementation)
+        modes.setdefault((one.family, one.device, case, dtype, tuple(names), signature), []).append(one.mode)
     for (family, device, case, dtype, names, signature), together in modes.items():
         expected, sometimes = content[signature]
         alone = len(together) == 1
@@ -250,10 +251,10 @@ def _edit(
 
 
 def _new(cause: str, today: str) -> CommentedMap:
-    backend, entry, quantity, region, signature = cause.split("/")
+    one = CauseId.parse(cause)
     return CommentedMap(
         id=cause,
-        title=f"{backend} {entry}: {quantity} {signature} at {region} inputs",
+        title=f"{one.backend} {one.entry}: {one.quantity} {one.signature} at {one.region} inputs",
         kind="bug",
         unreported=True,
         reason="not looked for upstream yet",

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from conformance import yamlfile
+from conformance.ids import ImplementationId
 from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import FORMATS, Format
 from conformance.numbers.literals import float_of
@@ -55,7 +56,7 @@ def cases_of(certificates: Iterable[Certificate]) -> list[Case]:
             worst = result.worst.get("ideal")
             if worst is None or one.covered["samples"]:
                 continue
-            key = result.implementation.partition("/")[2]
+            key = ImplementationId.parse(result.implementation).key
             name = f"{key}:{one.quantity}:{one.dtype}:{worst.label}:{worst.prediction}"
             found.append(
                 Case(

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
+from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.record import record as records
@@ -230,7 +231,7 @@ def _changes(ran: Sequence[Run]) -> Iterator[str]:
         yield row(
             [
                 between,
-                cell_code(implementation.rsplit("/", 2)[0]),
+                cell_code(ImplementationId.parse(implementation).family),
                 quantity,
                 f"{sum(one.elements for one in members)} in {dtypes}",
                 cell(_short(told(members[0].old, members[0].old_bits, members[0]))),
@@ -263,7 +264,8 @@ def _searches() -> Iterator[str]:
         found: dict[str, Any] = msgspec.json.decode(file.read_bytes())
         example = next(one for one in found["outputs"] if one["before"] != one["after"])
         also = ", ".join(f"{one['package']} {one['before']} → {one['after']}" for one in found["also_differs"])
-        entry = example["what"].split("::")[1].rsplit("/", 2)[0] if "::" in example["what"] else "a script"
+        what = example["what"]
+        entry = ImplementationId.parse(CheckId.parse(what).implementation).family if "::" in what else "a script"
         yield row(
             [
                 found["package"],
