@@ -170,12 +170,17 @@ class Checks:
         return self._planned[1]
 
     @cached_property
+    def places(self) -> dict[str, cases.Located]:
+        """Each case by its id, with the file and line where it stands."""
+        return {located.case.id: located for located in self.suite.cases}
+
+    @cached_property
     def requests(self) -> dict[Path, dict[str, list[Request]]]:
         """The planned requests by case file and case, in the order of the plan."""
-        resolved = {located.file: located.file.resolve() for located in self.suite.cases}
+        file_of = {case: located.file.resolve() for case, located in self.places.items()}
         found: dict[Path, dict[str, list[Request]]] = {}
         for request in self.plan().requests:
-            found.setdefault(resolved[request.located.file], {}).setdefault(request.case.id, []).append(request)
+            found.setdefault(file_of[request.case.id], {}).setdefault(request.case.id, []).append(request)
         return found
 
     def announce(self) -> None:
@@ -276,7 +281,8 @@ class Check(pytest.Item):
         adapter = self.request.implementation.adapter
         line = checks.lines.get(self.check_id)
         if line is None:
-            absent = checks.done.opened[adapter].absent if adapter in checks.done.opened else None
+            opened = checks.done.opened.get(adapter)
+            absent = opened.why_not(self.request) if opened is not None else None
             if absent is None or self.config.option.bce_require:
                 raise NotRun(f"{self.check_id} was not run")
             pytest.skip(f"{adapter} is absent: {absent}")
@@ -298,7 +304,7 @@ class Check(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line and id of the case."""
-        return self.path, self.request.located.line - 1, self.check_id
+        return self.path, self.config.stash[SESSION].places[self.request.case.id].line - 1, self.check_id
 
 
 class NotRun(Exception):

@@ -66,7 +66,7 @@ def request(
 ) -> Request:
     """A request of a case, on the stub without a contract unless another is given."""
     chosen = by or implementation(form=one.form)
-    return Request(located(one), chosen, Inputs(one, dtype), tuple(quantities))
+    return Request("small", chosen, Inputs(one, dtype), tuple(quantities))
 
 
 def plan(requests: Sequence[Request]) -> Plan:

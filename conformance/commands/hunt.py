@@ -20,7 +20,7 @@ from conformance.judge.verdicts import Judged
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.literals import text_of
-from conformance.plan.cases import Case, Element, Located, Suite
+from conformance.plan.cases import Case, Element, Suite
 from conformance.plan.plan import Filters, Implementation, Inputs, Request, make_plan
 from conformance.pool.pool import Backend, Pool
 from conformance.record import spelled
@@ -193,18 +193,15 @@ class Target:
     def checks(self, predictions: Any, labels: Any) -> list[Judged]:
         """The judged check of each implementation."""
         case = self.case(predictions.tolist(), labels.tolist())
-        requests = [
-            Request(Located(case, "hunted", Path("hunted.yaml"), 1), one, Inputs(case, self.dtype), (self.quantity,))
-            for one in self.implementations
-        ]
+        requests = [Request("hunted", one, Inputs(case, self.dtype), (self.quantity,)) for one in self.implementations]
         observed = [observe(request) for observe, request in zip(self.sessions, requests, strict=True)]
         return Judge(requests).judge(observed)
 
     def check(self, call: Call) -> Judged | None:
         """The judged check of a whole call; None where the implementation has no such call."""
         one = self.implementations[0]
-        located = Located(call.case(one.form, self.dtype, self.quantity), "hunted", Path("hunted.yaml"), 1)
-        asked = make_plan(Suite(Path(), (located,), {}), [one], Filters(quantity=(self.quantity,))).requests
+        suite = Suite.of("hunted", call.case(one.form, self.dtype, self.quantity))
+        asked = make_plan(suite, [one], Filters(quantity=(self.quantity,))).requests
         return Judge(asked).judge([self.sessions[0](asked[0])])[0] if asked else None
 
     def judge_call(self, call: Call) -> float:

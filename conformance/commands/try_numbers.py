@@ -15,7 +15,7 @@ from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
-from conformance.plan.cases import OPTIONS, Case, DType, Element, Located, Suite
+from conformance.plan.cases import OPTIONS, Case, DType, Element, Suite
 from conformance.plan.plan import Inputs
 from conformance.record import record
 from conformance.render import narrate
@@ -66,7 +66,7 @@ def try_(
     )
     if save is not None:
         save_case(case, save)
-    suite = Suite(Path(), (Located(case, "tried", Path("tried.yaml"), 1),), {})
+    suite = Suite.of("tried", case)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)

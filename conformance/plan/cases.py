@@ -192,6 +192,11 @@ class Suite:
     flags: dict[str, Flag]
     digest: str = field(repr=False, default="")
 
+    @classmethod
+    def of(cls, family: str, *cases: Case) -> Suite:
+        """A suite of cases that stand in no file."""
+        return cls(Path(), tuple(Located(one, family, Path(f"{family}.yaml"), 1) for one in cases), {})
+
     @property
     def families(self) -> dict[str, None]:
         """Family names in order."""

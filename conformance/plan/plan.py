@@ -247,7 +247,7 @@ def replace(element: Element, name: str, leg: Leg) -> Element:
 class Request:
     """One case on one implementation in one dtype, in those of its presentations that can be had there."""
 
-    located: Located
+    family: str
     implementation: Implementation
     inputs: Inputs
     quantities: tuple[str, ...]
@@ -255,8 +255,8 @@ class Request:
 
     @property
     def case(self) -> Case:
-        """The case."""
-        return self.located.case
+        """The case, which stands in the file of `family`."""
+        return self.inputs.case
 
     @property
     def dtype(self) -> str:
@@ -449,7 +449,7 @@ def _requests(
         if len(offered) < len(wanted):
             not_offered["quantity"] = not_offered.get("quantity", 0) + len(wanted) - len(offered)
         if offered:
-            yield Request(located, one, values, offered, presentations)
+            yield Request(located.family, one, values, offered, presentations)
 
 
 def _varies(case: Case) -> bool:

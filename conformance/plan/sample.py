@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, encode
-from conformance.plan.cases import Case, Element, Form, Located
+from conformance.plan.cases import Case, Element, Form
 from conformance.plan.plan import Filters, Implementation, Inputs, Request, matches
 
 #: The family of these cases, which no case file may use: none is called so.
@@ -57,12 +56,11 @@ def _requests(
             continue
         for dtype in one.dtypes:
             if dtype in ALL_DTYPES and matches(filters.dtype, dtype):
-                located, inputs = sampled(one.form, dtype, one.labels == "hard")
-                yield Request(located, one, inputs, offered)
+                yield Request(FAMILY, one, sampled(one.form, dtype, one.labels == "hard"), offered)
 
 
 @cache
-def sampled(form: Form, dtype: str, hard: bool) -> tuple[Located, Inputs]:
+def sampled(form: Form, dtype: str, hard: bool) -> Inputs:
     """The case of a form in a dtype, with hard labels only or with all, and its inputs."""
     elements = tuple(
         Element(f"{part}{index}-y{label}", prediction.hex(), label)
@@ -80,12 +78,12 @@ def sampled(form: Form, dtype: str, hard: bool) -> tuple[Located, Inputs]:
         expect="observe",
         quantities=QUANTITIES,  # type: ignore[arg-type]  # two of NUMERIC
     )
-    return Located(case, FAMILY, Path(__file__), 1), Inputs(case, dtype)
+    return Inputs(case, dtype)
 
 
 def is_sample(request: Request) -> bool:
     """Whether a request is one of the sample's."""
-    return request.located.family == FAMILY
+    return request.family == FAMILY
 
 
 def _parts(form: str, fmt: Format) -> dict[str, list[float]]:

@@ -101,10 +101,17 @@ class Opened:
             lacking=_anonymous_values(answer["lacking"]),
         )
 
+    def why_not(self, request: Request) -> str | None:
+        """Why a request has no answer here: the backend is absent, or a dtype of its tensors; None where neither is."""
+        if self.absent is not None or not self.lacking:
+            return self.absent
+        return next(
+            (self.lacking[one.dtype] for one in request.inputs.tensors.values() if one.dtype in self.lacking), None
+        )
+
     def has(self, request: Request) -> bool:
-        """Whether a request can be made: the backend is present, and has the dtypes of its tensors."""
-        present = self.absent is None and self.failed is None
-        return present and self.lacking.keys().isdisjoint(one.dtype for one in request.inputs.tensors.values())
+        """Whether a request can be made."""
+        return self.failed is None and self.why_not(request) is None
 
 
 class Executor(Protocol):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.ids import ImplementationId
 from conformance.numbers.formats import FORMATS, infinity_bits
 from conformance.numbers.literals import text_of
 from conformance.numbers.measurement import BUDGET
@@ -47,7 +46,7 @@ def groups(found: Iterable[Certificate]) -> list[Group]:
 
 def _order(one: Certificate, implementation: str) -> tuple[Any, ...]:
     return (
-        ImplementationId.parse(implementation),
+        implementation.split("/"),
         one.form,
         list(QUANTITIES).index(one.quantity),
         DTYPES.index(one.dtype),

@@ -47,7 +47,7 @@ class Target:
         """The request that the finding is of, with the presentation that it is about where there are any."""
         inputs = Inputs(self.located.case, self.dtype)
         presentations = tuple(one for one in self.located.case.presentations if self._presented(one))
-        return Request(self.located, self.implementation, inputs, (self.quantity,), presentations)
+        return Request(self.located.family, self.implementation, inputs, (self.quantity,), presentations)
 
     def _presented(self, one: Presentation) -> bool:
         offered = one.layout in self.implementation.layouts and (one.few or not self.implementation.few_shapes)

@@ -95,7 +95,7 @@ def _literal(bits: int, dtype: str) -> str:
 
 def _with(request: Request, **fields: Any) -> Request:
     case = msgspec.structs.replace(request.case, **fields)
-    return replace(request, located=replace(request.located, case=case), inputs=Inputs(case, request.dtype))
+    return replace(request, inputs=Inputs(case, request.dtype))
 
 
 def same(small: Small, request: Request, sources: Sequence[Source]) -> list[str]:

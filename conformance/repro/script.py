@@ -107,7 +107,7 @@ def single(small: Small) -> Request:
 def with_case(request: Request, **fields: object) -> Request:
     """The request of a case in which `fields` differ."""
     case = msgspec.structs.replace(request.case, **fields)
-    return replace(request, located=replace(request.located, case=case), inputs=Inputs(case, request.dtype))
+    return replace(request, inputs=Inputs(case, request.dtype))
 
 
 def calls(small: Small) -> list[Asked]:

@@ -20,7 +20,7 @@ from conformance.judge.verdicts import Finding, Judged
 from conformance.known import deviations
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode
 from conformance.numbers.literals import bits_of, text_of
-from conformance.plan.cases import OPTIONS, Case, Element, Located, Suite
+from conformance.plan.cases import OPTIONS, Case, Element, Suite
 from conformance.plan.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
 from conformance.pool.pool import Backend, Opened, Pool
 from conformance.repro.finding import Target
@@ -107,10 +107,10 @@ def shrink(
     about: dict[str, Target] = {}
     for number, one in enumerate(targets):
         for place, case in enumerate(smaller(one)):
-            located = Located(msgspec.structs.replace(case, id=f"repro/n{number}-{place}"), "repro", Path("repro"), 1)
-            requests += _requests(one, located)
-            about[located.case.id] = one
-    suite = Suite(Path(), tuple({one.case.id: one.located for one in requests}.values()), {})
+            named = msgspec.structs.replace(case, id=f"repro/n{number}-{place}")
+            requests += _requests(one, named)
+            about[named.id] = one
+    suite = Suite.of("repro", *{one.case.id: one.case for one in requests}.values())
     plan = Plan(suite, tuple({one.implementation: None for one in requests}), tuple(requests))
     done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
     found: dict[Target, list[Small]] = {one: [] for one in targets}
@@ -121,13 +121,13 @@ def shrink(
     return {one: (sorted(found[one], key=_simplicity), done.opened) for one in targets}
 
 
-def _requests(target: Target, located: Located) -> Iterator[Request]:
+def _requests(target: Target, case: Case) -> Iterator[Request]:
     """What has to be run to see a finding: all calls where it is about all, and the plain call beside a mode."""
     one, quantities = target.implementation, [target.quantity]
     if target.quantity in (*BEHAVIOUR, AGREEMENT):
-        quantities[:0] = [name for name in located.case.numeric if name in one.quantities]
-    inputs = Inputs(located.case, target.dtype)
-    made = Request(located, one, inputs, tuple(quantities), target.request.presentations)
+        quantities[:0] = [name for name in case.numeric if name in one.quantities]
+    inputs = Inputs(case, target.dtype)
+    made = Request("repro", one, inputs, tuple(quantities), target.request.presentations)
     yield made
     if target.quantity == AGREEMENT and target.plain is not None:
         yield replace(made, implementation=target.plain, quantities=tuple(quantities[:-1]))

@@ -91,8 +91,7 @@ def _ends(small: Small, request: Request, mode: Source, plain: Source) -> list[s
 def unreduced_call(small: Small, request: Request) -> list[tuple[str, Request]]:
     """The same call without its reduction."""
     case = msgspec.structs.replace(request.case, reduction="none")
-    located = replace(request.located, case=case)
-    return [("unreduced", replace(request, located=located, inputs=Inputs(case, request.dtype)))]
+    return [("unreduced", replace(request, inputs=Inputs(case, request.dtype)))]
 
 
 def reduction(small: Small, request: Request, sources: Sequence[Source]) -> list[str]:

@@ -250,7 +250,7 @@ def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
 def _is_absent(request: Request, opened: dict[str, Opened]) -> bool:
     """Whether it was not run because its backend, or a dtype of that, is not installed; a failure is something else."""
     one = opened.get(request.implementation.adapter, Opened(absent="it was not asked"))
-    return one.absent is not None or (one.failed is None and not one.has(request))
+    return one.failed is None and one.why_not(request) is not None
 
 
 def _keep_log(log: IO[bytes]) -> None:
@@ -404,7 +404,7 @@ def _inputs_lines(planned: Sequence[Request], checks: Sequence[Judged]) -> Itera
         tensors = request.inputs.tensors.items()
         yield InputsLine(
             case_id,
-            request.located.family,
+            request.family,
             request.case.flags,
             request.case.form,
             request.case.reduction,
@@ -425,7 +425,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
     return CheckLine(
         check.id,
         request.case.id,
-        request.located.family,
+        request.family,
         request.implementation.id,
         request.dtype,
         check.quantity,

@@ -74,7 +74,7 @@ def tolerances(checks: Sequence[Judged]) -> dict[Key, Tolerance]:
         request = check.request
         if check.quantity not in NUMERIC or request.presentations:  # of many places a presentation tells the worst
             continue
-        key = (request.implementation.id, request.dtype, request.located.family, check.quantity)
+        key = (request.implementation.id, request.dtype, request.family, check.quantity)
         returned = np.array([bool(bits) for bits in check.bits], dtype=bool)
         ideal = np.array(check.ideal)
         found.setdefault(key, Tolerance()).add(

@@ -18,7 +18,7 @@ from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import FORMATS, Format
 from conformance.numbers.literals import float_of
 from conformance.plan import cases
-from conformance.plan.cases import Element, Located
+from conformance.plan.cases import WORST, Element
 from conformance.plan.plan import Implementation, Inputs, Request
 from conformance.pool.pool import Backend
 from conformance.sweep.certificate import Certificate
@@ -150,8 +150,7 @@ def _request(implementation: Implementation, of: Sequence[Case]) -> Request:
         expect="observe",
         quantities=(of[0].quantity,),  # type: ignore[arg-type]  # one of NUMERIC
     )
-    place = Located(case, "worst", Path("worst.yaml"), 1)
-    return Request(place, implementation, Inputs(case, of[0].dtype), (of[0].quantity,))
+    return Request(WORST, implementation, Inputs(case, of[0].dtype), (of[0].quantity,))
 
 
 def _literal(bits: str, fmt: Format) -> str:

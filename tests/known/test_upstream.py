@@ -73,7 +73,7 @@ def run() -> Run:
 
 def of_modes(request: Request) -> bool:
     """Whether MODES takes a request."""
-    return request.dtype in MODES.dtype and MODES.takes_case(request.located)
+    return request.dtype in MODES.dtype and MODES.takes_scenario(request.case.id, request.family, request.case.flags)
 
 
 @cache

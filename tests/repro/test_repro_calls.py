@@ -21,7 +21,7 @@ from conformance.repro import clean, sources, tensors
 from conformance.repro.script import TEMPLATES
 from conformance.repro.sources import Asked, Source
 from conformance.run import run as runs
-from tests.builders import deterministic, located
+from tests.builders import deterministic
 
 #: An element that is nowhere special.
 ELEMENT = {"logits": ("-3", "0"), "probabilities": ("0.3", "1")}
@@ -51,7 +51,7 @@ def request(one: Implementation) -> Request:
     reduction = "none" if "none" in one.reductions else one.reductions[0]
     case = Case("small/one", "it exists for this test", one.form, (), elements, reduction=reduction)  # type: ignore[arg-type]
     quantities = tuple(name for name in ("value", "gradient-prediction") if name in one.quantities)
-    return Request(located(case), one, Inputs(case, "float32"), quantities)
+    return Request("small", one, Inputs(case, "float32"), quantities)
 
 
 def script(asked: Asked, source: Source) -> str:

@@ -234,7 +234,8 @@ def small(prediction: str, label: str, got: float, contract: Contract = ()) -> s
     asked = request(case((prediction, label)), implementation(contract))
     shown = judged(asked, returned([got]))
     (found,) = shown.findings
-    target = finding.Target(asked.located, asked.implementation, "float32", "value", "e0", found.what, found.cause)
+    place = located(asked.case)
+    target = finding.Target(place, asked.implementation, "float32", "value", "e0", found.what, found.cause)
     return shrink.Small(target, asked, 0, shown)
 
 
