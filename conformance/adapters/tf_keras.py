@@ -10,14 +10,11 @@ import importlib
 from typing import Any, Dict, Iterator, List
 
 from conformance.adapters import Adapter, Call, Implementation
-from conformance.adapters.tensorflow import (
-    SIGMOID_FORMULA,
-    WRITTEN,
-    TensorFlowRuntime,
-    in_modes,
-    no_keras_json,
-    two_classes,
-)
+from conformance.adapters.tensorflow.calls import two_classes
+from conformance.adapters.tensorflow.contracts import SIGMOID_FORMULA
+from conformance.adapters.tensorflow.entries import in_modes
+from conformance.adapters.tensorflow.modes import WRITTEN
+from conformance.adapters.tensorflow.runtime import TensorFlowRuntime, no_keras_json
 from conformance.contracts import Clip, Contract, Epsilon, Reduction, Source
 
 CODE = "https://github.com/keras-team/tf-keras/blob/v2.21.0/tf_keras/"

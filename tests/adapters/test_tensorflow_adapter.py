@@ -18,7 +18,7 @@ import pytest
 
 import reference
 from conformance.adapters import Implementation, load_builtin
-from conformance.adapters.tensorflow import MODES
+from conformance.adapters.tensorflow.modes import MODES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from conformance.adapters import NUMERIC, Implementation, load_builtin
-from conformance.adapters.torch import MODES, TorchRuntime
+from conformance.adapters.torch.modes import MODES
+from conformance.adapters.torch.runtime import TorchRuntime
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.plan.plan import Filters, Plan, make_plan
@@ -45,7 +46,7 @@ def told(*what): print(json.dumps(what))
 THIRD_PARTY = """
 import torch
 from conformance.adapters import Adapter, Implementation
-from conformance.adapters.torch import MODES
+from conformance.adapters.torch.modes import MODES
 
 def two_softplus(prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
     softplus = torch.nn.functional.softplus
