@@ -93,12 +93,12 @@ def _evaluate(
 ) -> Array:
     check_options(form, log_clamp, epsilon)
     operands = Operands(
-        np.asarray(prediction, dtype=np.float64),
-        np.asarray(label, dtype=np.float64),
-        None if weight is None else np.asarray(weight, dtype=np.float64),
-        None if pos_weight is None else np.asarray(pos_weight, dtype=np.float64),
-        None if log_clamp is None or log_clamp == -np.inf else float(log_clamp),
-        float(epsilon) if epsilon else None,
+        prediction=np.asarray(prediction, dtype=np.float64),
+        label=np.asarray(label, dtype=np.float64),
+        weight=None if weight is None else np.asarray(weight, dtype=np.float64),
+        pos_weight=None if pos_weight is None else np.asarray(pos_weight, dtype=np.float64),
+        log_clamp=None if log_clamp is None or log_clamp == -np.inf else float(log_clamp),
+        epsilon=float(epsilon) if epsilon else None,
     )
     shape = np.broadcast(*[x for x in operands[:4] if x is not None]).shape
     with np.errstate(all="ignore"):

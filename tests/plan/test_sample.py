@@ -99,7 +99,7 @@ def test_a_sample_is_recorded_beside_the_checks_and_counts_nowhere() -> None:
     """A run with a sample has the checks, tallies, tolerances and outcome of one without, and lines of the sample."""
     records = []
     for wanted in (False, True):
-        options = Options(Filters(backend=("numpy",), dtype=("float16",), quantity=("value",)), sample=wanted)
+        options = Options(filters=Filters(backend=("numpy",), dtype=("float16",), quantity=("value",)), sample=wanted)
         with runs.open_pool(options) as pool:
             backends = runs.discover(pool, options)
             plan = runs.planned(backends, _suite(), options)
