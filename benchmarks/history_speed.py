@@ -39,7 +39,7 @@ def ends(real: RunRecord, checks: tuple[records.CheckLine, ...]) -> Iterator[tup
     """First line and last lines of each run: a day apart, a release every two weeks, counts that wander."""
     rng = random.Random(1)
     start = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
-    footer = Footer("", 60.0, {}, {}, 0, (), 0)
+    footer = Footer(finished="", seconds=60.0, verdicts={}, outcomes={}, not_run=0, restarts=(), exit=0)
     summed = tallies(checks)
     for index in range(RUNS):
         backends = tuple(

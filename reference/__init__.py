@@ -3,7 +3,7 @@
 This is the only place where expected values are computed. `loss`, its gradients and `second_derivative` give a
 `Reference` (hi, lo, bound, scale); `exact_sum` and `exact_mean` reduce one, `reduction_bound` says how far a sum in
 floating-point arithmetic may be from that.
-`reference.plain` has the first four quantities in plain float64. Definitions and measured accuracy: docs/reference.md.
+Definitions and measured accuracy: docs/reference.md.
 """
 
 from __future__ import annotations

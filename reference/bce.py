@@ -32,9 +32,30 @@ from reference.operands import (
 from reference.terms import KERNELS
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from numpy.typing import ArrayLike
 
     from reference.doubledouble import Array, Scaled
+
+    class Function(Protocol):
+        """What evaluates one quantity."""
+
+        def __call__(
+            self,
+            form: str,
+            prediction: ArrayLike,
+            label: ArrayLike,
+            weight: ArrayLike | None = None,
+            pos_weight: ArrayLike | None = None,
+            log_clamp: float | None = None,
+            epsilon: float | None = None,
+            label_smoothing: float | None = None,
+            gamma: float | None = None,
+            alpha: float | None = None,
+        ) -> Reference:
+            """Evaluate it: see `loss`."""
+
 
 #: Elements worked on at a time: 64 KiB an array, so that the live temporaries fit a level 2 cache of 1 MiB.
 CHUNK = 8192
@@ -63,18 +84,31 @@ class Reference(NamedTuple):
     scale: Array
 
 
-def loss(
-    form: str,
-    prediction: ArrayLike,
-    label: ArrayLike,
-    weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    log_clamp: float | None = None,
-    epsilon: float | None = None,
-    label_smoothing: float | None = None,
-    gamma: float | None = None,
-    alpha: float | None = None,
-) -> Reference:
+def _function(quantity: str, doc: str) -> Function:
+    """Return the function of a quantity, which has its name."""
+
+    def function(
+        form: str,
+        prediction: ArrayLike,
+        label: ArrayLike,
+        weight: ArrayLike | None = None,
+        pos_weight: ArrayLike | None = None,
+        log_clamp: float | None = None,
+        epsilon: float | None = None,
+        label_smoothing: float | None = None,
+        gamma: float | None = None,
+        alpha: float | None = None,
+    ) -> Reference:
+        numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
+        return _evaluate(quantity, form, (prediction, label, weight, pos_weight), *numbers)
+
+    function.__name__ = function.__qualname__ = quantity
+    function.__doc__ = doc
+    return function
+
+
+loss = _function(
+    LOSS,
     """Return the loss L in nats.
 
     Args:
@@ -92,94 +126,33 @@ def loss(
 
     Raises:
         ValueError: for an option that the form or the quantity does not have, or that is out of its range.
-    """
-    numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, LOSS, (prediction, label, weight, pos_weight), *numbers)
+    """,
+)
 
+gradient_prediction = _function(
+    GRADIENT_PREDICTION,
+    "Return dL/dp or dL/dz; arguments as for `loss`. A clamped logarithm has derivative 0.",
+)
 
-def gradient_prediction(
-    form: str,
-    prediction: ArrayLike,
-    label: ArrayLike,
-    weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    log_clamp: float | None = None,
-    epsilon: float | None = None,
-    label_smoothing: float | None = None,
-    gamma: float | None = None,
-    alpha: float | None = None,
-) -> Reference:
-    """Return dL/dp or dL/dz; arguments as for `loss`. A clamped logarithm has derivative 0."""
-    numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, GRADIENT_PREDICTION, (prediction, label, weight, pos_weight), *numbers)
+gradient_label = _function(
+    GRADIENT_LABEL,
+    "Return dL/dy; arguments as for `loss`, no focal loss. It does not depend on the label, unless that is NaN.",
+)
 
+gradient_weight = _function(
+    GRADIENT_WEIGHT,
+    "Return dL/dweight, the unweighted loss; arguments as for `loss`. A NaN weight gives NaN.",
+)
 
-def gradient_label(
-    form: str,
-    prediction: ArrayLike,
-    label: ArrayLike,
-    weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    log_clamp: float | None = None,
-    epsilon: float | None = None,
-    label_smoothing: float | None = None,
-    gamma: float | None = None,
-    alpha: float | None = None,
-) -> Reference:
-    """Return dL/dy; arguments as for `loss`, no focal loss. It does not depend on the label, unless that is NaN."""
-    numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, GRADIENT_LABEL, (prediction, label, weight, pos_weight), *numbers)
+gradient_pos_weight = _function(
+    GRADIENT_POS_WEIGHT,
+    "Return dL/dpos_weight; arguments as for `loss`, no focal loss. A NaN pos_weight gives NaN.",
+)
 
-
-def gradient_weight(
-    form: str,
-    prediction: ArrayLike,
-    label: ArrayLike,
-    weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    log_clamp: float | None = None,
-    epsilon: float | None = None,
-    label_smoothing: float | None = None,
-    gamma: float | None = None,
-    alpha: float | None = None,
-) -> Reference:
-    """Return dL/dweight, the unweighted loss; arguments as for `loss`. A NaN weight gives NaN."""
-    numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, GRADIENT_WEIGHT, (prediction, label, weight, pos_weight), *numbers)
-
-
-def gradient_pos_weight(
-    form: str,
-    prediction: ArrayLike,
-    label: ArrayLike,
-    weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    log_clamp: float | None = None,
-    epsilon: float | None = None,
-    label_smoothing: float | None = None,
-    gamma: float | None = None,
-    alpha: float | None = None,
-) -> Reference:
-    """Return dL/dpos_weight; arguments as for `loss`, no focal loss. A NaN pos_weight gives NaN."""
-    numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, GRADIENT_POS_WEIGHT, (prediction, label, weight, pos_weight), *numbers)
-
-
-def second_derivative(
-    form: str,
-    prediction: ArrayLike,
-    label: ArrayLike,
-    weight: ArrayLike | None = None,
-    pos_weight: ArrayLike | None = None,
-    log_clamp: float | None = None,
-    epsilon: float | None = None,
-    label_smoothing: float | None = None,
-    gamma: float | None = None,
-    alpha: float | None = None,
-) -> Reference:
-    """Return d2L/dp2 or d2L/dz2; arguments as for `loss`, no focal loss. A clamped logarithm has derivative 0."""
-    numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
-    return _evaluate(form, SECOND_DERIVATIVE, (prediction, label, weight, pos_weight), *numbers)
+second_derivative = _function(
+    SECOND_DERIVATIVE,
+    "Return d2L/dp2 or d2L/dz2; arguments as for `loss`, no focal loss. A clamped logarithm has derivative 0.",
+)
 
 
 def check_options(form: str, log_clamp: float | None, epsilon: float | None) -> None:
@@ -212,8 +185,8 @@ def check_parameters(quantity: str, label_smoothing: float | None, gamma: float 
 
 
 def _evaluate(
-    form: str,
     quantity: str,
+    form: str,
     arrays: tuple[ArrayLike | None, ...],
     log_clamp: float | None,
     epsilon: float | None,

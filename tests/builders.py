@@ -29,7 +29,10 @@ DERIVED = ("gradient-prediction", "gradient-label", "second-derivative")
 
 def case(*elements: tuple[str, str], name: str = "small/one", form: str = "probabilities", **fields: Any) -> Case:
     """A case of (prediction, label) pairs, whose elements are called e0, e1, ..."""
-    made = tuple(Element(f"e{index}", prediction, label) for index, (prediction, label) in enumerate(elements))
+    made = tuple(
+        Element(id=f"e{index}", prediction=prediction, label=label)
+        for index, (prediction, label) in enumerate(elements)
+    )
     fields.setdefault("elements", made)
     return Case(id=name, why="it exists for this test", form=form, flags=(), **fields)  # type: ignore[arg-type]
 
@@ -72,7 +75,11 @@ def request(
 def plan(requests: Sequence[Request]) -> Plan:
     """A plan of requests."""
     cases = {one.case.id: one.case for one in requests}
-    return Plan(suite(*cases.values()), tuple({one.implementation: None for one in requests}), tuple(requests))
+    return Plan(
+        suite=suite(*cases.values()),
+        implementations=tuple({one.implementation: None for one in requests}),
+        requests=tuple(requests),
+    )
 
 
 def tensor(values: Any, dtype: str = "float32") -> Tensor:
@@ -83,16 +90,16 @@ def tensor(values: Any, dtype: str = "float32") -> Tensor:
 def returned(values: Any, dtype: str = "float32", **fields: Any) -> Observation:
     """An observation of a returned tensor."""
     result = values if isinstance(values, Tensor) else tensor(values, dtype)
-    return Observation("returned", tensor=result, **fields)
+    return Observation(kind="returned", tensor=result, **fields)
 
 
 def raised(type_: str = "RuntimeError", message: str = "no", control: bool = True) -> Observation:
     """An observation of an exception; `control` tells whether the paired control succeeded."""
-    return Observation("raised", type=type_, message=message, control=control)
+    return Observation(kind="raised", type=type_, message=message, control=control)
 
 
-CRASHED = Observation("crashed", message="the process was ended by SIGABRT")
-TIMED_OUT = Observation("timed-out", message="no answer within 1 s")
+CRASHED = Observation(kind="crashed", message="the process was ended by SIGABRT")
+TIMED_OUT = Observation(kind="timed-out", message="no answer within 1 s")
 
 
 def judged(asked: Request, *seen: Observation, quantity: str | None = None) -> Judged:

@@ -26,7 +26,18 @@ def inputs(case: str, family: str, dtype: str = "float32", form: str = "probabil
     """Inputs of one element, whose label is 2 in the family of labels outside [0, 1]."""
     label = "40000000" if family == "out-of-range-labels" else "3f800000"
     bits = {"prediction": ("3f000000",), "label": (label,)}
-    return InputsLine(case, family, (flag,), form, "none", dtype, ("e0",), bits, {}, {"label": "float32"})
+    return InputsLine(
+        case=case,
+        family=family,
+        flags=(flag,),
+        form=form,
+        reduction="none",
+        dtype=dtype,
+        elements=("e0",),
+        inputs=bits,
+        ideal={},
+        dtypes={"label": "float32"},
+    )
 
 
 def check(
@@ -43,9 +54,20 @@ def check(
     identity = f"{case}::{name}::{dtype}::{quantity}"
     family = case.partition("/")[0]
     return CheckLine(
-        identity, case, family, name, dtype, quantity, verdict, "as expected", ("e0",), verdicts, ("3f000000",), (ulp,),
+        id=identity,
+        case=case,
+        family=family,
+        implementation=name,
+        dtype=dtype,
+        quantity=quantity,
+        verdict=verdict,
+        outcome="as expected",
+        elements=("e0",),
+        verdicts=verdicts,
+        bits=("3f000000",),
+        ulp=(ulp,),
         contract_ulp=() if contract is None else (contract,),
-    )  # fmt: skip
+    )
 
 
 def run(
@@ -61,14 +83,18 @@ def run(
     fields: dict[str, object] = {
         "schema": SCHEMA, "suite": "0", "cases": "", "started": "2001-02-03T00:00:00+00:00",
         "machine": {}, "filters": {},
-        "backends": (BackendLine("stub", {"stub": "1.0"}),),
+        "backends": (BackendLine(name="stub", versions={"stub": "1.0"}),),
         "implementations": tuple(ImplementationLine(name, name, form) for name in names),
         "planned": len(checks), "not_offered": {},
     }  # fmt: skip
     head = Header(**(fields | header))  # type: ignore[arg-type]
-    footer = Footer("2001", 1.0, {}, {}, 0, (), 0)
+    footer = Footer(finished="2001", seconds=1.0, verdicts={}, outcomes={}, not_run=0, restarts=(), exit=0)
     return RunRecord(
-        head, tuple(lines.values()), tuple(checks), footer=footer if complete else None, speeds=tuple(speeds)
+        header=head,
+        inputs=tuple(lines.values()),
+        checks=tuple(checks),
+        footer=footer if complete else None,
+        speeds=tuple(speeds),
     )
 
 

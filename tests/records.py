@@ -47,12 +47,22 @@ def check(
         "result_dtype": "float32",
     } | fields
     id_ = f"small/one::{implementation}::float32::{quantity}"
-    return CheckLine(id_, "small/one", "small", implementation, "float32", quantity, verdict, outcome, **given)
+    return CheckLine(
+        id=id_,
+        case="small/one",
+        family="small",
+        implementation=implementation,
+        dtype="float32",
+        quantity=quantity,
+        verdict=verdict,
+        outcome=outcome,
+        **given,
+    )
 
 
 def finding(outcome: Any, cause: str, **fields: Any) -> FindingLine:
     """A finding about element b."""
-    return FindingLine("b", outcome, "deviates", "inaccurate", cause, **fields)
+    return FindingLine(element="b", outcome=outcome, verdict="deviates", what="inaccurate", cause=cause, **fields)
 
 
 CHECKS = (
@@ -68,15 +78,15 @@ CHECKS = (
 def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: Any) -> RunRecord:
     """A complete record of `checks`; `header` replaces fields of the header."""
     inputs = InputsLine(
-        "small/one",
-        "small",
-        ("plain",),
-        "probabilities",
-        "none",
-        "float32",
-        ("a", "b"),
-        {"prediction": ("3f000000", "3e800000"), "label": ("3f800000", "3f000000")},
-        {"value": ("0x1.62e42fefa39efp-1", "0x1.ac89b834770d4p-1")},
+        case="small/one",
+        family="small",
+        flags=("plain",),
+        form="probabilities",
+        reduction="none",
+        dtype="float32",
+        elements=("a", "b"),
+        inputs={"prediction": ("3f000000", "3e800000"), "label": ("3f800000", "3f000000")},
+        ideal={"value": ("0x1.62e42fefa39efp-1", "0x1.ac89b834770d4p-1")},
     )
     names = dict.fromkeys(one.implementation for one in checks)
     given: dict[str, Any] = {
@@ -87,9 +97,11 @@ def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: An
         "machine": {"architecture": "x86_64", "processor": HOSTILE},
         "filters": {"mode": ["eager"]},
         "backends": (
-            BackendLine("torch", {"torch": "2.13.0", "numpy": "2.4.6"}, {"threads": 1}, pinned=True),
-            BackendLine("numpy", {"numpy": "2.4.6"}, {"says": HOSTILE}, pinned=True),
-            BackendLine("jax", absent=f"ModuleNotFoundError {HOSTILE}"),
+            BackendLine(
+                name="torch", versions={"torch": "2.13.0", "numpy": "2.4.6"}, environment={"threads": 1}, pinned=True
+            ),
+            BackendLine(name="numpy", versions={"numpy": "2.4.6"}, environment={"says": HOSTILE}, pinned=True),
+            BackendLine(name="jax", absent=f"ModuleNotFoundError {HOSTILE}"),
         ),
         "implementations": tuple(ImplementationLine(name, name.rsplit("/", 2)[0], "probabilities") for name in names),
         "planned": len(checks),
@@ -98,8 +110,24 @@ def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: An
     } | header
     verdicts = {one.verdict: sum(other.verdict == one.verdict for other in checks) for one in checks}
     outcomes = {one.outcome: sum(other.outcome == one.outcome for other in checks) for one in checks}
-    footer = Footer("2026-02-03T04:06:07+00:00", 61.5, verdicts, dict(outcomes), 0, (), exit_code)
-    return RunRecord(Header(**given), (inputs,), checks, (KNOWN, GONE), (), footer, tallies=tallies(checks))
+    footer = Footer(
+        finished="2026-02-03T04:06:07+00:00",
+        seconds=61.5,
+        verdicts=verdicts,
+        outcomes=dict(outcomes),
+        not_run=0,
+        restarts=(),
+        exit=exit_code,
+    )
+    return RunRecord(
+        header=Header(**given),
+        inputs=(inputs,),
+        checks=checks,
+        causes=(KNOWN, GONE),
+        tolerances=(),
+        footer=footer,
+        tallies=tallies(checks),
+    )
 
 
 def with_header(record: RunRecord, **fields: Any) -> RunRecord:

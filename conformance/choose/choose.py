@@ -42,7 +42,7 @@ class Worst:
     ideal: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """Whether a row meets a need: the counts of its evidence, and the checks that do not meet it, the worst first.
 
@@ -64,7 +64,7 @@ class Answer:
         return NOT_MEASURED if not self.cell.checks else NOT_MET if self.failing else MET
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One implementation in one run: its answers, and what a reader may want to know besides.
 
@@ -188,16 +188,16 @@ def _row(one: _Candidate, stated: Stated) -> Row:
     values = [check for check in main if check.quantity == "value"]
     gradients = [check for check in main if check.quantity == "gradient-prediction"]
     return Row(
-        one.implementation,
-        one.form,
-        one.source,
-        tuple(answers),
-        worst_of(numeric.values() or values),
-        _counted(values),
-        _counted(gradients),
-        worst_of(gradients),
-        answers_outside(record, (check for check, _ in paired if check.dtype in stated.dtypes)),
-        tuple(line for line in record.speeds if line.implementation == one.implementation),
+        implementation=one.implementation,
+        form=one.form,
+        source=one.source,
+        answers=tuple(answers),
+        worst=worst_of(numeric.values() or values),
+        values=_counted(values),
+        gradients=_counted(gradients),
+        worst_gradient=worst_of(gradients),
+        outside=answers_outside(record, (check for check, _ in paired if check.dtype in stated.dtypes)),
+        speeds=tuple(line for line in record.speeds if line.implementation == one.implementation),
     )
 
 
@@ -205,7 +205,7 @@ def _answer(need: Need, evidence: Sequence[tuple[CheckLine, InputsLine]]) -> Ans
     failing = [check for check, line in evidence if not need.met_by(check, line)]
     failing.sort(key=lambda check: (SEVERITY[check.verdict], worst_of([check]) or Worst()), reverse=True)
     cases = tuple(dict.fromkeys(check.case for check, _ in evidence))
-    return Answer(need, _counted(check for check, _ in evidence), tuple(failing), cases)
+    return Answer(need=need, cell=_counted(check for check, _ in evidence), failing=tuple(failing), cases=cases)
 
 
 def _counted(checks: Iterable[CheckLine]) -> Cell:

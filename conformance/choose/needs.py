@@ -38,7 +38,7 @@ SILENT = frozenset({"recorded"})
 Takes = Callable[[InputsLine], bool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Need:
     """A word of the vocabulary.
 
@@ -98,75 +98,122 @@ _ACCEPTED = RIGHT - {"rejects"}
 _ALL = frozenset(VERDICTS)
 
 VOCABULARY = (
-    Need("hard-labels", "right values for labels that are exactly 0 or 1", _family("hard-labels")),
-    Need("soft-labels", "right values for labels strictly between 0 and 1", _family("soft-labels")),
+    Need(name="hard-labels", meaning="right values for labels that are exactly 0 or 1", inputs=_family("hard-labels")),
+    Need(name="soft-labels", meaning="right values for labels strictly between 0 and 1", inputs=_family("soft-labels")),
     Need(
-        "extreme-predictions",
-        "right values at, and next to, predictions that are certain: probabilities 0 and 1, large logits",
-        _family("extreme-predictions"),
-    ),
-    Need("special-values", "infinities, NaN and -0 are treated as mathematics has it", _family("special-values")),
-    Need(
-        "out-of-range=reject",
-        "a label outside [0, 1] raises, whatever the prediction is",
-        _LABELS_OUTSIDE,
-        ("acceptance",),
-        frozenset({"rejects"}),
+        name="extreme-predictions",
+        meaning="right values at, and next to, predictions that are certain: probabilities 0 and 1, large logits",
+        inputs=_family("extreme-predictions"),
     ),
     Need(
-        "out-of-range=accept",
-        "a label outside [0, 1] never raises; its value is not judged",
-        _LABELS_OUTSIDE,
-        ("acceptance",),
-        _ACCEPTED,
+        name="special-values",
+        meaning="infinities, NaN and -0 are treated as mathematics has it",
+        inputs=_family("special-values"),
     ),
     Need(
-        "out-of-range=value",
-        "a label outside [0, 1] gives the value of the formula",
-        _LABELS_OUTSIDE,
+        name="out-of-range=reject",
+        meaning="a label outside [0, 1] raises, whatever the prediction is",
+        inputs=_LABELS_OUTSIDE,
+        quantities=("acceptance",),
+        passes=frozenset({"rejects"}),
+    ),
+    Need(
+        name="out-of-range=accept",
+        meaning="a label outside [0, 1] never raises; its value is not judged",
+        inputs=_LABELS_OUTSIDE,
+        quantities=("acceptance",),
         passes=_ACCEPTED,
     ),
-    Need("weight", "right values with a weight for each element", _option("weight")),
-    Need("pos_weight", "right values with a weight of the positive term", _option("pos_weight")),
-    Need("label-smoothing", "right values of the loss that smooths its labels", _flag("label-smoothing")),
-    Need("focal", "right values of the focal loss", _flag("focal")),
-    Need("reduction=mean", "the mean is right, and that of the own losses", _reduced("mean"), ("value", REDUCTION)),
-    Need("reduction=sum", "the sum is right, and that of the own losses", _reduced("sum"), ("value", REDUCTION)),
     Need(
-        "shapes",
-        "right values and shapes for tensors of other sizes, ranks and memory layouts",
-        _family("shapes"),
-        ("value", "result-shape"),
+        name="out-of-range=value",
+        meaning="a label outside [0, 1] gives the value of the formula",
+        inputs=_LABELS_OUTSIDE,
+        passes=_ACCEPTED,
     ),
-    Need("integer-labels", "right values for labels of an integer type or bool", _integers),
-    Need("relations", "what must hold between losses holds", _family("relations"), (RELATION,)),
-    *(Need(name, f"right values in {name}: main families and what is stated", dtype=name) for name in ALL_DTYPES),
-    Need("gradients", "right gradients by the prediction", quantities=("gradient-prediction",)),
-    Need("gradients-label", "right gradients by the label", quantities=("gradient-label",)),
-    Need("second-derivative", "right second derivatives by the prediction", quantities=("second-derivative",)),
+    Need(name="weight", meaning="right values with a weight for each element", inputs=_option("weight")),
+    Need(name="pos_weight", meaning="right values with a weight of the positive term", inputs=_option("pos_weight")),
     Need(
-        "compile",
-        f"right values in a mode that compiles the call ({', '.join(COMPILED)}), and the same as {BASE_MODE}",
+        name="label-smoothing",
+        meaning="right values of the loss that smooths its labels",
+        inputs=_flag("label-smoothing"),
+    ),
+    Need(name="focal", meaning="right values of the focal loss", inputs=_flag("focal")),
+    Need(
+        name="reduction=mean",
+        meaning="the mean is right, and that of the own losses",
+        inputs=_reduced("mean"),
+        quantities=("value", REDUCTION),
+    ),
+    Need(
+        name="reduction=sum",
+        meaning="the sum is right, and that of the own losses",
+        inputs=_reduced("sum"),
+        quantities=("value", REDUCTION),
+    ),
+    Need(
+        name="shapes",
+        meaning="right values and shapes for tensors of other sizes, ranks and memory layouts",
+        inputs=_family("shapes"),
+        quantities=("value", "result-shape"),
+    ),
+    Need(name="integer-labels", meaning="right values for labels of an integer type or bool", inputs=_integers),
+    Need(
+        name="relations",
+        meaning="what must hold between losses holds",
+        inputs=_family("relations"),
+        quantities=(RELATION,),
+    ),
+    *(
+        Need(name=name, meaning=f"right values in {name}: main families and what is stated", dtype=name)
+        for name in ALL_DTYPES
+    ),
+    Need(name="gradients", meaning="right gradients by the prediction", quantities=("gradient-prediction",)),
+    Need(name="gradients-label", meaning="right gradients by the label", quantities=("gradient-label",)),
+    Need(
+        name="second-derivative",
+        meaning="right second derivatives by the prediction",
+        quantities=("second-derivative",),
+    ),
+    Need(
+        name="compile",
+        meaning=f"right values in a mode that compiles the call ({', '.join(COMPILED)}), and the same as {BASE_MODE}",
         quantities=("value", AGREEMENT),
         compiled=True,
     ),
-    Need("ideal", "values as exact mathematics has them: no contract excuses another", passes=RIGHT - {"by-contract"}),
-    Need("probabilities", "the prediction is a probability", passes=_ALL, form="probabilities"),
-    Need("logits", "the prediction is a logit", passes=_ALL, form="logits"),
-    Need("documented", "what the documentation promises shows", everywhere=True, quantities=(PROBE,)),
-    Need("result-dtype", "the result has the dtype that is due", everywhere=True, quantities=("result-dtype",)),
-    Need("repeatable", "the same call gives the same bits again", everywhere=True, quantities=("repeatable",)),
     Need(
-        "inputs-unchanged", "the call leaves its inputs as they are", everywhere=True, quantities=("inputs-unchanged",)
+        name="ideal",
+        meaning="values as exact mathematics has them: no contract excuses another",
+        passes=RIGHT - {"by-contract"},
+    ),
+    Need(name="probabilities", meaning="the prediction is a probability", passes=_ALL, form="probabilities"),
+    Need(name="logits", meaning="the prediction is a logit", passes=_ALL, form="logits"),
+    Need(name="documented", meaning="what the documentation promises shows", everywhere=True, quantities=(PROBE,)),
+    Need(
+        name="result-dtype",
+        meaning="the result has the dtype that is due",
+        everywhere=True,
+        quantities=("result-dtype",),
     ),
     Need(
-        "no-crash",
-        "no call ends the process or hangs, whatever else it does",
+        name="repeatable",
+        meaning="the same call gives the same bits again",
+        everywhere=True,
+        quantities=("repeatable",),
+    ),
+    Need(
+        name="inputs-unchanged",
+        meaning="the call leaves its inputs as they are",
+        everywhere=True,
+        quantities=("inputs-unchanged",),
+    ),
+    Need(
+        name="no-crash",
+        meaning="no call ends the process or hangs, whatever else it does",
         quantities=QUANTITIES,
         passes=_ALL - {"crashed", "timed-out"},
         everywhere=True,
     ),
-)  # fmt: skip
+)
 
 BY_NAME = {need.name: need for need in VOCABULARY}
 

@@ -37,7 +37,7 @@ LEGEND = (
 )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Row:
     """One backend under one setting, against its default setting.
 
@@ -157,7 +157,7 @@ def _rows(chosen: Sequence[Backend], records: dict[Key, RunRecord]) -> Iterator[
 
 def compare(backend: str, setting: dict[str, str], before: RunRecord, after: RunRecord) -> Row:
     """What `setting` changes in the checks of `backend`: `before` is a run without it, `after` one with it."""
-    row = Row(backend, setting)
+    row = Row(backend=backend, setting=setting)
     switches = [{line.name: line for line in record.header.backends}.get(backend) for record in (before, after)]
     if switches[1] is not None:
         row.state = switches[1].absent or switches[1].failed or ""

@@ -182,7 +182,7 @@ class Target:
             form=self.implementations[0].form,  # type: ignore[arg-type]  # one of Form
             flags=(),
             elements=tuple(
-                Element(f"e{index}", float(p).hex(), float(y).hex())
+                Element(id=f"e{index}", prediction=float(p).hex(), label=float(y).hex())
                 for index, (p, y) in enumerate(zip(predictions, labels, strict=True))
             ),
             dtypes=(self.dtype,),  # type: ignore[arg-type]  # one of ALL_DTYPES

@@ -115,7 +115,16 @@ def options_from(arguments: dict[str, Any], strict: bool = False) -> Options:
     device = arguments.pop("device", None)
     environment = {} if device is None else {"BCE_DEVICE": device}
     memory = memory_from(arguments)
-    return Options(filters, adapters, interpreters, timeout, arguments.pop("jobs"), strict, environment, memory=memory)
+    return Options(
+        filters=filters,
+        adapters=adapters,
+        interpreters=interpreters,
+        timeout=timeout,
+        jobs=arguments.pop("jobs"),
+        strict=strict,
+        environment=environment,
+        memory=memory,
+    )
 
 
 def memory_from(arguments: dict[str, Any]) -> int | None:

@@ -76,7 +76,14 @@ def repro(
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         record, suite, wanted = _record(what, which, suite, pool, backends, options)
-        work = _Work(joined(record, [records.read(file) for file in others]), suite, backends, pool, options, recorded)
+        work = _Work(
+            record=joined(record, [records.read(file) for file in others]),
+            suite=suite,
+            backends=backends,
+            pool=pool,
+            options=options,
+            recorded=recorded,
+        )
         if everything:
             _write_all(work, kind, output or REPORTS, force)
         else:
@@ -94,7 +101,7 @@ def joined(record: RunRecord, others: Sequence[RunRecord]) -> RunRecord:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Work:
     """What reports are made of."""
 
@@ -146,7 +153,17 @@ class _Work:
         own = [cause for cause in causes if cause.startswith(f"{made.target.implementation.adapter}/")]
         proved = proofs.proofs(own, contracts, proofs.folder())
         reason = (known.reason or "") if known else ""
-        text = issue.render(issue.Issue(group, made, merged(rows, causes), proved, self.near(group), reason, told))
+        text = issue.render(
+            issue.Issue(
+                group=group,
+                made=made,
+                rows=merged(rows, causes),
+                proofs=proved,
+                near=self.near(group),
+                reason=reason,
+                machine=told,
+            )
+        )
         return {into / "repro.py": made.script.text, into / "issue.md": text}
 
 

@@ -101,7 +101,8 @@ def _from_words(
         except literals.LiteralError as error:
             raise InputError(str(error)) from None
     return tuple(
-        Element(f"e{index}", p, y, **values) for index, (p, y) in enumerate(zip(predictions, labels, strict=True))
+        Element(id=f"e{index}", prediction=p, label=y, **values)
+        for index, (p, y) in enumerate(zip(predictions, labels, strict=True))
     )
 
 
@@ -128,7 +129,7 @@ def _from_file(file: Path) -> tuple[Element, ...]:
     if len(set(sizes.values())) != 1 or not sizes["prediction"]:
         raise InputError(f"{file}: all arrays must have the same number of elements, at least 1 (got {sizes})")
     return tuple(
-        Element(f"e{index}", **dict(zip(columns, row, strict=True)))
+        Element(id=f"e{index}", **dict(zip(columns, row, strict=True)))
         for index, row in enumerate(zip(*columns.values(), strict=True))
     )
 

@@ -53,11 +53,11 @@ def judge(
     ]
     verdicts = tuple("deviates" if index in differences else "conforms" for index in range(len(names)))
     return Judged(
-        request,
-        AGREEMENT,
-        max(verdicts, key=SEVERITY.__getitem__),
-        names,
-        verdicts,
+        request=request,
+        quantity=AGREEMENT,
+        verdict=max(verdicts, key=SEVERITY.__getitem__),
+        elements=names,
+        verdicts=verdicts,
         findings=tuple(findings),
         details=tuple(dict.fromkeys(one.detail for one in findings)),
     )

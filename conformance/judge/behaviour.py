@@ -41,11 +41,11 @@ def behaviour(
             origin = cause(request, quantity, regions[index], what)
             findings.append(Finding(names[index], verdict, what, origin, detail))
     return Judged(
-        request,
-        quantity,
-        max(verdicts, key=SEVERITY.__getitem__),
-        names,
-        tuple(verdicts),
+        request=request,
+        quantity=quantity,
+        verdict=max(verdicts, key=SEVERITY.__getitem__),
+        elements=names,
+        verdicts=tuple(verdicts),
         findings=tuple(findings),
         details=tuple(dict.fromkeys(details)),
     )

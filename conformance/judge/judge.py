@@ -30,7 +30,7 @@ from reference import Reference
 FORMULA, CONTRACT = 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Errors:
     """What is known of each point: arrays of equal length, views of which `part` gives.
 
@@ -53,19 +53,19 @@ class Errors:
         """Before any contract was looked at."""
         size = found.code.shape
         return cls(
-            found.code,
-            found.scaled,
-            found.plain,
-            budget,
-            found.scaled.copy(),
-            np.full(size, np.nan),
-            np.zeros(size, dtype=bool),
-            np.zeros(size, dtype=np.int8),
+            code=found.code,
+            scaled=found.scaled,
+            plain=found.plain,
+            budget=budget,
+            contract=found.scaled.copy(),
+            reading=np.full(size, np.nan),
+            read=np.zeros(size, dtype=bool),
+            by_contract=np.zeros(size, dtype=np.int8),
         )
 
     def part(self, here: slice) -> Errors:
         """The points of one check."""
-        return Errors(*(getattr(self, one.name)[here] for one in fields(self)))
+        return Errors(**{one.name: getattr(self, one.name)[here] for one in fields(self)})
 
     def take_in(self, meets: Any, ulps: Any, values: Any) -> None:
         """Another reading of the contract: which points meet it, their errors, its values."""
@@ -342,23 +342,23 @@ class Judge:
         picked = [tuple(np.nan if i is None else column[i] for i in chosen) for column in numbers]
         values = errors.contract_values() if findings else ()
         return Judged(
-            request,
-            check.quantity,
-            max(words, key=SEVERITY.__getitem__),
-            check.names,
-            tuple(words),
-            tuple("" if i is None else bits[i] for i in chosen),
-            picked[0],
-            picked[1],
-            picked[2],
-            tuple(None if i is None else values[i] for i in chosen) if values else (),
-            tuple(BUDGET if i is None else numbers[3][i] for i in chosen),
-            picked[4],
-            check.dtype,
-            tuple(formula),
-            tuple(findings),
-            tuple(dict.fromkeys(text for one in check.observations if (text := detail_of(one)))),
-            tuple(sorted({text for one in check.observations for text in one.warnings})),
+            request=request,
+            quantity=check.quantity,
+            verdict=max(words, key=SEVERITY.__getitem__),
+            elements=check.names,
+            verdicts=tuple(words),
+            bits=tuple("" if i is None else bits[i] for i in chosen),
+            scaled=picked[0],
+            plain=picked[1],
+            contract=picked[2],
+            contract_values=tuple(None if i is None else values[i] for i in chosen) if values else (),
+            budget=tuple(BUDGET if i is None else numbers[3][i] for i in chosen),
+            ideal=picked[4],
+            result_dtype=check.dtype,
+            formula=tuple(formula),
+            findings=tuple(findings),
+            details=tuple(dict.fromkeys(text for one in check.observations if (text := detail_of(one)))),
+            warnings=tuple(sorted({text for one in check.observations for text in one.warnings})),
         )
 
     def _expected_of(self, check: Points) -> tuple[str, ...]:
@@ -394,11 +394,11 @@ class Judge:
                 origin = cause(request, RELATION, regions[index], what)
                 findings.append(Finding(group.name, verdict, what, origin, text))
         return Judged(
-            request,
-            RELATION,
-            max(verdicts, key=SEVERITY.__getitem__),
-            tuple(group.name for group in groups),
-            tuple(verdicts),
+            request=request,
+            quantity=RELATION,
+            verdict=max(verdicts, key=SEVERITY.__getitem__),
+            elements=tuple(group.name for group in groups),
+            verdicts=tuple(verdicts),
             result_dtype=check.dtype,
             findings=tuple(findings),
             details=tuple(details),

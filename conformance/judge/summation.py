@@ -68,11 +68,11 @@ def judge(value: Points, unreduced: Observed, exact: Reference, regions: tuple[s
             origin = cause(request, "reduction", regions[index], what)
             findings.append(Finding(name, verdict, what, origin, detail))
     return Judged(
-        request,
-        "reduction",
-        max(verdicts, key=SEVERITY.__getitem__),
-        value.names,
-        tuple(verdicts),
+        request=request,
+        quantity="reduction",
+        verdict=max(verdicts, key=SEVERITY.__getitem__),
+        elements=value.names,
+        verdicts=tuple(verdicts),
         result_dtype=value.dtype,
         findings=tuple(findings),
         details=tuple(dict.fromkeys(details)),

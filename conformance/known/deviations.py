@@ -56,7 +56,7 @@ Expected = Annotated[str, Meta(extra_json_schema={"pattern": EXPECTATION})]
 Magnitude = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9]{1,3}$"})]
 
 
-class Selector(Struct, frozen=True, forbid_unknown_fields=True):
+class Selector(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which elements deviate, and how: every one named here must.
 
     `implementation` is a glob; `modes` narrows it to execution modes that deviate alike.  `sometimes` names elements
@@ -83,7 +83,7 @@ class Selector(Struct, frozen=True, forbid_unknown_fields=True):
         return theirs.mode in self.modes and theirs == ours._replace(mode=theirs.mode)
 
 
-class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
+class Deviation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One file: a cause and all that is expected of it.
 
     A link is owed, or the word `unreported` as the only link together with a reason.  `magnitude` says for each dtype
@@ -256,7 +256,7 @@ def unmatched(record: Record, plan: Plan) -> Iterator[str]:
 Outcome = Literal["as expected", "recorded", "new", "fixed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """A judged check as the record looks at it, from a run that was just made (`of`) or from a run record.
 
@@ -320,7 +320,7 @@ class Seen:
         return np.abs(self.ideal[self.elements.index(element)]) if self.ideal and element in self.elements else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Match:
     """An element of a check held against the record."""
 
@@ -386,18 +386,25 @@ class Matcher:
             recorded = deviation is not None and not note
             matches.append(
                 Match(
-                    finding.element,
-                    "recorded" if recorded else "new",
-                    deviation.id if deviation is not None and recorded else finding.cause,
-                    finding.verdict,
-                    finding.what,
-                    deviation,
-                    note,
-                    finding.detail,
+                    element=finding.element,
+                    outcome="recorded" if recorded else "new",
+                    cause=deviation.id if deviation is not None and recorded else finding.cause,
+                    verdict=finding.verdict,
+                    what=finding.what,
+                    deviation=deviation,
+                    note=note,
+                    detail=finding.detail,
                 )
             )
         matches.extend(
-            Match(element, "fixed", entry.deviation.id, check.verdict, entry.expected, entry.deviation)
+            Match(
+                element=element,
+                outcome="fixed",
+                cause=entry.deviation.id,
+                verdict=check.verdict,
+                what=entry.expected,
+                deviation=entry.deviation,
+            )
             for element, left in entries.items()
             for entry in left
             if not entry.sometimes and not check.in_part

@@ -86,7 +86,7 @@ def measure(
     suite = _suite()
     _must_be_found(suite, form, filters)
     executor = InProcess(_adapter(loss, form, backend, name or _name(loss), declared))
-    options = run.Options(filters, strict=True)
+    options = run.Options(filters=filters, strict=True)
     plan = run.planned([executor.backend], suite, options)
     _must_be_planned(plan, dtypes, quantities)
     known = _recorded(deviations)
@@ -97,12 +97,12 @@ def measure(
         failed = "; ".join(one.failed for one in done.opened.values() if one.failed)
         raise HarnessError(f"backend {executor.backend.name} cannot be used in this process: {failed}")
     arguments = Arguments(
-        _variable(loss),
-        form,
-        backend,
-        {**declared, **({"deviations": [str(one) for one in deviations]} if deviations else {})},
-        executor.runtime.written.tensor,
-        executor.runtime.written.gradient,
+        loss=_variable(loss),
+        form=form,
+        backend=backend,
+        declared={**declared, **({"deviations": [str(one) for one in deviations]} if deviations else {})},
+        tensor=executor.runtime.written.tensor,
+        gradient=executor.runtime.written.gradient,
     )
     return Report(done.record, {one.case.id: one.case for one in suite.cases}, arguments)
 

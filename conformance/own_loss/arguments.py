@@ -12,7 +12,7 @@ from conformance.plan.plan import BEHAVIOUR
 from conformance.record.summary import Example
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arguments:
     """What was judged, as it was given: name of the callable, form, backend, what it declares.
 

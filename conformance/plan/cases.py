@@ -62,7 +62,7 @@ _INTEGER = re.compile(r"\s*-?\d{1,19}\s*\Z")
 _ENDLESS = ("inf", "nan")
 
 
-class Element(Struct, frozen=True, forbid_unknown_fields=True):
+class Element(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One exact input of a case."""
 
     id: Slug
@@ -88,7 +88,7 @@ class Grid(Struct, frozen=True, forbid_unknown_fields=True):
     def expanded(self) -> tuple[Element, ...]:
         """The elements, predictions in the outer loop."""
         return tuple(
-            Element(f"{p_name}-{y_name}", prediction, label)
+            Element(id=f"{p_name}-{y_name}", prediction=prediction, label=label)
             for p_name, prediction in self.prediction.items()
             for y_name, label in self.label.items()
         )
@@ -103,7 +103,7 @@ class Historical(Struct, frozen=True, forbid_unknown_fields=True):
     source: Text
 
 
-class Case(Struct, frozen=True, forbid_unknown_fields=True):
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One scenario: exact inputs, options, dtypes, expectation, and why it exists."""
 
     id: Slug

@@ -64,7 +64,7 @@ QUICK_FAMILIES = (
 QUICK = ("value", *BEHAVIOUR, PROBE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Implementation:
     """An implementation under test as its adapter declared it."""
 
@@ -240,7 +240,14 @@ def _numbers(element: Element) -> tuple[str, str, str]:
 def replace(element: Element, name: str, leg: Leg) -> Element:
     """`element` with the inputs of a leg."""
     weight = None if element.weight is None else literal(leg.weight)
-    return Element(name, literal(leg.prediction), literal(leg.label), weight, element.pos_weight, expect=element.expect)
+    return Element(
+        id=name,
+        prediction=literal(leg.prediction),
+        label=literal(leg.label),
+        weight=weight,
+        pos_weight=element.pos_weight,
+        expect=element.expect,
+    )
 
 
 @dataclass(frozen=True)
@@ -314,7 +321,7 @@ class Request:
         return str(CheckId(self.case.id, self.implementation.id, self.dtype, quantity))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Filters:
     """Glob patterns; an empty tuple lets everything pass.  `preset` only names where the others come from."""
 
@@ -367,7 +374,7 @@ def matches(patterns: Sequence[str], name: str) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All requests, and how many checks were not offered by an implementation or left out by the filters.
 
@@ -411,7 +418,9 @@ def make_plan(suite: Suite, implementations: Sequence[Implementation], filters: 
         for one in chosen:
             if one.form == located.case.form:
                 requests.extend(_requests(located, one, inputs, filters, not_offered))
-    return Plan(suite, chosen, tuple(_comparable(requests, not_offered)), not_offered)
+    return Plan(
+        suite=suite, implementations=chosen, requests=tuple(_comparable(requests, not_offered)), not_offered=not_offered
+    )
 
 
 def _comparable(requests: Sequence[Request], not_offered: dict[str, int]) -> Iterator[Request]:

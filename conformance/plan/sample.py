@@ -63,7 +63,7 @@ def _requests(
 def sampled(form: Form, dtype: str, hard: bool) -> Inputs:
     """The case of a form in a dtype, with hard labels only or with all, and its inputs."""
     elements = tuple(
-        Element(f"{part}{index}-y{label}", prediction.hex(), label)
+        Element(id=f"{part}{index}-y{label}", prediction=prediction.hex(), label=label)
         for label in (HARD if hard else LABELS)
         for part, predictions in _parts(form, FORMATS[dtype]).items()
         for index, prediction in enumerate(predictions)

@@ -17,7 +17,7 @@ from conformance.numbers.formats import Tensor
 Kind = Literal["returned", "raised", "crashed", "timed-out"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Observation:
     """One call: what came back, or how it ended.
 
@@ -56,7 +56,7 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
     if item["kind"] == "returned":
         tensor = arrays[item["array"]]
         return Observation(
-            "returned",
+            kind="returned",
             tensor=tensor,
             changed=tuple(item["changed"]),
             differs=item["differs"],
@@ -67,7 +67,7 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
             warnings=tuple(anonymous(text) for text in item["warnings"]),
         )
     return Observation(
-        "raised", type=item["type"], message=anonymous(item["message"])[:400], control=bool(item.get("control"))
+        kind="raised", type=item["type"], message=anonymous(item["message"])[:400], control=bool(item.get("control"))
     )
 
 
@@ -83,8 +83,8 @@ def ended(returncode: int) -> Observation:
             name = signal.Signals(-returncode).name
         except ValueError:
             name = f"signal {-returncode}"
-        return Observation("crashed", message=f"the process was ended by {name}")
-    return Observation("crashed", message=f"the process exited with status {returncode}")
+        return Observation(kind="crashed", message=f"the process was ended by {name}")
+    return Observation(kind="crashed", message=f"the process exited with status {returncode}")
 
 
 def anonymous(text: str) -> str:

@@ -49,7 +49,7 @@ SINGLE_THREADED = dict.fromkeys(
 KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 27)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backend:
     """An adapter, where its code is, and the interpreter that runs it."""
 
@@ -69,10 +69,18 @@ class Backend:
             implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
         except ValueError as error:
             raise InputError(f"adapter {source}: {error}") from None
-        return cls(name, source, interpreter, implementations, item["cost"], tuple(item["settings"]), item["chunk"])
+        return cls(
+            name=name,
+            source=source,
+            interpreter=interpreter,
+            implementations=implementations,
+            cost=item["cost"],
+            settings=tuple(item["settings"]),
+            chunk=item["chunk"],
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Opened:
     """What a backend said when it was opened: versions and switches, or why it is absent, or how that failed.
 
@@ -96,8 +104,8 @@ class Opened:
         if "failed" in answer:
             return cls(failed=anonymous(answer["failed"]))
         return cls(
-            _anonymous_values(answer["versions"]),
-            _anonymous_values(answer["environment"]),
+            versions=_anonymous_values(answer["versions"]),
+            environment=_anonymous_values(answer["environment"]),
             lacking=_anonymous_values(answer["lacking"]),
         )
 
@@ -197,7 +205,7 @@ class Worker:
         except protocol.ProtocolError as error:
             if not self._at_end:
                 self.kill()
-                raise Ended(Observation("crashed", message=f"wrote into the pipe of the suite: {error}")) from None
+                raise Ended(Observation(kind="crashed", message=f"wrote into the pipe of the suite: {error}")) from None
             message = None
         if message is None:
             raise Ended(ended(self._reap()))
@@ -229,11 +237,11 @@ class Worker:
         """End the process where it goes beyond its memory or its time.  Raises Ended."""
         if self.outgrown:
             self.kill()
-            raise Outgrown(Observation("crashed", message=f"ended by the suite: {usage.beyond(self.memory)}"))
+            raise Outgrown(Observation(kind="crashed", message=f"ended by the suite: {usage.beyond(self.memory)}"))
         exhausted = self._patience.look(self.process.pid)
         if exhausted:
             self.kill()
-            raise Ended(Observation("timed-out", message=exhausted))
+            raise Ended(Observation(kind="timed-out", message=exhausted))
 
     def kill(self) -> None:
         """End the process and all that it started."""
@@ -259,7 +267,7 @@ class Worker:
             return self.process.returncode
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Pool:
     """Runs requests on backends.
 
@@ -553,7 +561,7 @@ class _Service:
         if len(before) < PATIENCE:
             return None
         message = f"not tried: {name} brought its process down {PATIENCE} times, last: {before[-1].message}"
-        return (Observation(before[-1].kind, message=message),)
+        return (Observation(kind=before[-1].kind, message=message),)
 
     def ask(self, batch: Batch) -> Observed:
         assert self.worker is not None

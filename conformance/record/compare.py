@@ -30,7 +30,7 @@ KINDS: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """Elements of one implementation that changed in the same way.
 
@@ -56,7 +56,7 @@ class Change:
         return self.kind, self.implementation, self.quantity, self.old, self.new, self.cause
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drift:
     """Errors of one implementation, dtype and quantity that changed: condition-scaled, in ULP of the returned dtype.
 
@@ -94,7 +94,7 @@ class Side:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """What changed from `old` to `new`; `lost` and `added` are ids of checks, or check#element where both have it.
 
@@ -189,14 +189,14 @@ def compare(old: Side, new: Side, filters: Filters | None = None) -> Comparison:
             added += [f"{one.id}#{name}" for name in other.elements if name not in one.elements]
     order = list(KINDS)
     return Comparison(
-        old,
-        new,
-        len(both),
-        tuple(sorted(grouped.values(), key=lambda one: (order.index(one.kind), -one.elements, one.key))),
-        tuple(sorted(_drifts(both), key=lambda one: (-one.rise, one.implementation, one.dtype, one.quantity))),
-        tuple(lost),
-        tuple(added),
-        len(old.record.checks) - len(before),
+        old=old,
+        new=new,
+        compared=len(both),
+        changes=tuple(sorted(grouped.values(), key=lambda one: (order.index(one.kind), -one.elements, one.key))),
+        drifts=tuple(sorted(_drifts(both), key=lambda one: (-one.rise, one.implementation, one.dtype, one.quantity))),
+        lost=tuple(lost),
+        added=tuple(added),
+        left_out=len(old.record.checks) - len(before),
     )
 
 
@@ -235,17 +235,17 @@ def _changes(old: CheckLine, new: CheckLine) -> Iterator[Change]:
         kind: Kind = "deviating" if change > 0 else "conforming" if after.expected > before.expected else "behaviour"
         cause = (after if kind == "deviating" else before).cause
         yield Change(
-            kind,
-            new.implementation,
-            new.quantity,
-            before.told,
-            after.told,
-            cause,
-            f"{new.id}#{element}",
-            before.bits,
-            after.bits,
-            1,
-            (new.dtype,),
+            kind=kind,
+            implementation=new.implementation,
+            quantity=new.quantity,
+            old=before.told,
+            new=after.told,
+            cause=cause,
+            example=f"{new.id}#{element}",
+            old_bits=before.bits,
+            new_bits=after.bits,
+            elements=1,
+            dtypes=(new.dtype,),
         )
 
 
@@ -338,16 +338,19 @@ def _drift(key: tuple[str, str, str], members: Iterable[tuple[CheckLine, CheckLi
     olds, news = np.array(numbers).T
     rise = news - olds
     worst = int(rise.argmax())
+    implementation, dtype, quantity = key
     return Drift(
-        *key,
-        len(numbers),
-        changed,
-        float(olds.max()),
-        float(news.max()),
-        _p99(olds),
-        _p99(news),
-        max(float(rise[worst]), 0.0),
-        names[worst] if rise[worst] > 0 else "",
+        implementation=implementation,
+        dtype=dtype,
+        quantity=quantity,
+        elements=len(numbers),
+        changed=changed,
+        old_max=float(olds.max()),
+        new_max=float(news.max()),
+        old_p99=_p99(olds),
+        new_p99=_p99(news),
+        rise=max(float(rise[worst]), 0.0),
+        where=names[worst] if rise[worst] > 0 else "",
     )
 
 

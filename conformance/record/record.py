@@ -40,7 +40,7 @@ GZIP = b"\x1f\x8b"
 LEVEL = 6
 
 
-class BackendLine(Struct, frozen=True, omit_defaults=True):
+class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A backend in the header: versions and switches, or why it is absent, or how opening it failed.
 
     Of dtypes that it is `lacking`, with the reason, nothing was asked.
@@ -65,7 +65,7 @@ class ImplementationLine(Struct, frozen=True, omit_defaults=True):
     link: str = ""
 
 
-class Header(Struct, frozen=True, tag="header", tag_field="type"):
+class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
     """First line of a record.
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
@@ -91,7 +91,7 @@ class Header(Struct, frozen=True, tag="header", tag_field="type"):
     asked: Asked = Asked()
 
 
-class InputsLine(Struct, frozen=True, gc=False, tag="inputs", tag_field="type"):
+class InputsLine(Struct, frozen=True, kw_only=True, gc=False, tag="inputs", tag_field="type"):
     """The exact inputs of a case in one dtype (bit patterns), and the ideal of each quantity, rounded to float64.
 
     `dtypes` names the tensors that have a dtype of their own; integers stand as they are, in hexadecimal.
@@ -109,7 +109,7 @@ class InputsLine(Struct, frozen=True, gc=False, tag="inputs", tag_field="type"):
     dtypes: dict[str, str] = {}
 
 
-class FindingLine(Struct, frozen=True, gc=False, omit_defaults=True):
+class FindingLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An element that is not plainly as expected.
 
     `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, if there is one, and
@@ -136,7 +136,7 @@ class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field=
     reason: str = ""
 
 
-class CheckLine(Struct, frozen=True, gc=False, omit_defaults=True, tag="check", tag_field="type"):
+class CheckLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="check", tag_field="type"):
     """One check.  `formula` names elements that are by-contract by a documented formula's counted error alone.
 
     `ulp`, `plain_ulp`, `contract_ulp` and `budget` are in ULP of `result_dtype`, one per element.
@@ -164,7 +164,7 @@ class CheckLine(Struct, frozen=True, gc=False, omit_defaults=True, tag="check", 
     warnings: tuple[str, ...] = ()
 
 
-class ToleranceLine(Struct, frozen=True, gc=False, tag="tolerance", tag_field="type"):
+class ToleranceLine(Struct, frozen=True, kw_only=True, gc=False, tag="tolerance", tag_field="type"):
     """What a comparison by tolerance would need: see `tolerances.Tolerance`."""
 
     implementation: str
@@ -179,7 +179,7 @@ class ToleranceLine(Struct, frozen=True, gc=False, tag="tolerance", tag_field="t
     no_tolerance: dict[str, int]
 
 
-class SampleLine(Struct, frozen=True, gc=False, omit_defaults=True, tag="sample", tag_field="type"):
+class SampleLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="sample", tag_field="type"):
     """One implementation on a sample of inputs spread evenly over the bit patterns; its inputs line is that of `case`.
 
     Nothing of it is judged.  The errors are those of a CheckLine, in ULP of `result_dtype`.
@@ -197,7 +197,7 @@ class SampleLine(Struct, frozen=True, gc=False, omit_defaults=True, tag="sample"
     details: tuple[str, ...] = ()
 
 
-class SpeedLine(Struct, frozen=True, tag="speed", tag_field="type"):
+class SpeedLine(Struct, frozen=True, kw_only=True, tag="speed", tag_field="type"):
     """How long one call on `elements` elements takes: the median of `repeats` interleaved calls, in seconds.
 
     `direction` is forward (the value) or backward (value and gradient by the prediction, as a training step needs
@@ -228,7 +228,7 @@ class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
     worst: dict[str, float]
 
 
-class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
+class Footer(Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):
     """Last line of a complete record.
 
     Of the checks that were `not_run`, `absent` are those of absent backends, and of dtypes that one is lacking.
@@ -251,7 +251,7 @@ class Footer(Struct, frozen=True, tag="footer", tag_field="type"):
 Line = Header | InputsLine | CauseLine | CheckLine | SampleLine | ToleranceLine | SpeedLine | TallyLine | Footer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """A record as a reader gets it; `footer` is None where the run was interrupted."""
 
@@ -365,15 +365,15 @@ def read(file: Path) -> RunRecord:
             raise at(file, number, "a run record has one header, at its start, and one footer, at its end")
         found[type(decoded)].append(decoded)
     return RunRecord(
-        header,
-        tuple(found[InputsLine]),
-        tuple(found[CheckLine]),
-        tuple(found[CauseLine]),
-        tuple(found[ToleranceLine]),
-        found[Footer][0] if found[Footer] and not cut else None,
-        tuple(found[SampleLine]),
-        tuple(found[SpeedLine]),
-        tuple(found[TallyLine]),
+        header=header,
+        inputs=tuple(found[InputsLine]),
+        checks=tuple(found[CheckLine]),
+        causes=tuple(found[CauseLine]),
+        tolerances=tuple(found[ToleranceLine]),
+        footer=found[Footer][0] if found[Footer] and not cut else None,
+        samples=tuple(found[SampleLine]),
+        speeds=tuple(found[SpeedLine]),
+        tallies=tuple(found[TallyLine]),
     )
 
 

@@ -19,7 +19,7 @@ from conformance.record.spelled import Asked, explain
 _QUANTITY_ORDER = ("acceptance", "value", "contract", "result-dtype", "result-shape", "inputs-unchanged", *NUMERIC[1:])
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Cell:
     """Counts of checks, never added up; `by_formula` are those by-contract by a documented formula's error alone."""
 
@@ -51,7 +51,7 @@ class Cell:
 _COUNTS = ("conforms", "by_contract", "by_formula", "rejects", "checks")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Row:
     """One implementation on the scoreboard, or several modes of one entry that `folded` or `by_entry` put together.
 
@@ -130,7 +130,10 @@ def by_entry(rows: Sequence[Row]) -> list[Row]:
 
 def scoreboard(record: RunRecord) -> list[Row]:
     """One row for each implementation that was run, in the order of the header."""
-    rows = {one.id: Row(one.id, modes=(ImplementationId.parse(one.id).mode,)) for one in record.header.implementations}
+    rows = {
+        one.id: Row(implementation=one.id, modes=(ImplementationId.parse(one.id).mode,))
+        for one in record.header.implementations
+    }
     outside: dict[str, list[CheckLine]] = {}
     for check in record.checks:
         row = rows[check.implementation]
@@ -175,7 +178,7 @@ def _answers(check: CheckLine, record: RunRecord) -> set[str]:
     return {"rejects" if v == "rejects" else "accepts" for v, out in zip(verdicts, outside, strict=True) if out}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """One element of a finding, spelled out; `command` shows it again."""
 
@@ -195,7 +198,7 @@ class Example:
     command: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CauseSummary:
     """All elements of a run with one cause and one outcome."""
 
@@ -221,7 +224,9 @@ def causes(record: RunRecord) -> list[CauseSummary]:
     for check in record.checks:
         positions = {element: index for index, element in enumerate(check.elements)}
         for finding in check.findings:
-            one = found.setdefault((finding.cause, finding.outcome), CauseSummary(finding.cause, finding.outcome))
+            one = found.setdefault(
+                (finding.cause, finding.outcome), CauseSummary(cause=finding.cause, outcome=finding.outcome)
+            )
             _add(one, check, finding, positions.get(finding.element, 0), record)
         for key in {(finding.cause, finding.outcome) for finding in check.findings}:
             found[key].checks += 1
@@ -303,20 +308,22 @@ def _example(
     numeric = "value" if check.quantity == "contract" else check.quantity
     ideal = line.ideal.get(numeric, ()) if numeric in NUMERIC else ()
     return Example(
-        check.case,
-        finding.element,
-        check.implementation,
-        check.dtype,
-        check.quantity,
-        finding.what,
-        text,
-        got,
-        number(ideal[position]) if position < len(ideal) else "",
-        number(finding.contract) if finding.contract and finding.contract not in ideal[position : position + 1] else "",
-        error,
-        finding.detail or (check.details[0] if check.details and len(check.elements) == 1 else ""),
-        finding.note,
-        explain(check.case, check.implementation, check.dtype, asked),
+        case=check.case,
+        element=finding.element,
+        implementation=check.implementation,
+        dtype=check.dtype,
+        quantity=check.quantity,
+        what=finding.what,
+        inputs=text,
+        got=got,
+        ideal=number(ideal[position]) if position < len(ideal) else "",
+        contract=number(finding.contract)
+        if finding.contract and finding.contract not in ideal[position : position + 1]
+        else "",
+        ulp=error,
+        detail=finding.detail or (check.details[0] if check.details and len(check.elements) == 1 else ""),
+        note=finding.note,
+        command=explain(check.case, check.implementation, check.dtype, asked),
     )
 
 

@@ -41,7 +41,7 @@ class Grid:
         return self.columns.index("implementation") if "implementation" in self.columns else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """What is told about a choice; `interrupted` warns of a run without an end."""
 
@@ -67,13 +67,13 @@ def page(choice: Choice, brief: bool = False) -> Page:
         _excluded(unmet, several, brief),
     ]
     return Page(
-        f"bce-conformance choose: {', '.join(need.name for need in choice.stated.needs)}",
-        _verdict(choice),
-        bool(met),
-        tuple(source_text(source) for source in choice.sources),
-        tuple(source.name for source in choice.sources if source.record.interrupted),
-        tuple(grid for grid in grids if grid.rows),
-        tuple(limits(choice)),
+        title=f"bce-conformance choose: {', '.join(need.name for need in choice.stated.needs)}",
+        verdict=_verdict(choice),
+        met=bool(met),
+        sources=tuple(source_text(source) for source in choice.sources),
+        interrupted=tuple(source.name for source in choice.sources if source.record.interrupted),
+        grids=tuple(grid for grid in grids if grid.rows),
+        limits=tuple(limits(choice)),
     )
 
 

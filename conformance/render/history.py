@@ -28,7 +28,7 @@ class Row:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """All that is shown of one backend."""
 
@@ -105,12 +105,12 @@ def _section(history: History, series: Series) -> Section:
         return " · ".join([row.day, row.versions or "not in this run", *counts, *([row.note] if row.note else [])])
 
     return Section(
-        series.name,
-        _caption(history, series),
-        names,
-        made,
-        plot(history, series, LARGE, tip),
-        tuple(plot(history, one, SMALL) for one in history.by_implementation(series.name)),
+        name=series.name,
+        caption=_caption(history, series),
+        columns=names,
+        rows=made,
+        plot=plot(history, series, LARGE, tip),
+        implementations=tuple(plot(history, one, SMALL) for one in history.by_implementation(series.name)),
     )
 
 

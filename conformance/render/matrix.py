@@ -48,7 +48,7 @@ LEGEND = (
 WIDTH = 180
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """A column in words: what is in its environment, or why it could not be run; `state` is INTERRUPTED or "".
 
@@ -94,13 +94,13 @@ def _line(result: Result) -> Line:
     used = {pair for line in record.header.backends for pair in line.versions.items()} if record is not None else set()
     chief = packages if result.column.interpreter is None else sorted(used)
     return Line(
-        result.column.label,
-        installed.python if installed is not None else result.column.python,
-        tuple(f"{name} {version}" for name, version in packages),
-        tuple(f"{name} {version}" for name, version in chief),
-        result.reason,
-        "INTERRUPTED: this run has no end" if record is not None and record.interrupted else "",
-        result.column.why,
+        label=result.column.label,
+        python=installed.python if installed is not None else result.column.python,
+        packages=tuple(f"{name} {version}" for name, version in packages),
+        chief=tuple(f"{name} {version}" for name, version in chief),
+        reason=result.reason,
+        state="INTERRUPTED: this run has no end" if record is not None and record.interrupted else "",
+        why=result.column.why,
     )
 
 

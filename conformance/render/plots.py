@@ -53,7 +53,7 @@ class Tip:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plot:
     """The geometry of one small multiple."""
 
@@ -108,16 +108,16 @@ def plot(
     labels = [Text(LEFT - 4, TOP + 8, str(most), "end"), Text(LEFT - 4, TOP + frame.bars, "0", "end")]
     labels += [Text(LEFT - 4, scale(10.0**one) + 3, f"1e{one}", "end") for one in exponents]
     return Plot(
-        series.name,
-        frame.width,
-        frame.bottom + BOTTOM,
-        tuple(_bands(frame, history.runs)),
-        tuple(_bars(frame, series.points, frame.bars / max(most, 1))),
-        tuple(_lines(frame, history.runs, series.points, scale)),
-        "".join(f"M{LEFT} {scale(10.0**one):.1f}H{frame.x(frame.runs):.1f}" for one in exponents),
-        "".join(f"M{frame.x(index):.1f} {TOP}V{frame.bottom:.1f}" for index, _ in changes),
-        (*labels, *_change_labels(frame, changes), *_dates(frame, history.runs)),
-        tuple(Tip(frame.x(index), frame.slot, tips(index)) for index in range(frame.runs)) if tips else (),
+        name=series.name,
+        width=frame.width,
+        height=frame.bottom + BOTTOM,
+        bands=tuple(_bands(frame, history.runs)),
+        bars=tuple(_bars(frame, series.points, frame.bars / max(most, 1))),
+        lines=tuple(_lines(frame, history.runs, series.points, scale)),
+        grid="".join(f"M{LEFT} {scale(10.0**one):.1f}H{frame.x(frame.runs):.1f}" for one in exponents),
+        rules="".join(f"M{frame.x(index):.1f} {TOP}V{frame.bottom:.1f}" for index, _ in changes),
+        labels=(*labels, *_change_labels(frame, changes), *_dates(frame, history.runs)),
+        tips=tuple(Tip(frame.x(index), frame.slot, tips(index)) for index in range(frame.runs)) if tips else (),
     )
 
 

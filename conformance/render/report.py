@@ -50,7 +50,7 @@ class Answer:
     title: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AnswerRow:
     """One entry point and its answers."""
 
@@ -134,7 +134,14 @@ def answers(record: RunRecord) -> Iterator[AnswerRow]:
     """One row for each entry point, in the order of the scoreboard."""
     for row in by_entry(folded(scoreboard(record))):
         cells = tuple(_answer(row.cells.get(family)) for family in MAIN_FAMILIES)
-        yield AnswerRow(row.place[0], row_name(row), row.modes, cells, error_text(row.worst_ulp), row.new)
+        yield AnswerRow(
+            backend=row.place[0],
+            name=row_name(row),
+            modes=row.modes,
+            answers=cells,
+            worst=error_text(row.worst_ulp),
+            new=row.new,
+        )
 
 
 def _answer(cell: Cell | None) -> Answer:

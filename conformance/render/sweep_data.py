@@ -84,7 +84,7 @@ def covered_text(one: Certificate) -> str:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the table of maxima: texts of a result, and the numbers that it is sorted by."""
 
@@ -115,7 +115,15 @@ def _row(group: Group, result: Result) -> Row:
         at = told(worst.prediction, one.dtype)
         at += f", label {told(worst.label, one.dtype)}" if result.label_value is None else ""
         got, exact = told(worst.got, result.dtype), f"{float.fromhex(worst.exact):.9g}"
-    return Row(group, label_text(one, result), result, at, got, exact, classes_text(result))
+    return Row(
+        group=group,
+        label=label_text(one, result),
+        result=result,
+        at=at,
+        got=got,
+        exact=exact,
+        other=classes_text(result),
+    )
 
 
 def told(bits: str, dtype: str) -> str:

@@ -19,7 +19,7 @@ NAMED = 4
 WHOLE_CALL = frozenset(("raised", "unsupported", "crashed", "timed-out", "accepted"))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Row:
     """What a run saw of one entry point and quantity: `elements` findings, predictions between `low` and `high`.
 
@@ -64,7 +64,7 @@ def _rows(record: RunRecord) -> dict[str, list[Row]]:
         own = ImplementationId.parse(check.implementation)
         of_cause = rows.setdefault(finding.cause, {})
         quantity = "the call" if finding.what in WHOLE_CALL else check.quantity
-        row = of_cause.setdefault((own.entry, quantity), Row(own.family, quantity))
+        row = of_cause.setdefault((own.entry, quantity), Row(entry=own.family, quantity=quantity))
         row.elements += 1
         row.dtypes[check.dtype] = None
         row.modes[own.mode] = None
@@ -88,7 +88,7 @@ def merged(extents: Mapping[str, list[Row]], causes: Collection[str]) -> list[Ro
     found: dict[tuple[str, str], Row] = {}
     for cause in causes:
         for row in extents.get(cause, ()):
-            one = found.setdefault((row.entry, row.quantity), Row(row.entry, row.quantity))
+            one = found.setdefault((row.entry, row.quantity), Row(entry=row.entry, quantity=row.quantity))
             one.elements += row.elements
             for name in ("dtypes", "modes", "special", "tensors"):
                 getattr(one, name).update(getattr(row, name))

@@ -23,7 +23,7 @@ from conformance.record.summary import CauseSummary, causes
 CAUSE_PARTS = 5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Target:
     """What a reproducer is to show: one element of one check, and what is wrong with it.
 
@@ -138,8 +138,17 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     counterpart = by_id.get(str(own._replace(entry=implementation.counterpart)))
     # A value that came back in another dtype or shape is shown by that dtype or shape.
     told = finding.what if finding.what in BEHAVIOUR and check.quantity in NUMERIC else check.quantity
-    found = (check.dtype, told, finding.element, finding.what, finding.cause)
-    made = Target(located, implementation, *found, plain, counterpart)
+    made = Target(
+        located=located,
+        implementation=implementation,
+        dtype=check.dtype,
+        quantity=told,
+        element=finding.element,
+        what=finding.what,
+        cause=finding.cause,
+        plain=plain,
+        counterpart=counterpart,
+    )
     names = [one.name for one in located.case.presentations] or list(made.request.element_names)
     if finding.element not in (*names, "all"):
         raise InputError(f"case {check.case} has no element {finding.element!r}", did_you_mean(finding.element, names))

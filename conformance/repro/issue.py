@@ -27,7 +27,7 @@ from conformance.repro.wording import words
 ROWS = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Issue:
     """All that a report is made of: `proofs` are lines of certificates, `reason` is what is recorded of the cause."""
 

@@ -18,7 +18,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
     text: str = ""
 
 
-class Project(Struct, frozen=True, forbid_unknown_fields=True):
+class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A project with a tracker of its own.
 
     `prefix` starts the titles of its reports, `versions` is the command whose output its form wants.

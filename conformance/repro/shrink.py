@@ -111,7 +111,9 @@ def shrink(
             requests += _requests(one, named)
             about[named.id] = one
     suite = Suite.of("repro", *{one.case.id: one.case for one in requests}.values())
-    plan = Plan(suite, tuple({one.implementation: None for one in requests}), tuple(requests))
+    plan = Plan(
+        suite=suite, implementations=tuple({one.implementation: None for one in requests}), requests=tuple(requests)
+    )
     done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
     found: dict[Target, list[Small]] = {one: [] for one in targets}
     for check in done.checks:

@@ -14,7 +14,7 @@ from conformance.pool.observation import anonymous
 from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool
 
 
-class Source(Struct, frozen=True, forbid_unknown_fields=True):
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call as Python text: see `adapters.writing.source`."""
 
     kind: str

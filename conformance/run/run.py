@@ -64,7 +64,7 @@ STATE = Path(".bce-conformance")
 TIMEOUT = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What a run is asked for, apart from its cases."""
 
@@ -91,7 +91,7 @@ class Options:
         )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Run:
     """A run that has ended, or was interrupted."""
 
@@ -114,8 +114,8 @@ def open_pool(options: Options) -> Iterator[Pool]:
     """A pool whose workers' chatter goes to a log, which is stripped of private names when the pool ends."""
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as scratch:
         pool = Pool(
-            log,
-            options.timeout,
+            log=log,
+            timeout=options.timeout,
             interpreters=dict(options.interpreters),
             environment=dict(options.environment),
             scratch=scratch,
@@ -220,7 +220,7 @@ def execute(
     lines = _with_sample(lines, plan, [one for one in judged if sample.is_sample(one.request)])
     if not interrupted:
         lines = _with_footer(lines, plan, opened, executor, clock, timed.untimed)
-    return Run(plan, judge, opened, checks, matches, outcomes, lines)
+    return Run(plan=plan, judge=judge, opened=opened, checks=checks, matches=matches, outcomes=outcomes, record=lines)
 
 
 def _must_not_flush(apart: ThreadPoolExecutor) -> None:
@@ -347,11 +347,11 @@ def _record(
     )
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
     return RunRecord(
-        header,
-        tuple(_inputs_lines(plan.requests, checks)),
-        lines,
-        tuple(_cause_lines(matches)),
-        tolerance_lines,
+        header=header,
+        inputs=tuple(_inputs_lines(plan.requests, checks)),
+        checks=lines,
+        causes=tuple(_cause_lines(matches)),
+        tolerances=tolerance_lines,
         tallies=tallies(lines),
     )
 
@@ -376,19 +376,23 @@ def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> Run
     return replace(
         record,
         inputs=(*record.inputs, *_inputs_lines(plan.samples, checks)),
-        samples=tuple(
-            SampleLine(
-                check.request.case.id,
-                check.request.implementation.id,
-                check.request.dtype,
-                check.quantity,
-                check.bits,
-                *_errors(check, SAMPLED),
-                check.result_dtype,
-                check.details,
-            )
-            for check in checks
-        ),
+        samples=tuple(map(_sample_line, checks)),
+    )
+
+
+def _sample_line(check: Judged) -> SampleLine:
+    scaled, plain, contract = _errors(check, SAMPLED)
+    return SampleLine(
+        case=check.request.case.id,
+        implementation=check.request.implementation.id,
+        dtype=check.request.dtype,
+        quantity=check.quantity,
+        bits=check.bits,
+        ulp=scaled,
+        plain_ulp=plain,
+        contract_ulp=contract,
+        result_dtype=check.result_dtype,
+        details=check.details,
     )
 
 
@@ -403,16 +407,19 @@ def _inputs_lines(planned: Sequence[Request], checks: Sequence[Judged]) -> Itera
     for (case_id, dtype), request in requests.items():
         tensors = request.inputs.tensors.items()
         yield InputsLine(
-            case_id,
-            request.family,
-            request.case.flags,
-            request.case.form,
-            request.case.reduction,
-            dtype,
-            request.inputs.names,
-            {name: tuple([f"{bits:0{_digits(tensor)}x}" for bits in tensor.bits.tolist()]) for name, tensor in tensors},
-            ideals.get((case_id, dtype), {}),
-            {name: tensor.dtype for name, tensor in tensors if tensor.dtype != dtype},
+            case=case_id,
+            family=request.family,
+            flags=request.case.flags,
+            form=request.case.form,
+            reduction=request.case.reduction,
+            dtype=dtype,
+            elements=request.inputs.names,
+            inputs={
+                name: tuple([f"{bits:0{_digits(tensor)}x}" for bits in tensor.bits.tolist()])
+                for name, tensor in tensors
+            },
+            ideal=ideals.get((case_id, dtype), {}),
+            dtypes={name: tensor.dtype for name, tensor in tensors if tensor.dtype != dtype},
         )
 
 
@@ -422,37 +429,40 @@ def _digits(tensor: Tensor) -> int:
 
 def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> CheckLine:
     request = check.request
+    scaled, plain, contract = _errors(check)
     return CheckLine(
-        check.id,
-        request.case.id,
-        request.family,
-        request.implementation.id,
-        request.dtype,
-        check.quantity,
-        check.verdict,
-        outcome,
-        check.elements,
-        check.verdicts if set(check.verdicts) != {check.verdict} else (),
-        check.bits,
-        *_errors(check),
-        check.budget,
-        check.result_dtype,
-        check.formula,
-        tuple(
+        id=check.id,
+        case=request.case.id,
+        family=request.family,
+        implementation=request.implementation.id,
+        dtype=request.dtype,
+        quantity=check.quantity,
+        verdict=check.verdict,
+        outcome=outcome,
+        elements=check.elements,
+        verdicts=check.verdicts if set(check.verdicts) != {check.verdict} else (),
+        bits=check.bits,
+        ulp=scaled,
+        plain_ulp=plain,
+        contract_ulp=contract,
+        budget=check.budget,
+        result_dtype=check.result_dtype,
+        formula=check.formula,
+        findings=tuple(
             FindingLine(
-                one.element,
-                one.outcome,  # type: ignore[arg-type]  # a match is never "as expected"
-                one.verdict,
-                one.what,
-                one.cause,
-                one.note,
-                _contract_value(check, one.element),
-                one.detail[:200],
+                element=one.element,
+                outcome=one.outcome,  # type: ignore[arg-type]  # a match is never "as expected"
+                verdict=one.verdict,
+                what=one.what,
+                cause=one.cause,
+                note=one.note,
+                contract=_contract_value(check, one.element),
+                detail=one.detail[:200],
             )
             for one in matches
         ),
-        check.details,
-        check.warnings,
+        details=check.details,
+        warnings=check.warnings,
     )
 
 

@@ -59,7 +59,7 @@ class Timed:
     untimed: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Job:
     """One implementation in one dtype and direction, and what was measured of it at the size that is timed now."""
 
@@ -80,7 +80,7 @@ def jobs(plan: Plan, dtypes: Sequence[str] = ()) -> list[_Job]:
     """What is timed: the implementations that a plan calls, in `dtypes` or else DTYPES, as far as they have them."""
     called = dict.fromkeys(request.implementation for request in plan.requests)
     return [
-        _Job(one, dtype, direction)
+        _Job(implementation=one, dtype=dtype, direction=direction)
         for one in called
         for dtype in dtypes or DTYPES
         for direction in DIRECTIONS
@@ -136,7 +136,15 @@ def measure(
 
 def _line(job: _Job, size: int) -> SpeedLine:
     middle = float(f"{statistics.median(job.seconds):.4g}")
-    return SpeedLine(job.implementation.id, job.dtype, job.direction, size, middle, len(job.seconds), job.memory)
+    return SpeedLine(
+        implementation=job.implementation.id,
+        dtype=job.dtype,
+        direction=job.direction,
+        elements=size,
+        seconds=middle,
+        repeats=len(job.seconds),
+        memory=job.memory,
+    )
 
 
 def inputs(form: str, dtype: str) -> dict[str, Tensor]:

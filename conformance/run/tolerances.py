@@ -13,7 +13,7 @@ from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import FORMATS, Tensor, decode
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Tolerance:
     """One implementation × dtype × case family × quantity.
 

@@ -55,7 +55,7 @@ class Call:
         elements = []
         for index, (prediction, label, *rest) in enumerate(self.elements):
             options = {name: value.hex() for name, value in zip(self.options, rest, strict=True)}
-            elements.append(Element(f"e{index}", prediction.hex(), label.hex(), **options))  # type: ignore[arg-type]
+            elements.append(Element(id=f"e{index}", prediction=prediction.hex(), label=label.hex(), **options))  # type: ignore[arg-type]
         return Case(
             id="hunted/call",
             why="the worst call that a search found",

@@ -44,7 +44,7 @@ class Worst(Struct, frozen=True):
     exact: str
 
 
-class Result(Struct, frozen=True, omit_defaults=True):
+class Result(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One implementation and label, or all labels together ("pairs").
 
     `ordinals` counts results 0, 1, 2, and 3 or more bit patterns from the correctly rounded one.  `classes` counts
@@ -69,7 +69,7 @@ class Result(Struct, frozen=True, omit_defaults=True):
     raised: str | None = None
 
 
-class Certificate(Struct, frozen=True):
+class Certificate(Struct, frozen=True, kw_only=True):
     """A finished sweep.
 
     `kind` is "proof" where every prediction was tried with every label named, and "lower bound" otherwise; no result
@@ -108,22 +108,22 @@ def certificate(
                 merged[key, label] = statistics.merged(merged[key, label], one) if (key, label) in merged else one
     names = ["pairs"] if spec.paired else [f"{label:x}" for label in spec.labels]
     return Certificate(
-        SCHEMA,
-        "proof" if spec.proof else "lower bound",
-        basis.suite,
-        command,
-        spec.backend,
-        basis.versions,
-        basis.environment,
-        basis.machine,
-        spec.form,
-        spec.quantity,
-        spec.dtype,
-        _covered(basis),
-        spec.chunk,
-        basis.code["kernel"],
-        basis.digest,
-        tuple(
+        schema=SCHEMA,
+        kind="proof" if spec.proof else "lower bound",
+        suite=basis.suite,
+        command=command,
+        backend=spec.backend,
+        versions=basis.versions,
+        environment=basis.environment,
+        machine=basis.machine,
+        form=spec.form,
+        quantity=spec.quantity,
+        dtype=spec.dtype,
+        covered=_covered(basis),
+        chunk=spec.chunk,
+        kernel=basis.code["kernel"],
+        code=basis.digest,
+        results=tuple(
             _result(basis, key, contracts[key], name, merged[key, name])
             for key in spec.implementations
             for name in names
@@ -167,17 +167,17 @@ def _result(basis: Basis, key: str, contract: Contract, label: str, one: Statist
         if by_binade != binades.get("ideal"):
             binades[column] = dict(sorted(by_binade.items(), key=lambda item: _binade_order(item[0])))
     return Result(
-        f"{spec.backend}/{key}",
-        label if label == "pairs" else _hexadecimal(int(label, 16), spec.dtype),
-        None if label == "pairs" else float_of(int(label, 16), FORMATS[spec.dtype]),
-        dtype,
-        one.points,
-        (one.ordinals[0], one.ordinals[1], one.ordinals[2], one.ordinals[3]),
-        worst,
-        binades,
-        dict(sorted(one.classes.items())),
-        {name: _input(place, spec.dtype) for name, place in sorted(one.firsts.items())},
-        None if one.raised is None else str(one.raised[2]),
+        implementation=f"{spec.backend}/{key}",
+        label=label if label == "pairs" else _hexadecimal(int(label, 16), spec.dtype),
+        label_value=None if label == "pairs" else float_of(int(label, 16), FORMATS[spec.dtype]),
+        dtype=dtype,
+        points=one.points,
+        ordinals=(one.ordinals[0], one.ordinals[1], one.ordinals[2], one.ordinals[3]),
+        worst=worst,
+        binades=binades,
+        classes=dict(sorted(one.classes.items())),
+        firsts={name: _input(place, spec.dtype) for name, place in sorted(one.firsts.items())},
+        raised=None if one.raised is None else str(one.raised[2]),
     )
 
 

@@ -17,7 +17,7 @@ from conformance.errors import HarnessError, at
 from conformance.sweep.spec import Spec
 
 
-class Basis(Struct, frozen=True, tag="sweep", tag_field="type"):
+class Basis(Struct, frozen=True, kw_only=True, tag="sweep", tag_field="type"):
     """All that the bits of a result depend on: what is swept, versions, switches, and files of the suite."""
 
     spec: Spec

@@ -26,7 +26,7 @@ from conformance.sweep.certificate import Certificate
 HEAD = "# The largest errors that sweeps have found: `make renew` adds to it from certificates."
 
 
-class Case(Struct, frozen=True, forbid_unknown_fields=True):
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One worst case: inputs and result as bit patterns, the exact value in hexadecimal, the error in ULP."""
 
     id: str
@@ -60,16 +60,16 @@ def cases_of(certificates: Iterable[Certificate]) -> list[Case]:
             name = f"{key}:{one.quantity}:{one.dtype}:{worst.label}:{worst.prediction}"
             found.append(
                 Case(
-                    name,
-                    key,
-                    one.form,
-                    one.quantity,
-                    one.dtype,
-                    worst.prediction,
-                    worst.label,
-                    worst.got,
-                    worst.exact,
-                    f"{worst.ulp:.6g}",
+                    id=name,
+                    implementation=key,
+                    form=one.form,
+                    quantity=one.quantity,
+                    dtype=one.dtype,
+                    prediction=worst.prediction,
+                    label=worst.label,
+                    got=worst.got,
+                    exact=worst.exact,
+                    ulp=f"{worst.ulp:.6g}",
                 )
             )
     return found
@@ -136,7 +136,7 @@ def errors(check: Judged, corpus: Corpus) -> dict[str, float]:
 def _request(implementation: Implementation, of: Sequence[Case]) -> Request:
     fmt = FORMATS[of[0].dtype]
     elements = tuple(
-        Element(f"{one.id}~{copy}", _literal(one.prediction, fmt), _literal(one.label, fmt))
+        Element(id=f"{one.id}~{copy}", prediction=_literal(one.prediction, fmt), label=_literal(one.label, fmt))
         for one in of
         for copy in range(COPIES)
     )

@@ -57,20 +57,20 @@ def swept(one: Certificate) -> Spec:
         labels = (position_of(labels[0], one.dtype), position_of(labels[1], one.dtype) + 1)
     keys = dict.fromkeys(result.implementation.removeprefix(f"{one.backend}/") for result in one.results)
     return Spec(
-        one.backend,
-        tuple(keys),
-        one.form,
-        one.quantity,
-        one.dtype,
-        labels,
-        paired,
-        start,
-        stop,
-        one.chunk,
-        LABEL_STEP,
-        stop,
-        samples,
-        seed,
+        backend=one.backend,
+        implementations=tuple(keys),
+        form=one.form,
+        quantity=one.quantity,
+        dtype=one.dtype,
+        labels=labels,
+        paired=paired,
+        start=start,
+        stop=stop,
+        chunk=one.chunk,
+        label_step=LABEL_STEP,
+        step=stop,
+        samples=samples,
+        seed=seed,
     )
 
 

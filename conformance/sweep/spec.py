@@ -34,7 +34,7 @@ SAMPLED = ("float64", "float32")
 SAMPLES = 1 << 21
 
 
-class Spec(Struct, frozen=True):
+class Spec(Struct, frozen=True, kw_only=True):
     """Implementations of one backend and form, one quantity and dtype, a range of positions, and labels.
 
     `implementations` are keys (entry/mode/device), `labels` bit patterns; with `paired` the half-open range of them.
@@ -86,17 +86,17 @@ class Spec(Struct, frozen=True):
             for labels in self._label_ranges():
                 found.append(
                     Shard(
-                        self.implementations,
-                        self.form,
-                        self.quantity,
-                        self.dtype,
-                        start,
-                        stop,
-                        labels,
-                        self.paired,
-                        self.chunk,
-                        self.samples,
-                        self.seed,
+                        implementations=self.implementations,
+                        form=self.form,
+                        quantity=self.quantity,
+                        dtype=self.dtype,
+                        start=start,
+                        stop=stop,
+                        labels=labels,
+                        paired=self.paired,
+                        chunk=self.chunk,
+                        samples=self.samples,
+                        seed=self.seed,
                     )
                 )
         return found
@@ -147,20 +147,20 @@ def make(
         binade = 1 << FORMATS[dtype].fraction_bits
         step = max((shard or SHARD) // results // binade, 1) * binade
     return Spec(
-        backend.name,
-        tuple(one.key for one in implementations),
-        form,
-        quantity,
-        dtype,
-        bits,
-        bool(pairs or samples),
-        start,
-        stop,
-        length,
-        label_step,
-        step,
-        samples,
-        seed,
+        backend=backend.name,
+        implementations=tuple(one.key for one in implementations),
+        form=form,
+        quantity=quantity,
+        dtype=dtype,
+        labels=bits,
+        paired=bool(pairs or samples),
+        start=start,
+        stop=stop,
+        chunk=length,
+        label_step=label_step,
+        step=step,
+        samples=samples,
+        seed=seed,
     )
 
 

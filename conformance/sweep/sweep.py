@@ -40,7 +40,14 @@ def sweep(
     opened, code = schedule.describe(pool, backend)
     if spec.dtype in opened.lacking:
         raise InputError(f"backend {backend.name} has no {spec.dtype} here: {opened.lacking[spec.dtype]}")
-    basis = Basis(spec, __version__, opened.versions, opened.environment, machine(), code)
+    basis = Basis(
+        spec=spec,
+        suite=__version__,
+        versions=opened.versions,
+        environment=opened.environment,
+        machine=machine(),
+        code=code,
+    )
     checkpoint = open_checkpoint(checkpoint_of(file), basis, resume)
     try:
         shards = spec.shards()

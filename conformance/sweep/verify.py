@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 from conformance.errors import HarnessError, InputError
 from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool, Worker
@@ -33,7 +33,7 @@ IRRELEVANT = ("python",)
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verified:
     """What became of a certificate.
 
@@ -77,7 +77,9 @@ def verify(
             raise InputError(f"{name}: no backend is called {one.backend!r}", "--adapter names the file that has it")
         contracts = {each.id: each.contract for each in known[one.backend].implementations}
         try:
-            read.setdefault(one.backend, {})[name] = Verified(one, tuple(contradictions(one, contracts)))
+            read.setdefault(one.backend, {})[name] = Verified(
+                certificate=one, contradictions=tuple(contradictions(one, contracts))
+            )
         except InputError as error:
             raise InputError(f"{name}: {error.message}", error.hint) from None
     chosen = frozenset(sampled)
@@ -115,30 +117,33 @@ def _of_backend(
         except Ended as end:
             raise HarnessError(f"backend {backend.name} could not be opened: {end.observation.message}") from None
         code = ask(worker, backend, None, OPEN_LIMIT)["code"]
-        basis = (__version__, opened.versions, opened.environment, machine(), code)
+        versions, environment = opened.versions, opened.environment
+        basis = partial(
+            Basis, suite=__version__, versions=versions, environment=environment, machine=machine(), code=code
+        )
         for name, one in read.items():
-            again = _Again(pool, backend, worker, basis, progress)
+            again = _Again(pool=pool, backend=backend, worker=worker, basis=basis, progress=progress)
             try:
                 yield name, again.verified(one, commit if name in sampled else None)
             except Ended as end:
                 raise HarnessError(f"{name}: what it is about ended the worker: {end.observation.message}") from None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Again:
     """Parts of one certificate in an open worker; `done` has the certificate of each."""
 
     pool: Pool
     backend: Backend
     worker: Worker
-    basis: tuple[Any, ...]
+    basis: Callable[..., Basis]
     progress: Progress
     done: dict[Spec, Certificate] = field(default_factory=dict)
 
     def verified(self, read: Verified, commit: str | None) -> Verified:
         """A certificate that does not contradict itself against what is done again: parts where there is a `commit`."""
         one = read.certificate
-        now = Basis(parts.swept(one), *self.basis)
+        now = self.basis(spec=parts.swept(one))
         here = replace(
             read,
             elsewhere=tuple(_elsewhere(one, now)),
@@ -171,7 +176,7 @@ class _Again:
         if spec not in self.done:
             found = [ask(self.worker, self.backend, shard, self.pool.timeout)["found"] for shard in spec.shards()]
             contracts = {one.key: one.contract for one in self.backend.implementations}
-            self.done[spec] = certificate.certificate(Basis(spec, *self.basis), contracts, found, "")
+            self.done[spec] = certificate.certificate(self.basis(spec=spec), contracts, found, "")
             self.progress(spec.points)
         return self.done[spec]
 

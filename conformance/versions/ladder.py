@@ -21,7 +21,7 @@ class Untestable:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Found(Generic[B]):
     """The result: `last` behaves as the first version of the range, `first` does not.
 
@@ -78,7 +78,14 @@ def search(versions: Sequence[str], test: Callable[[str], B | Untestable]) -> Fo
         else:
             high, after = middle, seen
     between = tuple(versions[low + 1 : high])
-    return Found(versions[low], versions[high], before, after, between, tuple(tested.items()))
+    return Found(
+        last=versions[low],
+        first=versions[high],
+        before=before,
+        after=after,
+        between=between,
+        tested=tuple(tested.items()),
+    )
 
 
 def steps(count: int) -> int:

@@ -42,7 +42,7 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 HINT = "write PACKAGE==VERSION[,VERSION…][+COMPANION…], or the path of a wheel or of an interpreter"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One environment: what is installed on which Python (major.minor), or an `interpreter` as it is.
 
@@ -128,7 +128,7 @@ def _interpreter(text: str, companions: Sequence[str]) -> Column:
         raise InputError(f"nothing is installed for an interpreter (got +{companions[0]})")
     # An interpreter is in the folder bin of its environment, which has a name that the user knows.
     name = file.parent.parent.name if file.parent.name == "bin" else file.name
-    return Column("interpreter", name, "", (), None, file)
+    return Column(package="interpreter", version=name, python="", requirements=(), wheel=None, interpreter=file)
 
 
 def _with_companions(
@@ -150,11 +150,11 @@ def _with_companions(
     # The suite's worker needs NumPy, which not every framework brings.
     worker = () if any(canonicalize_name(one.name) == "numpy" for one in others) or package == "numpy" else ("numpy",)
     return Column(
-        package,
-        str(version),
-        python or (companions.python if companions is not None else HERE),
-        (requirement, *map(str, others), *worker),
-        wheel,
+        package=package,
+        version=str(version),
+        python=python or (companions.python if companions is not None else HERE),
+        requirements=(requirement, *map(str, others), *worker),
+        wheel=wheel,
         why=companions.why if companions is not None and (kept or not python) else "",
     )
 

@@ -337,7 +337,9 @@ class Call:
 
     def with_tensors(self, tensors: Dict[str, Tensor]) -> Call:
         """The same call on other tensors."""
-        return Call(self.implementation, self.reduction, tensors, self.parameters, self.layout, self.period)
+        return Call(
+            self.implementation, self.reduction, tensors, self.parameters, layout=self.layout, period=self.period
+        )
 
     @property
     def prediction(self) -> Tensor:
@@ -375,7 +377,7 @@ class Call:
         for (name, tensor), shape in zip(self.tensors.items(), shapes):
             bits = tensor.bits[:1] if layout == "broadcast" else tensor.bits
             tensors[name] = Tensor(tensor.dtype, repeated(bits, tuple(shape)))
-        return Call(self.implementation, self.reduction, tensors, self.parameters, layout, self.size)
+        return Call(self.implementation, self.reduction, tensors, self.parameters, layout=layout, period=self.size)
 
     def element(self, index: int) -> Call:
         """The call of element `index` alone, as a tensor of shape (1,)."""
@@ -413,7 +415,7 @@ class Call:
 
 def unreduced(session: Session, call: Call) -> Call:
     """The same call without its reduction."""
-    return Call(call.implementation, "none", call.tensors, call.parameters, call.layout, call.period)
+    return Call(call.implementation, "none", call.tensors, call.parameters, layout=call.layout, period=call.period)
 
 
 def without_options(session: Session, call: Call) -> Call:

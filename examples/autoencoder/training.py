@@ -79,13 +79,22 @@ def runs_of(
         epsilon = find(implementation(Run(backend, entry, form)).contract, "epsilon")
         for kind in labels:
             for dtype in dtypes:
-                found.append(Run(backend, entry, form, dtype, kind, epsilon.value if epsilon else None))
+                found.append(
+                    Run(
+                        backend=backend,
+                        entry=entry,
+                        form=form,
+                        dtype=dtype,
+                        labels=kind,
+                        epsilon=epsilon.value if epsilon else None,
+                    )
+                )
     return found
 
 
 def reference_of(run: Run) -> Run:
     """The run of the reference that `run` is compared with: the same form, labels and contract, in float64."""
-    return Run(REFERENCE, "loss", run.form, "float64", run.labels, run.epsilon)
+    return Run(backend=REFERENCE, entry="loss", form=run.form, dtype="float64", labels=run.labels, epsilon=run.epsilon)
 
 
 def train(problem: Problem, runs: Sequence[Run]) -> list[Trajectory]:

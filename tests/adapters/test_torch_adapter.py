@@ -129,7 +129,7 @@ def results(filters: Filters, reduction: str = "none", files: Sequence[Path] = (
         case(*ORDINARY, name=f"small/{form}", form=form, reduction=reduction) for form in ("probabilities", "logits")
     ]
     with tempfile.TemporaryFile() as log:
-        pool = Pool(log, timeout=120, jobs=1)
+        pool = Pool(log=log, timeout=120, jobs=1)
         backends = pool.discover(files)
         plan = make_plan(suite(*cases), [one for backend in backends for one in backend.implementations], filters)
         assert plan.requests

@@ -136,6 +136,18 @@ class Tables(HTMLParser):
             self.text.append(data)
 
 
+def _speed(direction: str, elements: int, seconds: float, memory: int | None) -> SpeedLine:
+    return SpeedLine(
+        implementation=A,
+        dtype="float32",
+        direction=direction,
+        elements=elements,
+        seconds=seconds,
+        repeats=5,
+        memory=memory,
+    )
+
+
 def a_page(complete: bool = True) -> choices.Page:
     """A page with every table, and with text that is dangerous in every form."""
     nasty = f"stub/{NASTY.replace('/', '')}/eager/cpu"
@@ -145,11 +157,11 @@ def a_page(complete: bool = True) -> choices.Page:
             check("soft-labels/x", nasty, ulp=2.0), check("soft-labels/x", A, quantity="gradient-prediction"),
         ],
         speeds=[
-            SpeedLine(A, "float32", "forward", 1000, 1e-5, 5, 4096),
-            SpeedLine(A, "float32", "backward", 1000, 1e-4, 5, None),
-            SpeedLine(A, "float32", "forward", 10_000_000, 0.1, 5, 40_000_000),
+            _speed("forward", 1000, 1e-5, 4096),
+            _speed("backward", 1000, 1e-4, None),
+            _speed("forward", 10_000_000, 0.1, 40_000_000),
         ],
-        backends=(BackendLine("gone", absent=NASTY), BackendLine("broken", failed=NASTY)),
+        backends=(BackendLine(name="gone", absent=NASTY), BackendLine(name="broken", failed=NASTY)),
         complete=complete,
     )  # fmt: skip
     return choices.page(chosen("soft-labels", made))
@@ -200,7 +212,8 @@ def test_markdown_says_what_the_page_says() -> None:
 def test_text_says_what_the_page_says(tmp_path: Path) -> None:
     """Every caption, source, limit and rank is printed, and markup of the run is text."""
     made = run(
-        [check("hard-labels/x", A), check("hard-labels/x", B, ulp=2.0)], backends=(BackendLine("gone", absent=NASTY),)
+        [check("hard-labels/x", A), check("hard-labels/x", B, ulp=2.0)],
+        backends=(BackendLine(name="gone", absent=NASTY),),
     )
     record.write(made, tmp_path / "run.jsonl")
     output = " ".join(invoke("run.jsonl", "--need", "hard-labels").output.split())
@@ -256,9 +269,9 @@ def test_what_a_run_has_not_measured_is_told() -> None:
     made = run(
         [check("hard-labels/x", A)],
         backends=(
-            BackendLine("gone", absent="no such module"),
-            BackendLine("odd", {"odd": "1"}),
-            BackendLine("ill", failed="x"),
+            BackendLine(name="gone", absent="no such module"),
+            BackendLine(name="odd", versions={"odd": "1"}),
+            BackendLine(name="ill", failed="x"),
         ),
         filters={"preset": ["quick"]},
         planned=1,

@@ -20,7 +20,7 @@ from tools.renew import pinned as renew_pinned
 
 def whole(**fields: Any) -> RunRecord:
     """A record that may ship."""
-    backends = (BackendLine("stub", {"stub": "1.0"}, pinned=True),)
+    backends = (BackendLine(name="stub", versions={"stub": "1.0"}, pinned=True),)
     return run([check("hard-labels/x", A)], **({"backends": backends, "filters": {"mode": ["eager"]}} | fields))
 
 
@@ -46,8 +46,8 @@ def test_a_whole_run_ships_as_it_is() -> None:
         (ended(not_run=3), "exit 0, 3 not run"),
         (lambda: whole(filters={"mode": ["eager"], "dtype": ["float32"]}), "no filter"),
         (lambda: whole(filters={}), "no filter"),
-        (lambda: whole(backends=(BackendLine("odd", {"odd": "1"}),)), "not odd"),
-        (lambda: whole(backends=(BackendLine("gone", absent="no such module"),)), "not gone"),
+        (lambda: whole(backends=(BackendLine(name="odd", versions={"odd": "1"}),)), "not odd"),
+        (lambda: whole(backends=(BackendLine(name="gone", absent="no such module"),)), "not gone"),
     ],
 )
 def test_other_runs_do_not_ship(other: Callable[[], RunRecord], message: str) -> None:

@@ -143,7 +143,7 @@ def finite_points(run: RunRecord, *key: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_format_says_that_a_run_was_interrupted(ran: tuple[Result, RunRecord], tmp_path: Path) -> None:
     """A record without its footer must not pass for a whole one."""
-    part = RunRecord(ran[1].header, ran[1].inputs, ran[1].checks[:20])
+    part = RunRecord(header=ran[1].header, inputs=ran[1].inputs, checks=ran[1].checks[:20])
     file = tmp_path / "part.jsonl"
     record.write(part, file)
     for form in ("text", "json", "markdown"):

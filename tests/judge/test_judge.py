@@ -122,7 +122,11 @@ def test_the_table_of_expectation_and_observation(expect: str, seen: str, wanted
 @pytest.mark.parametrize(("expect", "seen", "wanted", "what"), ROWS)
 def test_the_table_holds_for_an_element_among_others(expect: str, seen: str, wanted: str, what: str) -> None:
     """An element gets its verdict of its own, whatever its neighbours do."""
-    elements = (Element("good", "0.5", "1"), Element("probed", "0", "1", expect=expect), Element("last", "0.5", "1"))  # type: ignore[arg-type]
+    elements = (
+        Element(id="good", prediction="0.5", label="1"),
+        Element(id="probed", prediction="0", label="1", expect=expect),
+        Element(id="last", prediction="0.5", label="1"),
+    )  # type: ignore[arg-type]
     asked = request(case(elements=elements), implementation((CLAMP,)))
     good = returned([math.log(2)])
     check = judged(asked, good, SEEN[seen], good)
@@ -347,7 +351,8 @@ def test_flush_to_zero_is_by_contract_only_where_documented() -> None:
     assert whats(judged(request(made), returned([0.0]))) == ["flushed"]
     assert verdict(request(made, implementation((FlushToZero(SOURCE),))), returned([0.0])) == "by-contract"
     assert (
-        verdict(request(made), Observation("returned", Tensor("float32", np.array([71362], np.uint32)))) == "conforms"
+        verdict(request(made), Observation(kind="returned", tensor=Tensor("float32", np.array([71362], np.uint32))))
+        == "conforms"
     )
 
 
@@ -440,8 +445,8 @@ def test_the_probe_of_a_domain_check_wants_the_documented_exception(seen: Observ
         (returned([math.log(2)]), "value", "result-shape"),
         (returned([]), "value", "result-shape"),
         (returned([math.log(2)] * 2, "float64"), "result-dtype", "result-dtype"),
-        (Observation("returned", Tensor("int64", np.zeros(2, np.int64))), "value", "result-dtype"),
-        (Observation("returned", Tensor("complex64", np.zeros(2, np.complex64))), "value", "result-dtype"),
+        (Observation(kind="returned", tensor=Tensor("int64", np.zeros(2, np.int64))), "value", "result-dtype"),
+        (Observation(kind="returned", tensor=Tensor("complex64", np.zeros(2, np.complex64))), "value", "result-dtype"),
         (returned([math.log(2)] * 2, changed=("label",)), "inputs-unchanged", "changed"),
     ],
 )
@@ -509,7 +514,10 @@ def test_the_gradient_of_a_mean_is_divided_by_the_number_of_elements() -> None:
 
 def test_the_gradient_of_a_mean_over_weights_is_divided_by_their_sum_where_that_is_documented() -> None:
     """Keras' `mean_with_sample_weight` with the weights 1 and 0: the gradient of the one that counts stays whole."""
-    elements = (Element("w1", "0.5", "1", weight="1"), Element("w0", "0.5", "0", weight="0"))
+    elements = (
+        Element(id="w1", prediction="0.5", label="1", weight="1"),
+        Element(id="w0", prediction="0.5", label="0", weight="0"),
+    )
     made = case(elements=elements, reduction="mean")
     whole = returned([-2.0, 0.0])
     documented = implementation((Reduction("all", "weights", SOURCE),))
@@ -569,7 +577,7 @@ def test_causes_do_not_change_when_a_dtype_is_dropped() -> None:
 
 def test_causes_do_not_change_when_elements_and_cases_are_renamed() -> None:
     """An id is about the input's region, not about names, order, mode or device."""
-    renamed = tuple(Element(f"other{i}", p, y) for i, (p, y) in enumerate(reversed(MANY)))
+    renamed = tuple(Element(id=f"other{i}", prediction=p, label=y) for i, (p, y) in enumerate(reversed(MANY)))
     before = causes([case(*MANY)], ("float32",))["small/one"]
     assert causes([case(elements=renamed, name="else/where")], ("float32",))["else/where"] == before
     assert causes([case(*MANY)], ("float32",), mode="compile", device="cuda")["small/one"] == before

@@ -120,7 +120,7 @@ class Canaries:
 def canaries() -> Canaries:
     """The canaries, run once."""
     filters = Filters(backend=("mini-*",), implementation=tuple(f"mini-*/{name}/*" for name in CANARIES), case=CASES)
-    options = runs.Options(filters, (kills.ADAPTER,))
+    options = runs.Options(filters=filters, adapters=(kills.ADAPTER,))
     opened: dict[str, Opened] = {}
     observed: dict[int, dict[str, Observed]] = {}
     with runs.open_pool(options) as pool:

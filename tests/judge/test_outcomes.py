@@ -27,7 +27,7 @@ def shipped() -> Record:
 
 def execute(known: Record, strict: bool = False) -> Run:
     """A small run of the NumPy backend."""
-    options = runs.Options(FILTERS, strict=strict)
+    options = runs.Options(filters=FILTERS, strict=strict)
     suite = cases.load_suite(ROOT / "cases")
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
@@ -38,14 +38,20 @@ def execute(known: Record, strict: bool = False) -> Run:
 def with_a_fixed_one(shipped: Record) -> Record:
     """The shipped record and one element that conforms; its id is that of no other file."""
     element = _conforming(shipped)
-    where = ("numpy/log_textbook/eager/cpu", "hard-labels/probabilities", "float32", ("value",))
+    selector = Selector(
+        implementation="numpy/log_textbook/eager/cpu",
+        case="hard-labels/probabilities",
+        dtype="float32",
+        quantities=("value",),
+        elements={element: "sign"},
+    )
     extra = Deviation(
         id="numpy/log_textbook/value/ordinary/sign",
         title="recorded but not seen",
         kind="bug",
         checked="2026-01-31",
         links=("https://example.org/issues/1",),
-        selectors=(Selector(*where, {element: "sign"}),),
+        selectors=(selector,),
     )
     return Record(shipped.folder, (*shipped.deviations, extra))
 

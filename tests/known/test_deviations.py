@@ -64,7 +64,17 @@ def record(*entries: tuple[str, dict[str, str]], **fields: Any) -> Record:
         rest = {"magnitude": {"float32": "30"}}
         rest |= {k: v for k, v in fields.items() if k in ("versions", "environment", "magnitude")}
         links = ("https://example.org/issues/1",)
-        made.append(Deviation(cause, "it deviates", "bug", "2026-01-31", (selector,), links, **rest))
+        made.append(
+            Deviation(
+                id=cause,
+                title="it deviates",
+                kind="bug",
+                checked="2026-01-31",
+                selectors=(selector,),
+                links=links,
+                **rest,
+            )
+        )
     return Record(Path("deviations"), tuple(made))
 
 
@@ -250,7 +260,9 @@ def test_the_id_of_an_implementation_selects_it(name: str) -> None:
     """An id is a pattern for itself, also where it holds brackets, which globs read as a set of letters."""
     adapter, entry, mode, device = name.split("/")
     by = implementation(adapter=adapter, entry=entry, mode=mode, device=device)
-    selector = deviations.Selector(name, "small/one", "float32", ("value",), {"e0": "inexact"})
+    selector = deviations.Selector(
+        implementation=name, case="small/one", dtype="float32", quantities=("value",), elements={"e0": "inexact"}
+    )
     assert by.id == name
     assert selector.selects(request(case(("0.5", "1")), by))
 

@@ -32,7 +32,7 @@ Kills = dict[str, tuple[str, ...]]
 def run(*implementations: str) -> RunRecord:
     """Run the miniatures (all of them, or those that match a glob) on every case, nothing being recorded."""
     filters = Filters(backend=("mini-*",), implementation=implementations)
-    options = runs.Options(filters, (ADAPTER,))
+    options = runs.Options(filters=filters, adapters=(ADAPTER,))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = without_large(runs.planned(backends, cases.load_suite(ROOT / "cases"), options))

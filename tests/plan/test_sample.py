@@ -24,7 +24,7 @@ FORMS = ("logits", "probabilities")
 
 def ordinals(form: str, dtype: str, part: str) -> list[int]:
     """Ordinals of the predictions of one part, for the label 0, in their order."""
-    _, inputs = sample.sampled(form, dtype, False)  # type: ignore[arg-type]
+    inputs = sample.sampled(form, dtype, False)  # type: ignore[arg-type]
     fmt = FORMATS[dtype]
     sign = 1 << (fmt.width - 1)
     found = []
@@ -58,7 +58,7 @@ def test_the_low_bits_of_a_sample_are_not_a_pattern(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
 def test_logits_are_sampled_on_both_sides_where_the_loss_bends(dtype: str) -> None:
     """The part holds as many negative logits as positive ones, of magnitudes from 2^-10 to 2^7."""
-    _, inputs = sample.sampled("logits", dtype, False)
+    inputs = sample.sampled("logits", dtype, False)
     values = [float.fromhex(one.prediction) for one in inputs.elements if one.id.startswith("bend")]
     assert sorted({abs(one) for one in values})[0] == 2.0**-10
     assert max(values) == -min(values) == 2.0**7
@@ -68,7 +68,7 @@ def test_logits_are_sampled_on_both_sides_where_the_loss_bends(dtype: str) -> No
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
 def test_probabilities_are_sampled_towards_one(dtype: str) -> None:
     """The distances from 1 reach from the last neighbour of 1 to a half."""
-    _, inputs = sample.sampled("probabilities", dtype, False)
+    inputs = sample.sampled("probabilities", dtype, False)
     values = [float.fromhex(one.prediction) for one in inputs.elements if one.id.startswith("bend")]
     assert min(values) == 0.5
     assert max(values) == 1 - 2.0 ** -FORMATS[dtype].precision
@@ -99,7 +99,7 @@ def test_a_sample_is_recorded_beside_the_checks_and_counts_nowhere() -> None:
     """A run with a sample has the checks, tallies, tolerances and outcome of one without, and lines of the sample."""
     records = []
     for wanted in (False, True):
-        options = Options(Filters(backend=("numpy",), dtype=("float16",), quantity=("value",)), sample=wanted)
+        options = Options(filters=Filters(backend=("numpy",), dtype=("float16",), quantity=("value",)), sample=wanted)
         with runs.open_pool(options) as pool:
             backends = runs.discover(pool, options)
             plan = runs.planned(backends, _suite(), options)

@@ -63,7 +63,7 @@ def test_requests_of_one_kind_share_a_call() -> None:
     assert [one.bits.size for one in batch.tensors] == [5, 5]
 
 
-WEIGHTED = case(name="small/two", elements=(Element("e0", "0.5", "1", "2"),))
+WEIGHTED = case(name="small/two", elements=(Element(id="e0", prediction="0.5", label="1", weight="2"),))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ class Ran:
 
     def __init__(self) -> None:
         with tempfile.TemporaryFile() as log:
-            pool = Pool(log)
+            pool = Pool(log=log)
             try:
                 (backend,) = (one for one in pool.discover([TOGETHER]) if one.name == "together")
                 self.requests = make_plan(suite(*CASES), backend.implementations).requests

@@ -28,7 +28,7 @@ adapters = [Adapter("outside", [Implementation("in-%d" % os.getpid(), "logits", 
 def discovered(files: Sequence[Path] = (), **environment: str) -> tuple[Backend, ...]:
     """The backends of a pool whose workers get these variables."""
     with tempfile.TemporaryFile() as log:
-        return Pool(log, environment=environment).discover(files)
+        return Pool(log=log, environment=environment).discover(files)
 
 
 def test_built_in_adapters_declare_without_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

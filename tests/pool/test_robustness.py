@@ -107,7 +107,7 @@ class Ran:
     ) -> None:
         self.opened: dict[str, Opened] = {}
         with tempfile.TemporaryFile() as log:
-            self.pool = Pool(log, timeout, interpreters=interpreters or {}, memory=memory)
+            self.pool = Pool(log=log, timeout=timeout, interpreters=interpreters or {}, memory=memory)
             try:
                 found = self.pool.discover([ADAPTERS / file for file in files])
                 mine = {Path(file).stem for file in files}

@@ -43,7 +43,10 @@ def kept(folder: Path, *made: RunRecord, suffix: str = "jsonl") -> Path:
 
 def torch(version: str) -> tuple[BackendLine, ...]:
     """The backends of a run with a version of PyTorch."""
-    return (BackendLine("torch", {"torch": version, "numpy": "2"}), BackendLine("numpy", {"numpy": "2"}))
+    return (
+        BackendLine(name="torch", versions={"torch": version, "numpy": "2"}),
+        BackendLine(name="numpy", versions={"numpy": "2"}),
+    )
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -164,7 +167,7 @@ def test_the_worst_error_is_that_of_all_dtypes(tmp_path: Path) -> None:
     half = msgspec.structs.replace(one, dtype="float16", ulp=(2.0, 3.0))
     for checks in ((one, half), (half, one)):
         record = run(checks)
-        again = RunRecord(record.header, (), checks, footer=record.footer, tallies=tallies(checks))
+        again = RunRecord(header=record.header, inputs=(), checks=checks, footer=record.footer, tallies=tallies(checks))
         (series,) = history.load(kept(tmp_path, again)).by_backend()
         assert [point and point.worst for point in series.points] == [{"value": 7.0}]
 
@@ -195,7 +198,10 @@ def test_a_run_in_which_checks_were_not_run_is_marked(tmp_path: Path) -> None:
     whole = run()
     assert whole.footer is not None
     partial = RunRecord(
-        whole.header, (), whole.checks, footer=msgspec.structs.replace(whole.footer, not_run=9, absent=2)
+        header=whole.header,
+        inputs=(),
+        checks=whole.checks,
+        footer=msgspec.structs.replace(whole.footer, not_run=9, absent=2),
     )
     assert history.load(kept(tmp_path, partial)).runs[0].marks == ("7 checks not run",)
 
@@ -325,7 +331,7 @@ def test_the_caption_compares_with_the_last_comparable_run(tmp_path: Path) -> No
 def test_text_of_a_framework_is_escaped(tmp_path: Path) -> None:
     """Versions and names are text wherever they stand."""
     name = f"torch/{HOSTILE.replace('/', '')}/eager/cpu"
-    record = day(1, run((check(name, "conforms"),)), backends=(BackendLine("torch", {"torch": HOSTILE}),))
+    record = day(1, run((check(name, "conforms"),)), backends=(BackendLine(name="torch", versions={"torch": HOSTILE}),))
     page = render.render(history.load(kept(tmp_path, record)))
     tags = {element.tag for element in document(page).iter() if isinstance(element.tag, str)}
     assert f"{HTML}script" not in tags

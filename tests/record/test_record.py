@@ -38,7 +38,10 @@ class Canned:
 
     def run(self, backends: object, requests: object, on_opened: object, on_observed: object) -> None:
         """Tell everything."""
-        on_opened(Backend("stub", "stub.py", "python", ()), Opened({"stub": "1.0"}, {"threads": 1}))  # type: ignore[operator]
+        on_opened(
+            Backend(name="stub", source="stub.py", interpreter="python", implementations=()),
+            Opened(versions={"stub": "1.0"}, environment={"threads": 1}),
+        )  # type: ignore[operator]
         for index, observed in enumerate(self.observed):
             on_observed(index, observed)  # type: ignore[operator]
 

@@ -11,7 +11,6 @@ import platform
 import numpy as np
 
 import reference
-from reference import plain  # noqa: F401  (must import everywhere)
 from tests.reference import samples
 
 QUANTITIES = ("loss", "gradient_prediction", "gradient_label", "second_derivative")

@@ -106,17 +106,26 @@ def _errors_of_one(form, quantity, arguments, values, options):
     ulps = oracle.ulp_error(hi, value)
     flint.ctx.prec = 256
     if np.isinf(hi):
-        return Errors(ulps, 0.0, 0.0, 0.0, 0.0, ulps)
+        return Errors(normal=ulps, subnormal=0.0, law=0.0, bound=0.0, scale=0.0, excess=ulps)
     error = abs(value - arb(hi) - arb(lo))
     within = _ratio(error, arb(bound))
     true_scale = oracle.natural_scale(form, quantity, *arguments, **options)
     flint.ctx.prec = 256
     scale_error = _ratio(abs(min(true_scale, arb(samples.LARGEST)) - arb(scale)), true_scale)
     if abs(value) < _NORMAL:
-        return Errors(0.0, ulps, 0.0, within, 0.0 if scale < _NORMAL else scale_error, 0.0)
+        return Errors(
+            normal=0.0, subnormal=ulps, law=0.0, bound=within, scale=0.0 if scale < _NORMAL else scale_error, excess=0.0
+        )
     law = 0.0 if min(abs(hi), scale) < 1e-290 else _ratio(error, true_scale * arb(2) ** -104)
     allowed = LAW * oracle.scaled_float(true_scale, -104 - oracle.unit_exponent(value))
-    return Errors(ulps, 0.0, law, within, 0.0 if scale < _NORMAL else scale_error, ulps - allowed)
+    return Errors(
+        normal=ulps,
+        subnormal=0.0,
+        law=law,
+        bound=within,
+        scale=0.0 if scale < _NORMAL else scale_error,
+        excess=ulps - allowed,
+    )
 
 
 def _ratio(x, y):

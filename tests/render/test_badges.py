@@ -91,7 +91,9 @@ def test_an_interrupted_run_has_no_counts() -> None:
 
 def test_a_backend_that_did_not_take_part_says_so() -> None:
     """Absent or failed, and no counts."""
-    record = with_header(run((), 3), backends=(BackendLine("jax", absent="x"), BackendLine("torch", failed="y")))
+    record = with_header(
+        run((), 3), backends=(BackendLine(name="jax", absent="x"), BackendLine(name="torch", failed="y"))
+    )
     assert [(one["label"], one["message"], one["isError"]) for one in written(record).values()] == [
         ("jax", "absent", True),
         ("torch", "failed", True),

@@ -32,12 +32,22 @@ def check(name: str = "family/case", quantity: str = "value", **fields: Any) -> 
         "ulp": (0.25, 0.0),
         "result_dtype": "float32",
     } | fields
-    return CheckLine(f"{name}::{LOSS}::float32::{quantity}", name, "family", LOSS, "float32", quantity, **given)
+    return CheckLine(
+        id=f"{name}::{LOSS}::float32::{quantity}",
+        case=name,
+        family="family",
+        implementation=LOSS,
+        dtype="float32",
+        quantity=quantity,
+        **given,
+    )
 
 
 def deviating(one: CheckLine, what: str = "zero", detail: str = "", verdict: str = "deviates") -> CheckLine:
     """The same check where p1 deviates."""
-    finding = FindingLine("p1", "new", verdict, what, f"stub/loss/value/ordinary/{what}", detail=detail)
+    finding = FindingLine(
+        element="p1", outcome="new", verdict=verdict, what=what, cause=f"stub/loss/value/ordinary/{what}", detail=detail
+    )
     return replace(one, verdict=verdict, outcome="new", verdicts=("conforms", verdict), findings=(finding,))
 
 
@@ -50,17 +60,29 @@ def run(*checks: CheckLine, version: str = "1.0", footer: bool = True, **header:
         "started": "2026-01-01T00:00:00+00:00",
         "machine": {"processor": "any"},
         "filters": {},
-        "backends": (BackendLine("stub", {"stub": version}),),
+        "backends": (BackendLine(name="stub", versions={"stub": version}),),
         "implementations": (ImplementationLine(LOSS, "stub/loss", "probabilities"),),
         "planned": len(checks),
         "not_offered": {},
     } | header
-    end = Footer("2026-01-01T00:00:01+00:00", 1.0, {}, {}, 0, (), 0)
+    end = Footer(
+        finished="2026-01-01T00:00:01+00:00", seconds=1.0, verdicts={}, outcomes={}, not_run=0, restarts=(), exit=0
+    )
     inputs = tuple(
-        record.InputsLine(one.case, one.family, (), "probabilities", "none", one.dtype, one.elements, {}, {})
+        record.InputsLine(
+            case=one.case,
+            family=one.family,
+            flags=(),
+            form="probabilities",
+            reduction="none",
+            dtype=one.dtype,
+            elements=one.elements,
+            inputs={},
+            ideal={},
+        )
         for one in {one.case: one for one in checks}.values()
     )
-    return RunRecord(Header(**given), inputs, checks, footer=end if footer else None)
+    return RunRecord(header=Header(**given), inputs=inputs, checks=checks, footer=end if footer else None)
 
 
 def compared(old: RunRecord, new: RunRecord, filters: Filters | None = None) -> Comparison:
@@ -305,7 +327,9 @@ def test_a_run_is_compared_with_its_baseline_at_once(tmp_path: Path, monkeypatch
     old = record.read(Path("old.jsonl"))
     better = [replace(one, verdict="conforms", verdicts=(), findings=()) for one in old.checks]
     assert better != list(old.checks), "something deviates in every run"
-    record.write(RunRecord(old.header, old.inputs, tuple(better), footer=old.footer), Path("old.jsonl"))
+    record.write(
+        RunRecord(header=old.header, inputs=old.inputs, checks=tuple(better), footer=old.footer), Path("old.jsonl")
+    )
     done = invoke(*words, "--baseline", "old.jsonl", "--format", "json")
     assert done.exit_code == 1
     assert json.loads(done.output)["comparison"]["regression"] is True

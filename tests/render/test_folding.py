@@ -41,7 +41,10 @@ class Canned:
         """Tell everything."""
         names = {one.implementation.adapter for one in requests}  # type: ignore[attr-defined]
         for name in sorted(names):
-            on_opened(Backend(name, f"{name}.py", "python", ()), Opened({name: "1.0"}))  # type: ignore[operator]
+            on_opened(
+                Backend(name=name, source=f"{name}.py", interpreter="python", implementations=()),
+                Opened(versions={name: "1.0"}),
+            )  # type: ignore[operator]
         for index, observation in enumerate(self.seen):
             on_observed(index, {"value": (observation,)})  # type: ignore[operator]
 

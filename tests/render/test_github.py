@@ -123,7 +123,7 @@ def test_no_more_annotations_than_github_shows(count: int, shown: int) -> None:
 
 def test_a_fixed_cause_is_a_warning_where_it_does_not_fail_the_run() -> None:
     """With other versions than the pinned ones it is information."""
-    record = with_header(run(CHECKS[4:], 0), backends=(BackendLine("numpy", {"numpy": "1"}),))
+    record = with_header(run(CHECKS[4:], 0), backends=(BackendLine(name="numpy", versions={"numpy": "1"}),))
     (read,) = commands(github.workflow_commands(record))
     assert (read.level, read.properties["title"]) == ("warning", f"fixed: {GONE.cause}")
 
@@ -153,7 +153,7 @@ def test_an_interrupted_or_failed_run_is_an_error() -> None:
 
 def test_a_backend_that_failed_is_an_error() -> None:
     """What it said is the message."""
-    record = with_header(run(CHECKS[1:2], 3), backends=(BackendLine("torch", failed="cannot be opened\nat all"),))
+    record = with_header(run(CHECKS[1:2], 3), backends=(BackendLine(name="torch", failed="cannot be opened\nat all"),))
     assert commands(github.workflow_commands(record))[1] == Read(
         "error", {"title": "torch could not be opened"}, "cannot be opened\nat all"
     )
@@ -275,4 +275,4 @@ def test_a_kept_record_is_shown() -> None:
         assert len(commands(github.workflow_commands(record))) == sum(one.outcome == "new" for one in causes(record))
         assert tables(github.summary(record))
     whole = msgspec.structs.replace(record.header, filters={"preset": ["quick"]})
-    assert "quick run" in github.summary(RunRecord(whole, record.inputs, record.checks)).lower()
+    assert "quick run" in github.summary(RunRecord(header=whole, inputs=record.inputs, checks=record.checks)).lower()

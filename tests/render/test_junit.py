@@ -119,7 +119,9 @@ def test_a_new_finding_is_a_failure_that_a_person_can_act_on() -> None:
 )
 def test_a_fixed_one_is_a_failure_where_it_fails_the_run(pinned: bool, strict: bool, tag: str) -> None:
     """With pinned versions or under --strict; elsewhere it is information."""
-    record = with_header(run(), backends=(BackendLine("numpy", {"numpy": "1"}, pinned=pinned),), strict=strict)
+    record = with_header(
+        run(), backends=(BackendLine(name="numpy", versions={"numpy": "1"}, pinned=pinned),), strict=strict
+    )
     (outcome,) = case_of(parsed(record), f"small/one::{OTHER}::float32::value")
     assert (outcome.tag, outcome.get("type")) == (tag, "fixed")
 
@@ -142,7 +144,9 @@ def test_verdicts_are_counted_apart() -> None:
 
 def test_an_absent_backend_is_skipped_with_its_reason_and_one_that_failed_is_an_error() -> None:
     """Neither looks like a pass."""
-    record = with_header(run(), backends=(BackendLine("jax", absent="no such module"), BackendLine("x", failed="why")))
+    record = with_header(
+        run(), backends=(BackendLine(name="jax", absent="no such module"), BackendLine(name="x", failed="why"))
+    )
     (absent,), (failed,) = case_of(parsed(record), "jax"), case_of(parsed(record), "x")
     assert (absent.tag, absent.get("message")) == ("skipped", "absent: no such module")
     assert (failed.tag, failed.get("message")) == ("error", "could not be opened: why")
@@ -162,7 +166,7 @@ def test_checks_that_were_not_run_are_an_error() -> None:
     assert whole.footer is not None
     for not_run, absent, tags in ((5, 2, ["error"]), (2, 2, [])):
         footer = msgspec.structs.replace(whole.footer, not_run=not_run, absent=absent)
-        root = parsed(RunRecord(whole.header, whole.inputs, whole.checks, footer=footer))
+        root = parsed(RunRecord(header=whole.header, inputs=whole.inputs, checks=whole.checks, footer=footer))
         assert [outcome.tag for outcome in case_of(root, "complete")] == tags
 
 

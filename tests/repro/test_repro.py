@@ -435,9 +435,17 @@ def test_a_shorter_formula_is_the_same(key: tuple[str, ...]) -> None:
 
 def test_candidates_are_few_and_begin_with_the_finding() -> None:
     """However many options and digits there are, one request has at most 64 elements, all with the same options."""
-    element = Element("e0", "1.2345678e-9", "0.123456", weight="1.75", pos_weight="3.25")
+    element = Element(id="e0", prediction="1.2345678e-9", label="0.123456", weight="1.75", pos_weight="3.25")
     one = case(elements=(element,))
-    target = finding.Target(located(one), implementation(), "float32", "value", "e0", "inaccurate", "stub/loss/x/y/z")
+    target = finding.Target(
+        located=located(one),
+        implementation=implementation(),
+        dtype="float32",
+        quantity="value",
+        element="e0",
+        what="inaccurate",
+        cause="stub/loss/x/y/z",
+    )
     made = list(shrink.smaller(target))
     assert {each.options for each in made} == {(), ("weight",), ("pos_weight",), ("weight", "pos_weight")}
     assert all(len(each.elements) <= shrink.CANDIDATES for each in made)
@@ -450,7 +458,15 @@ def test_candidates_are_few_and_begin_with_the_finding() -> None:
 def test_a_hard_label_stays_hard() -> None:
     """An entry point that takes the labels 0 and 1 alone gets no other one."""
     one = case(("0.123456", "1"))
-    chosen = finding.Target(located(one), implementation(labels="hard"), "float32", "value", "e0", "x", "a/b/c/d/e")
+    chosen = finding.Target(
+        located=located(one),
+        implementation=implementation(labels="hard"),
+        dtype="float32",
+        quantity="value",
+        element="e0",
+        what="x",
+        cause="a/b/c/d/e",
+    )
     labels = {element.label for each in shrink.smaller(chosen) for element in each.elements}
     assert labels == {"0", "1"}
 
@@ -476,7 +492,9 @@ def test_causes_with_one_link_share_a_report() -> None:
     """Two recorded causes with one upstream report are one group, named after it; a third is a group of its own."""
     link = "https://github.com/some/project/issues/12"
     known = {
-        name: Deviation(name, "a title that is long", "bug", "2026-01-01", (), (link,))
+        name: Deviation(
+            id=name, title="a title that is long", kind="bug", checked="2026-01-01", selectors=(), links=(link,)
+        )
         for name in ("torch/a/value/ordinary/inaccurate", "torch/b/value/ordinary/inaccurate")
     }
     other = "torch/c/value/ordinary/inaccurate"

@@ -47,9 +47,11 @@ def request(one: Implementation) -> Request:
     """One element, in as many copies as its mode computes at once."""
     copies = PADDED if one.few_shapes else 1
     prediction, label = ELEMENT[one.form]
-    elements = tuple(Element(f"e{number}", prediction, label) for number in range(copies))
+    elements = tuple(Element(id=f"e{number}", prediction=prediction, label=label) for number in range(copies))
     reduction = "none" if "none" in one.reductions else one.reductions[0]
-    case = Case("small/one", "it exists for this test", one.form, (), elements, reduction=reduction)  # type: ignore[arg-type]
+    case = Case(
+        id="small/one", why="it exists for this test", form=one.form, flags=(), elements=elements, reduction=reduction
+    )  # type: ignore[arg-type]
     quantities = tuple(name for name in ("value", "gradient-prediction") if name in one.quantities)
     return Request("small", one, Inputs(case, "float32"), quantities)
 

@@ -73,8 +73,30 @@ def test_a_call_that_ends_is_one_row_whatever_was_asked_of_it() -> None:
 
 def test_rows_of_several_causes_are_put_together() -> None:
     """Counts are added, ranges and errors joined."""
-    one = Row("a/b", "value", 1, {"float32": None}, {"eager": None}, {}, {"n1": None}, 0.5, 1.0, 8.0)
-    two = Row("a/b", "value", 2, {"float16": None}, {"eager": None}, {"inf": None}, {}, -1.0, 0.75, 4.0)
+    one = Row(
+        entry="a/b",
+        quantity="value",
+        elements=1,
+        dtypes={"float32": None},
+        modes={"eager": None},
+        special={},
+        tensors={"n1": None},
+        low=0.5,
+        high=1.0,
+        worst_ulp=8.0,
+    )
+    two = Row(
+        entry="a/b",
+        quantity="value",
+        elements=2,
+        dtypes={"float16": None},
+        modes={"eager": None},
+        special={"inf": None},
+        tensors={},
+        low=-1.0,
+        high=0.75,
+        worst_ulp=4.0,
+    )
     (row,) = merged({"x": [one], "y": [two]}, ["x", "y", "z"])
     assert (row.elements, list(row.dtypes), row.worst_ulp) == (3, ["float32", "float16"], 8.0)
     assert row.inputs == "-1 … 1, inf; tensors n1"
@@ -107,7 +129,22 @@ def certified(tmp_path: Path, *results: Result, kind: str = "proof") -> Path:
     covered |= {"first": "00000000", "last": "ff7fffff", "pairs": False, "samples": 0}
     machine = {"processor": "one"}
     one = Certificate(
-        1, kind, "0", "command", "torch", {}, {}, machine, "logits", "value", "float32", covered, 1, "1", "0", results
+        schema=1,
+        kind=kind,
+        suite="0",
+        command="command",
+        backend="torch",
+        versions={},
+        environment={},
+        machine=machine,
+        form="logits",
+        quantity="value",
+        dtype="float32",
+        covered=covered,
+        chunk=1,
+        kernel="1",
+        code="0",
+        results=results,
     )
     (tmp_path / "mine.json").write_bytes(msgspec.json.encode(one))
     return tmp_path
@@ -182,7 +219,16 @@ def test_the_shipped_certificates_are_quoted_for_what_they_are_about() -> None:
 
 def recorded(cause: str, *links: str, reason: str | None = None) -> Deviation:
     """A recorded bug."""
-    return Deviation(cause, "a title that is long", "bug", "2026-01-01", (), links, not links, reason)
+    return Deviation(
+        id=cause,
+        title="a title that is long",
+        kind="bug",
+        checked="2026-01-01",
+        selectors=(),
+        links=links,
+        unreported=not links,
+        reason=reason,
+    )
 
 
 def test_causes_with_one_reason_share_a_report_whatever_is_said_of_single_ones() -> None:
@@ -192,7 +238,7 @@ def test_causes_with_one_reason_share_a_report_whatever_is_said_of_single_ones()
         f"torch/{name}/value/ordinary/nan": recorded(f"torch/{name}/value/ordinary/nan", reason=why)
         for name, why in reasons.items()
     }
-    found = groups.grouped([CauseSummary(name, "recorded") for name in known], known)
+    found = groups.grouped([CauseSummary(cause=name, outcome="recorded") for name in known], known)
     assert [[one.cause.split("/")[1] for one in group.causes] for group in found] == [["a", "b"], ["c"]]
 
 
@@ -200,7 +246,7 @@ def test_the_report_is_about_the_project_whose_tracker_is_linked() -> None:
     """Of one link's causes those of the project come first, and of those the one that is seen most."""
     link = "https://github.com/pytorch/pytorch/issues/1"
     keras, torch, often = (
-        CauseSummary(f"{name}/value/ordinary/inaccurate", "recorded")
+        CauseSummary(cause=f"{name}/value/ordinary/inaccurate", outcome="recorded")
         for name in ("keras-torch/a", "torch/a", "torch/b")
     )
     often.elements = 9
@@ -234,8 +280,15 @@ def small(prediction: str, label: str, got: float, contract: Contract = ()) -> s
     asked = request(case((prediction, label)), implementation(contract))
     shown = judged(asked, returned([got]))
     (found,) = shown.findings
-    place = located(asked.case)
-    target = finding.Target(place, asked.implementation, "float32", "value", "e0", found.what, found.cause)
+    target = finding.Target(
+        located=located(asked.case),
+        implementation=asked.implementation,
+        dtype="float32",
+        quantity="value",
+        element="e0",
+        what=found.what,
+        cause=found.cause,
+    )
     return shrink.Small(target, asked, 0, shown)
 
 
@@ -289,14 +342,28 @@ def test_an_ordinary_prediction_comes_before_a_subnormal_one() -> None:
 def test_dtypes_of_its_own_are_left_out_where_a_finding_does_without() -> None:
     """A label of float32 beside a prediction of float64 would make a reader doubt the label."""
     one = case(("0.5", "1"), dtypes_of={"label": "float32"})
-    target = finding.Target(located(one), implementation(), "float64", "value", "e0", "inaccurate", CAUSE)
+    target = finding.Target(
+        located=located(one),
+        implementation=implementation(),
+        dtype="float64",
+        quantity="value",
+        element="e0",
+        what="inaccurate",
+        cause=CAUSE,
+    )
     assert [each.dtypes_of for each in shrink.smaller(target)] == [{}, {"label": "float32"}]
 
 
 def test_everyday_predictions_are_among_the_candidates() -> None:
     """Of a finding at 1.2345678e-9 also 0.5 is tried, and the exact bits of the finding are, too."""
     target = finding.Target(
-        located(case(("1.2345678e-9", "0"))), implementation(), "float32", "value", "e0", "x", CAUSE
+        located=located(case(("1.2345678e-9", "0"))),
+        implementation=implementation(),
+        dtype="float32",
+        quantity="value",
+        element="e0",
+        what="x",
+        cause=CAUSE,
     )
     (made,) = shrink.smaller(target)
     bits = [bits_of(one.prediction, FORMATS["float32"]) for one in made.elements]
@@ -306,7 +373,15 @@ def test_everyday_predictions_are_among_the_candidates() -> None:
 def test_two_modes_are_compared_on_the_inputs_of_the_finding_too() -> None:
     """The cause of a disagreement is of all inputs of a call together: 0.5 beside 1e-9 could change it."""
     one = case(("1.2345678e-9", "0"))
-    target = finding.Target(located(one), implementation(), "float32", "agreement", "e0", "nan", CAUSE)
+    target = finding.Target(
+        located=located(one),
+        implementation=implementation(),
+        dtype="float32",
+        quantity="agreement",
+        element="e0",
+        what="nan",
+        cause=CAUSE,
+    )
     first, second = shrink.smaller(target)
     assert first.elements == one.elements
     assert "0.5" not in {each.prediction for each in second.elements}
@@ -331,8 +406,16 @@ def test_helpers_of_a_script_are_whole() -> None:
 
 def test_a_group_without_a_script_is_in_the_index_with_its_reason() -> None:
     """And with what is recorded upstream; the name of the check is not told twice."""
-    target = finding.Target(located(case(("0.5", "1"))), implementation(), "float32", "value", "e0", "x", CAUSE)
-    group = Group("mine", (CauseSummary(CAUSE, "recorded"),))
+    target = finding.Target(
+        located=located(case(("0.5", "1"))),
+        implementation=implementation(),
+        dtype="float32",
+        quantity="value",
+        element="e0",
+        what="x",
+        cause=CAUSE,
+    )
+    group = Group("mine", (CauseSummary(cause=CAUSE, outcome="recorded"),))
     near = [recorded("torch/a/value/ordinary/flushed", "https://github.com/a/b/issues/5")]
     page = index.render([index.Entry(group, Failed(target, f"{target.name}: no script | tells"), near)], "2026-01-01")
     upstream = "apparently unreported; much like <https://github.com/a/b/issues/5>"

@@ -125,7 +125,7 @@ def in_words(one: Match | FindingLine) -> tuple[str, ...]:
 
 def test_one_more_error_is_new(seen: RunRecord, check: Callable[[RunRecord], Result]) -> None:
     """An element that was right and is not any more."""
-    more = FindingLine("p1e-8-y1", "new", "deviates", "inaccurate", CAUSE)
+    more = FindingLine(element="p1e-8-y1", outcome="new", verdict="deviates", what="inaccurate", cause=CAUSE)
     (ulp,) = (one.ulp for one in seen.checks if one.id == CHECK)
     done = check(changed(seen, findings=(*findings(seen), more), ulp=(*ulp[:2], 1e6, *ulp[3:])))
     assert (done.exit_code, told(done)) == (Exit.NOT_AS_EXPECTED, [f"new {CHECK}#p1e-8-y1"])
@@ -186,9 +186,18 @@ TEXTBOOK = "numpy/textbook/eager/cpu"
 
 def of(quantity: str, what: str = "inexact") -> Record:
     """A record of element b of `small/one`."""
-    selector = Selector(TEXTBOOK, "small/one", "float32", (quantity,), {"b": what})
+    selector = Selector(
+        implementation=TEXTBOOK, case="small/one", dtype="float32", quantities=(quantity,), elements={"b": what}
+    )
     cause = f"numpy/textbook/{quantity}/ordinary/inaccurate"
-    deviation = Deviation(cause, "it deviates", "bug", "2026-01-31", (selector,), ("https://example.org/issues/1",))
+    deviation = Deviation(
+        id=cause,
+        title="it deviates",
+        kind="bug",
+        checked="2026-01-31",
+        selectors=(selector,),
+        links=("https://example.org/issues/1",),
+    )
     return Record(Path("deviations"), (deviation,))
 
 
@@ -214,7 +223,9 @@ def test_every_check_is_fixed_by_a_run_of_all_quantities(quantity: str) -> None:
 @pytest.mark.parametrize(("ulp", "outcome"), [(4.0, []), (4.25, ["new"]), (None, ["new"])])
 def test_what_is_flushed_within_the_budget_is_no_finding(ulp: float | None, outcome: list[str]) -> None:
     """Older runs told of the least numbers what is within the budget of the formats they are in."""
-    flushed = FindingLine("b", "new", "deviates", "flushed", "numpy/textbook/value/ordinary/flushed")
+    flushed = FindingLine(
+        element="b", outcome="new", verdict="deviates", what="flushed", cause="numpy/textbook/value/ordinary/flushed"
+    )
     line = records.check(TEXTBOOK, "deviates", "new", ulp=(0.25, ulp), budget=(4.0, 4.0), findings=(flushed,))
     assert outcomes(line, Record(Path("deviations"), ())) == outcome
 
@@ -222,7 +233,13 @@ def test_what_is_flushed_within_the_budget_is_no_finding(ulp: float | None, outc
 @pytest.mark.parametrize(("plain", "outcome"), [(1.0, ["recorded"]), (1e9, ["new"])])
 def test_an_error_is_held_to_the_order_of_magnitude_that_is_recorded(plain: float, outcome: list[str]) -> None:
     """By the errors and the exact value that the run wrote down: no more than an ULP of 1 is no worse."""
-    worse = FindingLine("b", "new", "deviates", "inaccurate", "numpy/textbook/value/ordinary/inaccurate")
+    worse = FindingLine(
+        element="b",
+        outcome="new",
+        verdict="deviates",
+        what="inaccurate",
+        cause="numpy/textbook/value/ordinary/inaccurate",
+    )
     line = records.check(TEXTBOOK, "deviates", "new", plain_ulp=(0.25, plain), findings=(worse,))
     assert outcomes(line, of("value")) == outcome
 

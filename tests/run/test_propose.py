@@ -96,7 +96,14 @@ def test_an_element_that_one_of_two_runs_did_not_see_deviates_sometimes(seen: Ru
     dropped = line.findings[0].element
     fields = {name: getattr(line, name) for name in line.__struct_fields__} | {"findings": line.findings[1:]}
     checks[index] = type(line)(**fields)
-    other = RunRecord(seen.header, seen.inputs, tuple(checks), seen.causes, seen.tolerances, seen.footer)
+    other = RunRecord(
+        header=seen.header,
+        inputs=seen.inputs,
+        checks=tuple(checks),
+        causes=seen.causes,
+        tolerances=seen.tolerances,
+        footer=seen.footer,
+    )
     for edit in propose.edits([seen, other], tmp_path, TODAY):
         edit.apply()
     (one,) = (found for found in deviations.load((tmp_path,)).deviations if found.id == CAUSE)
@@ -129,7 +136,7 @@ def test_modes_that_a_run_did_not_plan_keep_what_is_recorded_of_them(folder: Pat
 
 def test_an_interrupted_run_proposes_nothing(seen: RunRecord, tmp_path: Path) -> None:
     """Its silence about a check means nothing."""
-    part = RunRecord(seen.header, seen.inputs, seen.checks)
+    part = RunRecord(header=seen.header, inputs=seen.inputs, checks=seen.checks)
     with pytest.raises(InputError, match="interrupted"):
         list(propose.edits([part], tmp_path, TODAY))
 

@@ -205,8 +205,8 @@ class Scripted:
 def measured(sizes: tuple[int, ...] = (10, 1000)) -> speed.Timed:
     """The timings of `a_plan` on a backend that answers nothing itself."""
     with tempfile.TemporaryFile() as log:
-        backend = speed.Backend("stub", "stub.py", "python", ())
-        return speed.measure(Pool(log), [backend], a_plan(), {"stub": Opened({"stub": "1"})}, sizes=sizes)
+        backend = speed.Backend(name="stub", source="stub.py", interpreter="python", implementations=())
+        return speed.measure(Pool(log=log), [backend], a_plan(), {"stub": Opened(versions={"stub": "1"})}, sizes=sizes)
 
 
 def test_rounds_go_over_all_implementations(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_an_absent_backend_is_not_timed(monkeypatch: pytest.MonkeyPatch, opened:
     """Its absence is told already."""
     script = Scripted(monkeypatch, {})
     with tempfile.TemporaryFile() as log:
-        found = speed.measure(Pool(log), [], a_plan(), {"stub": opened})
+        found = speed.measure(Pool(log=log), [], a_plan(), {"stub": opened})
     assert (found, script.calls) == (speed.Timed(), [])
 
 
@@ -280,7 +280,7 @@ def test_a_result_of_jax_is_waited_for() -> None:
 def sized() -> Iterator[tuple[Pool, Any]]:
     """A pool with the adapter whose losses fail on large tensors; a request may take two seconds."""
     with tempfile.TemporaryFile() as log:
-        pool = Pool(log, 2.0)
+        pool = Pool(log=log, timeout=2.0)
         try:
             yield pool, [one for one in pool.discover([SIZED]) if one.name == "sized"]
         finally:
@@ -292,7 +292,7 @@ def test_a_failure_at_a_size_costs_that_size(sized: tuple[Pool, Any]) -> None:
     """An exception, an end of the process and a time-out have no line at the large size and a reason each."""
     pool, backends = sized
     made = make_plan(suite(case(("0.5", "1"))), [one for backend in backends for one in backend.implementations])
-    found = speed.measure(pool, backends, made, {"sized": Opened({"numpy": "1"})}, sizes=(100, 1000))
+    found = speed.measure(pool, backends, made, {"sized": Opened(versions={"numpy": "1"})}, sizes=(100, 1000))
     assert {(line.implementation.split("/")[1], line.direction, line.elements) for line in found.lines} == {
         ("right", "forward", 100), ("right", "backward", 100), ("right", "forward", 1000), ("right", "backward", 1000),
         ("raises", "forward", 100), ("ends", "forward", 100), ("hangs", "forward", 100),

@@ -45,7 +45,10 @@ class Fake:
 
 def told(clock: Callable[[], float] = lambda: 0.0, answers: int = 2, **opened: Opened) -> list[str]:
     """The lines of a run of some requests to each backend, which is opened as given."""
-    backends = [Backend(name, f"{name}.py", "python", (implementation(adapter=name),)) for name in opened]
+    backends = [
+        Backend(name=name, source=f"{name}.py", interpreter="python", implementations=(implementation(adapter=name),))
+        for name in opened
+    ]
     requests = [request(CASE, one.implementations[0]) for one in backends for _ in range(answers)]
     lines: list[str] = []
     Told(Fake(opened), lines.append, clock).run(backends, requests, lambda *_: None, lambda *_: None)
@@ -89,7 +92,7 @@ def test_what_comes_back_is_handed_on() -> None:
     """Every opening and every answer reaches whoever asked."""
     opened: list[str] = []
     answered: list[int] = []
-    backend = Backend("a", "a.py", "python", (implementation(adapter="a"),))
+    backend = Backend(name="a", source="a.py", interpreter="python", implementations=(implementation(adapter="a"),))
     run = Told(Fake({"a": Opened()}), lambda _: None)
     run.run(
         [backend],

@@ -125,7 +125,17 @@ def test_a_process_that_differs_from_the_client_is_refused() -> None:
         "machine": runs.machine(),
         "code": code,
     }
-    shard = kernel.Shard(("right/eager/cpu",), "logits", "value", "float16", 0, 64, (0,), False, 64)
+    shard = kernel.Shard(
+        implementations=("right/eager/cpu",),
+        form="logits",
+        quantity="value",
+        dtype="float16",
+        start=0,
+        stop=64,
+        labels=(0,),
+        paired=False,
+        chunk=64,
+    )
     for name in expected:
         with pytest.raises(InputError, match=f"a process of the cluster has other {name} than this one"):
             cluster_module.done(0, backend, expected | {name: {"another": "one"}}, shard, 60.0)

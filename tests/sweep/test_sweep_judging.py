@@ -251,7 +251,18 @@ def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: 
     predictions = judging.Predictions(tensor)
     binade, cancels = space.binade(start, dtype), judging.can_cancel(name, label)
     shape = len(bits), stop - start
-    block = judging.Block("logits", name, predictions, label, start, bits, ends, binade, shape, cancels)
+    block = judging.Block(
+        form="logits",
+        quantity=name,
+        predictions=predictions,
+        label=label,
+        start=start,
+        label_bits=bits,
+        label_ends=ends,
+        binade=binade,
+        shape=shape,
+        cancels=cancels,
+    )
     splits = Splits("logits", name, predictions.ends, predictions.values)
     expected = judging.Expected(block, splits, fmt)
     assume(expected.regular and expected.line.margin)
@@ -269,7 +280,18 @@ def test_a_gradient_next_to_a_power_of_two_is_on_its_side(label: float, sign: in
     y = np.full((1, 1), label)
     predictions = judging.Predictions(encode(z, "float64"))
     bits, ends = np.array([0]), (label, label)
-    block = judging.Block("logits", GRADIENT_PREDICTION, predictions, y, 0, bits, ends, "+0", (1, z.size), cancels=True)
+    block = judging.Block(
+        form="logits",
+        quantity=GRADIENT_PREDICTION,
+        predictions=predictions,
+        label=y,
+        start=0,
+        label_bits=bits,
+        label_ends=ends,
+        binade="+0",
+        shape=(1, z.size),
+        cancels=True,
+    )
     expected = judging.Expected(block, None, FORMATS["float32"])
     values, lows = expected.at(np.arange(z.size))
     assert lows is not None
@@ -286,7 +308,18 @@ def test_a_gradient_that_is_a_power_of_two_is_on_no_side_of_it(prediction: float
     """At 0 it is 1/2 - y, exactly."""
     predictions, y = judging.Predictions(encode(np.array([prediction]), "float64")), np.full((1, 1), 0.5 - 2.0**-12)
     bits, ends = np.array([0]), (float(y[0, 0]), float(y[0, 0]))
-    block = judging.Block("logits", GRADIENT_PREDICTION, predictions, y, 0, bits, ends, "+s", (1, 1), cancels=True)
+    block = judging.Block(
+        form="logits",
+        quantity=GRADIENT_PREDICTION,
+        predictions=predictions,
+        label=y,
+        start=0,
+        label_bits=bits,
+        label_ends=ends,
+        binade="+s",
+        shape=(1, 1),
+        cancels=True,
+    )
     values, lows = judging.Expected(block, None, FORMATS["float16"]).at(np.arange(1))
     assert (values.tolist(), lows.tolist()) == ([2.0**-12], [0.0])
 

@@ -205,7 +205,17 @@ def shards(draw: Any) -> Shard:
         most = [2.0, -1.0, 1000.0] if form == "logits" else []
         labels = (bits_of(draw(st.sampled_from([0.0, 1.0, 0.5, 0.3, 0.25, 2.0**-12, *most])), dtype),)
     quantity = draw(st.sampled_from(list(EXACT)))
-    return Shard(("loss",), form, quantity, dtype, start, start + count, labels, paired, 1 << 20)
+    return Shard(
+        implementations=("loss",),
+        form=form,
+        quantity=quantity,
+        dtype=dtype,
+        start=start,
+        stop=start + count,
+        labels=labels,
+        paired=paired,
+        chunk=1 << 20,
+    )
 
 
 @deterministic

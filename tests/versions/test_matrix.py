@@ -396,7 +396,9 @@ def ran(version: str, *checks: records.CheckLine, **changed: object) -> Run:
     """A column with a record of some checks."""
     record = replace(runs.run(checks), **changed)  # type: ignore[arg-type]
     return Run(
-        Column("demo", version, "3.11"), Environment(Path("python"), Installed("3.11", {"demo": version}, 1)), record
+        Column(package="demo", version=version, python="3.11"),
+        Environment(Path("python"), Installed("3.11", {"demo": version}, 1)),
+        record,
     )
 
 
@@ -423,7 +425,7 @@ def test_a_row_differs_where_two_versions_do() -> None:
 
 def test_columns_without_implementations_in_common_are_tables_of_their_own() -> None:
     """And a column that was not run is in none."""
-    failed = Run(Column("demo", "1.3"), None, Failure("no wheel"))
+    failed = Run(Column(package="demo", version="1.3"), None, Failure("no wheel"))
     sheets = table.sheets([ran("1.0", runs.check(A, "conforms")), failed, ran("1.1", runs.check(B, "conforms"))])
     assert [[one.column.version for one in sheet.results] for sheet in sheets] == [["1.0"], ["1.1"]]
 
@@ -442,7 +444,7 @@ def hostile() -> rendered.Page:
     """A page in which every text that comes from elsewhere is meant to break the format."""
     one = runs.check(f"demo/{HOSTILE}/eager/cpu", "conforms", elements=("x",), ulp=(0.5,))
     other = runs.check(f"demo/{HOSTILE}/eager/cpu", "deviates", elements=("x",), ulp=(9.0,))
-    failed = Run(Column("demo", "1.2"), None, Failure(HOSTILE))
+    failed = Run(Column(package="demo", version="1.2"), None, Failure(HOSTILE))
     return rendered.page_of([ran("1.0", one), ran("1.1", other, footer=None), failed])
 
 
@@ -478,7 +480,7 @@ def test_no_text_of_anybody_else_reaches_a_terminal_as_a_command() -> None:
 @pytest.mark.parametrize("form", sorted(rendered.FORMS))
 def test_an_interrupted_run_and_a_reason_are_told_in_every_form(form: str) -> None:
     """The one is never shown as whole, and the other is a row."""
-    plain = Run(Column("demo", "1.2"), None, Failure("no wheel for this Python"))
+    plain = Run(Column(package="demo", version="1.2"), None, Failure("no wheel for this Python"))
     document = rendered.FORMS[form](rendered.page_of([ran("1.1", runs.check(A, "conforms"), footer=None), plain]))
     assert "INTERRUPTED" in document
     assert "no wheel for this Python" in document

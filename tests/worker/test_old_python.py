@@ -178,7 +178,7 @@ def verdicts(interpreter: str, version: str = "") -> list[tuple[str, str]]:
     )
     opened: dict[str, Opened] = {}
     with tempfile.TemporaryFile() as log:
-        pool = Pool(log, 30.0, interpreters={"numpy": interpreter})
+        pool = Pool(log=log, timeout=30.0, interpreters={"numpy": interpreter})
         try:
             backends = [backend for backend in pool.discover() if backend.name == "numpy"]
             plan = make_plan(made, [one for backend in backends for one in backend.implementations])

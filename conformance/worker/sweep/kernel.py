@@ -205,16 +205,16 @@ class _Sweep:
         shard = self.shard
         shape = len(labels.bits), terms.predictions.tensor.bits.size
         block = Block(
-            shard.form,
-            QUANTITIES[shard.quantity],
-            terms.predictions,
-            labels.values,
-            terms.start,
-            labels.bits,
-            labels.ends,
-            terms.binade,
-            shape,
-            labels.cancel,
+            form=shard.form,
+            quantity=QUANTITIES[shard.quantity],
+            predictions=terms.predictions,
+            label=labels.values,
+            start=terms.start,
+            label_bits=labels.bits,
+            label_ends=labels.ends,
+            binade=terms.binade,
+            shape=shape,
+            cancels=labels.cancel,
         )
         expected: dict[str, Expected] = {}
         for at in self.leading(labels.name, results, _equal):
