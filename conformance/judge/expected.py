@@ -17,7 +17,7 @@ import reference
 from conformance import contracts
 from conformance.contracts import Contract
 from conformance.judge.escalate import escalate
-from conformance.numbers.clipping import clip_bounds
+from conformance.numbers.clipping import clip_intervals
 from conformance.numbers.formats import FORMATS, Format, decode, encode
 from conformance.numbers.measurement import BUDGET
 from conformance.plan.plan import Inputs
@@ -145,13 +145,12 @@ def _clipped(prediction: Any, clip: contracts.Clip | None, fmt: Format) -> Itera
     if clip is None:
         yield prediction, np.ones(len(prediction))
         return
-    for low in clip_bounds(clip.low, fmt):
-        for high in clip_bounds(clip.high, fmt):
-            inside = (prediction > low) & (prediction < high)
-            at_bound = (prediction == low) | (prediction == high)
-            with np.errstate(invalid="ignore"):
-                clipped = np.clip(prediction, low, high)
-            yield clipped, np.where(at_bound, np.nan, np.where(inside | np.isnan(prediction), 1.0, 0.0))
+    for low, high in clip_intervals(clip, fmt):
+        inside = (prediction > low) & (prediction < high)
+        at_bound = (prediction == low) | (prediction == high)
+        with np.errstate(invalid="ignore"):
+            clipped = np.clip(prediction, low, high)
+        yield clipped, np.where(at_bound, np.nan, np.where(inside | np.isnan(prediction), 1.0, 0.0))
 
 
 def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Reference, factor: Any) -> Alternative:

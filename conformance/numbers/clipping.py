@@ -1,12 +1,21 @@
-"""Where a documented clip bound lies in a dtype."""
+"""Where the bounds of a documented clip lie in a dtype."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 
+from conformance.contracts import Clip
 from conformance.numbers.formats import Format, round_to_bits
 from conformance.numbers.literals import float_of, rational
+
+
+def clip_intervals(clip: Clip | None, fmt: Format) -> list[tuple[float, float]]:
+    """What a prediction may be confined to, each bound rounded either way; where there is no bound, it is infinite."""
+    lows = (clip and clip_bounds(clip.low, fmt)) or (-math.inf,)
+    highs = (clip and clip_bounds(clip.high, fmt)) or (math.inf,)
+    return [(low, high) for low in lows for high in highs]
 
 
 @lru_cache(maxsize=None)

@@ -19,7 +19,7 @@ from conformance import contracts
 from conformance.contracts import Contract
 from conformance.errors import HarnessError
 from conformance.judge.escalate import PRECISIONS, WANTED, exact, scale
-from conformance.numbers.clipping import clip_bounds
+from conformance.numbers.clipping import clip_intervals
 from conformance.numbers.formats import FORMATS, Format
 from conformance.numbers.literals import float_of
 
@@ -110,8 +110,7 @@ def _documented(question: Question, p: float, y: float) -> Iterator[tuple[float,
         contracts.find(question.contract, name) for name in ("clip", "log_clamp", "epsilon", "casts_to")
     )
     fmt = FORMATS[cast.dtype] if cast is not None else question.inputs
-    bounds = [(low, high) for low in clip_bounds(clip.low, fmt) for high in clip_bounds(clip.high, fmt)] if clip else []
-    for low, high in bounds or [(-1.0, 2.0)]:
+    for low, high in clip_intervals(clip, fmt):
         inside = min(max(p, low), high)
         if question.quantity == "gradient-prediction" and not low <= p <= high:
             yield 0.0, 0.0

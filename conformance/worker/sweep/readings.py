@@ -8,14 +8,13 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from conformance import contracts
 from conformance.contracts import Contract
-from conformance.numbers.clipping import clip_bounds
+from conformance.numbers.clipping import clip_intervals
 from conformance.numbers.formats import FORMATS, Format
 from conformance.worker.sweep.judging import EXACT, Block, Documented, Predictions, rounded
 from reference.operands import GRADIENT_PREDICTION
@@ -63,20 +62,11 @@ def readings(
         constants["epsilon"] = epsilon.value
     cast = contracts.find(contract, "casts_to")
     found = []
-    for low, high in _bounds(clip, FORMATS[cast.dtype if cast is not None else dtype]):
+    for low, high in clip_intervals(clip, FORMATS[cast.dtype if cast is not None else dtype]):
         if low < prediction[0] and prediction[-1] < high and not constants:
             continue
         found.append(_reading(form, quantity, prediction, low, high, constants, single))
     return found
-
-
-def _bounds(clip: Any, fmt: Format) -> Iterator[tuple[float, float]]:
-    if clip is None:
-        yield -1.0, 2.0
-        return
-    for low in clip_bounds(clip.low, fmt):
-        for high in clip_bounds(clip.high, fmt):
-            yield low, high
 
 
 def _reading(
