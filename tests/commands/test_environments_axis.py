@@ -40,11 +40,12 @@ cases:
 ADAPTER = """
 import os
 import numpy as np
-from conformance.adapters import Adapter, Implementation
+from conformance.adapters import PLAIN, Adapter, Implementation, Mode
 from conformance.adapters.numpy import NumPyRuntime
 
 
 class Runtime(NumPyRuntime):
+    modes = dict(PLAIN, compiled=Mode())
     words = os.environ.get("WORDS", "").split(",")
     settings = () if words == ["none"] else tuple({"DRIFT": word} if word else {} for word in words)
     devices = ("cpu", "cuda", "tpu")
