@@ -24,6 +24,23 @@ deterministic = settings(derandomize=True, deadline=None, database=None, max_exa
 #: A source of a contract's field, for implementations that nobody wrote documentation for.
 SOURCE = Source("it says so", "https://example.org/documentation")
 
+#: A suite as files, of one case with two elements in float32.
+FLAGS = "flags:\n  plain:\n    meaning: nothing special about it\n"
+CASES = """\
+family: small
+title: a family for tests
+cases:
+  - id: small/one
+    why: it exists for this test
+    form: probabilities
+    flags: [plain]
+    dtypes: [float32]
+    quantities: [value]
+    elements:
+      - {id: a, prediction: 0.5, label: 1}
+      - {id: b, prediction: 0.25, label: 0.5}
+"""
+
 DERIVED = ("gradient-prediction", "gradient-label", "second-derivative")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from conformance.versions import build
 from conformance.versions.index import Settings
+from tests.builders import CASES, FLAGS
 
 #: Answers as `uv` does, for the requirements of `demo` and `numpy`; every call is added to the file calls.txt.
 UV = r"""#!{python}
@@ -68,23 +69,6 @@ def loss(prediction, label):
 
 
 adapters = [Adapter("demo", [Implementation("loss", "probabilities", loss, dtypes=("float32",))], Runtime())]
-"""
-
-FLAGS = "flags:\n  plain:\n    meaning: nothing special about it\n"
-
-CASES = """\
-family: small
-title: a family for tests
-cases:
-  - id: small/one
-    why: it exists for this test
-    form: probabilities
-    flags: [plain]
-    dtypes: [float32]
-    quantities: [value]
-    elements:
-      - {id: a, prediction: 0.5, label: 1}
-      - {id: b, prediction: 0.25, label: 0.5}
 """
 
 #: A script about `demo` as a person would write it: the bug shows from 1.4 on, and 1.5 cannot tell.

@@ -76,11 +76,21 @@ def sweep(
     """
     if ((pairs or samples) and labels) or (pairs and samples):
         raise InputError("--label, --pairs and --samples exclude each other")
-    named, modes = arguments["implementation"], arguments["mode"]
     unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
     options = options_from({**arguments, **unused})
-    space = (labels, pairs, positions, samples, seed, chunk)
-    command = spelled.sweep(named, modes, quantity, dtype, *space, options.asked)
+    command = spelled.sweep(
+        implementations=arguments["implementation"],
+        modes=arguments["mode"],
+        quantity=quantity,
+        dtype=dtype,
+        labels=labels,
+        pairs=pairs,
+        positions=positions,
+        samples=samples,
+        seed=seed,
+        chunk=chunk,
+        asked=options.asked,
+    )
     with runs.open_pool(options) as pool:
         groups = list(_groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS))
         if not groups:

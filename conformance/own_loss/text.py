@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
+from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.own_loss.found import Found
 from conformance.record.record import CheckLine, RunRecord
@@ -44,7 +45,7 @@ def whole(report: Found) -> str:
 def _failure(report: Found, unused: Sequence[str]) -> Iterator[str]:
     new = [one for one in report.findings if one.outcome != "recorded"]
     (judged,) = report.record.header.implementations
-    loss, checks = judged.family.partition("/")[2], report.checks
+    loss, checks = ImplementationId.parse(judged.id).entry, report.checks
     if new:
         failed = sum(check.outcome in ("new", "fixed") for check in checks)
         yield (
@@ -89,7 +90,7 @@ def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
 
 def _example(report: Found, checks: Mapping[str, CheckLine], example: Example) -> Iterator[str]:
     case = report.cases[example.case]
-    check = checks[f"{example.case}::{example.implementation}::{example.dtype}::{example.quantity}"]
+    check = checks[str(CheckId(example.case, example.implementation, example.dtype, example.quantity))]
     line = report.record.inputs_by_case[example.case, example.dtype]
     yield printable(text.example_text(example)) + _against(example, check)
     yield f"why:   {case.why}"

@@ -65,6 +65,7 @@ def try_numbers(
 
 
 def sweep(
+    *,
     implementations: tuple[str, ...],
     modes: tuple[str, ...],
     quantity: str,

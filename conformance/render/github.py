@@ -153,7 +153,7 @@ def _backends(record: RunRecord) -> Iterator[str]:
     yield markdown.row(["backend", "versions", *verdicts, "recorded deviations", "new", "fixed"])
     yield markdown.row(["---"] * (len(verdicts) + 5))
     for line in record.header.backends:
-        checks = [one for one in record.checks if one.implementation.split("/")[0] == line.name]
+        checks = [one for one in record.checks if backend_of(one.implementation) == line.name]
         judged, outcomes = Counter(one.verdict for one in checks), Counter(one.outcome for one in checks)
         versions = ", ".join(f"{name} {version}" for name, version in line.versions.items())
         state = "absent" if line.absent is not None else "failed" if line.failed is not None else versions

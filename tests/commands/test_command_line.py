@@ -16,28 +16,12 @@ from click.testing import CliRunner, Result
 from conformance.cli import main
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.record import record
+from tests.builders import CASES, FLAGS
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = ROOT / "tests" / "data" / "adapters"
-
-FLAGS = "flags:\n  plain:\n    meaning: nothing special about it\n"
-
-CASES = """\
-family: small
-title: a family for tests
-cases:
-  - id: small/one
-    why: it exists for this test
-    form: probabilities
-    flags: [plain]
-    dtypes: [float32]
-    quantities: [value]
-    elements:
-      - {id: a, prediction: 0.5, label: 1}
-      - {id: b, prediction: 0.25, label: 0.5}
-"""
 
 Command = Callable[..., Result]
 

@@ -15,26 +15,12 @@ from conformance.commands.environments import distance
 from conformance.errors import Exit
 from conformance.plan.plan import Filters, make_plan
 from conformance.record import record
-from tests.builders import case, implementation, suite
+from tests.builders import CASES, FLAGS, case, implementation, suite
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FLAGS = "flags:\n  plain:\n    meaning: nothing special about it\n"
-
-CASES = """\
-family: small
-title: a family for tests
-cases:
-  - id: small/one
-    why: it exists for this test
-    form: probabilities
-    flags: [plain]
-    dtypes: [float32, float64]
-    quantities: [value]
-    elements:
-      - {id: a, prediction: 0.5, label: 1}
-      - {id: b, prediction: 0.25, label: 0.5}
-"""
+#: The suite of the builders, in two dtypes.
+TWICE = CASES.replace("[float32]", "[float32, float64]")
 
 #: A loss whose last bit, size or kind depends on DRIFT, on a device that DEVICES names.
 ADAPTER = """
@@ -95,7 +81,7 @@ def command(tmp_path: Path) -> Command:
     """Runs a command on a small suite with the drifting adapter; `words` are the values of DRIFT that it declares."""
     (tmp_path / "suite").mkdir()
     (tmp_path / "suite" / "flags.yaml").write_text(FLAGS)
-    (tmp_path / "suite" / "small.yaml").write_text(CASES)
+    (tmp_path / "suite" / "small.yaml").write_text(TWICE)
     (tmp_path / "drifting.py").write_text(ADAPTER)
 
     def run(*arguments: str, words: str = "") -> Result:

@@ -15,10 +15,9 @@ import pytest
 
 from conformance.adapters import BUILTIN
 from conformance.errors import Exit
+from tests.builders import FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
-
-FLAGS = "flags:\n  plain:\n    meaning: nothing special about it\n"
 
 CASES = """\
 family: small
