@@ -1,0 +1,163 @@
+"""The results of a run as arrays: for each implementation, dtype and quantity, what it gave for which inputs.
+
+Inputs are the same for every implementation of a form and dtype, so they stand in one `Table`, and a `Group` holds
+places in it: a formula is evaluated once for all implementations.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conformance.formulas.catalogue import Options
+from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.record.record import CheckLine, InputsLine, RunRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Index = NDArray[np.int64]
+
+#: Inputs of a record by the names that formulas have for them.
+_NAMES = {"label": "y", "weight": "w", "pos_weight": "c"}
+_PREDICTION = {"logits": "z", "probabilities": "p"}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Inputs of one form, dtype and set of options: a column for each, and the exact values of each quantity."""
+
+    form: str
+    dtype: str
+    options: Options
+    inputs: Mapping[str, Floats]
+    ideal: Mapping[str, Floats]
+    #: Case and element of each row.
+    names: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Results for rows of a table: bits as float64, the verdict of each, and the cause of what is wrong."""
+
+    table: Table
+    rows: Index
+    got: Floats
+    wrong: NDArray[np.bool_]
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one implementation gave for one quantity in one dtype."""
+
+    implementation: str
+    dtype: str
+    result_dtype: str
+    quantity: str
+    form: str
+    parts: tuple[Part, ...]
+
+
+def groups(record: RunRecord, parameters: Mapping[str, Mapping[str, str]], quantities: Iterable[str]) -> list[Group]:
+    """The groups of `record`; `parameters` are those of each case (gamma, alpha, label_smoothing)."""
+    tables = _Tables(parameters)
+    for line in record.inputs:
+        tables.add(line)
+    tables.finish()
+    wanted = frozenset(quantities)
+    parts: dict[tuple[str, str, str, str, str], dict[Table, list[tuple[Index, CheckLine, list[int]]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for check in record.checks:
+        if check.quantity not in wanted or not check.bits:
+            continue
+        found = tables.find(check)
+        if found is None:
+            continue
+        table, rows, places = found
+        key = (check.implementation, check.dtype, check.result_dtype or check.dtype, check.quantity, table.form)
+        parts[key][table].append((rows, check, places))
+    return [Group(*key, tuple(_part(table, found) for table, found in one.items())) for key, one in parts.items()]
+
+
+def _part(table: Table, found: list[tuple[Index, CheckLine, list[int]]]) -> Part:
+    bits: list[str] = []
+    wrong: list[bool] = []
+    causes: list[str] = []
+    for _, check, places in found:
+        of = {one.element: one.cause for one in check.findings}
+        verdicts = check.verdicts or (check.verdict,) * len(check.elements)
+        for place in places:
+            bits.append(check.bits[place])
+            wrong.append(verdicts[place] == "deviates")
+            causes.append(of.get(check.elements[place], ""))
+    dtype = found[0][1].result_dtype or found[0][1].dtype
+    return Part(
+        table,
+        np.concatenate([rows for rows, _, _ in found]),
+        _decoded(bits, dtype),
+        np.array(wrong, np.bool_),
+        tuple(causes),
+    )
+
+
+class _Tables:
+    """The tables of a run, while they grow."""
+
+    def __init__(self, parameters: Mapping[str, Mapping[str, str]]) -> None:
+        self.parameters = parameters
+        self.lines: dict[tuple[str, str, Options], list[InputsLine]] = defaultdict(list)
+        self.places: dict[tuple[str, str], tuple[Table, dict[str, int]]] = {}
+
+    def add(self, line: InputsLine) -> None:
+        """Take in a case, unless its tensors have dtypes of their own or what is reduced is not one loss."""
+        if line.dtypes or line.dtype not in FORMATS or (line.reduction != "none" and len(line.elements) > 1):
+            return
+        known = self.parameters.get(line.case, {})
+        options = Options("weight" in line.inputs, "pos_weight" in line.inputs, **known)
+        self.lines[line.form, line.dtype, options].append(line)
+
+    def finish(self) -> None:
+        """Make the tables of what was taken in."""
+        for (form, dtype, options), lines in self.lines.items():
+            inputs = {
+                (_NAMES.get(name) or _PREDICTION[form]): _decoded([b for one in lines for b in one.inputs[name]], dtype)
+                for name in lines[0].inputs
+            }
+            ideal: dict[str, Floats] = {}
+            for quantity in {name for one in lines for name in one.ideal}:
+                ideal[quantity] = np.array(
+                    [
+                        float.fromhex(text) if text not in ("inf", "-inf", "nan") else float(text)
+                        for one in lines
+                        for text in one.ideal.get(quantity, ("nan",) * len(one.elements))
+                    ]
+                )
+            names = tuple((one.case, element) for one in lines for element in one.elements)
+            table = Table(form, dtype, options, inputs, ideal, names)
+            start = 0
+            for one in lines:
+                self.places[one.case, dtype] = table, {e: start + k for k, e in enumerate(one.elements)}
+                start += len(one.elements)
+
+    def find(self, check: CheckLine) -> tuple[Table, Index, list[int]] | None:
+        """The table of a check, the rows of its elements, and their places in the check."""
+        found = self.places.get((check.case, check.dtype))
+        if found is None or len(check.bits) != len(check.elements):
+            return None
+        table, rows = found
+        places = [k for k, one in enumerate(check.elements) if one in rows and check.bits[k]]
+        if not places:
+            return None
+        return table, np.array([rows[check.elements[k]] for k in places], np.int64), places
+
+
+def _decoded(bits: list[str], dtype: str) -> Floats:
+    fmt = FORMATS[dtype]
+    return np.asarray(decode(Tensor(dtype, np.array([int(one, 16) for one in bits], fmt.storage))))

@@ -1,0 +1,1 @@
+"""Formulas with explicit steps: what an implementation evaluates, and what it is rounded to on the way."""

@@ -1,0 +1,82 @@
+"""Arithmetic: what each step of a formula is rounded to.
+
+Values are float64 arrays that hold numbers of a narrower format, or of float64 itself.  A sum, difference, product,
+quotient or square root of float32 numbers that is computed in float64 and rounded to float32 is rounded correctly,
+since 53 >= 2*24 + 2 (S. A. Figueroa, When is double rounding innocuous?, SIGNUM Newsletter 30(3), 1995).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conformance.numbers.formats import FORMATS, ulp_exponent
+
+if TYPE_CHECKING:
+    from conformance.numbers.formats import Array, Format
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What the steps of a formula are rounded to.
+
+    `inputs` is what a prediction and a label are rounded to first, `step` what each operation gives, `inside` what the
+    operations inside of a function that is one kernel give, `result` the dtype of the result.  Under `flush`,
+    subnormal results of an operation are zero, and under `daz` subnormal operands are.
+    """
+
+    name: str
+    inputs: str
+    step: str
+    inside: str
+    result: str
+    flush: bool = False
+    daz: bool = False
+    #: A product whose only use is a sum or a difference is not rounded (fused multiply-add).
+    fused: bool = False
+
+
+EACH, KERNELS, WIDER, NARROWER = "each step", "float32 in each kernel", "float32 inside", "float32 steps"
+
+
+def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
+    """The arithmetics that are tried for inputs of `dtype` and results of the dtype `result`, the plainest first."""
+    plain: list[Arithmetic] = []
+    if dtype == result:
+        plain.append(Arithmetic(EACH, dtype, dtype, dtype, result))
+    if FORMATS[dtype].precision < FORMATS["float32"].precision:
+        if dtype == result:
+            plain.append(Arithmetic(KERNELS, dtype, dtype, "float32", result))
+        plain.append(Arithmetic(WIDER, dtype, "float32", "float32", result))
+    if dtype == "float64":
+        plain.append(Arithmetic(NARROWER, "float32", "float32", "float32", result))
+    if dtype == "float32" and result == "float32":
+        plain.append(Arithmetic("float64 inside", dtype, "float64", "float64", result))
+    if not plain:
+        plain.append(Arithmetic(f"{result} steps", result, result, result, result))
+    flushing = [
+        Arithmetic(one.name + ", flushed", one.inputs, one.step, one.inside, one.result, flush=True, daz=True)
+        for one in plain
+    ]
+    return (*plain, *flushing)
+
+
+def rounded(values: Array, fmt: Format, flush: bool = False) -> Array:
+    """float64 `values` rounded once to nearest even in `fmt`, as float64; NaN and infinities stay.
+
+    Under `flush` what is below the smallest normal number is zero of the same sign.
+    """
+    if fmt.name == "float64":
+        result = values
+    elif fmt.name in ("float32", "float16"):
+        result = values.astype(fmt.name).astype(np.float64)
+    else:
+        exponent = ulp_exponent(values, fmt.emin, fmt.emax) - fmt.fraction_bits
+        result = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent)
+        result = np.where(np.abs(result) > float(fmt.largest), np.copysign(np.inf, values), result)
+        result = np.where(np.isfinite(values), result, values)
+    if flush:
+        result = np.where(np.abs(result) < 2.0**fmt.emin, np.copysign(0.0, result), result)
+    return result

@@ -1,0 +1,232 @@
+"""Derivatives of a formula as a framework takes them: backwards, step by step, by its own rules.
+
+What a framework does at a clip, a maximum, an absolute value or a quotient is its own choice, and rounds differently:
+`Rules` has the plainest choices, and each framework's class says where it differs and where that is written.
+A cotangent of one is not multiplied, and signs are moved freely: neither rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.formulas.expression import (
+    COMPARISONS,
+    Expression,
+    Function,
+    as_expression,
+    const,
+    eq,
+    ge,
+    gt,
+    le,
+    lt,
+    ordered,
+    sign,
+    substitute,
+    var,
+    where,
+)
+
+#: Constant but for their jumps: every framework gives them the derivative 0.
+_STEPWISE = COMPARISONS | {"sign"}
+_ONE, _ZERO = as_expression(1), as_expression(0)
+
+Cotangents = Iterator[tuple[Expression, Expression]]
+
+
+def times(x: Expression, y: Expression) -> Expression:
+    """x*y, where a factor of one and signs are not multiplied."""
+    if x.op == "neg":
+        return negated(times(x.args[0], y))
+    if y.op == "neg":
+        return negated(times(x, y.args[0]))
+    if x is _ONE:
+        return y
+    return x if y is _ONE else x * y
+
+
+def negated(x: Expression) -> Expression:
+    """-x; two signs cancel."""
+    return x.args[0] if x.op == "neg" else -x
+
+
+def over(x: Expression, y: Expression) -> Expression:
+    """x/y, the sign outside."""
+    return negated(over(x.args[0], y)) if x.op == "neg" else x / y
+
+
+class Rules:
+    """How the cotangent of each operation's result becomes those of its arguments."""
+
+    name = "plain"
+
+    def add(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g, g."""
+        yield x, g
+        yield y, g
+
+    def sub(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g, -g."""
+        yield x, g
+        yield y, negated(g)
+
+    def mul(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g*y, g*x."""
+        yield x, times(g, y)
+        yield y, times(g, x)
+
+    def div(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g/y, -(g*x)/(y*y)."""
+        yield x, over(g, y)
+        yield y, negated(over(times(g, x), y * y))
+
+    def neg(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """-g."""
+        yield x, negated(g)
+
+    def abs(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """g*sign(x)."""
+        yield x, times(g, sign(x))
+
+    def exp(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """g*exp(x)."""
+        yield x, times(g, result)
+
+    def log(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """g/x."""
+        yield x, over(g, x)
+
+    def log1p(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """g/(x + 1)."""
+        yield x, over(g, x + 1)
+
+    def expm1(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """g*(expm1(x) + 1)."""
+        yield x, times(g, result + 1)
+
+    def sqrt(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """g/(2*sqrt(x))."""
+        yield x, over(g, 2 * result)
+
+    def tanh(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """By the result t: g*(1 - t*t)."""
+        yield x, times(g, 1 - result * result)
+
+    def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g*(y*x**(y - 1)); by the exponent no formula here is differentiated."""
+        yield x, where(eq(y, 0), 0, times(g, y * x ** (y - 1)))
+
+    def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """To the first of two equal arguments."""
+        yield x, where(ge(x, y), g, 0)
+        yield y, where(ge(x, y), 0, g)
+
+    def min(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """To the first of two equal arguments."""
+        yield x, where(le(x, y), g, 0)
+        yield y, where(le(x, y), 0, g)
+
+    def where(
+        self, g: Expression, condition: Expression, x: Expression, y: Expression, result: Expression
+    ) -> Cotangents:
+        """To the argument that was taken."""
+        yield x, where(condition, g, 0)
+        yield y, where(condition, 0, g)
+
+
+class Torch(Rules):
+    """PyTorch: tools/autograd/derivatives.yaml and torch/csrc/autograd/FunctionsManual.cpp, 2.13."""
+
+    name = "torch"
+
+    def div(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """grad / other, -grad * ((self / other) / other): `div_tensor_other_grad`."""
+        yield x, over(g, y)
+        yield y, negated(times(g, over(over(x, y), y)))
+
+
+class TensorFlow(Rules):
+    """TensorFlow: tensorflow/python/ops/math_grad.py, 2.21."""
+
+    name = "tensorflow"
+
+    def div(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """grad / y, grad * ((-x / y) / y): `_RealDivGrad`."""
+        yield x, over(g, y)
+        yield y, negated(times(g, over(over(x, y), y)))
+
+    def log(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """grad * reciprocal(x): `_LogGrad`."""
+        yield x, times(g, over(_ONE, x))
+
+    def log1p(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
+        """grad * reciprocal(1 + x): `_Log1pGrad`."""
+        yield x, times(g, over(_ONE, 1 + x))
+
+    def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """From left to right, `_PowGrad`: grad * y * x**(y - 1)."""
+        yield x, times(g, y) * x ** (y - 1)
+
+
+class Jax(Rules):
+    """JAX: jax/_src/lax/lax.py, 0.10."""
+
+    name = "jax"
+
+    def div(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g/y, (-g*x)*y**-2: `div_p`."""
+        yield x, over(g, y)
+        yield y, negated(times(times(g, x), over(_ONE, y * y)))
+
+    def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """Half to each of two equal arguments: `_balanced_eq`."""
+        yield x, where(gt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
+        yield y, where(lt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
+
+    def min(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """Half to each of two equal arguments: `_balanced_eq`."""
+        yield x, where(lt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
+        yield y, where(gt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
+
+
+RULES: dict[str, Rules] = {one.name: one for one in (Rules(), Torch(), TensorFlow(), Jax())}
+
+
+def derivative(x: Expression, name: str, rules: Rules) -> Expression:
+    """The derivative of `x` by the input `name`; 0 where it does not depend on it."""
+    wanted = var(name)
+    depends = {wanted}
+    order = list(ordered(x))
+    for node in order:
+        if node.op not in _STEPWISE and any(one in depends for one in node.args):
+            depends.add(node)
+    cotangents: dict[Expression, Expression] = {x: _ONE}
+    for node in reversed(order):
+        g = cotangents.get(node)
+        if g is None or node not in depends or node is wanted:
+            continue
+        for argument, cotangent in _backward(node, g, rules):
+            if argument in depends and cotangent is not _ZERO:
+                known = cotangents.get(argument)
+                cotangents[argument] = cotangent if known is None else known + cotangent
+    return cotangents.get(wanted, _ZERO)
+
+
+def _backward(node: Expression, g: Expression, rules: Rules) -> Cotangents:
+    if node.op == "cast":
+        yield node.args[0], g
+    elif isinstance(node.name, Function):
+        yield from _through(node, node.name, g, rules)
+    else:
+        yield from getattr(rules, node.op)(g, *node.args, node)
+
+
+def _through(node: Expression, function: Function, g: Expression, rules: Rules) -> Cotangents:
+    if function.backward is not None:
+        for argument, cotangent in zip(node.args, function.backward(g, node.args, node), strict=True):
+            if cotangent is not None:
+                yield argument, cotangent
+        return
+    values = dict(zip(map(var, function.parameters), node.args, strict=True))
+    for parameter, argument in zip(function.parameters, node.args, strict=True):
+        yield argument, times(g, substitute(derivative(function.body, parameter, rules), values))
