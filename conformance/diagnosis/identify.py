@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """How a model does on a group: of `total` results `explained` lie in its reach and `equal` are its emulation."""
 
@@ -73,15 +73,24 @@ def fits(group: Group, models: Models) -> list[Fit]:
 
 
 def _fit(group: Group, name: str, of_parts: tuple[Candidate, ...], arithmetic: Arithmetic, models: Models) -> Fit:
-    counts = np.zeros(6, np.int64)
-    where = []
-    for part, candidate in zip(group.parts, of_parts, strict=True):
-        same, inside = _compared(part, *models.of(part.table, candidate, arithmetic))
-        wrong = part.wrong
-        counts += [wrong.size, same.sum(), inside.sum(), wrong.sum(), (wrong & same).sum(), (wrong & inside).sum()]
-        where.append(inside)
-    total, equal, explained, *of_wrong = map(int, counts)
-    return Fit(name, arithmetic, of_parts, total, equal, explained, *of_wrong, where=tuple(where))
+    compared = [
+        _compared(part, *models.of(part.table, candidate, arithmetic))
+        for part, candidate in zip(group.parts, of_parts, strict=True)
+    ]
+    same, inside = (np.concatenate(masks) for masks in zip(*compared, strict=True))
+    wrong = np.concatenate([part.wrong for part in group.parts])
+    return Fit(
+        name=name,
+        arithmetic=arithmetic,
+        candidates=of_parts,
+        total=wrong.size,
+        equal=int(same.sum()),
+        explained=int(inside.sum()),
+        wrong=int(wrong.sum()),
+        wrong_equal=int((wrong & same).sum()),
+        wrong_explained=int((wrong & inside).sum()),
+        where=tuple(mask for _, mask in compared),
+    )
 
 
 def _compared(part: Part, point: NDArray[np.float64], sets: Reach) -> tuple[Mask, Mask]:

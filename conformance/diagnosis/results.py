@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _NAMES = {"label": "y", "weight": "w", "pos_weight": "c"}
 _PREDICTION = {"logits": "z", "probabilities": "p"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Table:
     """Inputs of one form, dtype and set of options: a column for each, and the exact values of each quantity."""
 
@@ -52,7 +52,7 @@ class Part:
     causes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Group:
     """What one implementation gave for one quantity in one dtype."""
 
@@ -71,9 +71,7 @@ def groups(record: RunRecord, parameters: Mapping[str, Mapping[str, str]], quant
         tables.add(line)
     tables.finish()
     wanted = frozenset(quantities)
-    parts: dict[tuple[str, str, str, str, str], dict[Table, list[tuple[Index, CheckLine, list[int]]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
+    parts: dict[_Key, dict[Table, list[_Found]]] = defaultdict(lambda: defaultdict(list))
     for check in record.checks:
         if check.quantity not in wanted or not check.bits:
             continue
@@ -81,12 +79,27 @@ def groups(record: RunRecord, parameters: Mapping[str, Mapping[str, str]], quant
         if found is None:
             continue
         table, rows, places = found
-        key = (check.implementation, check.dtype, check.result_dtype or check.dtype, check.quantity, table.form)
+        key = _Key(check.implementation, check.dtype, check.result_dtype or check.dtype, check.quantity, table.form)
         parts[key][table].append((rows, check, places))
-    return [Group(*key, tuple(_part(table, found) for table, found in one.items())) for key, one in parts.items()]
+    return [
+        Group(**key._asdict(), parts=tuple(_part(table, found) for table, found in one.items()))
+        for key, one in parts.items()
+    ]
 
 
-def _part(table: Table, found: list[tuple[Index, CheckLine, list[int]]]) -> Part:
+#: Rows of a table, the check whose results they are, and their places in it.
+_Found = tuple["Index", CheckLine, list[int]]
+
+
+class _Key(NamedTuple):
+    implementation: str
+    dtype: str
+    result_dtype: str
+    quantity: str
+    form: str
+
+
+def _part(table: Table, found: list[_Found]) -> Part:
     bits: list[str] = []
     wrong: list[bool] = []
     causes: list[str] = []
@@ -120,7 +133,7 @@ class _Tables:
         if line.dtypes or line.dtype not in FORMATS or (line.reduction != "none" and len(line.elements) > 1):
             return
         known = self.parameters.get(line.case, {})
-        options = Options("weight" in line.inputs, "pos_weight" in line.inputs, **known)
+        options = Options(weight="weight" in line.inputs, pos_weight="pos_weight" in line.inputs, **known)
         self.lines[line.form, line.dtype, options].append(line)
 
     def finish(self) -> None:
@@ -140,7 +153,7 @@ class _Tables:
                     ]
                 )
             names = tuple((one.case, element) for one in lines for element in one.elements)
-            table = Table(form, dtype, options, inputs, ideal, names)
+            table = Table(form=form, dtype=dtype, options=options, inputs=inputs, ideal=ideal, names=names)
             start = 0
             for one in lines:
                 self.places[one.case, dtype] = table, {e: start + k for k, e in enumerate(one.elements)}

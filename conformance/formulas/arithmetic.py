@@ -7,7 +7,7 @@ since 53 >= 2*24 + 2 (S. A. Figueroa, When is double rounding innocuous?, SIGNUM
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conformance.numbers.formats import Array, Format
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arithmetic:
     """What the steps of a formula are rounded to.
 
@@ -38,28 +38,25 @@ class Arithmetic:
     fused: bool = False
 
 
+#: Names of arithmetics: every step in the dtype, ...
 EACH, KERNELS, WIDER, NARROWER = "each step", "float32 in each kernel", "float32 inside", "float32 steps"
+DOUBLE = "float64 inside"
 
 
 def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
     """The arithmetics that are tried for inputs of `dtype` and results of the dtype `result`, the plainest first."""
-    plain: list[Arithmetic] = []
-    if dtype == result:
-        plain.append(Arithmetic(EACH, dtype, dtype, dtype, result))
+    each = Arithmetic(name=EACH, inputs=dtype, step=dtype, inside=dtype, result=result)
+    plain = [each] if dtype == result else []
     if FORMATS[dtype].precision < FORMATS["float32"].precision:
-        if dtype == result:
-            plain.append(Arithmetic(KERNELS, dtype, dtype, "float32", result))
-        plain.append(Arithmetic(WIDER, dtype, "float32", "float32", result))
+        plain += [replace(each, name=KERNELS, inside="float32")] if dtype == result else []
+        plain += [replace(each, name=WIDER, step="float32", inside="float32")]
     if dtype == "float64":
-        plain.append(Arithmetic(NARROWER, "float32", "float32", "float32", result))
-    if dtype == "float32" and result == "float32":
-        plain.append(Arithmetic("float64 inside", dtype, "float64", "float64", result))
+        plain += [replace(each, name=NARROWER, inputs="float32", step="float32", inside="float32")]
+    if dtype == result == "float32":
+        plain += [replace(each, name=DOUBLE, step="float64", inside="float64")]
     if not plain:
-        plain.append(Arithmetic(f"{result} steps", result, result, result, result))
-    flushing = [
-        Arithmetic(one.name + ", flushed", one.inputs, one.step, one.inside, one.result, flush=True, daz=True)
-        for one in plain
-    ]
+        plain = [replace(each, name=f"{result} steps", inputs=result, step=result, inside=result)]
+    flushing = [replace(one, name=one.name + ", flushed", flush=True, daz=True) for one in plain]
     return (*plain, *flushing)
 
 

@@ -44,7 +44,7 @@ from conformance.formulas.library import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Given:
     """What a formula is made from: a prediction, a label, and the options that a case sets.
 
@@ -256,7 +256,7 @@ def _bernoulli_probabilities(given: Given) -> Expression | None:
         return None
     p = clip(given.prediction, const("eps"), 1 - const("eps"))
     z = log(p) - log1p(-p)
-    return _torch_logits(LOG_SIGMOID)(Given(z, _label(given), given.weight))
+    return _torch_logits(LOG_SIGMOID)(Given(prediction=z, label=_label(given), weight=given.weight))
 
 
 # ----------------------------------------------------------------------------------------------------------- focal
@@ -420,7 +420,7 @@ LOSSES: tuple[Loss, ...] = (
     Loss(
         "focal: pow(1 - p_t, gamma) * max(z, 0) - z*y + log1p(exp(-|z|))",
         "logits",
-        _focal(lambda z, y: _tensorflow_logits(Given(z, y)) or z, LOGISTIC, whole=True),
+        _focal(lambda z, y: _tensorflow_logits(Given(prediction=z, label=y)) or z, LOGISTIC, whole=True),
         "tf_keras backend.py",
     ),
     Loss("focal: exp(gamma*log(1 - p_t))", "logits", _optax_focal, OPTAX),
@@ -498,7 +498,7 @@ BY = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Which options a set of points has: inputs by name, parameters by value."""
 
@@ -511,13 +511,13 @@ class Options:
     def given(self, form: str) -> Given:
         """The inputs as a formula sees them."""
         return Given(
-            var("z" if form == "logits" else "p"),
-            var("y"),
-            var("w") if self.weight else None,
-            var("c") if self.pos_weight else None,
-            self.gamma,
-            self.alpha,
-            self.label_smoothing,
+            prediction=var("z" if form == "logits" else "p"),
+            label=var("y"),
+            weight=var("w") if self.weight else None,
+            pos_weight=var("c") if self.pos_weight else None,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            label_smoothing=self.label_smoothing,
         )
 
 
