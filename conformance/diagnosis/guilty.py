@@ -267,9 +267,7 @@ def _changes(search: _Search) -> Iterator[Change]:
     ]
     right = [one for one in single if _is_right(one.expression, search)]
     if not right:
-        several = (
-            _all_of(whole, kinds, search) for kinds in ({Kind.CLAMP}, {Kind.EPSILON}, {Kind.CLAMP, Kind.EPSILON})
-        )
+        several = (_all_of(whole, kinds, search) for kinds in _TOGETHER)
         right = [one for one in several if len(one.parts) > 1 and _is_right(one.expression, search)][:1]
     yield from right
 
@@ -303,8 +301,8 @@ def _replacements(whole: Expression, like: Evaluation) -> Iterator[_Replacement]
         elif node.op in ("add", "sub") and len(constants) == len(others) == 1:
             if 0 < values[constants[0]].copy_abs() <= EPSILON and (node.op == "add" or others[0] is node.args[0]):
                 yield Kind.EPSILON, node, others[0]
-        elif _is_mask(node, values):
-            yield Kind.MASK, node, node.args[1] if node.args[2] is _ZERO else node.args[2]
+        elif node.op == "where" and (let_through := _let_through(node, values)) is not None:
+            yield Kind.MASK, node, let_through
         elif node.op == "where":
             yield Kind.BRANCH, node, node.args[2] if values[node.args[0]] else node.args[1]
         elif node.op == "sign" and values[node] == 0:
@@ -314,9 +312,18 @@ def _replacements(whole: Expression, like: Evaluation) -> Iterator[_Replacement]
             yield Kind.ZERO, node, as_expression(0)
 
 
-def _is_mask(node: Expression, values: Mapping[Expression, Value]) -> bool:
-    """Whether it is a cotangent on one side of a bound and 0 on the other: what a clip does to a derivative."""
-    if node.op != "where" or not node.args[0].args:
-        return False
-    bounds = [one for one in node.args[0].args if not inputs(one)]
-    return len(bounds) == 1 and values[bounds[0]] != 0 and (node.args[1] is _ZERO) != (node.args[2] is _ZERO)
+def _let_through(node: Expression, values: Mapping[Expression, Value]) -> Expression | None:
+    """Of a choice that a clip's derivative makes, the cotangent inside of the bound; None where it is no such choice.
+
+    Beyond the bound it is 0, or a choice between that and a half at the bound itself.
+    """
+    condition = node.args[0]
+    if condition.op not in ("ge", "gt", "le", "lt"):
+        return None
+    bounds = [one for one in condition.args if not inputs(one)]
+    beyond = [
+        one for one in node.args[1:] if one is _ZERO or (one.op == "where" and one.args[0].args == condition.args)
+    ]
+    if len(bounds) != 1 or len(beyond) != 1 or values[bounds[0]] == 0:
+        return None
+    return node.args[1] if node.args[2] is beyond[0] else node.args[2]

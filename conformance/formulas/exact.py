@@ -84,10 +84,13 @@ def tanh(x: Decimal) -> Decimal:
 
 
 def power(x: Decimal, y: Decimal) -> Decimal:
-    """IEEE 754-2019, 9.2.1: x**0 and 1**y are 1, whatever the other is."""
+    """IEEE 754-2019, 9.2.1: x**0 and 1**y are 1, whatever the other is; an odd power alone keeps a sign."""
+    odd = y.is_finite() and abs(y % 2) == 1
+    if y.is_infinite() or ((x == 0 or x.is_infinite()) and not odd):
+        x = x.copy_abs()
     if y == 0 or x == 1:
         return _ONE
-    return _NAN if x < 0 and y.is_finite() and y != y.to_integral_value() else x**y
+    return _NAN if x < 0 and y != y.to_integral_value() else x**y
 
 
 def _extreme(prefers: Callable[[Any, Any], bool]) -> Callable[[Decimal, Decimal], Decimal]:
