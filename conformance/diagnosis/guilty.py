@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import Enum
 from itertools import chain, combinations
 
-from conformance.formulas.exact import Evaluation, Step, Steps, Value, error_in_ulp
+from conformance.formulas.exact import PartlyExact, Step, Steps, Value, error_in_ulp
 from conformance.formulas.expression import Expression, as_expression, inlined, inputs, ordered, substitute
 
 #: Sets of one size that are tried: all pairs of 63 steps, all triples of 23.
@@ -76,7 +76,7 @@ class Guilt:
     gives, and are empty if it is there.
     """
 
-    evaluation: Evaluation
+    evaluation: PartlyExact
     ideal: Decimal
     budget: float
     got: Decimal
@@ -111,7 +111,7 @@ class Row:
     guilty: bool
 
 
-def guilty(evaluation: Evaluation, ideal: float, budget: float) -> Guilt:
+def guilty(evaluation: PartlyExact, ideal: float, budget: float) -> Guilt:
     """Who is to blame that the result of `evaluation` is more than `budget` ULP of its dtype away from `ideal`.
 
     Raises ValueError if it is not.
@@ -171,7 +171,7 @@ def _row_error(rounded: Decimal | bool, exact: Decimal | bool, step: Step, steps
 class _Search:
     """The errors of one result, for any set of steps exact."""
 
-    def __init__(self, evaluation: Evaluation, ideal: Decimal, budget: float) -> None:
+    def __init__(self, evaluation: PartlyExact, ideal: Decimal, budget: float) -> None:
         self.evaluation = evaluation
         self.ideal = ideal
         self.budget = budget
@@ -284,13 +284,13 @@ def _all_of(whole: Expression, kinds: set[Kind], search: _Search) -> Change:
 
 
 def _is_right(x: Expression, search: _Search) -> bool:
-    evaluation = Evaluation(Steps(x, search.evaluation.steps.arithmetic), search.evaluation.inputs)
+    evaluation = PartlyExact(Steps(x, search.evaluation.steps.arithmetic), search.evaluation.inputs)
     return not evaluation.lost and search.error(evaluation.result(evaluation.rounding)) <= search.budget
 
 
-def _replacements(whole: Expression, like: Evaluation) -> Iterator[_Replacement]:
+def _replacements(whole: Expression, like: PartlyExact) -> Iterator[_Replacement]:
     """Parts of a formula without calls, and what can stand in their place."""
-    evaluation = Evaluation(Steps(whole, like.steps.arithmetic), like.inputs)
+    evaluation = PartlyExact(Steps(whole, like.steps.arithmetic), like.inputs)
     exact = evaluation.values(evaluation.rounding)
     values = {step.shown: exact[place] for place, step in enumerate(evaluation.steps.steps) if step.op != "result"}
     for node in ordered(whole):

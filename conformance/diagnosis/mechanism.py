@@ -14,7 +14,7 @@ from typing import Any
 from conformance.diagnosis.guilty import Guilt, GuiltyStep, Kind
 from conformance.diagnosis.orders import sums_in_other_orders
 from conformance.diagnosis.vocabulary import Mechanism
-from conformance.formulas.exact import WHOLE, Evaluation, Step, Steps, error_in_ulp, nearest
+from conformance.formulas.exact import WHOLE, PartlyExact, Step, Steps, error_in_ulp, nearest
 from conformance.formulas.expression import COMPARISONS, Expression, inputs, ordered, substitute
 from conformance.numbers.formats import FORMATS, ulp
 
@@ -236,7 +236,7 @@ def _in_other_orders(guilt: Guilt) -> Iterator[Found]:
 
 
 def _error(guilt: Guilt, steps: Steps) -> float:
-    return error_in_ulp(Evaluation(steps, guilt.evaluation.inputs).result(), guilt.ideal, steps.result)
+    return error_in_ulp(PartlyExact(steps, guilt.evaluation.inputs).result(), guilt.ideal, steps.result)
 
 
 # -------------------------------------------------------------------------------------------- of NaN and infinities

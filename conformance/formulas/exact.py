@@ -3,7 +3,7 @@
 A formula under an arithmetic is a list of steps: what its operations, constants, casts and kernels give, each with the
 format that it is rounded to, equal ones once.  Numbers are `decimal`, with as many digits as the exponents that occur
 ask for, so that 1 + exp(-745) keeps its tail; NaN, infinities and signed zeros are those of IEEE 754-2019.
-Where even LIMIT digits would not do, `Evaluation.lost` says so, and no claim can be made of what is exact.
+Where even LIMIT digits would not do, `PartlyExact.lost` says so, and no claim can be made of what is exact.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 import operator
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -235,8 +235,6 @@ class Steps:
         self.expression = x
         self.arithmetic = arithmetic
         self.result = FORMATS[arithmetic.result]
-        #: For each step those that round and that it depends on, itself included, as bits.
-        self.below: list[int] = []
         self._steps: list[Step] = []
         #: The format and whether it is flushed, of what each step gives; None: a number of every format.
         self._held: list[tuple[str, bool] | None] = []
@@ -244,9 +242,13 @@ class Steps:
         last = self._body(x, {}, FORMATS[arithmetic.step], None)
         if self._held[last] not in (None, (arithmetic.result, arithmetic.flush)):
             last = self._add("result", (last,), "", self.result, arithmetic.flush, (x, None))
-        if last != len(self._steps) - 1:
-            last = self._add("result", (last,), "", None, False, (x, None))
-        self.steps = tuple(self._steps)
+        self.steps = _used(self._steps, last)
+        #: For each step those that round and that it depends on, itself included, as bits.
+        self.below: list[int] = []
+        for place, step in enumerate(self.steps):
+            self.below.append(1 << place if step.fmt is not None else 0)
+            for one in step.args:
+                self.below[place] |= self.below[one]
 
     def _body(
         self,
@@ -258,7 +260,6 @@ class Steps:
         """The place of `root`, whose parameters are steps that are there already."""
         found: dict[Expression, int] = {}
         shown = {parameter: argument for parameter, (_, argument) in parameters.items()}
-        fused = _only_summed(root) if self.arithmetic.fused else frozenset()
         for node in ordered(root):
             args = tuple(found[one] for one in node.args)
             what = substitute(node, shown) if shown else node, call
@@ -267,7 +268,9 @@ class Steps:
             elif isinstance(node.name, Function):
                 found[node] = self._call(node.name, args, what[0], step)
             else:
-                found[node] = self._operation(node, args, None if node in fused else step, what)
+                if self.arithmetic.fused and node.op in ("add", "sub"):
+                    args = self._with_product(node, args, found)
+                found[node] = self._operation(node, args, step, what)
         return found[root]
 
     def _call(self, function: Function, args: tuple[int, ...], shown: Expression, step: Format) -> int:
@@ -281,8 +284,24 @@ class Steps:
             return body
         return self._add("call", (body,), function.name, step, self.arithmetic.flush, (shown, shown))
 
+    def _with_product(self, node: Expression, args: tuple[int, ...], found: dict[Expression, int]) -> tuple[int, ...]:
+        """The arguments of a sum, the first that is a product up to its sign not rounded: a fused multiply-add."""
+        for number, term in enumerate(node.args):
+            signs = [term]
+            while signs[-1].op == "neg":
+                signs.append(signs[-1].args[0])
+            product = signs.pop()
+            if product.op == "mul":
+                step = self._steps[found[product]]
+                place = self._add("mul", step.args, "", None, step.flush, (step.shown, step.call))
+                for sign in reversed(signs):
+                    step = self._steps[found[sign]]
+                    place = self._add("neg", (place,), "", None, step.flush, (step.shown, step.call))
+                return (*args[:number], place, *args[number + 1 :])
+        return args
+
     def _operation(
-        self, node: Expression, args: tuple[int, ...], step: Format | None, what: tuple[Expression, Expression | None]
+        self, node: Expression, args: tuple[int, ...], step: Format, what: tuple[Expression, Expression | None]
     ) -> int:
         flush, name = self.arithmetic.flush, str(node.name)
         if node.op == "var":
@@ -296,7 +315,7 @@ class Steps:
         if node.op in EXACT:
             held = {self._held[one] for one in args} - {None}
             # One of its arguments, up to the sign: rounded only if that is a number of another format.
-            if step is None or held <= {(step.name, flush)}:
+            if held <= {(step.name, flush)}:
                 return self._add(node.op, args, "", None, False, what)
         return self._add(node.op, args, "", step, flush, what)
 
@@ -315,9 +334,6 @@ class Steps:
             place = self._known[key] = len(self._steps)
             shown, call = what
             self._steps.append(Step(op=op, args=args, name=name, fmt=fmt, flush=flush, shown=shown, call=call))
-            self.below.append(1 << place if fmt is not None else 0)
-            for one in args:
-                self.below[place] |= self.below[one]
             self._held.append(self._format(op, args, name, fmt, flush))
         return place
 
@@ -334,18 +350,17 @@ class Steps:
         return held[0] if held else None
 
 
-def _only_summed(root: Expression) -> frozenset[Expression]:
-    """Products whose only use is a sum or a difference: a fused multiply-add does not round them."""
-    users: dict[Expression, list[Expression]] = {}
-    for node in ordered(root):
-        for one in node.args:
-            users.setdefault(one, []).append(node)
-    return frozenset(
-        node for node, of in users.items() if node.op == "mul" and len(of) == 1 and of[0].op in ("add", "sub")
-    )
+def _used(steps: list[Step], last: int) -> tuple[Step, ...]:
+    """The steps that the one at `last` depends on, which becomes the last."""
+    used = {last}
+    for place in range(last, -1, -1):
+        if place in used:
+            used.update(steps[place].args)
+    places = {place: number for number, place in enumerate(sorted(used))}
+    return tuple(replace(steps[place], args=tuple(places[one] for one in steps[place].args)) for place in places)
 
 
-class Evaluation:
+class PartlyExact:
     """`steps` for one set of `inputs`, for any set of them exact; what is computed once is kept.
 
     `rounding` are the places of steps that round here: inputs and constants only if that changes them.

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.diagnosis.guilty import Guilt, Kind, guilty, minimal_sets, table
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
-from conformance.formulas.exact import Evaluation, Steps
+from conformance.formulas.exact import PartlyExact, Steps
 from conformance.formulas.expression import (
     Expression,
     absolute,
@@ -44,7 +44,7 @@ def blamed(
 ) -> Guilt:
     """Who is to blame, with every step in the dtype where no arithmetic is given."""
     arithmetic = arithmetic or arithmetics(dtype, dtype)[0]
-    return guilty(Evaluation(Steps(formula, arithmetic), inputs), ideal, BUDGET)
+    return guilty(PartlyExact(Steps(formula, arithmetic), inputs), ideal, BUDGET)
 
 
 def parts(guilt: Guilt) -> list[list[Expression]]:

@@ -13,7 +13,7 @@ from conformance.diagnosis.mechanism import Found, mechanisms_of
 from conformance.diagnosis.sentence import sentence
 from conformance.diagnosis.vocabulary import DESCRIPTIONS, Mechanism
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
-from conformance.formulas.exact import Evaluation, Steps
+from conformance.formulas.exact import PartlyExact, Steps
 from conformance.formulas.expression import (
     Expression,
     Function,
@@ -26,7 +26,6 @@ from conformance.formulas.expression import (
     log,
     log1p,
     maximum,
-    sqrt,
     var,
     where,
 )
@@ -54,7 +53,7 @@ def diagnosed(
 ) -> tuple[Guilt, tuple[Found, ...]]:
     """Who is to blame, and what happened, with every step in the dtype where no arithmetic is given."""
     arithmetic = arithmetic or arithmetics(dtype, dtype)[0]
-    guilt = guilty(Evaluation(Steps(formula, arithmetic), inputs), ideal, 4.0)
+    guilt = guilty(PartlyExact(Steps(formula, arithmetic), inputs), ideal, 4.0)
     return guilt, mechanisms_of(guilt, derivative=derivative)
 
 
@@ -205,16 +204,12 @@ def test_a_sum_of_elements_that_is_right_pairwise_is_a_reduction_order() -> None
 
 
 def test_a_fused_product_that_loses_what_two_roundings_keep_is_told() -> None:
-    """z*z - y*y with z = y is 0, and with one product fused the error of the other."""
-    z = 1 + 2.0**-12 + 2.0**-23
+    """z*z - x*x with x = z is 0, and the error of the second square where the first is fused."""
     fused = Arithmetic(name="", inputs="float32", step="float32", inside="float32", result="float32", fused=True)
-    square = Z * Z
-    formula = sqrt(square * square) - Y * Z
-    try:
-        found = names(diagnosed(formula, "float32", 0.0, arithmetic=fused, z=z, y=z)[1])
-    except ValueError:
-        pytest.fail("the formula is right")
-    assert M.REORDERED in found
+    z = 1 + 2.0**-12
+    x = var("x")
+    found = names(diagnosed(Z * Z - x * x, "float32", 0.0, arithmetic=fused, z=z, x=z)[1])
+    assert found == [M.CANCELLED, M.REORDERED] or found == [M.REORDERED, M.CANCELLED]
 
 
 def test_a_constant_that_rounds_is_a_folded_constant() -> None:
@@ -261,12 +256,9 @@ def test_a_number_where_there_is_none_is_a_missing_check() -> None:
 
 def test_what_no_condition_explains_is_unidentified() -> None:
     """A large exponent makes the rounding of a product count; nothing in the list says so."""
-    z = near(87.3)
-    exact = math.exp(z * near(0.7) * 1.3)
-    factor = Function("scaled", ("x",), Z * Y)
-    _, found = diagnosed(exp(factor.body * const("1.25")), "float32", math.exp(z * near(0.7) * 1.25), z=z, y=near(0.7))
+    z, y = near(87.3), near(0.7)
+    _, found = diagnosed(exp(Z * Y * const("1.25")), "float32", math.exp(z * y * 1.25), z=z, y=y)
     assert names(found) == [M.UNIDENTIFIED]
-    assert exact > 0
 
 
 def test_what_cannot_be_computed_exactly_is_not_blamed_on_the_formula() -> None:

@@ -15,7 +15,7 @@ from conformance.formulas import exact
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
 from conformance.formulas.catalogue import Options, candidates
 from conformance.formulas.evaluate import emulated
-from conformance.formulas.exact import WHOLE, Evaluation, Steps, error_in_ulp, nearest
+from conformance.formulas.exact import WHOLE, PartlyExact, Steps, error_in_ulp, nearest
 from conformance.formulas.expression import ARITY, Expression, cast, const, exp, log1p, make, maximum, var
 from conformance.formulas.library import LOG_SIGMOID, SIGMOID
 from conformance.numbers.formats import FORMATS, Tensor, decode, round_to_bits
@@ -29,9 +29,9 @@ def each(dtype: str) -> Arithmetic:
     return arithmetics(dtype, dtype)[0]
 
 
-def evaluated(formula: Expression, dtype: str, **inputs: float) -> Evaluation:
+def evaluated(formula: Expression, dtype: str, **inputs: float) -> PartlyExact:
     """A formula for one set of inputs, every step in the dtype."""
-    return Evaluation(Steps(formula, each(dtype)), inputs)
+    return PartlyExact(Steps(formula, each(dtype)), inputs)
 
 
 def same(x: float, y: float) -> bool:
@@ -52,6 +52,8 @@ def test_an_operation_on_special_values_is_that_of_ieee_754(op: str) -> None:
             inputs = dict(zip(names, (x, y), strict=False))
             with np.errstate(all="ignore"):
                 want = float(numpy[op](*map(np.float64, inputs.values())))
+            if op == "pow" and x == -math.inf and y == 0.5:
+                want = math.inf  # NumPy takes the square root; IEEE 754 and C say infinity.
             got = float(evaluated(formula, "float64", **inputs).result())
             assert same(got, want) or math.isclose(got, want, rel_tol=1e-15), (op, x, y, got, want)
 
@@ -95,7 +97,7 @@ def test_with_no_step_exact_the_result_is_that_of_the_emulation(form: str, name:
                 x = numbers.gauss(0, 20) if form == "logits" else numbers.random() ** 6
                 inputs = {name: float(nearest(Decimal(x), FORMATS[dtype])), "y": float(numbers.randrange(2))}
                 want = emulated(candidate.expression, {key: np.array(one) for key, one in inputs.items()}, arithmetic)
-                got = Evaluation(Steps(candidate.expression, arithmetic), inputs).result()
+                got = PartlyExact(Steps(candidate.expression, arithmetic), inputs).result()
                 assert float(got) == float(want) or math.isnan(float(want)), (candidate.name, arithmetic.name, inputs)
 
 
@@ -175,20 +177,27 @@ def test_a_cast_is_a_step_and_shown_where_it_stands() -> None:
     assert float(evaluation.result(evaluation.rounding)) == 0.1
 
 
-def test_a_fused_product_is_not_rounded() -> None:
-    """z*z - y with z = 1 + 2^-12 in float32: the square has a last bit that only a fused multiply-add keeps."""
+def test_of_a_sum_the_first_product_is_not_rounded_where_it_is_fused() -> None:
+    """z*z - y with z = 1 + 2^-12 in float32 keeps the last bit of the square, and z*z - z*z the error of the second."""
     z = 1 + 2.0**-12
     fused = Arithmetic(name="", inputs="float32", step="float32", inside="float32", result="float32", fused=True)
-    got = Evaluation(Steps(Z * Z - Y, fused), {"z": z, "y": 1.0}).result()
-    assert got == Decimal(2.0**-11 + 2.0**-24)
-    assert evaluated(Z * Z - Y, "float32", z=z, y=1.0).result() == Decimal(2.0**-11)
+    inputs = {"z": z, "x": z, "y": 1.0}
+    other = var("x") * var("x")
+    for formula, want in (
+        (Z * Z - Y, 2.0**-11 + 2.0**-24),
+        (Y - Z * Z, -(2.0**-11) - 2.0**-24),
+        (-(Z * Z) + Y, -(2.0**-11) - 2.0**-24),
+        (Z * Z - other, 2.0**-24),
+    ):
+        assert float(PartlyExact(Steps(formula, fused), inputs).result()) == want
+    assert float(evaluated(Z * Z - Y, "float32", z=z, y=1.0).result()) == 2.0**-11
 
 
 def test_flushing_makes_a_subnormal_result_of_an_operation_zero() -> None:
     """exp(-90) in float32, and a subnormal input."""
     flushing = next(one for one in arithmetics("float32", "float32") if one.flush)
-    assert Evaluation(Steps(exp(Z), flushing), {"z": -90.0}).result() == 0
-    assert Evaluation(Steps(-Z, flushing), {"z": 2.0**-130}).result() == 0
+    assert PartlyExact(Steps(exp(Z), flushing), {"z": -90.0}).result() == 0
+    assert PartlyExact(Steps(-Z, flushing), {"z": 2.0**-130}).result() == 0
 
 
 def test_a_step_inside_of_a_function_is_shown_with_its_arguments_and_its_call() -> None:
