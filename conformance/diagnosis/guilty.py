@@ -16,8 +16,9 @@ from decimal import Decimal
 from enum import Enum
 from itertools import chain, combinations
 
-from conformance.formulas.exact import PartlyExact, Step, Steps, Value, error_in_ulp
+from conformance.formulas.exact import PartlyExact, Step, Steps
 from conformance.formulas.expression import Expression, as_expression, inlined, inputs, ordered, substitute
+from conformance.formulas.real import Value, error_in_ulp
 
 #: Sets of one size that are tried: all pairs of 63 steps, all triples of 23.
 TRIED = 2000

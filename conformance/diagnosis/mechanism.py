@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Any
 
-from conformance.diagnosis.guilty import Guilt, GuiltyStep, Kind
+from conformance.diagnosis.guilty import Guilt, GuiltyStep, Kind, guilty
 from conformance.diagnosis.orders import sums_in_other_orders
 from conformance.diagnosis.vocabulary import Mechanism
-from conformance.formulas.exact import WHOLE, PartlyExact, Step, Steps, error_in_ulp, nearest
+from conformance.formulas.exact import PartlyExact, Step, Steps
 from conformance.formulas.expression import COMPARISONS, Expression, inputs, ordered, substitute
+from conformance.formulas.real import WHOLE, error_in_ulp, nearest
 from conformance.numbers.formats import FORMATS, ulp
 
 _ORDER = {one: place for place, one in enumerate(Mechanism)}
@@ -153,10 +154,13 @@ _AT_STEPS: tuple[tuple[Mechanism, Callable[[_Scene], bool]], ...] = (
 def _of_sets(guilt: Guilt) -> Iterator[Found]:
     if not guilt.sets:
         return
-    narrower = list(_narrower(guilt))
-    if narrower:
-        # The same steps in the format of the result lose nothing: what they lose here is that format's.
-        yield from narrower
+    narrower = _narrower(guilt)
+    if narrower is not None:
+        # What its steps lose is lost to that format; what they would lose in that of the result comes after it.
+        found, rest = narrower
+        yield found
+        if rest is not None:
+            yield from _of_sets(rest)
         return
     for one in guilt.sets[0]:
         scene = _Scene(guilt, one)
@@ -191,18 +195,25 @@ def _cancelled(scene: _Scene) -> Iterator[Found]:
             )
 
 
-def _narrower(guilt: Guilt) -> Iterator[Found]:
+def _narrower(guilt: Guilt) -> tuple[Found, Guilt | None] | None:
+    """If the larger part of the error is that of a narrower format, that, and who is to blame for the rest."""
     result = guilt.evaluation.steps.result
     narrow = [one for one in guilt.sets[0] if one.step.fmt is not None and one.step.fmt.precision < result.precision]
-    if narrow and _error(guilt, _widened(guilt)) <= guilt.budget:
-        one = max(narrow, key=lambda one: one.effect)
-        yield Found(
-            mechanism=Mechanism.NARROWER_INTERMEDIATE,
-            lost=max(one.effect for one in guilt.sets[0]),
-            step=one.step,
-            exact=one.exact,
-            rounded=one.rounded,
-        )
+    if not narrow:
+        return None
+    wide = PartlyExact(_widened(guilt), guilt.evaluation.inputs)
+    error = error_in_ulp(wide.result(), guilt.ideal, result)
+    if not error <= guilt.error / 2:
+        return None
+    one = max(narrow, key=lambda one: one.effect)
+    found = Found(
+        mechanism=Mechanism.NARROWER_INTERMEDIATE,
+        lost=guilt.error,
+        step=one.step,
+        exact=one.exact,
+        rounded=one.rounded,
+    )
+    return found, guilty(wide, float(guilt.ideal), guilt.budget) if error > guilt.budget else None
 
 
 def _widened(guilt: Guilt) -> Steps:
@@ -222,14 +233,14 @@ def _widened(guilt: Guilt) -> Steps:
 def _in_other_orders(guilt: Guilt) -> Iterator[Found]:
     steps = guilt.evaluation.steps
     lost = max(one.effect for one in guilt.sets[0])
-    guilty = {one.step.shown for one in guilt.sets[0]}
+    blamed = {one.step.shown for one in guilt.sets[0]}
     if (
         steps.arithmetic.fused
         and _error(guilt, Steps(steps.expression, replace(steps.arithmetic, fused=False))) <= guilt.budget
     ):
         yield Found(mechanism=Mechanism.REORDERED, lost=lost)
     for one in sums_in_other_orders(steps.expression):
-        if guilty & one.sums and _error(guilt, Steps(one.expression, steps.arithmetic)) <= guilt.budget:
+        if blamed & one.sums and _error(guilt, Steps(one.expression, steps.arithmetic)) <= guilt.budget:
             mechanism = Mechanism.REDUCTION_ORDER if one.alike else Mechanism.REORDERED
             yield Found(mechanism=mechanism, lost=lost, part=one.whole)
             return
@@ -302,7 +313,8 @@ def _of_formula(guilt: Guilt, derivative: bool) -> Iterator[Found]:
     for change in guilt.changes:
         mended = replace(wrong, part=change.parts[0], mended=" and ".join(kind.value for kind in change.kinds))
         for kind in change.kinds:
-            yield replace(mended, mechanism=_of_change(kind, derivative))
+            unchecked = kind is Kind.BRANCH and guilt.ideal.is_nan()
+            yield replace(mended, mechanism=Mechanism.MISSING_CHECK if unchecked else _of_change(kind, derivative))
         if Kind.ZERO in change.kinds:
             yield replace(mended, mechanism=Mechanism.ZERO_TIMES_INFINITY)
     if guilt.changes:

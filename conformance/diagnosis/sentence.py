@@ -8,8 +8,8 @@ from decimal import Context, Decimal
 from conformance.diagnosis.guilty import Guilt
 from conformance.diagnosis.mechanism import Found
 from conformance.diagnosis.vocabulary import Mechanism
-from conformance.formulas.exact import WHOLE
 from conformance.formulas.expression import Expression, Function, substitute, var
+from conformance.formulas.real import WHOLE
 
 #: How an expression is written.
 Text = Callable[[Expression], str]

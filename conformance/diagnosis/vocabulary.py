@@ -53,7 +53,7 @@ class Description:
 DESCRIPTIONS: dict[Mechanism, Description] = {
     Mechanism.NARROWER_INTERMEDIATE: Description(
         "A step is kept in fewer bits than the result has.",
-        "A guilty step has a narrower format than the result, and with all steps in that of the result it is right.",
+        "A guilty step has a narrower format than the result and without narrower ones half the error is gone.",
         (HIGHAM, HANDBOOK),
     ),
     Mechanism.FLUSHED: Description(

@@ -21,6 +21,7 @@ from conformance.formulas.expression import (
     cast,
     clip,
     const,
+    eq,
     exp,
     ge,
     log,
@@ -182,6 +183,21 @@ def test_a_formula_that_is_wrong_in_float64_too_is_no_matter_of_narrower_steps()
     found = names(diagnosed(SIGMOID(Z) - 1, "float64", -1 / (1 + math.exp(40.0)), arithmetic=steps, z=40.0)[1])
     assert found[0] is M.SATURATED
     assert M.NARROWER_INTERMEDIATE not in found
+
+
+def test_what_the_result_s_own_format_loses_comes_after_a_narrower_one() -> None:
+    """1/(1 + e) - 1 at 25: all of it is lost in float32, and the last eleven digits in float64."""
+    steps = next(one for one in arithmetics("float64", "float64") if one.step == "float32")
+    found = diagnosed(SIGMOID(Z) - 1, "float64", -1 / (1 + math.exp(25.0)), arithmetic=steps, z=25.0)[1]
+    assert found[0].mechanism is M.NARROWER_INTERMEDIATE
+    assert {M.ABSORBED, M.SATURATED} <= set(names(found[1:]))
+    assert found[1].lost < found[0].lost / 1000
+
+
+def test_a_number_by_a_branch_where_there_is_none_is_a_missing_check() -> None:
+    """xlog1py(1 - y, -p) at y = 1 is 0, whatever p is."""
+    formula = where(eq(Y, 1), 0, (1 - Y) * log1p(-P))
+    assert names(diagnosed(formula, "float32", math.nan, p=1.5, y=1.0)[1]) == [M.MISSING_CHECK]
 
 
 def test_a_sum_that_is_right_in_another_order_says_so() -> None:

@@ -11,13 +11,13 @@ import flint
 import numpy as np
 import pytest
 
-from conformance.formulas import exact
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
 from conformance.formulas.catalogue import Options, candidates
 from conformance.formulas.evaluate import emulated
-from conformance.formulas.exact import WHOLE, PartlyExact, Steps, error_in_ulp, nearest
+from conformance.formulas.exact import PartlyExact, Steps
 from conformance.formulas.expression import ARITY, Expression, cast, const, exp, log1p, make, maximum, var
 from conformance.formulas.library import LOG_SIGMOID, SIGMOID
+from conformance.formulas.real import WHOLE, constant, error_in_ulp, nearest
 from conformance.numbers.formats import FORMATS, Tensor, decode, round_to_bits
 
 Z, P, Y = var("z"), var("p"), var("y")
@@ -208,6 +208,12 @@ def test_a_step_inside_of_a_function_is_shown_with_its_arguments_and_its_call() 
     assert inside[0].shown.args[0] is make("min", Z, 0)
 
 
+def test_the_largest_number_of_float64_is_an_infinity_of_narrower_formats() -> None:
+    """Also where rounding it to their bits would be beyond float64."""
+    largest = Decimal(float(np.finfo(np.float64).max))
+    assert [float(nearest(largest, FORMATS[one])) for one in ("float32", "float16", "bfloat16")] == [math.inf] * 3
+
+
 def test_an_error_is_measured_in_ulp_at_the_exact_number() -> None:
     """And is infinite where one of the two is no number, but for an exact number that rounds to infinity."""
     fmt = FORMATS["float16"]
@@ -219,7 +225,7 @@ def test_an_error_is_measured_in_ulp_at_the_exact_number() -> None:
 
 def test_a_constant_is_what_its_text_says_in_decimal() -> None:
     """Not what float64 makes of it."""
-    assert exact.constant("1 - 1e-7", each("float32")) == Decimal("0.9999999")
-    assert exact.constant("eps", each("float16")) == Decimal(2.0**-10)
+    assert constant("1 - 1e-7", each("float32")) == Decimal("0.9999999")
+    assert constant("eps", each("float16")) == Decimal(2.0**-10)
     with pytest.raises(ValueError, match="no constant"):
-        exact.constant("z", each("float32"))
+        constant("z", each("float32"))
