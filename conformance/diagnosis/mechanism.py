@@ -6,6 +6,7 @@ of `Mechanism`, causes before what follows from them.  Where no condition holds 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
@@ -15,7 +16,7 @@ from conformance.diagnosis.guilty import Guilt, GuiltyStep, Kind, guilty
 from conformance.diagnosis.orders import sums_in_other_orders
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.formulas.exact import PartlyExact, Step, Steps
-from conformance.formulas.expression import COMPARISONS, Expression, inputs, ordered, substitute
+from conformance.formulas.expression import COMPARISONS, Expression, inlined, inputs, ordered, substitute
 from conformance.formulas.real import WHOLE, error_in_ulp, nearest
 from conformance.numbers.formats import FORMATS, ulp
 
@@ -221,13 +222,16 @@ def _widened(guilt: Guilt) -> Steps:
     steps = guilt.evaluation.steps
     name = steps.result.name
     wide = replace(steps.arithmetic, inputs=name, step=name, inside=name)
-    x = steps.expression
-    narrow = [
-        node for node in ordered(x) if node.op == "cast" and FORMATS[str(node.name)].precision < steps.result.precision
-    ]
+    x = inlined(steps.expression)
+    narrow = [node for node in ordered(x) if node.op == "cast" and _precision(node) < steps.result.precision]
     for node in reversed(narrow):
         x = substitute(x, {node: node.args[0]})
     return Steps(x, wide)
+
+
+def _precision(node: Expression) -> float:
+    """Of what a cast rounds to; a cast to a format of the arithmetic follows it."""
+    return FORMATS[str(node.name)].precision if node.name in FORMATS else math.inf
 
 
 def _in_other_orders(guilt: Guilt) -> Iterator[Found]:

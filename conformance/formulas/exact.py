@@ -126,7 +126,8 @@ class Steps:
         if node.op == "const":
             return self._add("const", (), name, FORMATS[self.arithmetic.inside], False, what)
         if node.op == "cast":
-            return self._add("cast", args, name, FORMATS[name], flush, what)
+            # "inputs" and "step" are those of the arithmetic.
+            return self._add("cast", args, name, FORMATS[getattr(self.arithmetic, name, name)], flush, what)
         if node.op in COMPARISONS:
             return self._add(node.op, args, "", None, False, what)
         if node.op in EXACT:

@@ -136,7 +136,7 @@ def constant(text: str, arithmetic: Arithmetic) -> Decimal:
     """What the text of a constant says, computed in decimal; "eps" is an exact power of two."""
     if text == "eps":
         return Decimal(2.0 * FORMATS[arithmetic.inputs].unit_roundoff)
-    if text in ("inf", "-inf"):
+    if text in ("inf", "-inf", "nan"):
         return Decimal(text)
     return _constant(ast.parse(text, mode="eval").body)
 

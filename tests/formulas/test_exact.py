@@ -177,6 +177,12 @@ def test_a_cast_is_a_step_and_shown_where_it_stands() -> None:
     assert float(evaluation.result(evaluation.rounding)) == 0.1
 
 
+def test_a_cast_to_a_format_of_the_arithmetic_follows_it() -> None:
+    """What a wrapper casts back to the dtype of its inputs."""
+    steps = Steps(cast("inputs", Z), next(one for one in arithmetics("float16", "float16") if one.step == "float32"))
+    assert [one.fmt.name for one in steps.steps if one.op == "cast" and one.fmt] == ["float16"]
+
+
 def test_of_a_sum_the_first_product_is_not_rounded_where_it_is_fused() -> None:
     """z*z - y with z = 1 + 2^-12 in float32 keeps the last bit of the square, and z*z - z*z the error of the second."""
     z = 1 + 2.0**-12
