@@ -129,7 +129,7 @@ class Torch(Dialect):
 
 
 class TensorFlow(Dialect):
-    """TensorFlow 2."""
+    """TensorFlow 2; NumPy's finfo does not know its bfloat16, whose scalars have a spacing."""
 
     name = "tensorflow"
     imports = "import tensorflow as tf"
@@ -137,7 +137,7 @@ class TensorFlow(Dialect):
         {**OPERATORS, **_calls("tf.math.", max="tf.maximum", min="tf.minimum", pow="tf.pow", where="tf.where")}
     )
     like = "tf.constant({0}, {1}.dtype)"
-    epsilon = "tf.experimental.numpy.finfo({0}.dtype.as_numpy_dtype).eps"
+    epsilon = "np.spacing({0}.dtype.as_numpy_dtype(1))"
     to = "tf.cast(tf.cast({0}, tf.{2}), {1}.dtype)"
 
 
@@ -177,7 +177,8 @@ def source(x: Expression, framework: str, name: str = "loss", takes: Iterable[st
     functions = [_function(dialect, label, one.parameters, one.body, names) for label, one in names.definitions()]
     functions.append(_function(dialect, name, arguments, x, names))
     code = "\n\n\n".join(functions)
-    return "\n".join([dialect.imports, "", "", code, ""])
+    imports = {dialect.imports, NumPy.imports} if "np.spacing" in code else {dialect.imports}
+    return "\n".join([*sorted(imports), "", "", code, ""])
 
 
 #: Names that the source uses otherwise.

@@ -37,6 +37,8 @@ OPTIONS = (
 #: NumPy's own float32 logarithm for AVX2 and AVX-512 errs by up to 3.83 ULP:
 #: https://github.com/numpy/numpy/blob/v2.2.0/numpy/_core/src/umath/loops_exponent_log.dispatch.c.src
 ERROR = 4.0
+#: XLA's log1p of float64 on processors: 128 ULP were measured near 1 - sqrt(2), twice that is allowed here.
+ERRORS = {("jax", "float64"): 256.0}
 
 
 def formulas() -> list[Expression]:
@@ -194,11 +196,12 @@ def test_source_of_every_formula_runs_in_its_framework_and_gives_what_the_formul
     )
     assert done.returncode == 0, done.stderr[-3000:]
     results = np.load(tmp_path / "found.npz")
+    flushed = () if framework == "torch" else ("float64", "float32", "bfloat16")
     wrong = []
     for (number, one), dtype in product(enumerate(made), DTYPES):
         with np.errstate(all="ignore"):
             of = {name: given[dtype][name] for name in parameters(one)}
-            sets = reach(one, of, each(dtype, flush=framework != "torch"), ERROR)
+            sets = reach(one, of, each(dtype, flush=dtype in flushed), ERRORS.get((framework, dtype), ERROR))
         outside = ~sets.holds(results[f"{number} {dtype}"])
         if outside.any():
             place = int(np.flatnonzero(outside)[0])
