@@ -59,7 +59,7 @@ _SAME = Decimal("1e-20")
 #: ULP that a right loss may err, as the suite's budgets; a formula within it needs no remedy.
 BUDGET = 4.0
 #: dtypes in which a remedy must not be worse.
-_DTYPES = ("float32", "float16", "bfloat16")
+DTYPES = ("float32", "float16", "bfloat16")
 #: Of these rules a derivative must be right under each.
 _RULES = ("torch", "tensorflow", "jax")
 
@@ -128,7 +128,7 @@ def _places(form: str) -> dict[str, tuple[float, ...]]:
 def _better(remedy: Remedy) -> bool:
     """Whether the largest error is smaller by half in one dtype, and in none larger and beyond the budget."""
     better = False
-    for dtype in _DTYPES:
+    for dtype in DTYPES:
         before = largest_error(remedy.today, remedy, dtype)
         after = max(largest_error(remedy.derived(rules), remedy, dtype) for rules in _RULES)
         if after > max(before, BUDGET):
@@ -138,10 +138,15 @@ def _better(remedy: Remedy) -> bool:
 
 
 def largest_error(formula: Expression, remedy: Remedy, dtype: str) -> float:
-    """The largest error in ULP of a formula's emulation, each step in `dtype`, against the remedy in real numbers.
+    """The largest of `errors` that is a number: a lower bound, which chooses between formulas."""
+    return float(np.max(np.nan_to_num(errors(formula, remedy, dtype)[2], nan=0.0, posinf=np.inf), initial=0.0))
 
-    Over predictions of every binade, with labels with which no term of the quantity cancels another; infinite where
-    a number is NaN or infinite.  A lower bound, which chooses between formulas.
+
+def errors(formula: Expression, remedy: Remedy, dtype: str) -> tuple[dict[str, Floats], Floats, Floats]:
+    """Inputs, the remedy in real numbers, and what the emulation of `formula`, each step in `dtype`, errs in ULP.
+
+    Over predictions of every binade, with labels with which no term of the quantity cancels another.  Infinite where a
+    number came out as NaN or infinite, NaN where none is right.
     """
     inputs, right = _grid(remedy.form, remedy.quantity, dtype, remedy.derived("plain"))
     arithmetic = Arithmetic(name=EACH, inputs=dtype, step=dtype, inside=dtype, result=dtype)
@@ -150,7 +155,7 @@ def largest_error(formula: Expression, remedy: Remedy, dtype: str) -> float:
     with np.errstate(all="ignore"):
         number = np.isfinite(rounded(right, fmt))
         error = np.where(np.isfinite(got), np.abs(got - right) / ulp(np.where(number, right, 1.0), fmt), np.inf)
-    return float(np.max(error[number], initial=0.0))
+    return inputs, right, np.where(number, error, np.nan)
 
 
 @cache

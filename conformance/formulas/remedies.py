@@ -41,7 +41,8 @@ class Right:
     why: str
 
 
-#: The epsilon of Keras, keras.config.epsilon(), and the logarithms of what it clips to, in more digits than are compared.
+#: The epsilon of Keras, keras.config.epsilon(), and the logarithms of what it clips to, in more digits than
+#: are compared.
 _EPS = const("1e-7")
 _LOG_EPS = const("-16.11809565095831978812594018279054945320")
 _LOG_REST = const("-1.00000005000000333333358333335333333500000014E-7")

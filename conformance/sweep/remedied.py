@@ -146,7 +146,7 @@ def measured(
             "file": str(file),
             "form": remedy.form,
             "quantity": remedy.quantity,
-            "dtypes": {dtype: labels for dtype, labels in wanted.items()},
+            "dtypes": dict(wanted),
             "positions": positions,
         }
         found = _asked_of_a_process(asked)
@@ -173,9 +173,7 @@ def _swept(
 
 
 def _proved(made: Certificate, labels: Sequence[str] | None) -> Proved:
-    before, after = (
-        [one for one in made.results if one.implementation.split("/")[0] == name] for name in (TODAY, REMEDY)
-    )
+    before, after = ([one for one in made.results if name in one.implementation.split("/")] for name in (TODAY, REMEDY))
     return Proved(
         kind=made.kind,
         dtype=made.dtype,

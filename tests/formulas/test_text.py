@@ -198,7 +198,7 @@ def test_latex_is_set_as_written_in_a_book() -> None:
 
 @pytest.mark.slow
 def test_latex_of_every_formula_is_balanced() -> None:
-    """Braces, \\left and \\right, \\begin and \\end: else it is no LaTeX."""
+    """Braces, and what opens and closes a size or an environment: else it is no LaTeX."""
     for one in everything():
         made = latex(one)
         for line in (made.formula, *(formula for _, formula in (*made.parts, *made.functions))):
