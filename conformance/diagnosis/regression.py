@@ -9,6 +9,7 @@ Expected numbers are the formula in real numbers, rounded once.  How projects wr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,8 @@ class Place(NamedTuple):
     expected: tuple[float, ...]
 
 
-class _Style(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class _Style:
     """How a project's test begins, makes a tensor, differentiates and compares."""
 
     head: str
@@ -45,45 +47,45 @@ _KERAS = "self.assertAllClose(actual, expected, rtol={rtol}, atol=0)"
 
 STYLES = {
     "torch": _Style(
-        "import unittest\n\nimport torch\n\n{imports}\n\n\nclass TestLoss(unittest.TestCase):",
-        "torch.tensor({}, dtype={})",
-        "torch.{}",
-        "actual = {call}(prediction, label)",
-        "prediction.requires_grad_()\n"
+        head="import unittest\n\nimport torch\n\n{imports}\n\n\nclass TestLoss(unittest.TestCase):",
+        tensor="torch.tensor({}, dtype={})",
+        dtype="torch.{}",
+        value="actual = {call}(prediction, label)",
+        gradient="prediction.requires_grad_()\n"
         "        (actual,) = torch.autograd.grad({call}(prediction, label).sum(), prediction)",
-        "torch.testing.assert_close(actual, expected, rtol={rtol}, atol=0)",
-        _MAIN.format("unittest.main()"),
+        compare="torch.testing.assert_close(actual, expected, rtol={rtol}, atol=0)",
+        end=_MAIN.format("unittest.main()"),
     ),
     "tensorflow": _Style(
-        "import tensorflow as tf\n\n{imports}\n\n\nclass LossTest(tf.test.TestCase):",
-        "tf.constant({}, {})",
-        "tf.{}",
-        "actual = {call}(prediction, label)",
-        "with tf.GradientTape() as tape:\n"
+        head="import tensorflow as tf\n\n{imports}\n\n\nclass LossTest(tf.test.TestCase):",
+        tensor="tf.constant({}, {})",
+        dtype="tf.{}",
+        value="actual = {call}(prediction, label)",
+        gradient="with tf.GradientTape() as tape:\n"
         "            tape.watch(prediction)\n"
         "            loss = {call}(prediction, label)\n"
         "        actual = tape.gradient(loss, prediction)",
-        _KERAS,
-        _MAIN.format("tf.test.main()"),
+        compare=_KERAS,
+        end=_MAIN.format("tf.test.main()"),
     ),
     "jax": _Style(
-        "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom absl.testing import absltest\n\n{imports}\n\n\n"
+        head="import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom absl.testing import absltest\n\n{imports}\n\n\n"
         "class LossTest(absltest.TestCase):",
-        "jnp.array({}, {})",
-        "jnp.{}",
-        "actual = {call}(prediction, label)",
-        "actual = jax.grad(lambda x: {call}(x, label).sum())(prediction)",
-        _NUMPY.replace("expected,", "np.asarray(expected, np.float64),"),
-        _MAIN.format("absltest.main()"),
+        tensor="jnp.array({}, {})",
+        dtype="jnp.{}",
+        value="actual = {call}(prediction, label)",
+        gradient="actual = jax.grad(lambda x: {call}(x, label).sum())(prediction)",
+        compare=_NUMPY.replace("expected,", "np.asarray(expected, np.float64),"),
+        end=_MAIN.format("absltest.main()"),
     ),
     "keras": _Style(
-        "import keras\nfrom keras.src import testing\n\n{imports}\n\n\nclass LossTest(testing.TestCase):",
-        "keras.ops.convert_to_tensor({}, {})",
-        '"{}"',
-        "actual = {call}(prediction, label)",
-        "",
-        _KERAS,
-        "\n",
+        head="import keras\nfrom keras.src import testing\n\n{imports}\n\n\nclass LossTest(testing.TestCase):",
+        tensor="keras.ops.convert_to_tensor({}, {})",
+        dtype='"{}"',
+        value="actual = {call}(prediction, label)",
+        gradient="",
+        compare=_KERAS,
+        end="\n",
     ),
 }
 

@@ -55,18 +55,18 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Proved:
-    """Errors in ULP over predictions of a dtype with labels; a proof where `kind` says so, else a lower bound.
+    """Largest errors in ULP over predictions of a dtype with labels; a proof where `kind` says so, else a lower bound.
 
-    Relative to the natural terms, which cancellation does not inflate; with `plain` ones where that is no difference.
-    `lost` counts NaN, infinities and wrong signs.
+    By column of a certificate: "ideal"; "flushed", where flushing to zero is accepted; "scaled", relative to the
+    natural terms, which cancellation does not inflate.  `lost` counts NaN, infinities and wrong signs.
     """
 
     kind: str
     dtype: str
     labels: str
     points: int
-    before: float
-    after: float
+    before: Mapping[str, float]
+    after: Mapping[str, float]
     lost_before: int
     lost_after: int
 
@@ -179,16 +179,17 @@ def _proved(made: Certificate, labels: Sequence[str] | None) -> Proved:
         dtype=made.dtype,
         labels=", ".join(labels) if labels else "all in [0, 1]",
         points=sum(one.points for one in before),
-        before=max(map(_error, before)),
-        after=max(map(_error, after)),
+        before=_errors(before),
+        after=_errors(after),
         lost_before=sum(sum(one.classes.values()) for one in before),
         lost_after=sum(sum(one.classes.values()) for one in after),
     )
 
 
-def _error(one: Result) -> float:
-    found = one.worst.get("scaled") or one.worst.get("ideal")
-    return found.ulp if found else 0.5
+def _errors(results: Sequence[Result]) -> dict[str, float]:
+    """A column that a certificate leaves out is 0.5: every result is the nearest number."""
+    columns = ("ideal", "flushed", "scaled")
+    return {name: max(one.worst[name].ulp if name in one.worst else 0.5 for one in results) for name in columns}
 
 
 # ------------------------------------------------------------------------------------------- in a process of its own

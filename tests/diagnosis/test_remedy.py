@@ -64,7 +64,7 @@ def test_a_remedy_of_logits_and_its_derivatives_are_exact_mathematics(
     given = {"z": x.ravel(), "y": labels.ravel(), "w": np.full(27, 0.75), "c": np.full(27, 2.5)}
     asked = {name: given[key] for name, key in (("weight", "w"), ("pos_weight", "c")) if getattr(options, name)}
     expected = ORACLE[quantity]("logits", given["z"], given["y"], **asked).hi
-    found = [float(one) for one in exact(remedy.derived(rules), given)]
+    found = [float(one) for one in exact(remedy.derived(rules), {key: one.tolist() for key, one in given.items()})]
     np.testing.assert_allclose(found, expected, rtol=4e-16, atol=1e-300)
 
 
@@ -195,16 +195,16 @@ def test_the_places_of_a_regression_test_are_where_today_is_wrong() -> None:
 
 
 @pytest.mark.slow
-def test_measured_says_what_a_remedy_is_worth(tmp_path: Path) -> None:
-    """bfloat16 predictions in [-32, -8) with all labels in [0, 1]: 128 of them or more for each of two binades."""
+def test_measured_says_what_a_remedy_is_worth() -> None:
+    """bfloat16 predictions in (-32, -8], two binades, with all labels in [0, 1]."""
     needs("torch")
     remedy = the(remedies(TORCH, "logits", "value"))
     positions = (0x7F80 + 0x4100, 0x7F80 + 0x4200)
     found = measured(remedy, "torch", {"bfloat16": None}, positions=positions)
     (proved,) = found.proved
     assert proved.points == found.changed + found.kept == 256 * (0x3F80 + 1)
-    assert proved.before > 100 > BUDGET > proved.after
-    assert 0 < found.changed < found.kept
+    assert proved.before["ideal"] > 100 > BUDGET > proved.after["ideal"]
+    assert found.changed > 0 < found.kept
     assert min(found.today.forward, found.remedy.forward) > 0
     assert found.remedy.backward > found.remedy.forward
 

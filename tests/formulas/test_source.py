@@ -178,7 +178,7 @@ def test_source_of_every_formula_runs_in_its_framework_and_gives_what_the_formul
         pytest.skip(f"{framework} is not installed")
     made = formulas()
     given = {dtype: inputs(dtype) for dtype in DTYPES}
-    asked = {
+    asked: dict[str, Any] = {
         "framework": framework,
         "sources": [source(one, framework) for one in made],
         "takes": [parameters(one) for one in made],
