@@ -43,7 +43,7 @@ class _Style:
 
 _MAIN = '\n\nif __name__ == "__main__":\n    {}\n'
 _NUMPY = "np.testing.assert_allclose(np.asarray(actual, np.float64), expected, rtol={rtol}, atol=0)"
-_KERAS = "self.assertAllClose(actual, expected, rtol={rtol}, atol=0)"
+_CLOSE = "self.assertAllClose(actual, expected, rtol={rtol}, atol=0)"
 
 STYLES = {
     "torch": _Style(
@@ -65,12 +65,12 @@ STYLES = {
         "            tape.watch(prediction)\n"
         "            loss = {call}(prediction, label)\n"
         "        actual = tape.gradient(loss, prediction)",
-        compare=_KERAS,
+        compare=_CLOSE,
         end=_MAIN.format("tf.test.main()"),
     ),
     "jax": _Style(
-        head="import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom absl.testing import absltest\n\n{imports}\n\n\n"
-        "class LossTest(absltest.TestCase):",
+        head="import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom absl.testing import absltest\n\n"
+        "{imports}\n\n\nclass LossTest(absltest.TestCase):",
         tensor="jnp.array({}, {})",
         dtype="jnp.{}",
         value="actual = {call}(prediction, label)",
@@ -84,7 +84,7 @@ STYLES = {
         dtype='"{}"',
         value="actual = {call}(prediction, label)",
         gradient="",
-        compare=_KERAS,
+        compare=_CLOSE,
         end="\n",
     ),
 }
