@@ -9,17 +9,17 @@ Where even LIMIT digits would not do, `PartlyExact.lost` says so, and no claim c
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from conformance.formulas.arithmetic import Arithmetic
 from conformance.formulas.expression import COMPARISONS, EXACT, Expression, Function, ordered, substitute, var
 from conformance.formulas.real import GUARD, OPERATIONS, UNROUNDED, Value, constant, context, nearest
 from conformance.numbers.formats import FORMATS
 
 if TYPE_CHECKING:
-    from conformance.formulas.arithmetic import Arithmetic
     from conformance.numbers.formats import Format
 
 #: Digits at most.  exp(-745), the smallest of float64, and its reciprocal are 647 digits apart; above this an
@@ -259,3 +259,14 @@ class PartlyExact:
         if step.op in ("cast", "call", "result"):
             return args[0]
         return (OPERATIONS if exact else UNROUNDED)[step.op](*args)
+
+
+def exact(x: Expression, columns: Mapping[str, Sequence[float]]) -> list[Decimal]:
+    """`x` in real numbers for each place of the `columns`, which are taken as they are; "eps" is that of float32.
+
+    Infinite or NaN where a real number is not.
+    """
+    steps = Steps(x, Arithmetic(name="", inputs="float32", step="float32", inside="float32", result="float32"))
+    everything = range(len(steps.steps))
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [PartlyExact(steps, row).result(everything) for row in rows]
