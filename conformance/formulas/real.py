@@ -138,20 +138,20 @@ def constant(text: str, arithmetic: Arithmetic) -> Decimal:
         return Decimal(2.0 * FORMATS[arithmetic.inputs].unit_roundoff)
     if text in ("inf", "-inf", "nan"):
         return Decimal(text)
-    return _constant(ast.parse(text, mode="eval").body)
+    return _constant(text, ast.parse(text, mode="eval").body)
 
 
 _OPERATORS: dict[type[ast.AST], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 
 
-def _constant(node: ast.AST) -> Decimal:
+def _constant(text: str, node: ast.AST) -> Decimal:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return Decimal(repr(node.value))
+        return Decimal(str(ast.get_source_segment(text, node)))  # by its digits, which may be more than float64 holds
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        found: Decimal = OPERATIONS[_OPERATORS[type(node.op)]](_constant(node.left), _constant(node.right))
+        found: Decimal = OPERATIONS[_OPERATORS[type(node.op)]](_constant(text, node.left), _constant(text, node.right))
         return found
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return _constant(node.operand).copy_negate()
+        return _constant(text, node.operand).copy_negate()
     raise ValueError(f"no constant: {ast.unparse(node)}")
 
 
