@@ -40,22 +40,26 @@ class Arithmetic:
 
 #: Names of arithmetics: every step in the dtype, ...
 EACH, KERNELS, WIDER, NARROWER = "each step", "float32 in each kernel", "float32 inside", "float32 steps"
-DOUBLE = "float64 inside"
+DOUBLE, DOUBLE_KERNELS, CAST = "float64 inside", "float64 in each kernel", "float32 result"
 
 
 def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
     """The arithmetics that are tried for inputs of `dtype` and results of the dtype `result`, the plainest first."""
     each = Arithmetic(name=EACH, inputs=dtype, step=dtype, inside=dtype, result=result)
-    plain = [each] if dtype == result else []
-    if FORMATS[dtype].precision < FORMATS["float32"].precision:
-        plain += [replace(each, name=KERNELS, inside="float32")] if dtype == result else []
-        plain += [replace(each, name=WIDER, step="float32", inside="float32")]
+    single = replace(each, name=WIDER, step="float32", inside="float32")
+    double = replace(each, name=DOUBLE, step="float64", inside="float64")
+    same = dtype == result
     if dtype == "float64":
-        plain += [replace(each, name=NARROWER, inputs="float32", step="float32", inside="float32")]
-    if dtype == result == "float32":
-        plain += [replace(each, name=DOUBLE, step="float64", inside="float64")]
-    if not plain:
-        plain = [replace(each, name=f"{result} steps", inputs=result, step=result, inside=result)]
+        plain = [each] if same else []
+        plain += [replace(single, name=NARROWER, inputs="float32")]
+        # A float64 that holds a number of float32: what Keras' mean over the last axis returns.
+        plain += [replace(each, name=CAST, result="float32")]
+    elif dtype == "float32":
+        plain = [each, replace(each, name=DOUBLE_KERNELS, inside="float64"), double]
+    else:
+        plain = [each, replace(each, name=KERNELS, inside="float32")] if same else []
+        plain += [single, replace(single, name=DOUBLE_KERNELS, inside="float64")]
+        plain += [double] if result == "float64" else []
     flushing = [replace(one, name=one.name + ", flushed", flush=True, daz=True) for one in plain]
     return (*plain, *flushing)
 

@@ -34,6 +34,16 @@ _ONE, _ZERO = as_expression(1), as_expression(0)
 Cotangents = Iterator[tuple[Expression, Expression]]
 
 
+def _reciprocal_grad(g: Expression, args: tuple[Expression, ...], result: Expression) -> tuple[Expression | None, ...]:
+    """-(g*r*r): TensorFlow's ReciprocalGrad."""
+    return (negated(times(g, result) * result),)
+
+
+#: 1/x by its own kernel, which errs as elementary functions do: Eigen's is Newton's step from an estimate of the
+#: processor (Eigen/src/Core/arch/AVX/PacketMath.h, preciprocal).
+RECIPROCAL = Function("reciprocal", ("x",), var("x") ** -1, _reciprocal_grad)
+
+
 def times(x: Expression, y: Expression) -> Expression:
     """x*y, where a factor of one and signs are not multiplied."""
     if x.op == "neg":
@@ -113,7 +123,7 @@ class Rules:
         yield x, times(g, 1 - result * result)
 
     def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
-        """g*(y*x**(y - 1)); by the exponent no formula here is differentiated."""
+        """g*(y*x**(y - 1)), 0 where y is 0; by the exponent no formula here is differentiated."""
         yield x, where(eq(y, 0), 0, times(g, y * x ** (y - 1)))
 
     def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
@@ -157,11 +167,11 @@ class TensorFlow(Rules):
 
     def log(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
         """grad * reciprocal(x): `_LogGrad`."""
-        yield x, times(g, over(_ONE, x))
+        yield x, times(g, RECIPROCAL(x))
 
     def log1p(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
         """grad * reciprocal(1 + x): `_Log1pGrad`."""
-        yield x, times(g, over(_ONE, 1 + x))
+        yield x, times(g, RECIPROCAL(1 + x))
 
     def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
         """From left to right, `_PowGrad`: grad * y * x**(y - 1)."""
@@ -177,6 +187,10 @@ class Jax(Rules):
         """g/y, (-g*x)*y**-2: `div_p`."""
         yield x, over(g, y)
         yield y, negated(times(times(g, x), over(_ONE, y * y)))
+
+    def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g*(y*x**(y - 1)), `_pow_jvp_lhs`: an exponent that is no integer type is not asked whether it is 0."""
+        yield x, times(g, y * x ** (y - 1))
 
     def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
         """Half to each of two equal arguments: `_balanced_eq`."""

@@ -1,0 +1,151 @@
+"""Formulas for the loss of a probability p and a label y."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from conformance.formulas.catalogue import sources
+from conformance.formulas.catalogue.loss import Build, Loss, Plain, plain
+from conformance.formulas.expression import (
+    Expression,
+    cast,
+    clip,
+    const,
+    eq,
+    ge,
+    gt,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    where,
+)
+from conformance.formulas.library import BCE, BCE_WITH_LOGITS
+
+#: The epsilon of Keras, keras.config.epsilon(), and one less it as Python computes it.
+EPSILON, ONE_LESS_EPSILON = const("1e-7"), const("1 - 1e-7")
+_LARGEST_FLOAT32 = const("3.4028234663852886e38")
+
+
+def _by_logarithms(of_rest: Callable[[Expression], Expression]) -> Plain:
+    def built(p: Expression, y: Expression) -> Expression:
+        return -(y * log(p) + (1 - y) * of_rest(p))
+
+    return built
+
+
+textbook = _by_logarithms(lambda p: log(1 - p))
+textbook_log1p = _by_logarithms(lambda p: log1p(-p))
+
+
+def _textbook_gradient(p: Expression, y: Expression) -> Expression:
+    return (p - y) / (p * (1 - p))
+
+
+def keras(p: Expression, y: Expression) -> Expression:
+    """Clipped to [1e-7, 1 - 1e-7] first."""
+    return textbook(clip(p, EPSILON, ONE_LESS_EPSILON), y)
+
+
+def tf_keras(p: Expression, y: Expression) -> Expression:
+    """Clipped, and the epsilon added once more in both logarithms."""
+    q = clip(p, EPSILON, 1 - EPSILON)
+    return -(y * log(q + EPSILON) + (1 - y) * log((1 - q) + EPSILON))
+
+
+def keras_torch(p: Expression, y: Expression) -> Expression:
+    """PyTorch's kernel of the clipped probability."""
+    return BCE(clip(p, EPSILON, ONE_LESS_EPSILON), y)
+
+
+def sklearn(p: Expression, y: Expression) -> Expression:
+    """Clipped by the epsilon of the dtype."""
+    eps = const("eps")
+    q = clip(p, eps, 1 - eps)
+    return -(_xlogy(y, log(q)) + _xlogy(1 - y, log(1 - q)))
+
+
+def saturated(formula: Plain) -> Plain:
+    """The inputs not beyond the largest number of float32, as OpenVINO's Convert leaves them."""
+
+    def built(x: Expression, y: Expression) -> Expression:
+        return formula(*(maximum(minimum(one, _LARGEST_FLOAT32), -_LARGEST_FLOAT32) for one in (x, y)))
+
+    return built
+
+
+def _log_loss(p: Expression, y: Expression) -> Expression:
+    return (-y * log(p + EPSILON)) - (1 - y) * log((1 - p) + EPSILON)
+
+
+def _xlogy(y: Expression, log_p: Expression) -> Expression:
+    return where(eq(y, 0), 0, y * log_p)
+
+
+def _rest(x: Expression) -> Expression:
+    """1 - x in the dtype of the inputs, before a function of a wider one."""
+    return cast("inputs", 1 - x)
+
+
+def _entropy(x: Expression) -> Expression:
+    """SciPy's entr."""
+    return where(gt(x, 0), -x * log(x), where(eq(x, 0), 0, const("-inf")))
+
+
+def _relative_entropy(x: Expression, y: Expression) -> Expression:
+    """SciPy's rel_entr: infinity outside its domain."""
+    infinity = const("inf")
+    of_zero = where(ge(y, 0), 0, infinity)
+    return where(gt(x, 0), where(gt(y, 0), x * log(x / y), infinity), where(eq(x, 0), of_zero, infinity))
+
+
+def _by_entropies(p: Expression, y: Expression) -> Expression:
+    entropy = _entropy(y) + _entropy(_rest(y))
+    return (entropy + _relative_entropy(y, p)) + _relative_entropy(_rest(y), _rest(p))
+
+
+def _bernoulli(p: Expression, y: Expression) -> Expression:
+    """PyTorch's Bernoulli: probabilities clamped by the dtype's epsilon, turned into logits, their cross-entropy."""
+    q = clip(p, const("eps"), 1 - const("eps"))
+    return BCE_WITH_LOGITS(log(q) - log1p(-q), y)
+
+
+def _probabilities(
+    name: str,
+    formula: Plain,
+    source: str,
+    rules: tuple[str, ...] = ("torch", "tensorflow", "jax"),
+    gradient: tuple[Build, ...] = (),
+) -> Loss:
+    own = {"gradient-prediction": gradient} if gradient else {}
+    return Loss(name=name, form="probabilities", build=plain(formula), source=source, rules=rules, own=own)
+
+
+PROBABILITIES: tuple[Loss, ...] = (
+    _probabilities("log and log(1 - p)", textbook, sources.TEXTBOOK, gradient=(plain(_textbook_gradient),)),
+    _probabilities("log and log1p(-p)", textbook_log1p, sources.TEXTBOOK),
+    _probabilities("clip by 1e-7, log and log(1 - q)", keras, sources.KERAS_TF),
+    _probabilities(
+        "clip by 1e-7, log and log(1 - q), inputs not above the largest float32",
+        saturated(keras),
+        sources.KERAS_OPENVINO,
+    ),
+    _probabilities("clip by 1e-7, log(q + 1e-7) and log(1 - q + 1e-7)", tf_keras, sources.TF_KERAS),
+    _probabilities("log(p + 1e-7) and log(1 - p + 1e-7)", _log_loss, sources.TF_LOG_LOSS),
+    _probabilities("logarithms not below -100", BCE, sources.TORCH_LOSS),
+    _probabilities("clip by 1e-7, logarithms not below -100", keras_torch, sources.KERAS_TORCH),
+    _probabilities("clip by eps, xlogy(y, q) and xlogy(1 - y, 1 - q)", sklearn, sources.SKLEARN),
+    _probabilities(
+        "xlogy(y, p) and xlog1py(1 - y, -p)",
+        lambda p, y: -(_xlogy(y, log(p)) + _xlogy(_rest(y), log1p(-p))),
+        sources.XLOGY,
+    ),
+    _probabilities(
+        "xlogy(y, p) and xlogy(1 - y, 1 - p)",
+        lambda p, y: -(_xlogy(y, log(p)) + _xlogy(1 - y, log(1 - p))),
+        sources.XLOGY,
+    ),
+    _probabilities("entropy of y plus its divergence from p", _by_entropies, sources.REL_ENTR),
+    _probabilities("logits of the clamped probabilities", _bernoulli, sources.TORCH_BERNOULLI),
+    _probabilities("-log(p*y + (1 - p)*(1 - y))", lambda p, y: -log(p * y + (1 - p) * (1 - y)), sources.JAX_AUTODIFF),
+)
