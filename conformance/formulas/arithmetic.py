@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.numbers.formats import FORMATS, ulp_exponent
+from conformance.numbers.formats import ulp_exponent
 
 if TYPE_CHECKING:
     from conformance.numbers.formats import Array, Format

@@ -63,7 +63,7 @@ class _Walk(Generic[Value]):
             elif node.op == "const":
                 value = self.domain.rounded(self.domain.given(np.array(self._constant(str(node.name)))), inside, False)
             elif node.op == "cast":
-                dtype = self.arithmetic.inputs if node.name == "inputs" else str(node.name)
+                dtype = getattr(self.arithmetic, str(node.name), str(node.name))  # "inputs" and "step" are its own
                 value = rounding(args[0], FORMATS[dtype])
             elif isinstance(node.name, Function):
                 to = inside if node.name.single else step

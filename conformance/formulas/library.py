@@ -80,10 +80,15 @@ LOGISTIC_TF = Function("sigmoid", ("x",), _naive, _tensorflow_sigmoid_backward)
 #: The same where exp does not overflow.
 SIGMOID_STABLE = Function("sigmoid", ("x",), _stable, _sigmoid_backward)
 LOGISTIC_STABLE = Function("sigmoid", ("x",), _stable, _logistic_backward)
-#: 1/(1 + exp(-x)) with each step in the dtype of the inputs, whatever follows.
-SIGMOID_OF_INPUTS = Function(
-    "sigmoid", ("x",), cast("inputs", 1 / cast("inputs", 1 + cast("inputs", exp(-_x)))), single=False
-)
+
+
+def _sigmoid_in(dtype: str) -> Function:
+    body = cast(dtype, 1 / cast(dtype, 1 + cast(dtype, exp(-cast(dtype, _x)))))
+    return Function("sigmoid", ("x",), body, single=False)
+
+
+#: 1/(1 + exp(-x)) with each step in the dtype of the inputs, or in float32, whatever follows.
+SIGMOID_OF_INPUTS, SIGMOID_SINGLE = _sigmoid_in("inputs"), _sigmoid_in("float32")
 
 
 # ------------------------------------------------------------------------------------------ log_sigmoid and softplus
@@ -138,7 +143,7 @@ SOFTPLUS_BOUNDED = Function("softplus", ("x",), where(gt(_x, 88), _x, log(1 + ex
 
 def log_sigmoid_by(softplus: Function, x: Expression) -> Expression:
     """-softplus(-x)."""
-    return -softplus(negated(as_expression(x)))
+    return -softplus(-as_expression(x))
 
 
 # ----------------------------------------------------------------------------------------------- small building blocks
@@ -160,10 +165,36 @@ def _nothing(g: Expression, args: Args, result: Expression) -> Cotangents:
 STOP_GRADIENT = Function("stop_gradient", ("x",), _x, _nothing, single=False)
 
 
+# ------------------------------------------------------------------------------------------------------------ SciPy
+
+
+def _unless_nan(x: Expression, result: Expression) -> Expression:
+    return where(eq(x, x), result, x)
+
+
+def _relative_entropy() -> Expression:
+    """x*log(x/y) by log1p where x and y are near, by two logarithms where the quotient is no normal number."""
+    quotient = _x / _y
+    near, far = _x * log1p((_x - _y) / _y), _x * (log(_x) - log(_y))
+    normal = where(gt(quotient, const("2.2250738585072014e-308")), where(lt(quotient, _infinity), 1, 0), 0)
+    by_quotient = where(gt(normal, 0), _x * log(quotient), far)
+    positive = where(gt(quotient, const("0.5")), where(lt(quotient, 2), near, by_quotient), by_quotient)
+    of_zero = where(eq(_x, 0), where(ge(_y, 0), 0, _infinity), _infinity)
+    result = where(gt(_x, 0), where(gt(_y, 0), positive, _infinity), of_zero)
+    return _unless_nan(_x, _unless_nan(_y, result))
+
+
+_infinity = const("inf")
+#: Loops of float32 compute in float64: scipy/special/_convex_analysis.pxd, scipy/special/_xlogy.pxd.
+XLOGY = Function("xlogy", ("y", "x"), where(eq(_y, 0), _unless_nan(_x, as_expression(0)), _y * log(_x)))
+XLOG1PY = Function("xlog1py", ("y", "x"), where(eq(_y, 0), _unless_nan(_x, as_expression(0)), _y * log1p(_x)))
+ENTROPY = Function("entr", ("x",), _unless_nan(_x, where(gt(_x, 0), -_x * log(_x), where(eq(_x, 0), 0, const("-inf")))))
+RELATIVE_ENTROPY = Function("rel_entr", ("x", "y"), _relative_entropy())
+
 # ------------------------------------------------------------------------------------- PyTorch's binary cross-entropy
 
-#: Both kernels take their epsilon from float32: aten/src/ATen/native/Loss.cpp.
-_KERNEL_EPSILON = cast("float32", const("1e-12"))
+#: A float32 that is made a number of the tensor's dtype: aten/src/ATen/native/Loss.cpp.
+_KERNEL_EPSILON = cast("step", cast("float32", const("1e-12")))
 
 
 def _bce_double_backward(u: Expression, args: Args, result: Expression) -> Cotangents:
@@ -176,7 +207,11 @@ def _bce_double_backward(u: Expression, args: Args, result: Expression) -> Cotan
 
 #: g*(p - y)/max((1 - p)*p, 1e-12).
 BCE_BACKWARD = Function(
-    "bce_backward", ("g", "p", "y"), _g * (_p - _y) / maximum((1 - _p) * _p, _KERNEL_EPSILON), _bce_double_backward
+    "bce_backward",
+    ("g", "p", "y"),
+    _g * (_p - _y) / maximum((1 - _p) * _p, _KERNEL_EPSILON),
+    _bce_double_backward,
+    single=False,
 )
 
 
@@ -186,8 +221,14 @@ def _bce_backward(g: Expression, args: Args, result: Expression) -> Cotangents:
     return BCE_BACKWARD(g, p, y), times(g, log(1 - p) - log(p))
 
 
-#: Logarithms not below -100.
-BCE = Function("bce", ("p", "y"), (_y - 1) * maximum(log1p(-_p), -100) - _y * maximum(log(_p), -100), _bce_backward)
+#: Logarithms not below -100.  Its kernels round each step to the dtype, in 16 bits too.
+BCE = Function(
+    "bce",
+    ("p", "y"),
+    (_y - 1) * maximum(log1p(-_p), -100) - _y * maximum(log(_p), -100),
+    _bce_backward,
+    single=False,
+)
 
 
 def _bce_with_logits_backward(g: Expression, args: Args, result: Expression) -> Cotangents:
@@ -204,14 +245,17 @@ BCE_WITH_LOGITS = Function(
 __all__ = [
     "BCE",
     "BCE_WITH_LOGITS",
+    "ENTROPY",
     "LOGISTIC",
     "LOGISTIC_STABLE",
     "LOGISTIC_TF",
     "LOG_SIGMOID",
     "RECIPROCAL",
+    "RELATIVE_ENTROPY",
     "RELU",
     "SIGMOID",
     "SIGMOID_OF_INPUTS",
+    "SIGMOID_SINGLE",
     "SIGMOID_STABLE",
     "SOFTPLUS",
     "SOFTPLUS_BOUNDED",
@@ -220,5 +264,7 @@ __all__ = [
     "SOFTPLUS_NAIVE",
     "SOFTPLUS_STEPS",
     "STOP_GRADIENT",
+    "XLOG1PY",
+    "XLOGY",
     "log_sigmoid_by",
 ]

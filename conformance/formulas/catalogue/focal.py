@@ -8,7 +8,19 @@ from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.logits import by_log_sigmoids, tensorflow_plain
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain
 from conformance.formulas.catalogue.probabilities import keras, keras_torch, tf_keras
-from conformance.formulas.expression import Expression, Function, absolute, const, eq, exp, log, lt, maximum, where
+from conformance.formulas.expression import (
+    Expression,
+    Function,
+    absolute,
+    cast,
+    const,
+    eq,
+    exp,
+    log,
+    lt,
+    maximum,
+    where,
+)
 from conformance.formulas.library import (
     LOGISTIC,
     LOGISTIC_TF,
@@ -24,16 +36,25 @@ def _same(p: Expression) -> Expression:
     return p
 
 
-def _by_power(probability: Callable[[Expression], Expression], bce: Plain, of_probability: bool = True) -> Build:
-    """As Keras writes it; `bce` is of the probability, or of the prediction itself."""
+def _of_inputs(x: Expression) -> Expression:
+    return cast("inputs", x)
+
+
+def _by_power(
+    probability: Callable[[Expression], Expression],
+    bce: Plain,
+    of_probability: bool = True,
+    step: Callable[[Expression], Expression] = _same,
+) -> Build:
+    """As Keras writes it; `bce` is of the probability, or of the prediction itself; `step` rounds each step to p_t."""
 
     def built(given: Given) -> Expression | None:
         if given.pos_weight is not None:
             return None
         y = given.smoothed
         p = probability(given.prediction)
-        p_t = y * p + (1 - y) * (1 - p)
-        factor = (1 - p_t) ** const(given.gamma or "0.0")
+        p_t = step(step(y * p) + step(step(1 - y) * step(1 - p)))
+        factor = step(1 - p_t) ** const(given.gamma or "0.0")
         loss = factor * bce(p if of_probability else given.prediction, y)
         if given.alpha is not None:
             loss = (y * const(given.alpha) + (1 - y) * const(f"1 - {given.alpha}")) * loss
@@ -75,12 +96,15 @@ def _of_probabilities(name: str, bce: Plain, source: str) -> Loss:
 
 FOCAL: tuple[Loss, ...] = (
     _of_logits("focal: pow(1 - p_t, gamma) * clipped", LOGISTIC, keras, sources.KERAS_LOSSES, ("tensorflow", "jax")),
-    _of_logits(
-        "focal: pow(1 - p_t, gamma) * clipped, sigmoid in the dtype of the inputs",
-        SIGMOID_OF_INPUTS,
-        keras,
-        sources.KERAS_NUMPY,
-        ("jax",),
+    *(
+        Loss(
+            name="focal: pow(1 - p_t, gamma) * clipped, p_t in the dtype of the inputs",
+            form=form,
+            build=_by_power(probability, keras, step=_of_inputs),
+            source=sources.KERAS_LOSSES,
+            rules=("jax",),
+        )
+        for form, probability in (("logits", SIGMOID_OF_INPUTS), ("probabilities", _same))
     ),
     _of_logits(
         "focal: pow(1 - p_t, gamma) * torch's bce of clipped",

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain
-from conformance.formulas.catalogue.probabilities import keras, saturated, textbook, textbook_log1p
+from conformance.formulas.catalogue.probabilities import keras, keras_single, saturated, textbook, textbook_log1p
 from conformance.formulas.expression import (
     Expression,
     Function,
     absolute,
     cast,
-    clip,
     const,
     exp,
     ge,
@@ -22,13 +21,13 @@ from conformance.formulas.expression import (
     where,
 )
 from conformance.formulas.library import (
-    BCE,
     LOG_SIGMOID,
     LOGISTIC,
     LOGISTIC_STABLE,
     RELU,
     SIGMOID,
     SIGMOID_OF_INPUTS,
+    SIGMOID_SINGLE,
     SIGMOID_STABLE,
     SOFTPLUS,
     SOFTPLUS_BOUNDED,
@@ -59,13 +58,8 @@ def _cast_before_the_weight(given: Given) -> Expression | None:
     """compute_weighted_loss: loss and weight are cast to float32 before they are multiplied."""
     if given.pos_weight is not None or given.focal:
         return None
-    loss = cast("float32", tensorflow_plain(given.prediction, _smoothed_by_tensorflow(given)))
+    loss = cast("float32", tensorflow_plain(given.prediction, given.smoothed))
     return loss if given.weight is None else loss * cast("float32", given.weight)
-
-
-def _smoothed_by_tensorflow(given: Given) -> Expression:
-    """sigmoid_cross_entropy's y*(1 - s) + 0.5*s."""
-    return given.smoothed
 
 
 def torch_logits(given: Given) -> Expression | None:
@@ -124,10 +118,6 @@ def _of_probability(sigmoid: Function, formula: Plain) -> Plain:
         return formula(sigmoid(z), y)
 
     return built
-
-
-def _torch_of_clipped(p: Expression, y: Expression) -> Expression:
-    return BCE(clip(p, const("1e-7"), const("1 - 1e-7")), y)
 
 
 def _soft_margin(z: Expression, y: Expression) -> Expression:
@@ -234,6 +224,11 @@ LOGITS: tuple[Loss, ...] = (
     _logits(
         "sigmoid in the dtype of the inputs, clip, log and log(1 - q)",
         plain(_of_probability(SIGMOID_OF_INPUTS, keras)),
+        sources.KERAS_NUMPY,
+    ),
+    _logits(
+        "sigmoid, clip and logarithms in float32",
+        plain(_of_probability(SIGMOID_SINGLE, keras_single)),
         sources.KERAS_NUMPY,
     ),
     _logits(

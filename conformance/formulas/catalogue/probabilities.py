@@ -11,16 +11,12 @@ from conformance.formulas.expression import (
     cast,
     clip,
     const,
-    eq,
-    ge,
-    gt,
     log,
     log1p,
     maximum,
     minimum,
-    where,
 )
-from conformance.formulas.library import BCE, BCE_WITH_LOGITS
+from conformance.formulas.library import BCE, BCE_WITH_LOGITS, ENTROPY, RELATIVE_ENTROPY, XLOG1PY, XLOGY
 
 #: The epsilon of Keras, keras.config.epsilon(), and one less it as Python computes it.
 EPSILON, ONE_LESS_EPSILON = const("1e-7"), const("1 - 1e-7")
@@ -47,6 +43,14 @@ def keras(p: Expression, y: Expression) -> Expression:
     return textbook(clip(p, EPSILON, ONE_LESS_EPSILON), y)
 
 
+def keras_single(p: Expression, y: Expression) -> Expression:
+    """Of a probability of float32: clip, 1 - q and the logarithms are float32, the products have the label's dtype."""
+    low, high = (cast("float32", one) for one in (EPSILON, ONE_LESS_EPSILON))
+    q = clip(p, low, high)
+    rest = cast("float32", 1 - q)
+    return -(y * cast("float32", log(q)) + (1 - y) * cast("float32", log(rest)))
+
+
 def tf_keras(p: Expression, y: Expression) -> Expression:
     """Clipped, and the epsilon added once more in both logarithms."""
     q = clip(p, EPSILON, 1 - EPSILON)
@@ -62,7 +66,7 @@ def sklearn(p: Expression, y: Expression) -> Expression:
     """Clipped by the epsilon of the dtype."""
     eps = const("eps")
     q = clip(p, eps, 1 - eps)
-    return -(_xlogy(y, log(q)) + _xlogy(1 - y, log(1 - q)))
+    return -(XLOGY(y, q) + XLOGY(1 - y, 1 - q))
 
 
 def saturated(formula: Plain) -> Plain:
@@ -78,30 +82,14 @@ def _log_loss(p: Expression, y: Expression) -> Expression:
     return (-y * log(p + EPSILON)) - (1 - y) * log((1 - p) + EPSILON)
 
 
-def _xlogy(y: Expression, log_p: Expression) -> Expression:
-    return where(eq(y, 0), 0, y * log_p)
-
-
 def _rest(x: Expression) -> Expression:
     """1 - x in the dtype of the inputs, before a function of a wider one."""
     return cast("inputs", 1 - x)
 
 
-def _entropy(x: Expression) -> Expression:
-    """SciPy's entr."""
-    return where(gt(x, 0), -x * log(x), where(eq(x, 0), 0, const("-inf")))
-
-
-def _relative_entropy(x: Expression, y: Expression) -> Expression:
-    """SciPy's rel_entr: infinity outside its domain."""
-    infinity = const("inf")
-    of_zero = where(ge(y, 0), 0, infinity)
-    return where(gt(x, 0), where(gt(y, 0), x * log(x / y), infinity), where(eq(x, 0), of_zero, infinity))
-
-
 def _by_entropies(p: Expression, y: Expression) -> Expression:
-    entropy = _entropy(y) + _entropy(_rest(y))
-    return (entropy + _relative_entropy(y, p)) + _relative_entropy(_rest(y), _rest(p))
+    entropy = ENTROPY(y) + ENTROPY(_rest(y))
+    return (entropy + RELATIVE_ENTROPY(y, p)) + RELATIVE_ENTROPY(_rest(y), _rest(p))
 
 
 def _bernoulli(p: Expression, y: Expression) -> Expression:
@@ -137,12 +125,12 @@ PROBABILITIES: tuple[Loss, ...] = (
     _probabilities("clip by eps, xlogy(y, q) and xlogy(1 - y, 1 - q)", sklearn, sources.SKLEARN),
     _probabilities(
         "xlogy(y, p) and xlog1py(1 - y, -p)",
-        lambda p, y: -(_xlogy(y, log(p)) + _xlogy(_rest(y), log1p(-p))),
+        lambda p, y: -(XLOGY(y, p) + XLOG1PY(_rest(y), -p)),
         sources.XLOGY,
     ),
     _probabilities(
         "xlogy(y, p) and xlogy(1 - y, 1 - p)",
-        lambda p, y: -(_xlogy(y, log(p)) + _xlogy(1 - y, log(1 - p))),
+        lambda p, y: -(XLOGY(y, p) + XLOGY(1 - y, 1 - p)),
         sources.XLOGY,
     ),
     _probabilities("entropy of y plus its divergence from p", _by_entropies, sources.REL_ENTR),
