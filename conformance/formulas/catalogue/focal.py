@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.formulas.catalogue import sources
-from conformance.formulas.catalogue.logits import by_log_sigmoids, tensorflow_plain
+from conformance.formulas.catalogue.logits import tensorflow_plain
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain
 from conformance.formulas.catalogue.probabilities import keras, keras_torch, tf_keras
 from conformance.formulas.expression import (
@@ -28,7 +28,6 @@ from conformance.formulas.library import (
     SIGMOID_OF_INPUTS,
     SOFTPLUS_STEPS,
     STOP_GRADIENT,
-    log_sigmoid_by,
 )
 
 
@@ -45,8 +44,12 @@ def _by_power(
     bce: Plain,
     of_probability: bool = True,
     step: Callable[[Expression], Expression] = _same,
+    base: Callable[[Expression], Expression] = _same,
 ) -> Build:
-    """As Keras writes it; `bce` is of the probability, or of the prediction itself; `step` rounds each step to p_t."""
+    """As Keras writes it; `bce` is of the probability, or of the prediction itself.
+
+    `step` rounds each step to p_t, `base` rounds 1 - p_t.
+    """
 
     def built(given: Given) -> Expression | None:
         if given.pos_weight is not None:
@@ -54,7 +57,7 @@ def _by_power(
         y = given.smoothed
         p = probability(given.prediction)
         p_t = step(step(y * p) + step(step(1 - y) * step(1 - p)))
-        factor = step(1 - p_t) ** const(given.gamma or "0.0")
+        factor = base(1 - p_t) ** const(given.gamma or "0.0")
         loss = factor * bce(p if of_probability else given.prediction, y)
         if given.alpha is not None:
             loss = (y * const(given.alpha) + (1 - y) * const(f"1 - {given.alpha}")) * loss
@@ -78,9 +81,10 @@ def _optax(given: Given) -> Expression | None:
     if given.pos_weight is not None:
         return None
     z, y = given.prediction, given.smoothed
-    log_p, log_q = log_sigmoid_by(SOFTPLUS_STEPS, z), log_sigmoid_by(SOFTPLUS_STEPS, -z)
+    # log_sigmoid(-z) goes straight to z: JAX negates it anew in the loss and in the factor, and sums at z.
+    log_p, log_q = -SOFTPLUS_STEPS(-z), -SOFTPLUS_STEPS(z)
     rest = _logsumexp(((log_p, 1 - y), (log_q, y)))
-    loss = by_log_sigmoids(SOFTPLUS_STEPS)(z, y) * exp(const(given.gamma or "0.0") * rest)
+    loss = ((-y) * log_p - (1 - y) * log_q) * exp(const(given.gamma or "0.0") * rest)
     if given.alpha is not None:
         loss = (const(given.alpha) * y + const(f"1 - {given.alpha}") * (1 - y)) * loss
     return given.weighted(loss)
@@ -96,15 +100,19 @@ def _of_probabilities(name: str, bce: Plain, source: str) -> Loss:
 
 FOCAL: tuple[Loss, ...] = (
     _of_logits("focal: pow(1 - p_t, gamma) * clipped", LOGISTIC, keras, sources.KERAS_LOSSES, ("tensorflow", "jax")),
-    *(
-        Loss(
-            name="focal: pow(1 - p_t, gamma) * clipped, p_t in the dtype of the inputs",
-            form=form,
-            build=_by_power(probability, keras, step=_of_inputs),
-            source=sources.KERAS_LOSSES,
-            rules=("jax",),
-        )
-        for form, probability in (("logits", SIGMOID_OF_INPUTS), ("probabilities", _same))
+    Loss(
+        name="focal: pow(1 - p_t, gamma) * clipped, p_t in the dtype of the inputs",
+        form="logits",
+        build=_by_power(SIGMOID_OF_INPUTS, keras, step=_of_inputs),
+        source=sources.KERAS_LOSSES,
+        rules=("jax",),
+    ),
+    Loss(
+        name="focal: pow(1 - p_t, gamma) * clipped, 1 - p_t in the dtype of the inputs",
+        form="probabilities",
+        build=_by_power(_same, keras, step=_of_inputs, base=_of_inputs),
+        source=sources.KERAS_LOSSES,
+        rules=("jax",),
     ),
     _of_logits(
         "focal: pow(1 - p_t, gamma) * torch's bce of clipped",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain
-from conformance.formulas.catalogue.probabilities import keras, keras_single, saturated, textbook, textbook_log1p
+from conformance.formulas.catalogue.probabilities import keras, saturated, textbook, textbook_log1p
 from conformance.formulas.expression import (
     Expression,
     Function,
@@ -23,11 +23,9 @@ from conformance.formulas.expression import (
 from conformance.formulas.library import (
     LOG_SIGMOID,
     LOGISTIC,
-    LOGISTIC_STABLE,
     RELU,
     SIGMOID,
     SIGMOID_OF_INPUTS,
-    SIGMOID_SINGLE,
     SIGMOID_STABLE,
     SOFTPLUS,
     SOFTPLUS_BOUNDED,
@@ -172,7 +170,7 @@ LOGITS: tuple[Loss, ...] = (
         "(1 - y)*z - log_sigmoid(z)",
         torch_logits,
         sources.TORCH_LOSS,
-        gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_STABLE, LOGISTIC, LOGISTIC_STABLE))),
+        gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_STABLE))),
     ),
     _logits(
         "-y*log_sigmoid(z) - (1 - y)*log_sigmoid(-z)",
@@ -224,11 +222,6 @@ LOGITS: tuple[Loss, ...] = (
     _logits(
         "sigmoid in the dtype of the inputs, clip, log and log(1 - q)",
         plain(_of_probability(SIGMOID_OF_INPUTS, keras)),
-        sources.KERAS_NUMPY,
-    ),
-    _logits(
-        "sigmoid, clip and logarithms in float32",
-        plain(_of_probability(SIGMOID_SINGLE, keras_single)),
         sources.KERAS_NUMPY,
     ),
     _logits(

@@ -43,14 +43,6 @@ def keras(p: Expression, y: Expression) -> Expression:
     return textbook(clip(p, EPSILON, ONE_LESS_EPSILON), y)
 
 
-def keras_single(p: Expression, y: Expression) -> Expression:
-    """Of a probability of float32: clip, 1 - q and the logarithms are float32, the products have the label's dtype."""
-    low, high = (cast("float32", one) for one in (EPSILON, ONE_LESS_EPSILON))
-    q = clip(p, low, high)
-    rest = cast("float32", 1 - q)
-    return -(y * cast("float32", log(q)) + (1 - y) * cast("float32", log(rest)))
-
-
 def tf_keras(p: Expression, y: Expression) -> Expression:
     """Clipped, and the epsilon added once more in both logarithms."""
     q = clip(p, EPSILON, 1 - EPSILON)
