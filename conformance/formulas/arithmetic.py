@@ -72,7 +72,8 @@ def rounded(values: Array, fmt: Format, flush: bool = False) -> Array:
     if fmt.name == "float64":
         result = values
     elif fmt.name in ("float32", "float16"):
-        result = values.astype(fmt.name).astype(np.float64)
+        with np.errstate(over="ignore"):
+            result = values.astype(fmt.name).astype(np.float64)
     else:
         exponent = ulp_exponent(values, fmt.emin, fmt.emax) - fmt.fraction_bits
         result = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent)

@@ -235,4 +235,3 @@ def _bce_with_logits_backward(g: Expression, args: Args, result: Expression) -> 
 BCE_WITH_LOGITS = Function(
     "bce_with_logits", ("z", "y"), (1 - _y) * _z - LOG_SIGMOID(_z), _bce_with_logits_backward, single=False
 )
-

@@ -210,6 +210,7 @@ LOGITS: tuple[Loss, ...] = (
         "y*softplus(-z) + (1 - y)*softplus(z), inputs not above the largest float32",
         plain(saturated(_by_two_softplus(SOFTPLUS_BOUNDED))),
         sources.KERAS_OPENVINO,
+        rules=(),
     ),
     _logits(
         "y*softplus(-z) + (1 - y)*softplus(z), log1p(exp)",

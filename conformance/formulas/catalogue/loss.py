@@ -50,7 +50,8 @@ Plain = Callable[[Expression, Expression], Expression]
 class Loss:
     """A formula for the loss; `build` returns None for options that it does not have.
 
-    `rules` are the frameworks that differentiate it; `own` are formulas for derivatives that a framework wrote by hand.
+    `rules` are those by which it is differentiated, none where it is of functions that have no derivative; `own` are
+    formulas for derivatives that a framework wrote by hand.
     """
 
     name: str

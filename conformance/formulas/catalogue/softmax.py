@@ -103,19 +103,24 @@ def _tensorflow_second(z: Expression, y: Expression) -> Expression:
 
 
 def _softmax(
-    name: str, build: Build, source: str, gradient: tuple[Build, ...] = (), second: tuple[Build, ...] = ()
+    name: str,
+    build: Build,
+    source: str,
+    rules: tuple[str, ...],
+    gradient: tuple[Build, ...] = (),
+    second: tuple[Build, ...] = (),
 ) -> Loss:
     own = {"gradient-prediction": gradient, "second-derivative": second} if gradient else {}
-    rules = ("torch", "tensorflow", "jax") if not gradient else ("torch",)
     return Loss(name=name, form="logits", build=build, source=source, rules=rules, own=own)
 
 
 SOFTMAX: tuple[Loss, ...] = (
-    _softmax("softmax of (0, z): log_softmax times labels", plain(_jax), sources.OPTAX),
+    _softmax("softmax of (0, z): log_softmax times labels", plain(_jax), sources.OPTAX, ("torch", "tensorflow", "jax")),
     _softmax(
         "softmax of (0, z): log_softmax, one kernel, times labels",
         _torch,
         sources.TORCH_SOFTMAX,
+        ("torch",),
         (_torch_gradient,),
         (_torch_second,),
     ),
@@ -123,6 +128,7 @@ SOFTMAX: tuple[Loss, ...] = (
         "softmax of (0, z): log_softmax of the class",
         _of_index(_index_value),
         sources.TORCH_SOFTMAX,
+        (),
         (_of_index(_index_gradient),),
         (_of_index(_index_second),),
     ),
@@ -130,6 +136,7 @@ SOFTMAX: tuple[Loss, ...] = (
         "softmax of (0, z): labels times (log(sum) - (logit - max))",
         plain(_tensorflow),
         sources.TF_SOFTMAX,
+        ("tensorflow",),
         (plain(lambda z, y: _SOFTMAX_DIVIDED(z) - y),),
         (plain(_tensorflow_second),),
     ),
