@@ -43,8 +43,8 @@ def _sigmoid_double_backward(u: Expression, args: Args, result: Expression) -> C
     return SIGMOID_BACKWARD(u, s), times(times(u, g), -2 * s + 1)
 
 
-#: PyTorch's sigmoid_backward: g*(1 - s)*s.
-SIGMOID_BACKWARD = Function("sigmoid_backward", ("g", "s"), _g * (1 - _s) * _s, _sigmoid_double_backward)
+#: PyTorch's sigmoid_backward: g*(1 - s)*s, each step in the dtype of float16; in bfloat16 a few results say otherwise.
+SIGMOID_BACKWARD = Function("sigmoid_backward", ("g", "s"), _g * (1 - _s) * _s, _sigmoid_double_backward, single=False)
 
 
 def _sigmoid_backward(g: Expression, args: Args, s: Expression) -> Cotangents:

@@ -50,8 +50,8 @@ def tf_keras(p: Expression, y: Expression) -> Expression:
 
 
 def keras_torch(p: Expression, y: Expression) -> Expression:
-    """PyTorch's kernel of the clipped probability."""
-    return BCE(clip(p, EPSILON, ONE_LESS_EPSILON), y)
+    """PyTorch's kernel of the probability, clipped by bounds that are made numbers of its dtype."""
+    return BCE(clip(p, cast("step", EPSILON), cast("step", ONE_LESS_EPSILON)), y)
 
 
 def sklearn(p: Expression, y: Expression) -> Expression:
