@@ -37,18 +37,28 @@ _e = exp(-absolute(_x))
 # --------------------------------------------------------------------------------------------------------- sigmoid
 
 
-def _sigmoid_double_backward(u: Expression, args: Args, result: Expression) -> Cotangents:
-    """By g: sigmoid_backward(u, s); by s: u*g*(-2*s + 1), from left to right: PyTorch's derivatives.yaml."""
-    g, s = args
-    return SIGMOID_BACKWARD(u, s), times(times(u, g), -2 * s + 1)
+def _sigmoid_backward_kernel(single: bool) -> Function:
+    """PyTorch's sigmoid_backward, g*(1 - s)*s."""
+
+    def double_backward(u: Expression, args: Args, result: Expression) -> Cotangents:
+        """By g: sigmoid_backward(u, s); by s: u*g*(-2*s + 1), from left to right: derivatives.yaml."""
+        g, s = args
+        return kernel(u, s), times(times(u, g), -2 * s + 1)
+
+    kernel = Function("sigmoid_backward", ("g", "s"), _g * (1 - _s) * _s, double_backward, single=single)
+    return kernel
 
 
-#: PyTorch's sigmoid_backward: g*(1 - s)*s, each step in the dtype of float16; in bfloat16 a few results say otherwise.
-SIGMOID_BACKWARD = Function("sigmoid_backward", ("g", "s"), _g * (1 - _s) * _s, _sigmoid_double_backward, single=False)
+#: In float32 inside for bfloat16, step by step for float16: aten/src/ATen/native/cpu/BinaryOpsKernel.cpp.
+SIGMOID_BACKWARD, _SIGMOID_BACKWARD_STEPS = map(_sigmoid_backward_kernel, (True, False))
 
 
 def _sigmoid_backward(g: Expression, args: Args, s: Expression) -> Cotangents:
     return (SIGMOID_BACKWARD(g, s),)
+
+
+def _sigmoid_backward_steps(g: Expression, args: Args, s: Expression) -> Cotangents:
+    return (_SIGMOID_BACKWARD_STEPS(g, s),)
 
 
 def _logistic_backward(g: Expression, args: Args, s: Expression) -> Cotangents:
@@ -75,6 +85,7 @@ _naive = 1 / (1 + exp(-_x))
 _stable = where(ge(_x, 0), 1 / (1 + _e), _e / (1 + _e))
 #: 1/(1 + exp(-x)), with the backward formulas of PyTorch, JAX and TensorFlow.
 SIGMOID = Function("sigmoid", ("x",), _naive, _sigmoid_backward)
+SIGMOID_BACK_BY_STEPS = Function("sigmoid", ("x",), _naive, _sigmoid_backward_steps)
 LOGISTIC = Function("sigmoid", ("x",), _naive, _logistic_backward)
 LOGISTIC_TF = Function("sigmoid", ("x",), _naive, _tensorflow_sigmoid_backward)
 #: The same where exp does not overflow.

@@ -25,6 +25,7 @@ from conformance.formulas.library import (
     LOGISTIC,
     LOGISTIC_TF,
     SIGMOID,
+    SIGMOID_BACK_BY_STEPS,
     SIGMOID_OF_INPUTS,
     SOFTPLUS_STEPS,
     STOP_GRADIENT,
@@ -117,6 +118,13 @@ FOCAL: tuple[Loss, ...] = (
     _of_logits(
         "focal: pow(1 - p_t, gamma) * torch's bce of clipped",
         SIGMOID,
+        keras_torch,
+        sources.KERAS_LOSSES,
+        ("torch",),
+    ),
+    _of_logits(
+        "focal: pow(1 - p_t, gamma) * torch's bce of clipped, sigmoid's derivative step by step",
+        SIGMOID_BACK_BY_STEPS,
         keras_torch,
         sources.KERAS_LOSSES,
         ("torch",),

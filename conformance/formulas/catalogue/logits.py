@@ -25,6 +25,7 @@ from conformance.formulas.library import (
     LOGISTIC,
     RELU,
     SIGMOID,
+    SIGMOID_BACK_BY_STEPS,
     SIGMOID_OF_INPUTS,
     SIGMOID_STABLE,
     SOFTPLUS,
@@ -170,7 +171,7 @@ LOGITS: tuple[Loss, ...] = (
         "(1 - y)*z - log_sigmoid(z)",
         torch_logits,
         sources.TORCH_LOSS,
-        gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_STABLE))),
+        gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_BACK_BY_STEPS, SIGMOID_STABLE))),
     ),
     _logits(
         "-y*log_sigmoid(z) - (1 - y)*log_sigmoid(-z)",
