@@ -119,10 +119,14 @@ ONLY_HARD = {"log1p(exp(-t*z)), t = 2*y - 1", "-log(p*y + (1 - p)*(1 - y))"}
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("quantity", ["value", "gradient-prediction", "gradient-label", "second-derivative"])
-def test_no_two_candidates_are_one_expression(form: str, quantity: str) -> None:
-    """Nor do two share a name, by which the parts of a group are brought together."""
-    listed = candidates(form, quantity, Options())
-    assert len({one.expression for one in listed}) == len({one.name for one in listed}) == len(listed)
+def test_a_candidate_has_the_same_name_whatever_the_options_are(form: str, quantity: str) -> None:
+    """By it the parts of a group are brought together: a focal loss without parameters is listed with them too."""
+    plain, weighted = (
+        [one.name for one in candidates(form, quantity, Options(weight=weight))] for weight in (False, True)
+    )
+    assert len(set(plain)) == len(plain)
+    assert plain == weighted
+    assert set(plain) > {one.name for one in candidates(form, quantity, Options(gamma="2.0"))} > set()
 
 
 def test_what_a_case_does_not_have_has_no_derivative() -> None:

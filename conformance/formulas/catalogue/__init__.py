@@ -41,13 +41,13 @@ _NAMES = {
 
 @cache
 def candidates(form: str, quantity: str, options: Options) -> tuple[Candidate, ...]:
-    """Every different formula for `quantity`, the plainest first."""
-    found: dict[Expression, Candidate] = {}
-    for loss in LOSSES:
-        if loss.form == form:
-            for one in _of_loss(loss, quantity, options.given(form)):
-                found.setdefault(one.expression, one)
-    return tuple(found.values())
+    """Every formula for `quantity`, the plainest first, each with a name of its own.
+
+    Two may be one expression under some options and differ under others: what is evaluated once is told by the
+    expression, what belongs together under several options by the name.
+    """
+    given = options.given(form)
+    return tuple(one for loss in LOSSES if loss.form == form for one in _of_loss(loss, quantity, given))
 
 
 def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:

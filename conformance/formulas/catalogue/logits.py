@@ -89,6 +89,16 @@ def _torch_logits_gradient(sigmoid: Function) -> Build:
     return built
 
 
+def _torch_logits_gradient_by_label(given: Given) -> Expression | None:
+    """binary_cross_entropy_with_logits_target_backward."""
+    if given.focal:
+        return None
+    z = given.prediction
+    if given.pos_weight is None:
+        return given.weighted(-z)
+    return given.weighted(LOG_SIGMOID(-z) - given.pos_weight * LOG_SIGMOID(z))
+
+
 def by_log_sigmoids(softplus: Function) -> Plain:
     """Optax' formula with log_sigmoid(x) = -softplus(-x)."""
 
@@ -139,7 +149,9 @@ def _logits(
     rules: tuple[str, ...] = ("torch", "tensorflow", "jax"),
     **own: tuple[Build, ...],
 ) -> Loss:
-    named = {"gradient-prediction": own["gradient"]} if own else {}
+    named = {
+        {"gradient": "gradient-prediction", "by_label": "gradient-label"}[name]: built for name, built in own.items()
+    }
     return Loss(name=name, form="logits", build=build, source=source, rules=rules, own=named)
 
 
@@ -172,6 +184,7 @@ LOGITS: tuple[Loss, ...] = (
         torch_logits,
         sources.TORCH_LOSS,
         gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_BACK_BY_STEPS, SIGMOID_STABLE))),
+        by_label=(_torch_logits_gradient_by_label,),
     ),
     _logits(
         "-y*log_sigmoid(z) - (1 - y)*log_sigmoid(-z)",
