@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.numbers.formats import FORMATS, ulp_exponent
+from conformance.numbers.formats import ulp_exponent
 
 if TYPE_CHECKING:
     from conformance.numbers.formats import Array, Format
@@ -40,22 +40,26 @@ class Arithmetic:
 
 #: Names of arithmetics: every step in the dtype, ...
 EACH, KERNELS, WIDER, NARROWER = "each step", "float32 in each kernel", "float32 inside", "float32 steps"
-DOUBLE = "float64 inside"
+DOUBLE, DOUBLE_KERNELS, CAST = "float64 inside", "float64 in each kernel", "float32 result"
 
 
 def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
     """The arithmetics that are tried for inputs of `dtype` and results of the dtype `result`, the plainest first."""
     each = Arithmetic(name=EACH, inputs=dtype, step=dtype, inside=dtype, result=result)
-    plain = [each] if dtype == result else []
-    if FORMATS[dtype].precision < FORMATS["float32"].precision:
-        plain += [replace(each, name=KERNELS, inside="float32")] if dtype == result else []
-        plain += [replace(each, name=WIDER, step="float32", inside="float32")]
+    single = replace(each, name=WIDER, step="float32", inside="float32")
+    double = replace(each, name=DOUBLE, step="float64", inside="float64")
+    same = dtype == result
     if dtype == "float64":
-        plain += [replace(each, name=NARROWER, inputs="float32", step="float32", inside="float32")]
-    if dtype == result == "float32":
-        plain += [replace(each, name=DOUBLE, step="float64", inside="float64")]
-    if not plain:
-        plain = [replace(each, name=f"{result} steps", inputs=result, step=result, inside=result)]
+        plain = [each] if same else []
+        plain += [replace(single, name=NARROWER, inputs="float32")]
+        # A float64 that holds a number of float32: what Keras' mean over the last axis returns.
+        plain += [replace(each, name=CAST, result="float32")]
+    elif dtype == "float32":
+        plain = [each, replace(each, name=DOUBLE_KERNELS, inside="float64"), double]
+    else:
+        plain = [each, replace(each, name=KERNELS, inside="float32")] if same else []
+        plain += [single, replace(single, name=DOUBLE_KERNELS, inside="float64")]
+        plain += [double] if result == "float64" else []
     flushing = [replace(one, name=one.name + ", flushed", flush=True, daz=True) for one in plain]
     return (*plain, *flushing)
 
@@ -68,7 +72,8 @@ def rounded(values: Array, fmt: Format, flush: bool = False) -> Array:
     if fmt.name == "float64":
         result = values
     elif fmt.name in ("float32", "float16"):
-        result = values.astype(fmt.name).astype(np.float64)
+        with np.errstate(over="ignore"):
+            result = values.astype(fmt.name).astype(np.float64)
     else:
         exponent = ulp_exponent(values, fmt.emin, fmt.emax) - fmt.fraction_bits
         result = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent)

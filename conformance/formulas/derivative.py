@@ -7,6 +7,7 @@ A cotangent of one is not multiplied, and signs are moved freely: neither rounds
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from conformance.formulas.expression import (
@@ -14,12 +15,9 @@ from conformance.formulas.expression import (
     Expression,
     Function,
     as_expression,
-    const,
     eq,
     ge,
-    gt,
     le,
-    lt,
     ordered,
     sign,
     substitute,
@@ -32,6 +30,16 @@ _STEPWISE = COMPARISONS | {"sign"}
 _ONE, _ZERO = as_expression(1), as_expression(0)
 
 Cotangents = Iterator[tuple[Expression, Expression]]
+
+
+def _reciprocal_grad(g: Expression, args: tuple[Expression, ...], result: Expression) -> tuple[Expression | None, ...]:
+    """-g*(r*r), 0 where g is: TensorFlow's ReciprocalGrad, scalar_inverse_gradient_op in its cwise_ops.h."""
+    return (where(eq(g, 0), 0, negated(times(g, result * result))),)
+
+
+#: 1/x by its own kernel, which errs as elementary functions do: Eigen's is Newton's step from an estimate of the
+#: processor (Eigen/src/Core/arch/AVX/PacketMath.h, preciprocal).
+RECIPROCAL = Function("reciprocal", ("x",), var("x") ** -1, _reciprocal_grad)
 
 
 def times(x: Expression, y: Expression) -> Expression:
@@ -56,9 +64,16 @@ def over(x: Expression, y: Expression) -> Expression:
 
 
 class Rules:
-    """How the cotangent of each operation's result becomes those of its arguments."""
+    """How the cotangent of each operation's result becomes those of its arguments, and in which order they are summed.
+
+    The cotangents of one node are added in the order in which they arrive, from left to right.
+    """
 
     name = "plain"
+
+    def backwards(self, x: Expression, depends: set[Expression]) -> Iterator[Expression]:
+        """The nodes below `x` that are among `depends`, each after all that use it: against the order of evaluation."""
+        return (node for node in reversed(list(ordered(x))) if node in depends)
 
     def add(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
         """g, g."""
@@ -113,7 +128,7 @@ class Rules:
         yield x, times(g, 1 - result * result)
 
     def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
-        """g*(y*x**(y - 1)); by the exponent no formula here is differentiated."""
+        """g*(y*x**(y - 1)), 0 where y is 0; by the exponent no formula here is differentiated."""
         yield x, where(eq(y, 0), 0, times(g, y * x ** (y - 1)))
 
     def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
@@ -135,7 +150,10 @@ class Rules:
 
 
 class Torch(Rules):
-    """PyTorch: tools/autograd/derivatives.yaml and torch/csrc/autograd/FunctionsManual.cpp, 2.13."""
+    """PyTorch: tools/autograd/derivatives.yaml and torch/csrc/autograd/FunctionsManual.cpp, 2.13.
+
+    A `max` or `min` with a number is its clamp, which passes the cotangent on where the number is met.
+    """
 
     name = "torch"
 
@@ -146,9 +164,25 @@ class Torch(Rules):
 
 
 class TensorFlow(Rules):
-    """TensorFlow: tensorflow/python/ops/math_grad.py, 2.21."""
+    """TensorFlow: tensorflow/python/ops/math_grad.py, 2.21.
+
+    Its tape takes operations as they become ready, the first one first, and AddN sums in that order
+    (tensorflow/c/eager/tape.h, tensorflow/core/kernels/aggregate_ops.h).
+    """
 
     name = "tensorflow"
+
+    def backwards(self, x: Expression, depends: set[Expression]) -> Iterator[Expression]:
+        """Breadth first."""
+        uses = Counter(one for node in ordered(x) if node in depends for one in set(node.args))
+        ready = deque([x])
+        while ready:
+            node = ready.popleft()
+            yield node
+            for argument in dict.fromkeys(node.args):
+                uses[argument] -= 1
+                if argument in depends and not uses[argument]:
+                    ready.append(argument)
 
     def div(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
         """grad / y, grad * ((-x / y) / y): `_RealDivGrad`."""
@@ -157,11 +191,11 @@ class TensorFlow(Rules):
 
     def log(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
         """grad * reciprocal(x): `_LogGrad`."""
-        yield x, times(g, over(_ONE, x))
+        yield x, times(g, RECIPROCAL(x))
 
     def log1p(self, g: Expression, x: Expression, result: Expression) -> Cotangents:
         """grad * reciprocal(1 + x): `_Log1pGrad`."""
-        yield x, times(g, over(_ONE, 1 + x))
+        yield x, times(g, RECIPROCAL(1 + x))
 
     def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
         """From left to right, `_PowGrad`: grad * y * x**(y - 1)."""
@@ -178,15 +212,16 @@ class Jax(Rules):
         yield x, over(g, y)
         yield y, negated(times(times(g, x), over(_ONE, y * y)))
 
-    def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
-        """Half to each of two equal arguments: `_balanced_eq`."""
-        yield x, where(gt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
-        yield y, where(lt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
+    def pow(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """g*(y*x**(y - 1)), `_pow_jvp_lhs`: an exponent that is no integer type is not asked whether it is 0."""
+        yield x, times(g, y * x ** (y - 1))
 
-    def min(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
-        """Half to each of two equal arguments: `_balanced_eq`."""
-        yield x, where(lt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
-        yield y, where(gt(x, y), g, where(eq(x, y), times(g, const("0.5")), 0))
+    def max(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
+        """Half to each of two equal arguments, as a factor: `_balanced_eq`."""
+        yield x, times(g, over(where(eq(x, result), 1, 0), where(eq(y, result), 2, 1)))
+        yield y, times(g, over(where(eq(y, result), 1, 0), where(eq(x, result), 2, 1)))
+
+    min = max
 
 
 RULES: dict[str, Rules] = {one.name: one for one in (Rules(), Torch(), TensorFlow(), Jax())}
@@ -196,14 +231,13 @@ def derivative(x: Expression, name: str, rules: Rules) -> Expression:
     """The derivative of `x` by the input `name`; 0 where it does not depend on it."""
     wanted = var(name)
     depends = {wanted}
-    order = list(ordered(x))
-    for node in order:
+    for node in ordered(x):
         if node.op not in _STEPWISE and any(one in depends for one in node.args):
             depends.add(node)
     cotangents: dict[Expression, Expression] = {x: _ONE}
-    for node in reversed(order):
+    for node in rules.backwards(x, depends):
         g = cotangents.get(node)
-        if g is None or node not in depends or node is wanted:
+        if g is None or node is wanted:
             continue
         for argument, cotangent in _backward(node, g, rules):
             if argument in depends and cotangent is not _ZERO:

@@ -63,7 +63,8 @@ class _Walk(Generic[Value]):
             elif node.op == "const":
                 value = self.domain.rounded(self.domain.given(np.array(self._constant(str(node.name)))), inside, False)
             elif node.op == "cast":
-                value = rounding(args[0], FORMATS[str(node.name)])
+                dtype = getattr(self.arithmetic, str(node.name), str(node.name))  # "inputs" and "step" are its own
+                value = rounding(args[0], FORMATS[dtype])
             elif isinstance(node.name, Function):
                 to = inside if node.name.single else step
                 body = node.name.body
@@ -109,7 +110,7 @@ def reach(x: Expression, inputs: Mapping[str, Array], arithmetic: Arithmetic, er
 @cache
 def number(text: str) -> float:
     """A constant as Python computes it in float64: "1e-7", "1 - 1e-7", "inf"."""
-    if text in ("inf", "-inf"):
+    if text in ("inf", "-inf", "nan"):
         return float(text)
     return _number(ast.parse(text, mode="eval").body)
 

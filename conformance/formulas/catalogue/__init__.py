@@ -1,0 +1,87 @@
+"""Formulas that frameworks, libraries and people use for this loss and its derivatives, each with its source.
+
+A `Loss` says how the value is computed from a prediction, a label and the options of a case; its derivatives follow by
+a framework's rules (`derivative`), unless the framework has a formula of its own.  `candidates` lists, for a quantity,
+every different formula.  What the sources say are facts about the frameworks' code; which one an implementation
+evaluates is decided by its results (`conformance.diagnosis`), never by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from conformance.formulas.catalogue.focal import FOCAL
+from conformance.formulas.catalogue.logits import LOGITS
+from conformance.formulas.catalogue.loss import Candidate, Given, Loss, Options
+from conformance.formulas.catalogue.probabilities import PROBABILITIES
+from conformance.formulas.catalogue.softmax import SOFTMAX
+from conformance.formulas.derivative import RULES, derivative
+from conformance.formulas.expression import Expression
+
+__all__ = ["BY", "LOSSES", "Candidate", "Given", "Loss", "Options", "candidates"]
+
+LOSSES: tuple[Loss, ...] = (*LOGITS, *SOFTMAX, *PROBABILITIES, *FOCAL)
+
+#: The input that a quantity is the derivative by.
+BY = {
+    "gradient-prediction": "prediction",
+    "gradient-label": "label",
+    "gradient-weight": "weight",
+    "gradient-pos_weight": "pos_weight",
+}
+_NAMES = {
+    "gradient-prediction": "dL/dx of",
+    "gradient-label": "dL/dy of",
+    "gradient-weight": "dL/dw of",
+    "gradient-pos_weight": "dL/dc of",
+    "second-derivative": "d2L/dx2 of",
+}
+
+
+@cache
+def candidates(form: str, quantity: str, options: Options) -> tuple[Candidate, ...]:
+    """Every formula for `quantity`, the plainest first, each with a name of its own.
+
+    Two may be one expression under some options and differ under others: what is evaluated once is told by the
+    expression, what belongs together under several options by the name.
+    """
+    given = options.given(form)
+    return tuple(one for loss in LOSSES if loss.form == form for one in _of_loss(loss, quantity, given))
+
+
+def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:
+    value = loss.build(given)
+    if value is None:
+        return
+    if quantity == "value":
+        yield Candidate(loss.name, value, loss.source)
+        return
+    for words, expression in _derivatives(loss, value, quantity, given):
+        yield Candidate(f"{_NAMES[quantity]} {loss.name}, by {words}", expression, loss.source)
+
+
+def _derivatives(loss: Loss, value: Expression, quantity: str, given: Given) -> Iterator[tuple[str, Expression]]:
+    """By the rules of frameworks, and those that a framework wrote by hand."""
+    second = quantity == "second-derivative"
+    first = "gradient-prediction" if second else quantity
+    for rules in loss.rules:
+        gradient = _derivative(value, first, given, rules)
+        found = _derivative(gradient, first, given, rules) if second else gradient
+        if found is not None:
+            yield rules, found
+    for number, build in enumerate(loss.own.get(quantity, ()), 1):
+        found = build(given)
+        if found is not None:
+            yield f"its own formula {number}", found
+    if second and quantity not in loss.own:
+        for number, build in enumerate(loss.own.get(first, ()), 1):
+            for rules in loss.rules:
+                found = _derivative(build(given), first, given, rules)
+                if found is not None:
+                    yield f"its own gradient {number} and {rules}", found
+
+
+def _derivative(x: Expression | None, quantity: str, given: Given, rules: str) -> Expression | None:
+    by = getattr(given, BY[quantity])
+    return None if by is None or x is None else derivative(x, str(by.name), RULES[rules])

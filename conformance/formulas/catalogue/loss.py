@@ -1,0 +1,105 @@
+"""What a formula for the loss is made from, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from conformance.formulas.expression import Expression, const, var
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a formula is made from: a prediction, a label, and the options that a case sets.
+
+    `weight` and `pos_weight` are inputs; the parameters are numbers, which a framework folds in float64.
+    """
+
+    prediction: Expression
+    label: Expression
+    weight: Expression | None = None
+    pos_weight: Expression | None = None
+    gamma: str | None = None
+    alpha: str | None = None
+    label_smoothing: str | None = None
+
+    @property
+    def focal(self) -> bool:
+        """Whether a focal parameter is set."""
+        return self.gamma is not None or self.alpha is not None
+
+    @property
+    def smoothed(self) -> Expression:
+        """The label, smoothed as Keras and TensorFlow do: y*(1 - s) + 0.5*s, both factors folded."""
+        if self.label_smoothing is None:
+            return self.label
+        s = self.label_smoothing
+        return self.label * const(f"1.0 - {s}") + const(f"0.5 * {s}")
+
+    def weighted(self, x: Expression) -> Expression:
+        """`x` times the weight, if there is one."""
+        return x if self.weight is None else x * self.weight
+
+
+Build = Callable[[Given], "Expression | None"]
+#: A formula in prediction and label alone.
+Plain = Callable[[Expression, Expression], Expression]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A formula for the loss; `build` returns None for options that it does not have.
+
+    `rules` are those by which it is differentiated, none where it is of functions that have no derivative; `own` are
+    formulas for derivatives that a framework wrote by hand.
+    """
+
+    name: str
+    form: str
+    build: Build
+    source: str
+    rules: tuple[str, ...] = ("torch", "tensorflow", "jax")
+    own: Mapping[str, tuple[Build, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A formula for one quantity under one set of options."""
+
+    name: str
+    expression: Expression
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Which options a set of points has: inputs by name, parameters by value."""
+
+    weight: bool = False
+    pos_weight: bool = False
+    gamma: str | None = None
+    alpha: str | None = None
+    label_smoothing: str | None = None
+
+    def given(self, form: str) -> Given:
+        """The inputs as a formula sees them."""
+        return Given(
+            prediction=var("z" if form == "logits" else "p"),
+            label=var("y"),
+            weight=var("w") if self.weight else None,
+            pos_weight=var("c") if self.pos_weight else None,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+def plain(formula: Plain) -> Build:
+    """A formula in prediction and label; a weight multiplies what it gives."""
+
+    def built(given: Given) -> Expression | None:
+        if given.pos_weight is not None or given.focal:
+            return None
+        return given.weighted(formula(given.prediction, given.smoothed))
+
+    return built
