@@ -1,0 +1,171 @@
+"""The reach holds every result that a formula can give: random formulas, inputs and errors of elementary functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance.formulas.arithmetic import Arithmetic
+from conformance.formulas.evaluate import ERROR, emulated, number, reach
+from conformance.formulas.expression import (
+    ARITY,
+    COMPARISONS,
+    ELEMENTARY,
+    Expression,
+    absolute,
+    const,
+    exp,
+    log,
+    make,
+    maximum,
+    ordered,
+    sqrt,
+    var,
+    where,
+)
+from conformance.formulas.library import LOG_SIGMOID
+from conformance.numbers.formats import FORMATS
+
+_z, _y = var("z"), var("y")
+
+#: A scalar of the format, by operations of NumPy's scalars: what IEEE 754 rounds correctly.
+_SCALARS = {"float64": np.float64, "float32": np.float32, "float16": np.float16}
+
+
+def arithmetic(dtype: str, fused: bool = False, flush: bool = False) -> Arithmetic:
+    return Arithmetic(
+        name="each step", inputs=dtype, step=dtype, inside=dtype, result=dtype, fused=fused, flush=flush, daz=flush
+    )
+
+
+# ----------------------------------------------------------------- an evaluation with errors, one scalar at a time
+
+_EXACT = {"exp": 0.0, "log": 1.0, "log1p": 0.0, "expm1": 0.0, "tanh": 0.0}
+_MATH = {"exp": math.exp, "log": math.log, "log1p": math.log1p, "expm1": math.expm1, "tanh": math.tanh}
+
+
+def _elementary(op: str, x: float) -> float:
+    """The function in float64, with the special values of IEEE 754."""
+    with np.errstate(all="ignore"):
+        if not math.isfinite(x) or (op == "log" and x <= 0) or (op == "log1p" and x <= -1):
+            return float(getattr(np, op)(np.float64(x)))
+        try:
+            return _MATH[op](x)
+        except OverflowError:
+            return math.inf
+
+
+def _erring(op: str, x: float, dtype: str, by: float) -> float:
+    """The function with an error of `by` ULP of `dtype`, rounded; special arguments give exact results."""
+    exact = _elementary(op, x)
+    if x == _EXACT[op] or not math.isfinite(x) or not math.isfinite(exact):
+        return _to(exact, dtype)
+    fmt = FORMATS[dtype]
+    scale = max(math.frexp(exact)[1] - 1, fmt.emin) if exact else fmt.emin
+    if abs(exact) <= 0.25 * 2.0 ** (fmt.emin - fmt.fraction_bits):
+        return _to(exact, dtype)
+    found = _to(exact + by * math.ldexp(1.0, scale - fmt.fraction_bits), dtype)
+    return math.copysign(found, exact) if exact * found > 0 or found == 0 else math.copysign(0.0, exact)
+
+
+def _to(x: float, dtype: str) -> float:
+    with np.errstate(all="ignore"):
+        return float(_SCALARS[dtype](x))
+
+
+def _ieee(op: str, args: tuple[float, ...], dtype: str) -> float:
+    with np.errstate(all="ignore"):
+        a = [_SCALARS[dtype](one) for one in args]
+        plain = {
+            "add": lambda: a[0] + a[1],
+            "sub": lambda: a[0] - a[1],
+            "mul": lambda: a[0] * a[1],
+            "div": lambda: a[0] / a[1],
+            "sqrt": lambda: np.sqrt(a[0]),
+            "neg": lambda: -a[0],
+            "abs": lambda: abs(a[0]),
+            "sign": lambda: np.sign(a[0]),
+            "max": lambda: np.maximum(a[0], a[1]),
+            "min": lambda: np.minimum(a[0], a[1]),
+            "ge": lambda: a[0] >= a[1],
+            "gt": lambda: a[0] > a[1],
+            "le": lambda: a[0] <= a[1],
+            "lt": lambda: a[0] < a[1],
+            "eq": lambda: a[0] == a[1],
+        }
+        return float(plain[op]())
+
+
+def perturbed(x: Expression, inputs: Mapping[str, float], dtype: str, errors: list[float]) -> float:
+    """`x` with each elementary function off by one of `errors` in turn."""
+    known: dict[Expression, float] = {}
+    turn = 0
+    for node in ordered(x):
+        args = tuple(known[one] for one in node.args)
+        if node.op == "var":
+            known[node] = _to(inputs[str(node.name)], dtype)
+        elif node.op == "const":
+            known[node] = _to(number(str(node.name)), dtype)
+        elif node.op == "where":
+            known[node] = args[1] if args[0] else args[2]
+        elif node.op in ELEMENTARY:
+            known[node] = _erring(node.op, args[0], dtype, errors[turn % len(errors)])
+            turn += 1
+        else:
+            known[node] = _ieee(node.op, args, dtype)
+    return known[x]
+
+
+# ---------------------------------------------------------------------------------------------------- strategies
+
+_SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 20.0, -20.0, 100.0, -100.0, 1e-7, 1e-30, 3e38, math.inf, -math.inf, math.nan]
+_numbers = st.one_of(st.sampled_from(_SPECIAL), st.floats(width=16), st.floats(-30, 30, width=32))
+_leaves = st.one_of(
+    st.sampled_from([_z, _y]), st.sampled_from(["0.0", "1.0", "-0.0", "1e-7", "0.5", "100.0", "inf"]).map(const)
+)
+_UNARY = sorted(op for op, n in ARITY.items() if n == 1)
+_BINARY = sorted(op for op, n in ARITY.items() if n == 2 and op not in COMPARISONS | {"pow"})
+
+
+def _extended(parts: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    condition = st.builds(make, st.sampled_from(sorted(COMPARISONS)), parts, parts)
+    return st.one_of(
+        st.builds(make, st.sampled_from(_UNARY), parts),
+        st.builds(make, st.sampled_from(_BINARY), parts, parts),
+        st.builds(where, condition, parts, parts),
+    )
+
+
+expressions = st.recursive(_leaves, _extended, max_leaves=8)
+
+
+def _inside(value: float, low: float, high: float, nan: bool) -> bool:
+    """In the set, with the sign of a zero."""
+    if math.isnan(value):
+        return nan
+    key = (value, math.copysign(1.0, value))
+    return (low, math.copysign(1.0, low)) <= key <= (high, math.copysign(1.0, high)) if low == low else False
+
+
+@given(
+    x=expressions,
+    z=_numbers,
+    y=_numbers,
+    dtype=st.sampled_from(sorted(_SCALARS)),
+    errors=st.lists(st.floats(-ERROR, ERROR), min_size=1, max_size=6),
+)
+@settings(max_examples=1500, deadline=None, derandomize=True)
+def test_the_reach_holds_what_errors_of_elementary_functions_can_give(
+    x: Expression, z: float, y: float, dtype: str, errors: list[float]
+) -> None:
+    """Class and sign of zero included: a maximum of two zeros may have either sign, and so may the sign of a zero."""
+    inputs = {"z": np.array([z]), "y": np.array([y])}
+    low, high, nan = (np.broadcast_to(one, 1)[0] for one in reach(x, inputs, arithmetic(dtype)))
+    value = perturbed(x, {"z": z, "y": y}, dtype, errors)
+    assert _inside(value, low, high, bool(nan)), (value, low, high, nan)
