@@ -523,13 +523,9 @@ class Options:
 
 @cache
 def candidates(form: str, quantity: str, options: Options) -> tuple[Candidate, ...]:
-    """Every different formula for `quantity`, the plainest first."""
-    found: dict[Expression, Candidate] = {}
-    for loss in LOSSES:
-        if loss.form == form:
-            for one in _of_loss(loss, quantity, options.given(form)):
-                found.setdefault(one.expression, one)
-    return tuple(found.values())
+    """Every formula for `quantity`, the plainest first; under some options two of them may be one expression."""
+    given = options.given(form)
+    return tuple(one for loss in LOSSES if loss.form == form for one in _of_loss(loss, quantity, given))
 
 
 def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:

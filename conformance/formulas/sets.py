@@ -285,7 +285,7 @@ def _where(condition: Truth, x: Reach, y: Reach) -> Reach:
     both = true & false
     if x.single and y.single and not both.any():
         return Reach(low, low, nan)
-    high = np.where(true, x.high, y.high)
+    high: Array = np.where(true, x.high, y.high)
     if both.any():
         low, high = np.where(both, lower(x.low, y.low), low), np.where(both, higher(x.high, y.high), high)
     return Reach(low, high, nan)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+import flint
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,31 +47,38 @@ def arithmetic(dtype: str, fused: bool = False, flush: bool = False) -> Arithmet
 # ----------------------------------------------------------------- an evaluation with errors, one scalar at a time
 
 _EXACT = {"exp": 0.0, "log": 1.0, "log1p": 0.0, "expm1": 0.0, "tanh": 0.0}
-_MATH = {"exp": math.exp, "log": math.log, "log1p": math.log1p, "expm1": math.expm1, "tanh": math.tanh}
 
 
-def _elementary(op: str, x: float) -> float:
-    """The function in float64, with the special values of IEEE 754."""
-    with np.errstate(all="ignore"):
-        if not math.isfinite(x) or (op == "log" and x <= 0) or (op == "log1p" and x <= -1):
-            return float(getattr(np, op)(np.float64(x)))
-        try:
-            return _MATH[op](x)
-        except OverflowError:
-            return math.inf
+def _exactly(op: str, x: float) -> Fraction | None:
+    """The function by interval arithmetic, to 2^-200 and better; None where it is no finite number."""
+    if not math.isfinite(x) or (op == "log" and x <= 0) or (op == "log1p" and x <= -1) or abs(x) > 2000:
+        return None
+    with flint.ctx.workprec(1400):  # 1 + 2^-1074 has its place
+        middle = getattr(flint.arb(x), op)().mid()
+    mantissa, exponent = middle.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def _erring(op: str, x: float, dtype: str, by: float) -> float:
     """The function with an error of `by` ULP of `dtype`, rounded; special arguments give exact results."""
-    exact = _elementary(op, x)
-    if x == _EXACT[op] or not math.isfinite(x) or not math.isfinite(exact):
-        return _to(exact, dtype)
+    exact = _exactly(op, x)
+    if exact is None or x == _EXACT[op]:
+        with np.errstate(all="ignore"):
+            return _to(float(getattr(np, op)(np.float64(x))), dtype)
     fmt = FORMATS[dtype]
-    scale = max(math.frexp(exact)[1] - 1, fmt.emin) if exact else fmt.emin
-    if abs(exact) <= 0.25 * 2.0 ** (fmt.emin - fmt.fraction_bits):
-        return _to(exact, dtype)
-    found = _to(exact + by * math.ldexp(1.0, scale - fmt.fraction_bits), dtype)
-    return math.copysign(found, exact) if exact * found > 0 or found == 0 else math.copysign(0.0, exact)
+    nearest = _float(exact)
+    if abs(exact) <= Fraction(2) ** (fmt.emin - fmt.fraction_bits - 2) or not math.isfinite(_to(nearest, dtype)):
+        return _to(nearest, dtype)
+    scale = Fraction(2) ** (max(math.frexp(nearest)[1] - 1, fmt.emin) - fmt.fraction_bits)
+    found = _to(_float(exact + Fraction(by) * scale), dtype)
+    return found if found * exact > 0 else math.copysign(0.0, exact)
+
+
+def _float(x: Fraction) -> float:
+    try:
+        return float(x)
+    except OverflowError:
+        return math.copysign(math.inf, x)
 
 
 def _to(x: float, dtype: str) -> float:
