@@ -141,19 +141,20 @@ class Models:
 def identify(group: Group, models: Models | None = None) -> Identified:
     """The models that give the results of `group`.
 
-    A model whose emulation differs from more results than the best one costs bits is behind it, whatever its reach is:
-    the reach is computed for the others alone.
+    A model whose emulation is so far from the results that they cost more than with another one is behind that whatever
+    its reach is: the reach is computed for the others alone.
     """
     models = models or Models()
-    tried = [(int(np.sum(~_equal(group, one, models))), one) for one in _models(group)]
+    tried = [(_differing(group, one, models), one) for one in _models(group)]
     found: list[Fit] = []
     best = math.inf
     for differing, one in sorted(tried, key=lambda pair: pair[0]):
-        if differing > best + DECISIVE:
+        if differing > best + DECISIVE:  # each costs a bit at least
             break
-        fit = _fit(group, one, models)
-        best = min(best, fit.cost)
-        found.append(fit)
+        if _least_cost(group, one, models) <= best + DECISIVE:
+            fit = _fit(group, one, models)
+            best = min(best, fit.cost)
+            found.append(fit)
     found.sort(key=lambda fit: fit.cost)
     plain = _cost_of_errors(group)
     near = [fit for fit in found if fit.cost <= best + DECISIVE]
@@ -199,14 +200,27 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _equal(group: Group, model: _Model, models: Models) -> Mask:
-    """Where the emulation gives the results."""
-    return np.concatenate(
-        [
-            _same(models.point(part.table, x, model.arithmetic)[part.rows], part.got)
-            for part, x in model.parts(group)
-        ]
+def _differing(group: Group, model: _Model, models: Models) -> int:
+    """How many results are not the emulation."""
+    return sum(
+        int(np.count_nonzero(~_same(models.point(part.table, x, model.arithmetic)[part.rows], part.got)))
+        for part, x in model.parts(group)
     )
+
+
+def _least_cost(group: Group, model: _Model, models: Models) -> float:
+    """What the results cost at least, whatever the reach is."""
+    fmt = FORMATS[group.result_dtype]
+    total = 0.0
+    for part, x in model.parts(group):
+        point = models.point(part.table, x, model.arithmetic)[part.rows]
+        rows = ~_same(point, part.got)
+        if rows.any():
+            # A reach that holds two numbers is as wide as they are apart, and an ULP of its wider end is at most twice
+            # as large in proportion: where that is higher by binades, so is the width.
+            low, high = np.fmin(point[rows], part.got[rows]), np.fmax(point[rows], part.got[rows])
+            total += float(np.sum(np.maximum(_width(low, high, fmt), 1)))
+    return total
 
 
 def _fit(group: Group, model: _Model, models: Models) -> Fit:
@@ -256,9 +270,10 @@ def _width(low: Floats, high: Floats, fmt: Format) -> Floats:
     At most 2 more than the precision of `fmt`.
     """
     beyond = 2.0 ** (fmt.emax + 1) if fmt.emax < 1023 else float(np.finfo(np.float64).max)
-    low, high = np.clip(low, -beyond, beyond), np.clip(high, -beyond, beyond)
-    unit = ulp(np.maximum(np.abs(low), np.abs(high)), fmt)
-    return np.nan_to_num(np.log2(1 + (high / unit - low / unit)))  # type: ignore[no-any-return]
+    low, high = (np.minimum(np.maximum(end, -beyond), beyond) for end in (low, high))
+    exponent = np.maximum(np.frexp(np.maximum(np.abs(low), np.abs(high)))[1] - 1, fmt.emin) - fmt.fraction_bits
+    bits = np.log2(1 + (np.ldexp(high, -exponent) - np.ldexp(low, -exponent)))
+    return np.where(np.isnan(bits), 0.0, bits)
 
 
 def _cost_of_errors(group: Group) -> float:

@@ -43,6 +43,7 @@ NUMERIC = (
     "second-derivative",
 )
 
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Table:
     """Inputs of one form, dtype and set of options: a column for each, and the exact values of each quantity."""
@@ -191,7 +192,11 @@ class _Tables:
         """The table of a check, the rows of its elements, and their places in the check."""
         place = check.case, check.dtype
         found = self.places.get(place)
-        if found is None or len(check.bits) != len(check.elements) or (place in self.sums and check.quantity == "value"):
+        if (
+            found is None
+            or len(check.bits) != len(check.elements)
+            or (place in self.sums and check.quantity == "value")
+        ):
             return None
         table, rows = found
         places = [k for k, one in enumerate(check.elements) if one in rows and check.bits[k]]
