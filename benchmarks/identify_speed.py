@@ -72,6 +72,15 @@ def _print_shares(run: record.RunRecord, found: list[Identified]) -> None:
         if of:
             share = f"{100 * len(whole) / len(of):.1f} %"
             print(f"| {quantity} | {len(of):,} | {len(seen):,} | {len(whole):,} | {share} |")
+    nearest = defaultdict[str, list[bool]](list)
+    for one in found:
+        if one.nearest is not None:
+            for part, mask in zip(one.group.parts, one.nearest.where, strict=True):
+                for at in np.flatnonzero(part.wrong):
+                    nearest[part.causes[at]].append(bool(mask[at]))
+    whole = [cause for cause in causes if all(nearest.get(cause, [False]))]
+    print()
+    print(f"causes explained completely by the nearest model, whether it survives or not: {len(whole):,}")
     total = finite.total()
     print()
     print(f"finite wrong results other than 0: {finite[True]:,} of {total:,} explained ({finite[True] / total:.1%})")

@@ -8,6 +8,7 @@ argument occurs twice it may hold more (R. E. Moore, Interval Analysis, 1966).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy as np
 from conformance.formulas.arithmetic import rounded
 from conformance.formulas.elementary import sum_to_odd
 from conformance.formulas.points import operation
-from conformance.numbers.formats import ulp
 
 if TYPE_CHECKING:
     from conformance.numbers.formats import Array, Format
@@ -108,9 +108,9 @@ class Sets:
 
         What is less than a quarter of the smallest number is 0 in every library.
         """
-        least = 0.25 * ulp(np.zeros(()), fmt)
-        low = np.where(exact_low | (np.abs(x.low) <= least), x.low, x.low - self.error * ulp(x.low, fmt))
-        high = np.where(exact_high | (np.abs(x.high) <= least), x.high, x.high + self.error * ulp(x.high, fmt))
+        least = 2.0 ** (fmt.emin - fmt.fraction_bits - 2) if fmt.emin > -1022 else 0.0
+        low = np.where(exact_low | (np.abs(x.low) <= least), x.low, x.low - self.error * _unit(x.low, fmt))
+        high = np.where(exact_high | (np.abs(x.high) <= least), x.high, x.high + self.error * _unit(x.high, fmt))
         low = np.where((x.low > 0) & (low <= 0), 0.0, low)
         high = np.where((x.high < 0) & (high >= 0), -0.0, high)
         return Reach(low, high, x.nan)
@@ -149,34 +149,30 @@ _BEGIN = {"log": 0.0, "log1p": -1.0, "sqrt": -0.0}
 _EXACT_AT = {"exp": 0.0, "log": 1.0, "log1p": 0.0, "expm1": 0.0, "tanh": 0.0}
 
 
+def _unit(x: Array, fmt: Format) -> Array:
+    """An ULP of finite numbers; of others some number that changes none of them."""
+    return np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 1, fmt.emin) - fmt.fraction_bits)
+
+
 def _exact(op: str, x: Array) -> Array:
     return (x == _EXACT_AT[op]) | ~np.isfinite(x) | (x == _BEGIN.get(op, np.inf))
 
 
-def lower(x: Array, y: Array) -> Array:
-    """The lower of two numbers in totalOrder; NaN is no number."""
-    low = np.fmin(x, y)
-    zero = low == 0
-    if zero.any():
-        low = np.where(zero, np.where(((x == 0) & np.signbit(x)) | ((y == 0) & np.signbit(y)), -0.0, 0.0), low)
-    return low
-
-
-def higher(x: Array, y: Array) -> Array:
-    """The higher of two numbers in totalOrder; NaN is no number."""
-    return -lower(-x, -y)
-
-
 def hull(corners: list[Array]) -> tuple[Array, Array]:
-    """The lowest and the highest number of each row; NaN where there is none."""
-    low = high = corners[0]
-    for one in corners[1:]:
-        low, high = lower(low, one), higher(high, one)
+    """The lowest and the highest number of each row in totalOrder; NaN, which is no number, where there is none."""
+    low, high = reduce(np.fmin, corners), reduce(np.fmax, corners)
+    zero_low, zero_high = low == 0, high == 0
+    if zero_low.any() or zero_high.any():
+        zeros = [(one == 0, np.signbit(one)) for one in corners]
+        minus = reduce(np.logical_or, [zero & negative for zero, negative in zeros])
+        plus = reduce(np.logical_or, [zero & ~negative for zero, negative in zeros])
+        low = np.where(zero_low, np.where(minus, -0.0, 0.0), low)
+        high = np.where(zero_high, np.where(plus, 0.0, -0.0), high)
     return low, high
 
 
 def _union(x: Reach, y: Reach) -> Reach:
-    return Reach(lower(x.low, y.low), higher(x.high, y.high), x.nan | y.nan)
+    return Reach(hull([x.low, y.low])[0], hull([x.high, y.high])[1], x.nan | y.nan)
 
 
 def _any_nan(corners: list[Array]) -> Array:
@@ -287,7 +283,7 @@ def _where(condition: Truth, x: Reach, y: Reach) -> Reach:
         return Reach(low, low, nan)
     high: Array = np.where(true, x.high, y.high)
     if both.any():
-        low, high = np.where(both, lower(x.low, y.low), low), np.where(both, higher(x.high, y.high), high)
+        low, high = np.where(both, hull([x.low, y.low])[0], low), np.where(both, hull([x.high, y.high])[1], high)
     return Reach(low, high, nan)
 
 

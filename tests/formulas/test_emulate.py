@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance.formulas import elementary
-from conformance.formulas.arithmetic import Arithmetic
+from conformance.formulas.arithmetic import Arithmetic, rounded
 from conformance.formulas.evaluate import emulated, emulation
 from conformance.formulas.expression import exp, log, log1p, var
+from conformance.numbers.formats import FORMATS, Tensor, decode, round_to_bits
 
 _FUNCTIONS = ("exp", "log", "log1p", "expm1", "tanh")
 
@@ -93,3 +94,20 @@ def test_steps_that_formulas_share_give_what_each_gives_alone() -> None:
     shared = emulation({"z": z}, arithmetic)
     for one in (x, y, x):
         assert shared.of(one).tolist() == emulated(one, {"z": z}, arithmetic).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_a_step_is_rounded_as_the_exact_rounding_of_fractions(dtype: str) -> None:
+    """Subnormal numbers, overflow, zeros and infinities included."""
+    x = np.random.default_rng(10).choice([-1.0, 1.0], 600) * 2.0 ** np.random.default_rng(11).uniform(-160, 140, 600)
+    x[:4] = [0.0, -0.0, np.inf, -np.inf]
+    fmt = FORMATS[dtype]
+    exact = [
+        one if one in (0, np.inf, -np.inf) else _decoded(round_to_bits(Fraction(float(one)), fmt), dtype) for one in x
+    ]
+    with np.errstate(all="ignore"):
+        assert rounded(x, fmt).tolist() == [float(one) for one in exact]
+
+
+def _decoded(bits: int, dtype: str) -> float:
+    return float(decode(Tensor(dtype, np.array([bits], FORMATS[dtype].storage)))[0])
