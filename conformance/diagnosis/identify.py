@@ -1,33 +1,64 @@
 """Which formula, and which arithmetic, gives the results of an implementation.
 
-Every result votes, right ones too.  A model explains a result that lies in its reach; it survives if it explains all of
-them, and survivors are ranked by how many bits the emulation, with correctly rounded operations, gets right.  Where
-none survives the group is unidentified, and the nearest model is no diagnosis.
+Every result votes, right ones too.  A model is a formula with an arithmetic, and it is as good as the results are short
+to tell by someone who has it (J. Rissanen, Modeling by shortest data description, Automatica 14(5), 1978):
+
+* a result that is the emulation, bit for bit, costs nothing, a zero of the other sign 1 bit;
+* one that lies in the reach costs 1 bit, and as many as tell numbers apart that are an ULP of the wider end apart and
+  lie in the reach: a wide reach says little;
+* one outside is spelled, which costs 1 bit more than the dtype has.
+
+A difference of n bits is odds of 2^n.  Models that are no more than DECISIVE behind the best are not told apart by the
+results, and all of them survive, if they leave nothing outside but what ALLOWED and ALLOWED_WRONG allow for, and tell
+the wrong results in fewer bits than their errors are told in.  Where none survives the group is unidentified: the
+nearest model says how many results it explains, and that is a fact, not a claim.
 """
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.diagnosis.results import Group, Part, Table
+from conformance.diagnosis.results import NUMERIC, Group, Part, Table, groups
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
 from conformance.formulas.catalogue import Candidate, candidates
-from conformance.formulas.evaluate import Reach, emulated, reach
+from conformance.formulas.evaluate import Evaluation, Reach, emulation, reaching
+from conformance.numbers.formats import FORMATS, ulp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from conformance.formulas.expression import Expression
+    from conformance.numbers.formats import Format
+    from conformance.plan.cases import Suite
+    from conformance.record.record import RunRecord
+
+    Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
+
+#: Odds of 100 to 1, in bits, are decisive: H. Jeffreys, Theory of Probability, 3rd edition 1961, appendix B.
+DECISIVE = math.log2(100)
+
+#: Shares of all results, and of the wrong ones, that a model may leave outside of its reach: special values that a
+#: framework treats by another branch.  They are a choice: on the run of the pinned versions the shares that the nearest
+#: models leave outside have no gap.  What a survivor does not explain is told by its counts.
+ALLOWED, ALLOWED_WRONG = 0.05, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """How a model does on a group: of `total` results `explained` lie in its reach and `equal` are its emulation."""
+    """How a model does on a group: of `total` results `explained` lie in its reach and `equal` are its emulation.
 
-    name: str
+    `candidates` has the formula of each part of the group, and `names` all names that the catalogue has for it.
+    """
+
+    names: tuple[str, ...]
     arithmetic: Arithmetic
     candidates: tuple[Candidate, ...]
     total: int
@@ -36,64 +67,227 @@ class Fit:
     wrong: int
     wrong_equal: int
     wrong_explained: int
+    #: What it costs to tell the results, and the wrong ones, in bits.
+    cost: float
+    wrong_cost: float
     #: Per part, where the results are explained.
     where: tuple[Mask, ...]
 
+    @property
+    def name(self) -> str:
+        """The plainest of its names."""
+        return self.names[0]
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What is known of a group: the models that survive, the best first, and the nearest one whether it does or not.
+
+    The nearest is None where the catalogue has no formula for the group.
+    """
+
+    group: Group
+    survivors: tuple[Fit, ...]
+    nearest: Fit | None
+
+    def __bool__(self) -> bool:
+        """Whether a model survives; otherwise the group is unidentified."""
+        return bool(self.survivors)
+
+
+@dataclass(frozen=True)
+class _Model:
+    names: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    arithmetic: Arithmetic
+
+    def parts(self, group: Group) -> Iterator[tuple[Part, Expression]]:
+        """Each part of a group with the formula of its options."""
+        for part, candidate in zip(group.parts, self.candidates, strict=True):
+            yield part, candidate.expression
+
 
 class Models:
-    """Evaluations of formulas on tables, each made once."""
+    """Evaluations of formulas on tables, each step made once; they are kept as long as this is."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], tuple[NDArray[np.float64], Reach]] = {}
+        self._points: dict[tuple[Table, Arithmetic], Evaluation[Floats]] = {}
+        self._sets: dict[tuple[Table, Arithmetic], Evaluation[Reach]] = {}
+        self._known_points: dict[tuple[Table, Arithmetic, Expression], Floats] = {}
+        self._known_sets: dict[tuple[Table, Arithmetic, Expression], Reach] = {}
 
-    def of(self, table: Table, candidate: Candidate, arithmetic: Arithmetic) -> tuple[NDArray[np.float64], Reach]:
-        """Emulation and reach of `candidate` for every row of `table`."""
-        key = (id(table), candidate.expression, arithmetic)
-        found = self._known.get(key)
-        if found is None:
-            n = len(table.names)
-            point = np.broadcast_to(emulated(candidate.expression, table.inputs, arithmetic), n)
-            sets = reach(candidate.expression, table.inputs, arithmetic)
-            found = self._known[key] = point, Reach(*(np.broadcast_to(one, n) for one in sets))
-        return found
+    def point(self, table: Table, x: Expression, arithmetic: Arithmetic) -> Floats:
+        """The emulation of `x` for each row of `table`."""
+        known = self._known_points.get((table, arithmetic, x))
+        if known is None:
+            of = self._points.get((table, arithmetic))
+            if of is None:
+                of = self._points[table, arithmetic] = emulation(table.inputs, arithmetic)
+            known = np.broadcast_to(of.of(x), len(table.names))
+            self._known_points[table, arithmetic, x] = known
+        return known
+
+    def reach(self, table: Table, x: Expression, arithmetic: Arithmetic) -> Reach:
+        """The reach of `x` for each row of `table`."""
+        known = self._known_sets.get((table, arithmetic, x))
+        if known is None:
+            of = self._sets.get((table, arithmetic))
+            if of is None:
+                of = self._sets[table, arithmetic] = reaching(table.inputs, arithmetic)
+            known = Reach(*(np.broadcast_to(one, len(table.names)) for one in of.of(x)))
+            self._known_sets[table, arithmetic, x] = known
+        return known
 
 
-def fits(group: Group, models: Models) -> list[Fit]:
-    """Every model on `group`, the best first."""
-    found = []
+def identify(group: Group, models: Models | None = None) -> Identified:
+    """The models that give the results of `group`.
+
+    A model whose emulation is so far from the results that they cost more than with another one is behind that whatever
+    its reach is: the reach is computed for the others alone.
+    """
+    models = models or Models()
+    tried = [(_differing(group, one, models), one) for one in _models(group)]
+    found: list[Fit] = []
+    best = math.inf
+    for differing, one in sorted(tried, key=lambda pair: pair[0]):
+        if differing > best + DECISIVE:  # each costs a bit at least
+            break
+        if _least_cost(group, one, models) <= best + DECISIVE:
+            fit = _fit(group, one, models)
+            best = min(best, fit.cost)
+            found.append(fit)
+    found.sort(key=lambda fit: fit.cost)
+    plain = _cost_of_errors(group)
+    near = [fit for fit in found if fit.cost <= best + DECISIVE]
+    return Identified(group, tuple(fit for fit in near if _survives(fit, plain)), found[0] if found else None)
+
+
+def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
+    """Every group of a run, those of one form, dtype and quantity together: they share what is evaluated."""
+
+    def key(group: Group) -> tuple[str, ...]:
+        return group.form, group.dtype, group.quantity
+
+    for _, alike in groupby(sorted(groups(record, suite, quantities), key=key), key):
+        models = Models()
+        yield from (identify(one, models) for one in alike)
+
+
+def _survives(fit: Fit, plain: float) -> bool:
+    outside, wrong_outside = fit.total - fit.explained, fit.wrong - fit.wrong_explained
+    if outside > ALLOWED * fit.total or wrong_outside > ALLOWED_WRONG * fit.wrong:
+        return False
+    return not fit.wrong or fit.wrong_cost < plain
+
+
+def _models(group: Group) -> Iterator[_Model]:
+    """Formulas that there are under the options of all parts, with every arithmetic; equal ones are one."""
+    by_name: dict[str, list[Candidate]] = defaultdict(list)
+    for part in group.parts:
+        for one in candidates(group.form, group.quantity, part.table.options):
+            by_name[one.name].append(one)
+    names: dict[tuple[Expression, ...], list[str]] = defaultdict(list)
+    for name, of_parts in by_name.items():
+        if len(of_parts) == len(group.parts):
+            names[tuple(one.expression for one in of_parts)].append(name)
     for arithmetic in arithmetics(group.dtype, group.result_dtype):
-        names: dict[str, list[Candidate]] = {}
-        for part in group.parts:
-            for one in candidates(group.form, group.quantity, part.table.options):
-                names.setdefault(one.name, []).append(one)
-        for name, of_parts in names.items():
-            if len(of_parts) == len(group.parts):
-                found.append(_fit(group, name, tuple(of_parts), arithmetic, models))
-    return sorted(found, key=lambda one: (-one.explained, -one.equal))
+        for alike in names.values():
+            yield _Model(tuple(alike), tuple(by_name[alike[0]]), arithmetic)
 
 
-def _fit(group: Group, name: str, of_parts: tuple[Candidate, ...], arithmetic: Arithmetic, models: Models) -> Fit:
-    compared = [
-        _compared(part, *models.of(part.table, candidate, arithmetic))
-        for part, candidate in zip(group.parts, of_parts, strict=True)
-    ]
-    same, inside = (np.concatenate(masks) for masks in zip(*compared, strict=True))
-    wrong = np.concatenate([part.wrong for part in group.parts])
-    return Fit(
-        name=name,
-        arithmetic=arithmetic,
-        candidates=of_parts,
-        total=wrong.size,
-        equal=int(same.sum()),
-        explained=int(inside.sum()),
-        wrong=int(wrong.sum()),
-        wrong_equal=int((wrong & same).sum()),
-        wrong_explained=int((wrong & inside).sum()),
-        where=tuple(mask for _, mask in compared),
+def _same(point: Floats, got: Floats) -> Mask:
+    """Equal numbers, zeros of either sign, or NaN."""
+    same: Mask = point == got
+    return same if same.all() else same | (np.isnan(point) & np.isnan(got))
+
+
+def _differing(group: Group, model: _Model, models: Models) -> int:
+    """How many results are not the emulation."""
+    return sum(
+        int(np.count_nonzero(~_same(models.point(part.table, x, model.arithmetic)[part.rows], part.got)))
+        for part, x in model.parts(group)
     )
 
 
-def _compared(part: Part, point: NDArray[np.float64], sets: Reach) -> tuple[Mask, Mask]:
-    point, sets = point[part.rows], Reach(*(one[part.rows] for one in sets))
-    same = (point == part.got) | (np.isnan(point) & np.isnan(part.got))
-    return same, same | sets.holds(part.got)
+def _least_cost(group: Group, model: _Model, models: Models) -> float:
+    """What the results cost at least, whatever the reach is."""
+    fmt = FORMATS[group.result_dtype]
+    total = 0.0
+    for part, x in model.parts(group):
+        point = models.point(part.table, x, model.arithmetic)[part.rows]
+        rows = ~_same(point, part.got)
+        if rows.any():
+            # A reach that holds two numbers is as wide as they are apart, and an ULP of its wider end is at most twice
+            # as large in proportion: where that is higher by binades, so is the width.
+            low, high = np.fmin(point[rows], part.got[rows]), np.fmax(point[rows], part.got[rows])
+            total += float(np.sum(np.maximum(_width(low, high, fmt), 1)))
+    return total
+
+
+def _fit(group: Group, model: _Model, models: Models) -> Fit:
+    fmt = FORMATS[group.result_dtype]
+    told = [
+        _told(
+            part.got,
+            models.point(part.table, x, model.arithmetic)[part.rows],
+            Reach(*(one[part.rows] for one in models.reach(part.table, x, model.arithmetic))),
+            fmt,
+        )
+        for part, x in model.parts(group)
+    ]
+    equal, explained, cost = (np.concatenate(masks) for masks in zip(*told, strict=True))
+    wrong = np.concatenate([part.wrong for part in group.parts])
+    return Fit(
+        names=model.names,
+        arithmetic=model.arithmetic,
+        candidates=model.candidates,
+        total=wrong.size,
+        equal=int(equal.sum()),
+        explained=int(explained.sum()),
+        wrong=int(wrong.sum()),
+        wrong_equal=int((wrong & equal).sum()),
+        wrong_explained=int((wrong & explained).sum()),
+        cost=float(cost.sum()),
+        wrong_cost=float(cost[wrong].sum()),
+        where=tuple(inside for _, inside, _ in told),
+    )
+
+
+def _told(got: Floats, point: Floats, sets: Reach, fmt: Format) -> tuple[Mask, Mask, Floats]:
+    """Which results are the emulation, which lie in the reach, and the bits that each costs."""
+    equal = _same(point, got)
+    explained = equal | sets.holds(got)
+    flipped = (got == 0) & (np.signbit(point) != np.signbit(got))
+    cost = np.where(explained, flipped, 1.0 + fmt.width)
+    rows = explained & ~equal
+    if rows.any():
+        cost[rows] = 1 + _width(sets.low[rows], sets.high[rows], fmt)
+    return equal, explained, cost
+
+
+def _width(low: Floats, high: Floats, fmt: Format) -> Floats:
+    """Bits that tell numbers between two ends apart, an ULP of the wider end apart; infinity is one beyond the largest.
+
+    At most 2 more than the precision of `fmt`.
+    """
+    beyond = 2.0 ** (fmt.emax + 1) if fmt.emax < 1023 else float(np.finfo(np.float64).max)
+    low, high = (np.minimum(np.maximum(end, -beyond), beyond) for end in (low, high))
+    exponent = np.maximum(np.frexp(np.maximum(np.abs(low), np.abs(high)))[1] - 1, fmt.emin) - fmt.fraction_bits
+    bits = np.log2(1 + (np.ldexp(high, -exponent) - np.ldexp(low, -exponent)))
+    return np.where(np.isnan(bits), 0.0, bits)
+
+
+def _cost_of_errors(group: Group) -> float:
+    """Bits in which the wrong results are told by someone who has the exact values, by their errors in ULP."""
+    fmt = FORMATS[group.result_dtype]
+    total = 0.0
+    for part in group.parts:
+        ideal = part.table.ideal.get(group.quantity)
+        if ideal is None:
+            continue
+        exact, got = ideal[part.rows][part.wrong], part.got[part.wrong]
+        with np.errstate(all="ignore"):
+            error = np.abs(got - exact) / ulp(exact, fmt)
+        finite = np.isfinite(error)
+        total += float(np.sum(np.where(finite, 1 + np.log2(1 + np.where(finite, error, 0)), 1.0 + fmt.width)))
+    return total

@@ -1,13 +1,17 @@
 """The results of a run as arrays: for each implementation, dtype and quantity, what it gave for which inputs.
 
 Inputs are the same for every implementation of a form and dtype, so they stand in one `Table`, and a `Group` holds
-places in it: a formula is evaluated once for all implementations.
+places in it: a formula is evaluated once for all implementations.  Tensors with a dtype of their own are decoded by it;
+an arithmetic rounds them to what it computes with.
+
+Left out is what is no elementwise formula of a loss: the value of a reduction over several elements, a gradient of a
+mean, and what is told of other shapes.  A gradient of a sum is that of its elements.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +19,7 @@ import numpy as np
 
 from conformance.formulas.catalogue import Options
 from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.plan.cases import Suite
 from conformance.record.record import CheckLine, InputsLine, RunRecord
 
 if TYPE_CHECKING:
@@ -26,6 +31,17 @@ if TYPE_CHECKING:
 #: Inputs of a record by the names that formulas have for them.
 _NAMES = {"label": "y", "weight": "w", "pos_weight": "c"}
 _PREDICTION = {"logits": "z", "probabilities": "p"}
+
+
+#: Quantities that are a number for each element, of which formulas are known.
+NUMERIC = (
+    "value",
+    "gradient-prediction",
+    "gradient-label",
+    "gradient-weight",
+    "gradient-pos_weight",
+    "second-derivative",
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,9 +80,13 @@ class Group:
     parts: tuple[Part, ...]
 
 
-def groups(record: RunRecord, parameters: Mapping[str, Mapping[str, str]], quantities: Iterable[str]) -> list[Group]:
-    """The groups of `record`; `parameters` are those of each case (gamma, alpha, label_smoothing)."""
-    tables = _Tables(parameters)
+def groups(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> list[Group]:
+    """The groups of `record`, in its order.
+
+    A record has the inputs of a case and not its parameters (gamma, alpha, label_smoothing): these are in `suite`.
+    Results of cases that it does not have are left out.
+    """
+    tables = _Tables({one.case.id: one.case.parameters for one in suite.cases})
     for line in record.inputs:
         tables.add(line)
     tables.finish()
@@ -79,7 +99,10 @@ def groups(record: RunRecord, parameters: Mapping[str, Mapping[str, str]], quant
         if found is None:
             continue
         table, rows, places = found
-        key = _Key(check.implementation, check.dtype, check.result_dtype or check.dtype, check.quantity, table.form)
+        result = check.result_dtype or check.dtype
+        if result not in FORMATS:
+            continue
+        key = _Key(check.implementation, check.dtype, result, check.quantity, table.form)
         parts[key][table].append((rows, check, places))
     return [
         Group(**key._asdict(), parts=tuple(_part(table, found) for table, found in one.items()))
@@ -123,16 +146,20 @@ def _part(table: Table, found: list[_Found]) -> Part:
 class _Tables:
     """The tables of a run, while they grow."""
 
-    def __init__(self, parameters: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, parameters: Mapping[str, Mapping[str, object]]) -> None:
         self.parameters = parameters
         self.lines: dict[tuple[str, str, Options], list[InputsLine]] = defaultdict(list)
         self.places: dict[tuple[str, str], tuple[Table, dict[str, int]]] = {}
+        self.sums: set[tuple[str, str]] = set()
 
     def add(self, line: InputsLine) -> None:
-        """Take in a case, unless its tensors have dtypes of their own or what is reduced is not one loss."""
-        if line.dtypes or line.dtype not in FORMATS or (line.reduction != "none" and len(line.elements) > 1):
+        """Take in a case, unless it is a mean of several losses, or none of the suite."""
+        several = line.reduction != "none" and len(line.elements) > 1
+        if line.case not in self.parameters or line.dtype not in FORMATS or (several and line.reduction != "sum"):
             return
-        known = self.parameters.get(line.case, {})
+        if several:
+            self.sums.add((line.case, line.dtype))
+        known = {name: str(value) for name, value in self.parameters[line.case].items()}
         options = Options(weight="weight" in line.inputs, pos_weight="pos_weight" in line.inputs, **known)
         self.lines[line.form, line.dtype, options].append(line)
 
@@ -140,7 +167,9 @@ class _Tables:
         """Make the tables of what was taken in."""
         for (form, dtype, options), lines in self.lines.items():
             inputs = {
-                (_NAMES.get(name) or _PREDICTION[form]): _decoded([b for one in lines for b in one.inputs[name]], dtype)
+                (_NAMES.get(name) or _PREDICTION[form]): np.concatenate(
+                    [_decoded(one.inputs[name], one.dtypes.get(name, dtype)) for one in lines]
+                )
                 for name in lines[0].inputs
             }
             ideal: dict[str, Floats] = {}
@@ -149,7 +178,7 @@ class _Tables:
                     [
                         float.fromhex(text) if text not in ("inf", "-inf", "nan") else float(text)
                         for one in lines
-                        for text in one.ideal.get(quantity, ("nan",) * len(one.elements))
+                        for text in _of_elements(one, quantity)
                     ]
                 )
             names = tuple((one.case, element) for one in lines for element in one.elements)
@@ -161,8 +190,13 @@ class _Tables:
 
     def find(self, check: CheckLine) -> tuple[Table, Index, list[int]] | None:
         """The table of a check, the rows of its elements, and their places in the check."""
-        found = self.places.get((check.case, check.dtype))
-        if found is None or len(check.bits) != len(check.elements):
+        place = check.case, check.dtype
+        found = self.places.get(place)
+        if (
+            found is None
+            or len(check.bits) != len(check.elements)
+            or (place in self.sums and check.quantity == "value")
+        ):
             return None
         table, rows = found
         places = [k for k, one in enumerate(check.elements) if one in rows and check.bits[k]]
@@ -171,6 +205,13 @@ class _Tables:
         return table, np.array([rows[check.elements[k]] for k in places], np.int64), places
 
 
-def _decoded(bits: list[str], dtype: str) -> Floats:
-    fmt = FORMATS[dtype]
-    return np.asarray(decode(Tensor(dtype, np.array([int(one, 16) for one in bits], fmt.storage))))
+def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:
+    """The exact values of a quantity for each element: NaN where the record has none, or one for all."""
+    ideal = line.ideal.get(quantity, ())
+    return ideal if len(ideal) == len(line.elements) else ("nan",) * len(line.elements)
+
+
+def _decoded(bits: Sequence[str], dtype: str) -> Floats:
+    """Bit patterns in hexadecimal; those of integers are the integers themselves."""
+    storage = FORMATS[dtype].storage if dtype in FORMATS else np.dtype(dtype)
+    return np.asarray(decode(Tensor(dtype, np.array([int(one, 16) for one in bits], storage))))

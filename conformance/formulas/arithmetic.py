@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.numbers.formats import ulp_exponent
-
 if TYPE_CHECKING:
     from conformance.numbers.formats import Array, Format
 
@@ -75,10 +73,9 @@ def rounded(values: Array, fmt: Format, flush: bool = False) -> Array:
         with np.errstate(over="ignore"):
             result = values.astype(fmt.name).astype(np.float64)
     else:
-        exponent = ulp_exponent(values, fmt.emin, fmt.emax) - fmt.fraction_bits
+        exponent = np.maximum(np.frexp(values)[1] - 1, fmt.emin) - fmt.fraction_bits
         result = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent)
-        result = np.where(np.abs(result) > float(fmt.largest), np.copysign(np.inf, values), result)
-        result = np.where(np.isfinite(values), result, values)
+        result = np.where(np.abs(result) >= 2.0 ** (fmt.emax + 1), np.copysign(np.inf, values), result)
     if flush:
         result = np.where(np.abs(result) < 2.0**fmt.emin, np.copysign(0.0, result), result)
     return result

@@ -12,7 +12,7 @@ gives it, if it has one of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Union
 from weakref import WeakValueDictionary
@@ -207,8 +207,8 @@ def inlined(x: Expression) -> Expression:
     return done[x]
 
 
-def ordered(*roots: Expression) -> Iterator[Expression]:
-    """Every node once, arguments before what uses them."""
+def ordered(*roots: Expression, known: Container[Expression] = ()) -> Iterator[Expression]:
+    """Every node once that is not `known`, arguments before what uses them; what is below a known node is known."""
     seen: set[int] = set()
     for root in roots:
         stack = [(root, False)]
@@ -216,7 +216,7 @@ def ordered(*roots: Expression) -> Iterator[Expression]:
             node, expanded = stack.pop()
             if expanded:
                 yield node
-            elif id(node) not in seen:
+            elif id(node) not in seen and node not in known:
                 seen.add(id(node))
                 stack.append((node, True))
                 stack.extend((one, False) for one in reversed(node.args))

@@ -1,0 +1,74 @@
+"""One number for each input: what an operation gives with correct rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.formulas import elementary
+from conformance.formulas.arithmetic import rounded
+
+if TYPE_CHECKING:
+    from conformance.numbers.formats import Array, Format
+
+_IN_FLOAT64: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+    "max": np.maximum,
+    "min": np.minimum,
+    "neg": np.negative,
+    "abs": np.abs,
+    "sign": np.sign,
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+    "ge": np.greater_equal,
+    "gt": np.greater,
+    "le": np.less_equal,
+    "lt": np.less,
+    "eq": np.equal,
+    "where": np.where,
+    "fma": lambda x, y, z: elementary.sum_to_odd(x * y, z),
+}
+#: What float64 has to spare for narrower formats it has not for itself.
+_TO_FLOAT64: dict[str, Callable[..., Any]] = _IN_FLOAT64 | {
+    "exp": elementary.exp,
+    "log": elementary.log,
+    "log1p": elementary.log1p,
+    "expm1": elementary.expm1,
+    "tanh": elementary.tanh,
+    "pow": elementary.power,
+    "fma": elementary.fused,
+}
+
+
+def operation(op: str, fmt: Format) -> Callable[..., Any]:
+    """An operation on float64 arrays whose result, rounded to `fmt`, is the correctly rounded one.
+
+    The operations are those of `expression.ARITY`, and fma(x, y, z) = x*y + z.
+    """
+    return (_TO_FLOAT64 if fmt.name == "float64" else _IN_FLOAT64)[op]
+
+
+class Points:
+    """Operations on one number for each input."""
+
+    def given(self, values: Array) -> Array:
+        """Inputs or a constant."""
+        return np.asarray(values, np.float64)
+
+    def operation(self, op: str, args: tuple[Array, ...], fmt: Format) -> Array:
+        """The result, to be rounded to `fmt`."""
+        return operation(op, fmt)(*args)
+
+    def rounded(self, value: Array, fmt: Format, flush: bool) -> Array:
+        """`value` as a number of `fmt`."""
+        return rounded(value, fmt, flush)

@@ -1,0 +1,99 @@
+"""Which model gives a group of results, where the results were made by a known one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conformance.diagnosis.identify import identify
+from conformance.diagnosis.results import Group, Part, Table
+from conformance.formulas.catalogue import Options
+
+Floats = NDArray[np.float64]
+
+
+def _inputs() -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(3)
+    z = np.concatenate([rng.uniform(-40, 40, 150), [0.0, -100.0, 100.0, 20.0, -20.0]])
+    y = np.concatenate([rng.integers(0, 2, 100), rng.uniform(0, 1, 50), [0.0, 1.0, 0.5, 1.0, 0.0]])
+    return np.asarray(z, np.float32).astype(np.float64), np.asarray(y, np.float32).astype(np.float64)
+
+
+def group(got: Floats) -> Group:
+    """Results of a loss of logits in float32; what is off by more than 4 ULP of the exact value is wrong."""
+    z, y = _inputs()
+    exact = np.maximum(z, 0) * (1 - y) + np.maximum(-z, 0) * y + np.log1p(np.exp(-np.abs(z)))
+    wrong = ~(np.abs(got - exact) <= 4 * np.spacing(exact.astype(np.float32)))
+    names = tuple(("case", str(k)) for k in range(z.size))
+    table = Table(
+        form="logits", dtype="float32", options=Options(), inputs={"z": z, "y": y}, ideal={"value": exact}, names=names
+    )
+    part = Part(table, np.arange(z.size), got, wrong, ("",) * z.size)
+    return Group(
+        implementation="one", dtype="float32", result_dtype="float32", quantity="value", form="logits", parts=(part,)
+    )
+
+
+def _f(x: Floats) -> Floats:
+    return np.asarray(x, np.float32).astype(np.float64)
+
+
+def torch_like() -> Floats:
+    """(1 - y)*z - (min(z, 0) - log1p(exp(-|z|))), each step in float32 by NumPy."""
+    z, y = (one.astype(np.float32) for one in _inputs())
+    log_sigmoid = np.minimum(z, np.float32(0)) - _log1p_exp(z)
+    return ((np.float32(1) - y) * z - log_sigmoid).astype(np.float64)
+
+
+def _log1p_exp(z: NDArray[np.float32]) -> NDArray[np.float32]:
+    e = np.exp(-np.abs(z.astype(np.float64))).astype(np.float32)
+    return np.log1p(e.astype(np.float64)).astype(np.float32)
+
+
+def test_the_formula_that_made_the_results_survives() -> None:
+    """Bit for bit, wrong results too, which are off by millions of ULP."""
+    found = identify(group(torch_like()))
+    best = found.survivors[0]
+    assert best.name == "(1 - y)*z - log_sigmoid(z)"
+    assert best.equal == best.explained == best.total
+    assert best.wrong > 0
+
+
+def test_results_of_no_formula_are_unidentified() -> None:
+    """The nearest is named with what it explains, and does not survive."""
+    rng = np.random.default_rng(4)
+    got = _f(torch_like() * (1 + 1e-3 * rng.uniform(-1, 1, _inputs()[0].size)))
+    found = identify(group(got))
+    assert not found
+    assert found.nearest is not None
+    assert found.nearest.explained < found.nearest.total
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_last_bits_of_elementary_functions_hide_no_formula(step: int) -> None:
+    """Another library rounds exp and log1p otherwise: results leave the emulation and stay in the reach."""
+    z, y = (one.astype(np.float32) for one in _inputs())
+    log1p = np.nextafter(_log1p_exp(z), np.float32(step * np.inf))
+    got = ((np.float32(1) - y) * z - (np.minimum(z, np.float32(0)) - log1p)).astype(np.float64)
+    found = identify(group(got))
+    assert "(1 - y)*z - log_sigmoid(z)" in [name for one in found.survivors for name in one.names]
+
+
+def test_wrong_results_that_a_formula_does_not_explain_are_not_named_for_the_right_ones() -> None:
+    """All right results are those of the formula, and the wrong ones have nothing to do with it."""
+    z, y = _inputs()
+    exact = _f(np.maximum(z, 0) * (1 - y) + np.maximum(-z, 0) * y + np.log1p(np.exp(-np.abs(z))))
+    got = exact.copy()
+    got[:6] = _f(exact[:6] * 1.5 + 1)
+    assert not identify(group(got))
+
+
+def test_the_cost_grows_with_the_reach() -> None:
+    """A result that is the emulation costs nothing, and one more in the reach at least a bit."""
+    best = identify(group(torch_like())).survivors[0]
+    moved = torch_like()
+    moved[0] = np.nextafter(np.float32(moved[0]), np.float32(np.inf))
+    other = identify(group(moved)).survivors[0]
+    assert best.cost == 0
+    assert other.cost >= 1

@@ -1,0 +1,95 @@
+"""The results of a record as arrays: which rows, which options, which are left out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from conformance.diagnosis.results import groups
+from conformance.plan.cases import Case, Suite
+from conformance.record.record import CheckLine, InputsLine, RunRecord
+from tests import builders, records
+
+ONE, HALF, TWO = "3f800000", "3f000000", "40000000"
+
+
+def _inputs(case: str, **fields: Any) -> InputsLine:
+    known: dict[str, Any] = {
+        "family": "small",
+        "flags": (),
+        "form": "logits",
+        "reduction": "none",
+        "dtype": "float32",
+        "elements": ("a", "b"),
+        "inputs": {"prediction": (ONE, TWO), "label": (HALF, ONE)},
+        "ideal": {"value": ("0x1p0", "inf")},
+    }
+    return InputsLine(case=case, **{**known, **fields})
+
+
+def _check(case: str, **fields: Any) -> CheckLine:
+    known: dict[str, Any] = {
+        "family": "small",
+        "implementation": "one/loss/eager/cpu",
+        "dtype": "float32",
+        "quantity": "value",
+        "verdict": "conforms",
+        "outcome": "as expected",
+        "elements": ("a", "b"),
+        "bits": (ONE, TWO),
+        "result_dtype": "float32",
+    }
+    return CheckLine(id=f"{case}::one", case=case, **{**known, **fields})
+
+
+def _record(inputs: tuple[InputsLine, ...], *checks: CheckLine) -> RunRecord:
+    return dataclasses.replace(records.run(), inputs=inputs, checks=checks)
+
+
+def _suite(*cases: Case) -> Suite:
+    return Suite.of("small", *cases)
+
+
+def _case(name: str, **fields: Any) -> Case:
+    return builders.case(("1", "0.5"), ("2", "1"), name=name, form="logits", **fields)
+
+
+def test_a_result_stands_beside_its_inputs() -> None:
+    """Rows are those of the elements that were called, in their order."""
+    (group,) = groups(
+        _record((_inputs("small/x"),), _check("small/x", elements=("b",), bits=(TWO,))), _suite(_case("small/x"))
+    )
+    (part,) = group.parts
+    assert part.table.inputs["z"][part.rows].tolist() == [2.0]
+    assert part.table.inputs["y"][part.rows].tolist() == [1.0]
+    assert part.got.tolist() == [2.0]
+
+
+def test_parameters_are_those_of_the_suite() -> None:
+    """A record has none: two cases with the same inputs are two tables."""
+    suite = _suite(_case("small/x"), _case("small/y", parameters={"label_smoothing": "0.1"}))
+    record = _record((_inputs("small/x"), _inputs("small/y")), _check("small/x"), _check("small/y"))
+    (group,) = groups(record, suite)
+    assert [part.table.options.label_smoothing for part in group.parts] == [None, "0.1"]
+
+
+def test_a_case_that_the_suite_lacks_is_left_out() -> None:
+    """Its parameters are not known."""
+    assert groups(_record((_inputs("small/z"),), _check("small/z")), _suite(_case("small/x"))) == []
+
+
+def test_a_tensor_of_another_dtype_is_decoded_by_it() -> None:
+    """Integers stand as they are."""
+    line = _inputs("small/x", inputs={"prediction": (ONE, TWO), "label": ("1", "0")}, dtypes={"label": "int64"})
+    (group,) = groups(_record((line,), _check("small/x")), _suite(_case("small/x")))
+    assert group.parts[0].table.inputs["y"].tolist() == [1.0, 0.0]
+
+
+def test_of_a_sum_the_gradients_of_its_elements_are_taken_and_of_a_mean_none() -> None:
+    """The value of a reduction is no result of one element."""
+    gradients = {"quantity": "gradient-prediction"}
+    for reduction, expected in (("sum", ["gradient-prediction"]), ("mean", [])):
+        line = _inputs("small/x", reduction=reduction, ideal={"value": ("0x1p0",)})
+        whole = _check("small/x", elements=("all",), bits=(ONE,))
+        found = groups(_record((line,), whole, _check("small/x", **gradients)), _suite(_case("small/x")))
+        assert [one.quantity for one in found] == expected
