@@ -34,7 +34,7 @@ SHARD_LIMIT = 600.0
 
 @click.command("sweep")
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
-@click.option("--quantity", type=click.Choice(tuple(QUANTITIES)), default="value", show_default=True, help="Quantity.")
+@click.option("--quantity", type=click.Choice(QUANTITIES), default="value", show_default=True, help="Quantity.")
 @click.option(
     "--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs."
 )

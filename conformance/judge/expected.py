@@ -6,7 +6,7 @@ one on a thousand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -23,15 +23,6 @@ from conformance.numbers.measurement import BUDGET
 from conformance.plan.plan import Inputs
 from reference import Reference, exact_total
 from reference.formulas import forward_error
-
-QUANTITY: dict[str, Callable[..., Reference]] = {
-    "value": reference.loss,
-    "gradient-prediction": reference.gradient_prediction,
-    "gradient-label": reference.gradient_label,
-    "gradient-weight": reference.gradient_weight,
-    "gradient-pos_weight": reference.gradient_pos_weight,
-    "second-derivative": reference.second_derivative,
-}
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,7 @@ def compute(points: Sequence[Point]) -> list[Reference]:
     for (form, quantity, constants), members in groups.items():
         joined = [np.concatenate([points[index].arrays[axis] for index in members]) for axis in range(4)]
         given = dict(constants)
-        whole = QUANTITY[quantity](form, *joined, **given)
+        whole = reference.FUNCTIONS[quantity](form, *joined, **given)
         if not {"log_clamp", "epsilon"} & set(given):
             whole = escalate(form, quantity, joined, whole, BUDGET / 16, **given)
         start = 0

@@ -335,8 +335,7 @@ def _check_kinds(case: Case, file: Path, here: int) -> None:
     try:
         numbers = {name: float(literals.rational(number)) for name, number in case.parameters.items()}
         for quantity in case.numeric:
-            function = "loss" if quantity == "value" else quantity.replace("-", "_")
-            check_parameters(function, **{name: numbers.get(name) for name in PARAMETERS})
+            check_parameters(quantity, **{name: numbers.get(name) for name in PARAMETERS})
     except ValueError as error:  # of which LiteralError is one
         raise at(file, here, f"{case.id}: parameters: {error}") from None
     if case.divisor == "weights" and "weight" not in case.options:

@@ -30,8 +30,6 @@ AGREEMENT = 2.0**-14
 #: How near a power of two a value is whose binade float64 does not tell: `judging.EDGE`.
 EDGE = Fraction(1, 1 << 40)
 
-_REFERENCE = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
-
 
 @dataclass(frozen=True)
 class Question:
@@ -101,7 +99,7 @@ def _ideal(question: Question, p: float, y: float) -> tuple[float, float]:
         if found is None:
             raise HarnessError(f"Arb does not resolve {question.form} {question.quantity} at {p!r}, {y!r}")
         return found
-    special = _REFERENCE[question.quantity](question.form, p, y)
+    special = reference.FUNCTIONS[question.quantity](question.form, p, y)
     return float(special.hi), float(special.lo)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.judge import agreement, behaviour, expected, judge, related, summation, verdicts
+from conformance.judge import agreement, behaviour, judge, related, summation, verdicts
 from conformance.known import deviations
 from conformance.numbers import measurement
 from conformance.numbers.formats import FORMATS
@@ -24,7 +24,7 @@ from conformance.plan.plan import Filters, Plan, Request
 from conformance.pool.observation import Observation, Observed
 from conformance.pool.pool import Backend, Opened
 from conformance.run import run as runs
-from reference import Reference
+from reference import FUNCTIONS, Reference
 from tests.miniatures import kills
 
 pytestmark = pytest.mark.slow
@@ -231,8 +231,8 @@ def reference(
     """The reference of a quantity is another one."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        original = expected.QUANTITY[quantity]
-        patch.setitem(expected.QUANTITY, quantity, lambda *all_, **named: change(original(*all_, **named)))
+        original = FUNCTIONS[quantity]
+        patch.setitem(FUNCTIONS, quantity, lambda *all_, **named: change(original(*all_, **named)))
 
     return mutate
 

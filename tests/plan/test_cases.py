@@ -130,7 +130,7 @@ def test_a_version_directive_does_not_bring_yaml_1_1_back(load: Load) -> None:
         ("form: probabilities", "form: 'probabilities", 11, ["YAML"]),
         ("form: probabilities", "form: probabilities\n   why2: x", 7, ["YAML"]),
         ("    form:", "    parameters: {gamma: 2.5}\n    form:", 4, ["gamma", "2.5"]),
-        ("    form:", "    parameters: {gamma: 2}\n    form:", 4, ["gamma", "gradient_label"]),
+        ("    form:", "    parameters: {gamma: 2}\n    form:", 4, ["gamma", "gradient-label"]),
         ("    form:", "    dtypes_of: {label: uint8}\n    form:", 4, ["b.label", "0 to 255", "0x1p-1"]),
         ("    form:", "    divisor: weights\n    form:", 4, ["needs a weight"]),
         ("    form:", "    present: [3 label 3 label 1]\n    form:", 4, ["presentation"]),

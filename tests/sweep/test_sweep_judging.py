@@ -23,7 +23,6 @@ from tests.builders import deterministic
 
 ADAPTER = "tests/data/adapters/sweepable.py"
 LABELS = (0.0, 1.0, 0.5, 0.3)
-EXACT = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -70,7 +69,7 @@ def by_itself(session: Any, one: kernel.Shard, label: int) -> dict[str, Any]:
     implementation = session.implementations[one.implementations[0]]
     natives = {"prediction": session.runtime.tensor(prediction), "label": session.runtime.tensor(labels)}
     got = session.runtime.bits(session.runtime.evaluate(implementation, one.quantity, natives))
-    exact = EXACT[one.quantity]("logits", decode(prediction), decode(labels))
+    exact = reference.FUNCTIONS[one.quantity]("logits", decode(prediction), decode(labels))
     limits = Limits(*(np.full(bits.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
     measured = measure(decode(got), exact, limits)
     nearest = decode(encode(exact.hi, one.dtype))
@@ -238,7 +237,7 @@ def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_
 @given(st.integers(0, space.size("logits", "bfloat16") - 129), st.integers(0, 0x7F7F - 16), st.data())
 def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: int, data: Any) -> None:
     """The line of a block in float32 is that of float64, up to the margin."""
-    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(list(EXACT)))
+    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(kernel.QUANTITIES))
     fmt = FORMATS[dtype]
     start = start % space.size("logits", dtype)
     stop = min(start + 128, (start | 127) + 1)
@@ -247,13 +246,12 @@ def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: 
     tensor = Tensor(dtype, space.patterns(dtype, start, stop))
     label = decode(Tensor(dtype, bits))[:, np.newaxis]
     ends = float(label[0, 0]), float(label[-1, 0])
-    name = kernel.QUANTITIES[quantity]
     predictions = judging.Predictions(tensor)
-    binade, cancels = space.binade(start, dtype), judging.can_cancel(name, label)
+    binade, cancels = space.binade(start, dtype), judging.can_cancel(quantity, label)
     shape = len(bits), stop - start
     block = judging.Block(
         form="logits",
-        quantity=name,
+        quantity=quantity,
         predictions=predictions,
         label=label,
         start=start,
@@ -263,7 +261,7 @@ def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: 
         shape=shape,
         cancels=cancels,
     )
-    splits = Splits("logits", name, predictions.ends, predictions.values)
+    splits = Splits("logits", quantity, predictions.ends, predictions.values)
     expected = judging.Expected(block, splits, fmt)
     assume(expected.regular and expected.line.margin)
     line, exact = expected.line, splits.whole.at(label)

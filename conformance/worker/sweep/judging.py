@@ -23,7 +23,7 @@ from conformance.numbers.formats import Format, Tensor, decode, infinity_bits
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker.sweep.statistics import FAR, RELATIVE, Statistics
 from reference import Reference
-from reference.operands import GRADIENT_PREDICTION, LOGITS, LOSS
+from reference.operands import GRADIENT_PREDICTION, LOGITS, VALUE
 from reference.split import MOST_NARROW, NARROW_SUM, NARROW_TERMS, Split, Splits
 
 #: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
@@ -49,9 +49,6 @@ WIDE = 3.0
 #: Signed integers of a width, and the sign of the narrower ones.
 SIGNED = {16: np.dtype(np.int16), 32: np.dtype(np.int32)}
 SIGN = np.int16(-(1 << 15))
-
-#: The double-double reference of a quantity.
-EXACT = {LOSS: reference.loss, GRADIENT_PREDICTION: reference.gradient_prediction}
 
 
 class Predictions:
@@ -279,7 +276,7 @@ class Expected:
 
     def _exact(self, where: Any) -> Reference:
         p, y = (np.broadcast_to(each, self.block.shape)[where] for each in (self.block.prediction, self.block.label))
-        return EXACT[self.block.quantity](self.block.form, p, y)
+        return reference.FUNCTIONS[self.block.quantity](self.block.form, p, y)
 
     def scale(self, where: Any, values: Any) -> Any:
         """The size of the natural terms at flat indices, where the values are those.
@@ -308,7 +305,7 @@ class Expected:
         values, lows = values.copy(), np.zeros_like(values)
         index = edge if isinstance(where, slice) else where[edge]
         p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
-        exact = EXACT[self.block.quantity](self.block.form, p, y)
+        exact = reference.FUNCTIONS[self.block.quantity](self.block.form, p, y)
         values[edge], lows[edge] = exact.hi, low_parts(self.block.form, self.block.quantity, p, exact)
         return values, lows
 
@@ -403,7 +400,7 @@ def judge(
 
 def can_cancel(quantity: str, label: Any) -> bool:
     """Whether the natural terms of a quantity may have different signs for some of the labels."""
-    return quantity != LOSS or float(label.max()) > 1.0 or float(label.min()) < 0.0
+    return quantity != VALUE or float(label.max()) > 1.0 or float(label.min()) < 0.0
 
 
 def _base(fmt: Format) -> int:
@@ -659,7 +656,7 @@ class _Adding:
         flushed = np.where((got == 0) & (np.abs(values) < 2.0**fmt.emin), 0.0, ideal)
         if self.block.binade.endswith("s"):
             label = self.block.label
-            at_zero = EXACT[self.block.quantity](self.block.form, np.zeros_like(label), label)
+            at_zero = reference.FUNCTIONS[self.block.quantity](self.block.form, np.zeros_like(label), label)
             taken = Reference(*(self.block.taken(each, where) for each in at_zero))
             flushed = np.fmin(flushed, measure(got, taken, _limits(fmt, got)).plain)
         return flushed

@@ -16,7 +16,8 @@ from conformance import contracts
 from conformance.contracts import Contract
 from conformance.numbers.clipping import clip_intervals
 from conformance.numbers.formats import FORMATS, Format
-from conformance.worker.sweep.judging import EXACT, Block, Documented, Predictions, rounded
+from conformance.worker.sweep.judging import Block, Documented, Predictions, rounded
+from reference import FUNCTIONS
 from reference.operands import GRADIENT_PREDICTION
 from reference.split import Split, split
 
@@ -35,7 +36,7 @@ class Reading(NamedTuple):
         if self.terms is not None:
             values = self.terms.at(block.label)
         else:
-            values = EXACT[block.quantity](block.form, self.prediction, block.label, **self.constants).hi
+            values = FUNCTIONS[block.quantity](block.form, self.prediction, block.label, **self.constants).hi
         if self.outside is not None:
             values = np.where(self.outside, 0.0, values)
         return Documented(values, rounded(values, fmt), self.hull)
