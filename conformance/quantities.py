@@ -93,5 +93,8 @@ def of_kind(kind: str) -> Tuple[str, ...]:
 #: Numbers, in the order in which they are computed.
 NUMERIC = of_kind(NUMBER)
 
+#: What a worker can be asked for beside the variants of a relation, in the order in which it is called.
+CALLS = (*NUMERIC, UNREDUCED)
+
 #: Quantities that describe how the value came back; they need the value's call and no other.
 BEHAVIOUR = of_kind(MANNER)

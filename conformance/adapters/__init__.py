@@ -17,14 +17,14 @@ from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
 from conformance.contracts import Contract, to_wire
 from conformance.numbers.formats import FORMATS, Tensor
-from conformance.quantities import NUMBER, QUANTITIES, of_kind
+from conformance.quantities import NUMBER, QUANTITIES
 
 #: Modules of this package that hold the built-in adapters.
 BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras", "tf_keras")
 
 #: The numeric quantities, in the order in which they are computed, and the argument that each differentiates by.
-NUMERIC = of_kind(NUMBER)
-VARIABLE = {name: QUANTITIES[name].variable for name in NUMERIC}
+VARIABLE = {one.name: one.variable for one in QUANTITIES.values() if one.kind == NUMBER}
+NUMERIC = tuple(VARIABLE)
 
 #: Numbers that a loss may take beside its tensors: they hold for the whole call and travel as float64.
 PARAMETERS = ("label_smoothing", "gamma", "alpha")

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from conformance.adapters import ALL_DTYPES, DEVICES
 from conformance.commands.options import options_from
 from conformance.errors import InputError
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from conformance.pool.pool import Backend
 from conformance.record import spelled
 from conformance.render import certificate as render

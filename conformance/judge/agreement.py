@@ -18,8 +18,9 @@ from conformance.judge.points import Points, coarser, points
 from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of
 from conformance.numbers.formats import FORMATS, decode, ulp
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import AGREEMENT, Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
+from conformance.quantities import AGREEMENT
 from reference import Reference
 
 Outcome = dict[str, Observed]

@@ -9,7 +9,7 @@ from conformance.adapters import VARIABLE
 from conformance.judge.points import result_shape
 from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of, verdict_of
 from conformance.numbers.formats import FORMATS
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 
 BehaviourVerdict = tuple[str, str, str]

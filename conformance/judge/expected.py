@@ -20,7 +20,7 @@ from conformance.judge.escalate import escalate
 from conformance.numbers.clipping import clip_intervals
 from conformance.numbers.formats import FORMATS, Format, decode, encode
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 from reference import Reference, exact_total
 from reference.formulas import forward_error
 
@@ -65,8 +65,9 @@ def compute(points: Sequence[Point]) -> list[Reference]:
         groups.setdefault((point.form, point.quantity, point.constants), []).append(index)
     for (form, quantity, constants), members in groups.items():
         joined = [np.concatenate([points[index].arrays[axis] for index in members]) for axis in range(4)]
+        prediction, label, weight, pos_weight = joined
         given = dict(constants)
-        whole = reference.FUNCTIONS[quantity](form, *joined, **given)
+        whole = reference.FUNCTIONS[quantity](form, prediction, label, weight, pos_weight, **given)
         if not {"log_clamp", "epsilon"} & set(given):
             whole = escalate(form, quantity, joined, whole, BUDGET / 16, **given)
         start = 0

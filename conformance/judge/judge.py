@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from conformance import contracts
-from conformance.adapters import NUMERIC
 from conformance.judge import agreement, expected, related, summation
 from conformance.judge.behaviour import behaviour
 from conformance.judge.expected import Alternative
@@ -22,8 +21,11 @@ from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, caus
 from conformance.numbers.formats import ulp
 from conformance.numbers.measurement import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.plan.domain import expectations, regions
-from conformance.plan.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, REPEATABLE, Inputs, Request
+from conformance.plan.implementations import BASE_MODE
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observed
+from conformance.quantities import AGREEMENT, NUMERIC, PROBE, REDUCTION, RELATION, REPEATABLE
 from reference import Reference
 
 #: How a point meets a contract: within the counted error of a documented formula, or within the budget of a reading.

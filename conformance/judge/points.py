@@ -17,7 +17,7 @@ from conformance import contracts
 from conformance.judge import expected
 from conformance.judge.expected import Alternative
 from conformance.numbers.formats import FORMATS, Format, decode
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 from reference import Reference, exact_total
 

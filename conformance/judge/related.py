@@ -10,8 +10,9 @@ import numpy as np
 from conformance.judge.points import Points
 from conformance.numbers.formats import FORMATS, decode, ulp
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Group, Request
+from conformance.plan.inputs import Group
 from conformance.plan.relations import Statement
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observed
 from reference import Reference
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conformance.plan.plan import AGREEMENT, RELATION, Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation
+from conformance.quantities import QUANTITIES, RELATION
 
 #: Verdicts from best to worst; a check has the worst of its elements.  `recorded` is what `expect: observe` gives.
 VERDICTS = (
@@ -95,7 +96,7 @@ def cause(request: Request, quantity: str, region: str, what: str) -> str:
     acceptance, whichever quantity met it; so is the end of a process, which, like dtype, shape and changed inputs, does
     not depend on where the inputs lie.
     """
-    own = quantity in (RELATION, AGREEMENT)
+    own = QUANTITIES[quantity].own_cause
     if quantity == RELATION:
         quantity = f"relation-{request.case.relation}"
     if what in ("raised", "accepted", "unsupported") and not own:

@@ -29,7 +29,10 @@ from conformance.judge.verdicts import Finding, Judged
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.measurement import BUDGET, CLASSES
 from conformance.plan.cases import DType, Link, Text
-from conformance.plan.plan import BEHAVIOUR, QUANTITIES, Plan, Request, matches
+from conformance.plan.filters import matches
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
+from conformance.quantities import BEHAVIOUR, QUANTITIES
 from conformance.shipped import shipped
 
 Kind = Literal["bug", "by-design", "unsupported"]

@@ -21,7 +21,6 @@ from typing import IO, Any
 from msgspec.structs import replace as replace_fields
 
 from conformance import contracts
-from conformance.adapters import NUMERIC
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
@@ -31,10 +30,14 @@ from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
-from conformance.plan.plan import Filters, Implementation, Plan, Request, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import Implementation
+from conformance.plan.plan import Plan, make_plan
+from conformance.plan.requests import Request
 from conformance.pool import plugins
 from conformance.pool.observation import Observed, anonymous, portable
 from conformance.pool.pool import Backend, Executor, Opened, Pool
+from conformance.quantities import NUMERIC
 from conformance.record.record import (
     SCHEMA,
     BackendLine,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.errors import InputError
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from conformance.pool.pool import Backend, Pool
 from conformance.run.run import machine
 from conformance.sweep import certificate, cluster, schedule

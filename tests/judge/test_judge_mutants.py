@@ -20,7 +20,9 @@ from conformance.numbers import measurement
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CODE, Limits, Measured
 from conformance.plan import cases, domain
-from conformance.plan.plan import Filters, Plan, Request
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 from conformance.pool.pool import Backend, Opened
 from conformance.run import run as runs

@@ -16,7 +16,7 @@ from conformance.errors import Exit, InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Suite, json_schema, load_suite
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 
 SHIPPED = Path(__file__).parents[2] / "cases"
 
