@@ -287,14 +287,12 @@ class Judge:
             wanted[key] = (check.request.inputs, check.numeric, contract)
             users.setdefault(key, []).append((index, check, reduction, divisor))
         flat = [
-            (key, arguments, point, factor)
-            for key, arguments in wanted.items()
-            for point, factor in expected.contract_points(*arguments)
+            (key, arguments, reading) for key, arguments in wanted.items() for reading in expected.readings(*arguments)
         ]
-        computed = expected.compute([point for _, _, point, _ in flat])
+        computed = expected.compute([reading.point for _, _, reading in flat])
         readings: list[tuple[int, Alternative]] = []
-        for (key, arguments, _, factor), result in zip(flat, computed, strict=True):
-            one = expected.alternative(*arguments, result, factor)
+        for (key, (inputs, _, contract), reading), result in zip(flat, computed, strict=True):
+            one = expected.alternative(inputs, contract, reading, result)
             readings.extend(
                 (index, check.spread_reading(one, reduction, divisor))
                 for index, check, reduction, divisor in users[key]

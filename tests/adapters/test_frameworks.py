@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import reference
-from conformance.numbers.clipping import clip_bounds
+from conformance.numbers.documented import clip_bounds
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.plan import cases
 from conformance.plan.inputs import Inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from conformance.contracts import Clip, Source
-from conformance.numbers.clipping import clip_intervals
+from conformance.numbers.documented import clip_intervals
 from conformance.numbers.formats import FORMATS
 
 FLOAT32 = FORMATS["float32"]
