@@ -6,9 +6,8 @@ NumPy costs as much for ten numbers as for a thousand, and a run has a hundred t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ from conformance.numbers.measurement import Limits, concatenate, measure
 from reference import Reference
 
 
-@dataclass(frozen=True, kw_only=True)
-class Errors:
+class Errors(NamedTuple):
     """What is known of each point: arrays of equal length, views of which `part` gives.
 
     `code`, `scaled` and `plain` are those of `measure` against the ideal, whose value is `ideal`.  `contract` is the
@@ -38,7 +36,7 @@ class Errors:
 
     def part(self, here: slice) -> Errors:
         """The points of one check."""
-        return Errors(**{one.name: getattr(self, one.name)[here] for one in fields(self)})
+        return Errors(*(column[here] for column in self))
 
     def take_in(self, meets: Any, ulps: Any, values: Any) -> None:
         """Another reading of the contract: which points meet it, their errors, its values."""
@@ -50,8 +48,7 @@ class Errors:
 
     def told(self, present: Any) -> Errors:
         """Errors as they are told: of what did not come back there is none."""
-        return replace(
-            self,
+        return self._replace(
             scaled=np.where(present, self.scaled, np.nan),
             plain=np.where(present, self.plain, np.nan),
             contract=np.where(present, self.contract, np.nan),

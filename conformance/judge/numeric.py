@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from conformance.numbers.formats import ulp
 from conformance.numbers.measurement import BUDGET, CLASSES
 from conformance.quantities import PROBE, RELATION
 from reference import Reference
+
+T = TypeVar("T")
 
 
 def judge(checks: Sequence[Points], unreduced: Sequence[Reference], expectations: Expectations) -> Iterator[Judged]:
@@ -103,21 +105,15 @@ def _judged(
     details = [text for one in check.observations if (text := detail_of(one))]
     made = judged(check.request, check.quantity, elements, details, check.dtype)
     by_formula = (errors.by_contract == FORMULA).tolist()
-
-    def at_chosen(column: Any, otherwise: float = np.nan) -> tuple[float, ...]:
-        values = column.tolist()
-        return tuple(otherwise if point is None else values[point] for point in chosen)
-
-    values = errors.contract_values() if made.findings else None
     return replace(
         made,
-        bits=tuple("" if point is None else check.bits[point] for point in chosen),
-        scaled=at_chosen(errors.scaled),
-        plain=at_chosen(errors.plain),
-        contract=at_chosen(errors.contract),
-        contract_values=tuple(None if point is None else values[point] for point in chosen) if values else (),
-        budget=at_chosen(errors.budget, BUDGET),
-        ideal=at_chosen(errors.ideal),
+        bits=_picked(chosen, check.bits, ""),
+        scaled=_picked(chosen, errors.scaled.tolist(), np.nan),
+        plain=_picked(chosen, errors.plain.tolist(), np.nan),
+        contract=_picked(chosen, errors.contract.tolist(), np.nan),
+        contract_values=_picked(chosen, errors.contract_values(), None) if made.findings else (),
+        budget=_picked(chosen, errors.budget.tolist(), BUDGET),
+        ideal=_picked(chosen, errors.ideal.tolist(), np.nan),
         formula=tuple(
             one.name
             for one, point in zip(elements, chosen, strict=True)
@@ -127,10 +123,17 @@ def _judged(
     )
 
 
-def _worst_points(check: Points, verdicts: Sequence[tuple[str, str]], errors: Sequence[float]) -> list[int | None]:
+def _picked(chosen: Sequence[int | None], values: Sequence[T], otherwise: T) -> tuple[T, ...]:
+    """What a column has at the chosen points, something else where there is no point."""
+    if chosen == range(len(values)):
+        return tuple(values)
+    return tuple(otherwise if point is None else values[point] for point in chosen)
+
+
+def _worst_points(check: Points, verdicts: Sequence[tuple[str, str]], errors: Sequence[float]) -> Sequence[int | None]:
     """For each element of a check its worst point, None where it has none."""
     if len(check.names) == check.count and not check.request.presentations:
-        return list(range(check.count))
+        return range(check.count)
     chosen: list[int | None] = [None] * len(check.names)
     ranks: list[tuple[int, float]] = [(-1, 0.0)] * len(check.names)
     for point, owner in enumerate(check.owner.tolist()):

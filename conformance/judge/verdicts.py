@@ -105,15 +105,16 @@ def judged(
 
     `details` are those of the elements unless others are given.
     """
-    told = (one.detail for one in elements if one.detail) if details is None else details
+    verdicts = tuple([one.verdict for one in elements])
+    told = [one.detail for one in elements if one.detail] if details is None else details
     return Judged(
         request=request,
         quantity=quantity,
-        verdict=max((one.verdict for one in elements), key=SEVERITY.__getitem__),
-        elements=tuple(one.name for one in elements),
-        verdicts=tuple(one.verdict for one in elements),
+        verdict=max(verdicts, key=SEVERITY.__getitem__),
+        elements=tuple([one.name for one in elements]),
+        verdicts=verdicts,
         result_dtype=result_dtype,
-        findings=tuple(finding(request, quantity, one) for one in elements if one.verdict not in EXPECTED),
+        findings=tuple([finding(request, quantity, one) for one in elements if one.verdict not in EXPECTED]),
         details=tuple(dict.fromkeys(told)),
     )
 

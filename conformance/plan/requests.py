@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from conformance.ids import CheckId
@@ -43,7 +44,7 @@ class Request:
         """What must hold between the results, for a case about that."""
         return RELATIONS[self.case.relation] if self.case.relation else None
 
-    @property
+    @cached_property
     def calls(self) -> tuple[str, ...]:
         """What the worker must observe for this request's checks: numeric quantities, and variants of the call."""
         if self.relation is not None:
@@ -51,7 +52,7 @@ class Request:
         wanted = {call for one in self.quantities for call in QUANTITIES[one].calls}
         return tuple(call for call in CALLS if call in wanted)
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[str, ...]:
         """The numeric quantities among them."""
         return tuple(one for one in self.calls if one in NUMERIC)
