@@ -13,9 +13,10 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from conformance.adapters.declaration import Declaration
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
-from conformance.contracts import Contract, to_wire
+from conformance.contracts import Contract
 from conformance.numbers.formats import FORMATS, Tensor
 
 #: Modules of this package that hold the built-in adapters.
@@ -112,10 +113,12 @@ class Mode(NamedTuple):
     """What is asked in an execution mode of a runtime.
 
     Where every shape and every combination of dtypes costs a compilation (`Runtime.sizes`), both are varied in modes
-    that are `varied`, in float32, and in no others.
+    that are `varied`, in float32, and in no others.  In a `compiled` mode the framework makes one program of the whole
+    call; a mode that runs op by op under a transformation is not one.
     """
 
     varied: bool = False
+    compiled: bool = False
 
 
 #: The mode of a plain call, which every runtime has.
@@ -198,6 +201,28 @@ class Implementation:
     def key(self) -> str:
         """entry/mode/device, unique within its adapter."""
         return "%s/%s/%s" % (self.entry, self.mode, self.device)
+
+    def declared(self, adapter: str, runtime: Runtime) -> Declaration:
+        """This implementation as the parent knows it: what it says of itself, under the same names, and its runtime.
+
+        Raises ValueError for a mode that the runtime has not.
+        """
+        if self.mode not in runtime.modes:
+            raise ValueError("mode %r of %r is not one of %s" % (self.mode, self.entry, ", ".join(runtime.modes)))
+        mode = runtime.modes[self.mode]
+        own = {name: value for name, value in vars(self).items() if name in Declaration._fields}
+        own["dtypes"] = (*(dtype for dtype in self.dtypes if dtype in runtime.dtypes()), *runtime.observed)
+        return Declaration(
+            adapter=adapter,
+            quantities=tuple(runtime.quantities(self)),
+            without=tuple(runtime.without),
+            layouts=tuple(runtime.layouts),
+            producers=tuple(runtime.producers),
+            few_shapes=bool(runtime.sizes(self)),
+            varied=mode.varied,
+            compiled=mode.compiled,
+            **own,
+        )
 
 
 class Runtime:
@@ -342,42 +367,14 @@ class Adapter:
         return runtime(self.backend)
 
     def declaration(self) -> Dict[str, Any]:
-        """What the parent needs for its plan, JSON-ready.  Raises ValueError for a mode that the runtime has not."""
+        """What the parent needs for its plan, ready for JSON.  Raises ValueError for a mode that the runtime lacks."""
         chosen = self.runtime
-        for one in self.implementations:
-            if one.mode not in chosen.modes:
-                known = ", ".join(chosen.modes)
-                raise ValueError("mode %r of %r is not one of %s" % (one.mode, one.entry, known))
         return {
             "name": self.name,
             "cost": chosen.cost,
             "settings": list(chosen.settings),
             "chunk": chosen.chunk,
-            "implementations": [
-                {
-                    "key": one.key,
-                    "entry": one.entry,
-                    "mode": one.mode,
-                    "device": one.device,
-                    "form": one.form,
-                    "dtypes": [dtype for dtype in one.dtypes if dtype in chosen.dtypes()] + list(chosen.observed),
-                    "options": list(one.options),
-                    "reductions": list(one.reductions),
-                    "quantities": list(chosen.quantities(one)),
-                    "contract": to_wire(one.contract),
-                    "link": one.link,
-                    "parameters": list(one.parameters),
-                    "labels": one.labels,
-                    "counterpart": one.counterpart,
-                    "masks": one.masks,
-                    "without": list(chosen.without),
-                    "layouts": list(chosen.layouts),
-                    "producers": list(chosen.producers),
-                    "few_shapes": bool(chosen.sizes(one)),
-                    "varied": chosen.modes[one.mode].varied,
-                }
-                for one in self.implementations
-            ],
+            "implementations": [one.declared(self.name, chosen).to_wire() for one in self.implementations],
         }
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from conformance.adapters.declaration import Declaration
 from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError, did_you_mean
 from conformance.known import deviations
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
-from conformance.plan.plan import Filters, Implementation, Inputs
+from conformance.plan.plan import Filters, Inputs
 from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
 from conformance.run import run as runs
@@ -56,7 +57,7 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
     print_table(check_table(done))
 
 
-def _find(name: str, known: list[Implementation]) -> Implementation:
+def _find(name: str, known: list[Declaration]) -> Declaration:
     for one in known:
         if name in (one.id, one.family):
             return one
@@ -91,7 +92,7 @@ def _element_lines(inputs: Inputs) -> list[str]:
     return lines
 
 
-def _documents(implementations: list[Implementation]) -> None:
+def _documents(implementations: list[Declaration]) -> None:
     click.echo("documented:")
     for one in implementations:
         lines = narrate.contract_lines(one.contract)

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
+from conformance.adapters.declaration import Declaration
 from conformance.commands.options import adapter_options, adapters_from
 from conformance.commands.try_numbers import save_case
 from conformance.errors import InputError
@@ -21,7 +22,7 @@ from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.literals import text_of
 from conformance.plan.cases import Case, Element, Suite
-from conformance.plan.plan import Filters, Implementation, Inputs, Request, make_plan
+from conformance.plan.plan import Filters, Inputs, Request, make_plan
 from conformance.pool.pool import Backend, Pool
 from conformance.record import spelled
 from conformance.record.spelled import Asked
@@ -134,7 +135,7 @@ def _ends(labels: str) -> tuple[str, str]:
     return words[0], words[-1]
 
 
-def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Implementation]:
+def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Declaration]:
     known = {one.id: (backend, one) for backend in backends for one in backend.implementations}
     found = known.get(name) or known.get(f"{name}/eager/cpu")
     if found is None:
@@ -146,7 +147,7 @@ def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Implementa
     return found
 
 
-def _check(chosen: Sequence[tuple[Backend, Implementation]], dtype: str, quantity: str) -> None:
+def _check(chosen: Sequence[tuple[Backend, Declaration]], dtype: str, quantity: str) -> None:
     forms = {one.form for _, one in chosen}
     if len(forms) > 1:
         raise InputError(f"two implementations can disagree on one form of prediction only (got {', '.join(forms)})")
@@ -155,7 +156,7 @@ def _check(chosen: Sequence[tuple[Backend, Implementation]], dtype: str, quantit
             raise InputError(f"{one.id} offers no unreduced {quantity} in {dtype}")
 
 
-def _sessions(stack: contextlib.ExitStack, pool: Pool, chosen: Sequence[tuple[Backend, Implementation]]) -> list[Any]:
+def _sessions(stack: contextlib.ExitStack, pool: Pool, chosen: Sequence[tuple[Backend, Declaration]]) -> list[Any]:
     """A function that observes a request for each implementation; those of one backend share a worker."""
     opened: dict[str, Any] = {}
     for backend, _ in chosen:
@@ -168,7 +169,7 @@ def _sessions(stack: contextlib.ExitStack, pool: Pool, chosen: Sequence[tuple[Ba
 class Target:
     """What is hunted: the error of one implementation, or the distance between the results of two."""
 
-    implementations: Sequence[Implementation]
+    implementations: Sequence[Declaration]
     dtype: str
     quantity: str
     sessions: Sequence[Any]

@@ -18,6 +18,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.adapters import NUMERIC, PRODUCERS
+from conformance.adapters.declaration import Declaration
 from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.literals import bits_of, float_of, rational
@@ -62,51 +63,6 @@ QUICK_FAMILIES = (
 
 #: The quantities of a quick run: what one plain call tells.
 QUICK = ("value", *BEHAVIOUR, PROBE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Implementation:
-    """An implementation under test as its adapter declared it."""
-
-    adapter: str
-    key: str
-    entry: str
-    mode: str
-    device: str
-    form: str
-    dtypes: tuple[str, ...]
-    options: tuple[str, ...]
-    reductions: tuple[str, ...]
-    quantities: tuple[str, ...]
-    contract: contracts.Contract
-    link: str = ""
-    parameters: tuple[str, ...] = ()
-    labels: str = "any"
-    counterpart: str = ""
-    masks: bool = False
-    without: tuple[str, ...] = ()
-    layouts: tuple[str, ...] = ("contiguous",)
-    producers: tuple[str, ...] = ()
-    few_shapes: bool = False
-    varied: bool = False
-
-    @property
-    def id(self) -> str:
-        """backend/entry/mode/device."""
-        return f"{self.adapter}/{self.key}"
-
-    @property
-    def family(self) -> str:
-        """backend/entry: what modes and devices have in common, and what a cause is attributed to."""
-        return f"{self.adapter}/{self.entry}"
-
-
-def implementation_from_wire(adapter: str, item: dict[str, Any]) -> Implementation:
-    """The parent's view of a declaration.  Raises ValueError where its contract is not of the vocabulary."""
-    item = dict(item)
-    contract = contracts.from_wire(item.pop("contract"))
-    rest: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-    return Implementation(adapter=adapter, contract=contract, **rest)
 
 
 @dataclass(frozen=True)
@@ -255,7 +211,7 @@ class Request:
     """One case on one implementation in one dtype, in those of its presentations that can be had there."""
 
     family: str
-    implementation: Implementation
+    implementation: Declaration
     inputs: Inputs
     quantities: tuple[str, ...]
     presentations: tuple[Presentation, ...] = ()
@@ -358,7 +314,7 @@ class Filters:
         unwanted = self.without_flag and any(matches(self.without_flag, flag) for flag in flags)
         return by_id and wanted and not unwanted
 
-    def takes_implementation(self, one: Implementation) -> bool:
+    def takes_implementation(self, one: Declaration) -> bool:
         """Whether an implementation passes by id (or the part before its mode), backend and mode."""
         return self.takes_id(one.id)
 
@@ -382,7 +338,7 @@ class Plan:
     """
 
     suite: Suite
-    implementations: tuple[Implementation, ...]
+    implementations: tuple[Declaration, ...]
     requests: tuple[Request, ...]
     not_offered: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
@@ -400,7 +356,7 @@ class Plan:
                 yield request.check_id(quantity)
 
 
-def make_plan(suite: Suite, implementations: Sequence[Implementation], filters: Filters | None = None) -> Plan:
+def make_plan(suite: Suite, implementations: Sequence[Declaration], filters: Filters | None = None) -> Plan:
     """Plan every case on every implementation of its form.
 
     What an implementation has no callable for is not planned but counted in `not_offered`, by reason.
@@ -437,7 +393,7 @@ def _comparable(requests: Sequence[Request], not_offered: dict[str, int]) -> Ite
 
 
 def _requests(
-    located: Located, one: Implementation, inputs: dict[str, Inputs], filters: Filters, not_offered: dict[str, int]
+    located: Located, one: Declaration, inputs: dict[str, Inputs], filters: Filters, not_offered: dict[str, int]
 ) -> Iterator[Request]:
     case = located.case
     if case.probe is not None and contracts.probed(one.contract, case.probe) is None:
@@ -466,7 +422,7 @@ def _varies(case: Case) -> bool:
     return bool(case.dtypes_of) or (bool(case.present) and case.reduction == "none")
 
 
-def _asked(case: Case, one: Implementation) -> tuple[str, ...]:
+def _asked(case: Case, one: Declaration) -> tuple[str, ...]:
     """The quantities that a case asks of an implementation."""
     if case.probe is not None:
         return (PROBE,)
@@ -476,7 +432,7 @@ def _asked(case: Case, one: Implementation) -> tuple[str, ...]:
     return (*case.numeric, *BEHAVIOUR, *reduction, *((AGREEMENT,) if one.mode != BASE_MODE else ()))
 
 
-def _refusal(case: Case, one: Implementation) -> str | None:
+def _refusal(case: Case, one: Declaration) -> str | None:
     """Why an implementation has no call for a case."""
     if any(option not in one.options for option in case.options):
         return "option"

@@ -28,7 +28,7 @@ class InProcess:
     def __init__(self, adapter: Adapter) -> None:
         self.restarts: list[str] = []
         self.lost: list[str] = []
-        self.backend = Backend.from_declaration(adapter.declaration(), source=f"of backend {adapter.name}")
+        self.backend = Backend.from_wire(adapter.declaration(), source=f"of backend {adapter.name}")
         self.runtime = adapter.runtime
         self._adapter = adapter
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from conformance.adapters import BUILTIN, load_builtin
+from conformance.adapters.declaration import Declaration
 from conformance.errors import HarnessError, InputError
-from conformance.plan.plan import Implementation, Request, implementation_from_wire
+from conformance.plan.plan import Request
 from conformance.pool import usage
 from conformance.pool.batches import Batch, batches
 from conformance.pool.observation import Observation, Observed, anonymous, ended, observed
@@ -56,21 +57,20 @@ class Backend:
     name: str
     source: str
     interpreter: str
-    implementations: tuple[Implementation, ...]
+    implementations: tuple[Declaration, ...]
     cost: int = 0
     settings: tuple[dict[str, str], ...] = ()
     chunk: int = 1 << 16
 
     @classmethod
-    def from_declaration(cls, item: dict[str, Any], source: str, interpreter: str = sys.executable) -> Backend:
+    def from_wire(cls, item: dict[str, Any], source: str, interpreter: str = sys.executable) -> Backend:
         """What an adapter declares.  Raises InputError where a contract is not of the vocabulary."""
-        name = item["name"]
         try:
-            implementations = tuple(implementation_from_wire(name, one) for one in item["implementations"])
+            implementations = tuple(Declaration.from_wire(one) for one in item["implementations"])
         except ValueError as error:
             raise InputError(f"adapter {source}: {error}") from None
         return cls(
-            name=name,
+            name=item["name"],
             source=source,
             interpreter=interpreter,
             implementations=implementations,
@@ -404,9 +404,7 @@ class Pool:
         # A worker without variables of its own, of which one is the device, would declare what this process does.
         here = source in BUILTIN and not self.environment
         told = _told_here(source) if here else self._told(source)
-        return [
-            Backend.from_declaration(item, source, self.interpreters.get(item["name"], sys.executable)) for item in told
-        ]
+        return [Backend.from_wire(item, source, self.interpreters.get(item["name"], sys.executable)) for item in told]
 
     def _told(self, source: str) -> list[dict[str, Any]]:
         """What the adapters of a source declare, in a process of their own."""

@@ -22,6 +22,7 @@ from msgspec.structs import replace as replace_fields
 
 from conformance import contracts
 from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
@@ -31,7 +32,7 @@ from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
-from conformance.plan.plan import Filters, Implementation, Plan, Request, make_plan
+from conformance.plan.plan import Filters, Plan, Request, make_plan
 from conformance.pool import plugins
 from conformance.pool.observation import Observed, anonymous, portable
 from conformance.pool.pool import Backend, Executor, Opened, Pool
@@ -163,7 +164,7 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
     return plan
 
 
-def _implementations(backends: Sequence[Backend]) -> list[Implementation]:
+def _implementations(backends: Sequence[Backend]) -> list[Declaration]:
     return [one for backend in backends for one in backend.implementations]
 
 
@@ -367,7 +368,7 @@ def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
         yield CauseLine(cause, one.title, one.kind, one.links, one.reason or "")
 
 
-def _implementation_line(one: Implementation) -> ImplementationLine:
+def _implementation_line(one: Declaration) -> ImplementationLine:
     return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
 
 

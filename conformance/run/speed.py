@@ -15,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from conformance.adapters.declaration import Declaration
 from conformance.numbers.formats import Tensor, encode
-from conformance.plan.plan import Implementation, Plan
+from conformance.plan.plan import Plan
 from conformance.pool.observation import anonymous
 from conformance.pool.pool import Backend, Ended, Opened, Pool, Worker
 from conformance.pool.pool import opened as open_worker
@@ -63,7 +64,7 @@ class Timed:
 class _Job:
     """One implementation in one dtype and direction, and what was measured of it at the size that is timed now."""
 
-    implementation: Implementation
+    implementation: Declaration
     dtype: str
     direction: Direction
     seconds: list[float] = field(default_factory=list)

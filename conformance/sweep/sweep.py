@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
-from conformance.plan.plan import Implementation
 from conformance.pool.pool import Backend, Pool
 from conformance.run.run import machine
 from conformance.sweep import certificate, cluster, schedule
@@ -23,7 +23,7 @@ Progress = Callable[[int], None]
 def sweep(
     pool: Pool,
     backend: Backend,
-    implementations: list[Implementation],
+    implementations: list[Declaration],
     spec: Spec,
     file: Path,
     command: str,
