@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import options_from, record_from
 from conformance.plan import cases
-from conformance.plan.plan import BASE_MODE, Plan, Request
+from conformance.plan.plan import Plan, Request
 from conformance.pool.pool import Backend
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord

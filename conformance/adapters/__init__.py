@@ -13,7 +13,7 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
 from conformance.contracts import Contract
@@ -122,7 +122,7 @@ class Mode(NamedTuple):
 
 
 #: The mode of a plain call, which every runtime has.
-PLAIN = {"eager": Mode(varied=True)}
+PLAIN = {BASE_MODE: Mode(varied=True)}
 
 
 class Implementation:
@@ -149,7 +149,7 @@ class Implementation:
         reductions: Tuple[str, ...] = ("none",),
         contract: Contract = (),
         derivatives: Optional[Dict[str, Call]] = None,
-        mode: str = "eager",
+        mode: str = BASE_MODE,
         device: str = "",
         link: str = "",
         parameters: Tuple[str, ...] = (),

@@ -9,6 +9,15 @@ from typing import Any, Dict, NamedTuple, Tuple
 
 from conformance.contracts import Contract, from_wire, to_wire
 
+#: The mode of a plain call: every runtime has it, and the others are held against it.
+BASE_MODE = "eager"
+
+#: What the id of a plain call on the CPU ends with.
+PLAIN_CALL = "/%s/cpu" % BASE_MODE
+
+#: Modes that make one program of the call, in records of the time before their implementations said so.
+COMPILED_BEFORE = ("compile", "script", "trace", "export", "jit", "function", "function-unknown", "xla")
+
 
 class Declaration(NamedTuple):
     """One public entry point in one execution mode on one device: what its adapter says, and what its runtime offers.

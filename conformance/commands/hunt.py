@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import PLAIN_CALL, Declaration
 from conformance.commands.options import adapter_options, adapters_from
 from conformance.commands.try_numbers import save_case
 from conformance.errors import InputError
@@ -137,7 +137,7 @@ def _ends(labels: str) -> tuple[str, str]:
 
 def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Declaration]:
     known = {one.id: (backend, one) for backend in backends for one in backend.implementations}
-    found = known.get(name) or known.get(f"{name}/eager/cpu")
+    found = known.get(name) or known.get(name + PLAIN_CALL)
     if found is None:
         near = [one for one in known if name.lower() in one.lower()][:3]
         raise InputError(

@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from conformance.adapters import DEVICES
+from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
-from conformance.plan.plan import BASE_MODE, QUANTITIES, Filters
+from conformance.plan.plan import QUANTITIES, Filters
 from conformance.pool import usage
 from conformance.run import kept
 from conformance.run.run import TIMEOUT, Options

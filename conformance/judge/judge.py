@@ -14,6 +14,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import BASE_MODE
 from conformance.judge import agreement, expected, related, summation
 from conformance.judge.behaviour import behaviour
 from conformance.judge.expected import Alternative
@@ -22,7 +23,7 @@ from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, caus
 from conformance.numbers.formats import ulp
 from conformance.numbers.measurement import BUDGET, CLASSES, CODE, Limits, Measured, concatenate, measure
 from conformance.plan.domain import expectations, regions
-from conformance.plan.plan import AGREEMENT, BASE_MODE, PROBE, REDUCTION, RELATION, REPEATABLE, Inputs, Request
+from conformance.plan.plan import AGREEMENT, PROBE, REDUCTION, RELATION, REPEATABLE, Inputs, Request
 from conformance.pool.observation import Observed
 from reference import Reference
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.adapters import NUMERIC, PRODUCERS
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.literals import bits_of, float_of, rational
@@ -32,7 +32,6 @@ BEHAVIOUR = ("acceptance", "result-dtype", "result-shape", "inputs-unchanged", R
 
 #: Whether an execution mode does what the entry point does when it is called plainly (`BASE_MODE`).
 AGREEMENT = "agreement"
-BASE_MODE = "eager"
 
 #: The quantity of a reduced case: is the result the sum or mean of the implementation's own unreduced results?
 REDUCTION = "reduction"

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.plan.plan import AGREEMENT, BASE_MODE
+from conformance.plan.plan import AGREEMENT
 from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
 

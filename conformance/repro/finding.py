@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters import NUMERIC
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import ImplementationId
 from conformance.plan.cases import Located, Suite
-from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Inputs, Request
+from conformance.plan.plan import BEHAVIOUR, QUANTITIES, Inputs, Request
 from conformance.plan.presentations import Presentation
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes

@@ -369,7 +369,14 @@ def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
 
 
 def _implementation_line(one: Declaration) -> ImplementationLine:
-    return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
+    return ImplementationLine(
+        id=one.id,
+        family=one.family,
+        form=one.form,
+        contract=contracts.to_wire(one.contract),
+        link=one.link,
+        compiled=one.compiled,
+    )
 
 
 def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> RunRecord:

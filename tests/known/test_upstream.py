@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import record_from
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
 from conformance.plan import cases
-from conformance.plan.plan import AGREEMENT, BASE_MODE, Filters, Request, make_plan
+from conformance.plan.plan import AGREEMENT, Filters, Request, make_plan
 from conformance.run import run as runs
 from conformance.run.run import Run
 

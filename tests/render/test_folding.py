@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.known import deviations
-from conformance.plan.plan import AGREEMENT, BASE_MODE
+from conformance.plan.plan import AGREEMENT
 from conformance.pool.observation import Observation
 from conformance.pool.pool import Backend, Opened
 from conformance.record.record import RunRecord
