@@ -41,8 +41,11 @@ PARAMETERS = ("label_smoothing", "gamma", "alpha")
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
 OBSERVED_DTYPES = ("float8_e5m2",)
 
+#: A tensor of a framework, of which nothing but its runtime knows anything.
+Native = Any
+
 #: Function of native tensors: (prediction, label, **options) -> native tensor.
-Call = Callable[..., Any]
+Call = Callable[..., Native]
 
 #: Arguments of one call by name: `prediction`, `label` and the options as native tensors, `reduction`, parameters.
 Arguments = Dict[str, Any]
@@ -188,12 +191,12 @@ class Implementation:
         self.counterpart = counterpart
         self.masks = masks
 
-    def loss(self, arguments: Arguments) -> Any:
+    def loss(self, arguments: Arguments) -> Native:
         """The result of `call` with named `arguments`."""
         rest = dict(arguments)
         return self.call(rest.pop("prediction"), rest.pop("label"), **rest)
 
-    def loss_of(self, name: str, arguments: Arguments) -> Callable[[Any], Any]:
+    def loss_of(self, name: str, arguments: Arguments) -> Callable[[Native], Native]:
         """The loss as a function of argument `name` alone; the other `arguments` are fixed."""
         return lambda variable: self.loss(dict(arguments, **{name: variable}))
 
@@ -281,15 +284,15 @@ class Runtime:
         """Switches and facts that change bits: instruction set, threads, oneDNN and the like."""
         return {}
 
-    def tensor(self, tensor: Tensor) -> Any:
+    def tensor(self, tensor: Tensor) -> Native:
         """A fresh native tensor with exactly these bits."""
         raise NotImplementedError
 
-    def bits(self, native: Any) -> Tensor:
+    def bits(self, native: Native) -> Tensor:
         """The bits of a native tensor.  Raises TypeError where `native` is no tensor of the framework."""
         raise NotImplementedError
 
-    def wait(self, native: Any) -> None:
+    def wait(self, native: Native) -> None:
         """Return when `native`, which `evaluate` returned, has been computed: its timing ends here.
 
         Reading the bits is a way that every framework has; where that copies, another one is worth writing.
@@ -316,14 +319,14 @@ class Runtime:
         """Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation."""
         return ()
 
-    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Native:
         """Compute `quantity` of `implementation` in its mode on native tensors and return a native tensor.
 
         A gradient is that of the sum of all results: for unreduced losses the gradient of each element's own loss.
         """
         raise NotImplementedError
 
-    def arrange(self, tensor: Tensor, layout: str) -> Any:
+    def arrange(self, tensor: Tensor, layout: str) -> Native:
         """A fresh native tensor with exactly these bits that lies in memory as `layout` says.
 
         `strided` is every other element of a larger tensor, `reversed` has negative strides, `transposed` is the
@@ -334,7 +337,7 @@ class Runtime:
             raise NotImplementedError(layout)
         return self.tensor(tensor)
 
-    def produce(self, producer: str, logits: Any) -> Any:
+    def produce(self, producer: str, logits: Native) -> Native:
         """Probabilities that the framework itself makes of native 1-d `logits`, exactly as it hands them out.
 
         "sigmoid" gives them in the same shape, "softmax" as (n, 2): the probabilities of the classes 0 and 1.
