@@ -20,7 +20,7 @@ from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import options_from, record_from
 from conformance.plan import cases
 from conformance.plan.plan import Plan, Request
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.spelled import Asked, explain

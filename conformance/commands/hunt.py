@@ -23,7 +23,8 @@ from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.literals import text_of
 from conformance.plan.cases import Case, Element, Suite
 from conformance.plan.plan import Filters, Inputs, Request, make_plan
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.record import spelled
 from conformance.record.spelled import Asked
 from conformance.render import narrate

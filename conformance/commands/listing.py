@@ -12,7 +12,7 @@ from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError
 from conformance.plan.cases import Suite
 from conformance.plan.plan import Filters, matches
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.run import run as runs
 
 

@@ -17,7 +17,7 @@ from conformance.adapters import ALL_DTYPES, DEVICES
 from conformance.adapters.declaration import Declaration
 from conformance.commands.options import options_from
 from conformance.errors import InputError
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record import spelled
 from conformance.render import certificate as render
 from conformance.run import run as runs

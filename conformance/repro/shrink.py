@@ -22,7 +22,8 @@ from conformance.numbers.formats import FORMATS, Format, Tensor, decode
 from conformance.numbers.literals import bits_of, text_of
 from conformance.plan.cases import OPTIONS, Case, Element, Suite
 from conformance.plan.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
-from conformance.pool.pool import Backend, Opened, Pool
+from conformance.pool.backend import Backend, Opened
+from conformance.pool.pool import Pool
 from conformance.repro.finding import Target
 from conformance.run import run as runs
 

@@ -34,8 +34,9 @@ from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
 from conformance.plan.plan import Filters, Plan, Request, make_plan
 from conformance.pool import plugins
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed, anonymous, portable
-from conformance.pool.pool import Backend, Executor, Opened, Pool
+from conformance.pool.pool import Executor, Pool
 from conformance.record.record import (
     SCHEMA,
     BackendLine,

@@ -21,7 +21,7 @@ from conformance.numbers.literals import float_of
 from conformance.plan import cases
 from conformance.plan.cases import WORST, Element
 from conformance.plan.plan import Inputs, Request
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.sweep.certificate import Certificate
 
 HEAD = "# The largest errors that sweeps have found: `make renew` adds to it from certificates."

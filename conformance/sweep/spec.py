@@ -11,7 +11,7 @@ from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import LiteralError, bits_of
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.worker.sweep import space
 from conformance.worker.sweep.kernel import Shard
 

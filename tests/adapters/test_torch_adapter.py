@@ -19,8 +19,9 @@ from conformance.adapters.torch.runtime import TorchRuntime
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.plan.plan import Filters, Plan, make_plan
+from conformance.pool.backend import Backend
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.pool import Pool
 from tests.builders import case, suite
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from conformance.known import deviations
 from conformance.plan import cases
 from conformance.plan.cases import Suite
 from conformance.plan.plan import Filters, Plan, Request, make_plan
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record.record import RunRecord
 from conformance.run import run as runs
 from tests.changed import hook

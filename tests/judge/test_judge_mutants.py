@@ -21,8 +21,8 @@ from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CODE, Limits, Measured
 from conformance.plan import cases, domain
 from conformance.plan.plan import Filters, Plan, Request
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observation, Observed
-from conformance.pool.pool import Backend, Opened
 from conformance.run import run as runs
 from reference import Reference
 from tests.miniatures import kills

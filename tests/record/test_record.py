@@ -17,7 +17,7 @@ import pytest
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.known import deviations
 from conformance.plan.plan import BEHAVIOUR
-from conformance.pool.pool import Backend, Opened
+from conformance.pool.backend import Backend, Opened
 from conformance.record import record
 from conformance.record.record import SCHEMA, RunRecord
 from conformance.run import run

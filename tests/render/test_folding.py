@@ -14,8 +14,8 @@ from rich.console import Console
 from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.known import deviations
 from conformance.plan.plan import AGREEMENT
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observation
-from conformance.pool.pool import Backend, Opened
 from conformance.record.record import RunRecord
 from conformance.record.summary import Cell, Row, by_entry, folded, scoreboard
 from conformance.render import markdown, text
