@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.adapters.expressions import Expression
@@ -128,6 +128,12 @@ class Mode(NamedTuple):
 PLAIN = {BASE_MODE: Mode(varied=True)}
 
 
+def known_or_refused(what: str, name: str, entry: str, known: Iterable[str]) -> None:
+    """ValueError for the name of a parameter, dtype, derivative or mode of an entry that there is not."""
+    if name not in known:
+        raise ValueError("%s %r of %r is not one of %s" % (what, name, entry, ", ".join(known)))
+
+
 class Implementation:
     """One public entry point in one execution mode on one device, as its adapter declares it.
 
@@ -166,15 +172,13 @@ class Implementation:
             raise ValueError("form of %r must be 'probabilities' or 'logits' (got %r)" % (entry, form))
         if labels not in ("any", "hard"):
             raise ValueError("labels of %r must be 'any' or 'hard' (got %r)" % (entry, labels))
-        odd = [name for name in parameters if name not in PARAMETERS]
-        if odd:
-            raise ValueError("parameter %r of %r is not one of %s" % (odd[0], entry, ", ".join(PARAMETERS)))
-        unknown = [dtype for dtype in dtypes if dtype not in FORMATS]
-        if unknown:
-            raise ValueError("dtype %r of %r is not one of %s" % (unknown[0], entry, ", ".join(FORMATS)))
-        strange = [name for name in derivatives or () if name not in NUMERIC[1:]]
-        if strange:
-            raise ValueError("derivative %r of %r is not one of %s" % (strange[0], entry, ", ".join(NUMERIC[1:])))
+        for what, names, known in (
+            ("parameter", parameters, PARAMETERS),
+            ("dtype", dtypes, tuple(FORMATS)),
+            ("derivative", derivatives or (), NUMERIC[1:]),
+        ):
+            for name in names:
+                known_or_refused(what, name, entry, known)
         self.entry = entry
         self.form = form
         self.call = call
@@ -210,8 +214,7 @@ class Implementation:
 
         Raises ValueError for a mode that the runtime has not.
         """
-        if self.mode not in runtime.modes:
-            raise ValueError("mode %r of %r is not one of %s" % (self.mode, self.entry, ", ".join(runtime.modes)))
+        known_or_refused("mode", self.mode, self.entry, runtime.modes)
         mode = runtime.modes[self.mode]
         own = {name: value for name, value in vars(self).items() if name in Declaration._fields}
         own["dtypes"] = (*(dtype for dtype in self.dtypes if dtype in runtime.dtypes()), *runtime.observed)

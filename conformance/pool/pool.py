@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,19 +76,12 @@ class Pool(Workers):
         with ThreadPoolExecutor(max_workers=max(self.jobs, 1)) as threads:
             plugged = threads.map(self._plugged, plugins)
             found = [backend for group in threads.map(self._declared, sources) for backend in group]
-        names = [backend.name for backend in found]
-        double = [name for name in names if names.count(name) > 1]
-        if double:
+        if double := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
             raise InputError(f"two adapters are called {double[0]!r}", "give the adapter of your file another name")
         for plugin, group in zip(plugins, plugged, strict=True):
-            taken = [backend.name for backend in group if backend.name in names]
-            if taken:
-                self.refused.append(Refusal(plugin, f"another adapter is called {taken[0]!r}"))
-            else:
-                found += group
-                names += [backend.name for backend in group]
-        unknown = [name for name in self.interpreters if name not in names]
-        if unknown:
+            found += self._not_taken(plugin, group, {one.name for one in found})
+        names = [one.name for one in found]
+        if unknown := [name for name in self.interpreters if name not in names]:
             raise InputError(f"--python names {unknown[0]!r}, but the backends are {', '.join(names)}")
         return tuple(found)
 
@@ -150,6 +144,13 @@ class Pool(Workers):
         except InputError as error:
             self.refused.append(Refusal(plugin, error.message))
             return []
+
+    def _not_taken(self, plugin: Plugin, group: list[Backend], names: Collection[str]) -> list[Backend]:
+        """The backends of a plugin; none where a name of theirs is taken, and it is refused."""
+        taken = [one.name for one in group if one.name in names]
+        if taken:
+            self.refused.append(Refusal(plugin, f"another adapter is called {taken[0]!r}"))
+        return [] if taken else group
 
     def _declared(self, source: str) -> list[Backend]:
         # A worker without variables of its own, of which one is the device, would declare what this process does.
