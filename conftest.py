@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import options_from, record_from
 from conformance.plan import cases
-from conformance.plan.implementations import BASE_MODE
 from conformance.plan.plan import Plan
 from conformance.plan.requests import Request
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.spelled import Asked, explain

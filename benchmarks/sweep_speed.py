@@ -25,7 +25,7 @@ import numpy as np
 
 from conformance.adapters import Adapter, Implementation, Runtime, load_builtin
 from conformance.numbers.formats import FORMATS, Tensor
-from conformance.pool.pool import KEEPING_MEMORY, SINGLE_THREADED
+from conformance.pool.process import KEEPING_MEMORY, SINGLE_THREADED
 from conformance.sweep import spec
 from conformance.worker.sweep import kernel, space
 

@@ -10,12 +10,12 @@ import numpy as np
 from hypothesis import settings
 
 from conformance.adapters import ALL_DTYPES
+from conformance.adapters.declaration import Declaration
 from conformance.contracts import Contract, Source
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import Tensor, encode
 from conformance.plan.cases import Case, Element, Located, Suite
-from conformance.plan.implementations import Implementation
 from conformance.plan.inputs import Inputs
 from conformance.plan.plan import Plan
 from conformance.plan.requests import Request
@@ -67,7 +67,7 @@ def suite(*cases: Case) -> Suite:
     return Suite(Path("cases"), tuple(located(one) for one in cases), {}, "digest")
 
 
-def implementation(contract: Contract = (), **fields: Any) -> Implementation:
+def implementation(contract: Contract = (), **fields: Any) -> Declaration:
     """The implementation `stub/loss/eager/cpu` of everything, unless fields say otherwise."""
     given: dict[str, Any] = {
         "adapter": "stub",
@@ -80,12 +80,11 @@ def implementation(contract: Contract = (), **fields: Any) -> Implementation:
         "reductions": ("none", "mean", "sum"),
         "quantities": ("value", *DERIVED),
     } | fields
-    key = f"{given['entry']}/{given['mode']}/{given['device']}"
-    return Implementation(key=key, contract=contract, **given)
+    return Declaration(contract=contract, **given)
 
 
 def request(
-    one: Case, by: Implementation | None = None, dtype: str = "float32", quantities: Sequence[str] = ("value",)
+    one: Case, by: Declaration | None = None, dtype: str = "float32", quantities: Sequence[str] = ("value",)
 ) -> Request:
     """A request of a case, on the stub without a contract unless another is given."""
     chosen = by or implementation(form=one.form)

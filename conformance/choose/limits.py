@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.choose.choose import NOT_MEASURED, Choice, Source
-from conformance.choose.needs import COMPILED
 from conformance.ids import ImplementationId
 
 #: What a device is called in a sentence.
@@ -20,8 +19,8 @@ def limits(choice: Choice) -> Iterator[str]:
     if len(devices) == 1:
         yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise, and differ in speed."
     ran = dict.fromkeys(check.implementation for record in records for check in record.checks)
-    modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
-    if not set(modes) & set(COMPILED):
+    if not any(one.is_compiled and one.id in ran for record in records for one in record.header.implementations):
+        modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
         yield f"Modes that were run: {', '.join(modes)}. Nothing is known of compiled ones (`run --mode '*'`)."
     for index, need in enumerate(choice.stated.needs):
         if choice.rows and all(row.answers[index].status == NOT_MEASURED for row in choice.rows):

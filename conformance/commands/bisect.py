@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import options_from, record_from, suite_from
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
-from conformance.plan.implementations import BASE_MODE
 from conformance.quantities import QUANTITIES
 from conformance.render import bisect as rendered
 from conformance.versions import bisect as searches

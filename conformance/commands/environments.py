@@ -20,7 +20,7 @@ from conformance.known import deviations
 from conformance.numbers.formats import FORMATS, Tensor, decode, ulp
 from conformance.plan.cases import Suite
 from conformance.plan.plan import Plan
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record.record import CheckLine, RunRecord
 from conformance.render import markdown
 from conformance.render.scoreboard import error_text

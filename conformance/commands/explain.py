@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
+from conformance.adapters.declaration import Declaration
 from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError, did_you_mean
 from conformance.known import deviations
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
 from conformance.plan.filters import Filters
-from conformance.plan.implementations import Implementation
 from conformance.plan.inputs import Inputs
 from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
@@ -58,7 +58,7 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
     print_table(check_table(done))
 
 
-def _find(name: str, known: list[Implementation]) -> Implementation:
+def _find(name: str, known: list[Declaration]) -> Declaration:
     for one in known:
         if name in (one.id, one.family):
             return one
@@ -93,7 +93,7 @@ def _element_lines(inputs: Inputs) -> list[str]:
     return lines
 
 
-def _documents(implementations: list[Implementation]) -> None:
+def _documents(implementations: list[Declaration]) -> None:
     click.echo("documented:")
     for one in implementations:
         lines = narrate.contract_lines(one.contract)

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
+from conformance.adapters.declaration import PLAIN_CALL, Declaration
 from conformance.commands.options import adapter_options, adapters_from
 from conformance.commands.try_numbers import save_case
 from conformance.errors import InputError
@@ -22,11 +23,11 @@ from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.literals import text_of
 from conformance.plan.cases import Case, Element, Suite
 from conformance.plan.filters import Filters
-from conformance.plan.implementations import Implementation
 from conformance.plan.inputs import Inputs
 from conformance.plan.plan import make_plan
 from conformance.plan.requests import Request
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.record import spelled
 from conformance.record.spelled import Asked
 from conformance.render import narrate
@@ -138,9 +139,9 @@ def _ends(labels: str) -> tuple[str, str]:
     return words[0], words[-1]
 
 
-def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Implementation]:
+def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Declaration]:
     known = {one.id: (backend, one) for backend in backends for one in backend.implementations}
-    found = known.get(name) or known.get(f"{name}/eager/cpu")
+    found = known.get(name) or known.get(name + PLAIN_CALL)
     if found is None:
         near = [one for one in known if name.lower() in one.lower()][:3]
         raise InputError(
@@ -150,7 +151,7 @@ def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Implementa
     return found
 
 
-def _check(chosen: Sequence[tuple[Backend, Implementation]], dtype: str, quantity: str) -> None:
+def _check(chosen: Sequence[tuple[Backend, Declaration]], dtype: str, quantity: str) -> None:
     forms = {one.form for _, one in chosen}
     if len(forms) > 1:
         raise InputError(f"two implementations can disagree on one form of prediction only (got {', '.join(forms)})")
@@ -159,7 +160,7 @@ def _check(chosen: Sequence[tuple[Backend, Implementation]], dtype: str, quantit
             raise InputError(f"{one.id} offers no unreduced {quantity} in {dtype}")
 
 
-def _sessions(stack: contextlib.ExitStack, pool: Pool, chosen: Sequence[tuple[Backend, Implementation]]) -> list[Any]:
+def _sessions(stack: contextlib.ExitStack, pool: Pool, chosen: Sequence[tuple[Backend, Declaration]]) -> list[Any]:
     """A function that observes a request for each implementation; those of one backend share a worker."""
     opened: dict[str, Any] = {}
     for backend, _ in chosen:
@@ -172,7 +173,7 @@ def _sessions(stack: contextlib.ExitStack, pool: Pool, chosen: Sequence[tuple[Ba
 class Target:
     """What is hunted: the error of one implementation, or the distance between the results of two."""
 
-    implementations: Sequence[Implementation]
+    implementations: Sequence[Declaration]
     dtype: str
     quantity: str
     sessions: Sequence[Any]

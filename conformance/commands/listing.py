@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from conformance.adapters.declaration import Declaration
 from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError
 from conformance.plan.cases import Suite
 from conformance.plan.filters import Filters, matches
-from conformance.plan.implementations import Implementation
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.run import run as runs
 
 
@@ -44,7 +44,7 @@ def list_(what: str, **arguments: Any) -> None:
         click.echo(check)
 
 
-def _implementations(backends: Sequence[Backend], suite: Suite, filters: Filters) -> list[Implementation]:
+def _implementations(backends: Sequence[Backend], suite: Suite, filters: Filters) -> list[Declaration]:
     """Those that the filters leave, of a form and with a dtype that they leave of the cases; nothing is planned."""
     forms = {located.case.form for located in suite.cases if filters.takes_case(located)}
     found = [

@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from conformance.adapters import DEVICES
+from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
 from conformance.plan.filters import Filters
-from conformance.plan.implementations import BASE_MODE
 from conformance.pool import usage
 from conformance.quantities import QUANTITIES
 from conformance.run import kept

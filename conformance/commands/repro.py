@@ -17,7 +17,8 @@ from conformance.known import deviations
 from conformance.known.deviations import Deviation, Kind
 from conformance.plan import cases
 from conformance.plan.filters import Filters, matches
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary

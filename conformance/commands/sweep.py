@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from conformance.adapters import ALL_DTYPES, DEVICES
+from conformance.adapters.declaration import Declaration
 from conformance.commands.options import options_from
 from conformance.errors import InputError
-from conformance.plan.implementations import Implementation
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record import spelled
 from conformance.render import certificate as render
 from conformance.run import run as runs
@@ -117,10 +117,10 @@ def sweep(
 
 def _groups(
     backends: tuple[Backend, ...], filters: Any, quantity: str, dtype: str, labels: tuple[str, ...]
-) -> Iterator[tuple[Backend, list[Implementation], tuple[str, ...]]]:
+) -> Iterator[tuple[Backend, list[Declaration], tuple[str, ...]]]:
     """Chosen implementations by backend, form and kind of labels: hard ones take 0 and 1 alone."""
     for backend in backends:
-        kinds: dict[tuple[str, str], list[Implementation]] = {}
+        kinds: dict[tuple[str, str], list[Declaration]] = {}
         for one in backend.implementations:
             able = dtype in one.dtypes and quantity in one.quantities and "none" in one.reductions
             if able and filters.takes_implementation(one):

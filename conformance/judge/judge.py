@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance import contracts
+from conformance.adapters.declaration import BASE_MODE
 from conformance.judge import agreement, expected, numeric, summation
 from conformance.judge.behaviour import behaviour
 from conformance.judge.expectation import Expectations
 from conformance.judge.points import Answer, Points, points
 from conformance.judge.verdicts import Judged
-from conformance.plan.implementations import BASE_MODE
 from conformance.plan.inputs import Inputs
 from conformance.plan.requests import Request
 from conformance.pool.observation import Observed

@@ -37,7 +37,10 @@ __all__ = ["Report", "assert_conforms", "measure"]
 
 
 class Declared(TypedDict, total=False):
-    """What a loss takes besides prediction and label, and what it promises: see `adapters.Implementation`."""
+    """What a loss takes besides prediction and label, and what it promises: arguments of `adapters.Implementation`.
+
+    They are named once more for type checkers, which then know the arguments of `measure` and `assert_conforms`.
+    """
 
     options: Sequence[str]
     parameters: Sequence[str]

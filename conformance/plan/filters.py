@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.ids import ImplementationId
 from conformance.plan.cases import Located
-from conformance.plan.implementations import BASE_MODE, Implementation
 from conformance.quantities import BEHAVIOUR, PROBE
 
 #: The families of a quick run: those that the question is about, special values, and what contracts promise.
@@ -64,7 +64,7 @@ class Filters:
         unwanted = self.without_flag and any(matches(self.without_flag, flag) for flag in flags)
         return by_id and wanted and not unwanted
 
-    def takes_implementation(self, one: Implementation) -> bool:
+    def takes_implementation(self, one: Declaration) -> bool:
         """Whether an implementation passes by id (or the part before its mode), backend and mode."""
         return self.takes_id(one.id)
 

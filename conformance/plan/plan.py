@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from conformance import contracts
 from conformance.adapters import PRODUCERS
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.plan.cases import Case, Located, Suite
 from conformance.plan.filters import Filters, matches
-from conformance.plan.implementations import BASE_MODE, Implementation
 from conformance.plan.inputs import Inputs
 from conformance.plan.relations import RELATIONS
 from conformance.plan.requests import Request
@@ -32,7 +32,7 @@ class Plan:
     """
 
     suite: Suite
-    implementations: tuple[Implementation, ...]
+    implementations: tuple[Declaration, ...]
     requests: tuple[Request, ...]
     not_offered: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
@@ -50,7 +50,7 @@ class Plan:
                 yield request.check_id(quantity)
 
 
-def make_plan(suite: Suite, implementations: Sequence[Implementation], filters: Filters | None = None) -> Plan:
+def make_plan(suite: Suite, implementations: Sequence[Declaration], filters: Filters | None = None) -> Plan:
     """Plan every case on every implementation of its form.
 
     What an implementation has no callable for is not planned but counted in `not_offered`, by reason.
@@ -87,7 +87,7 @@ def _comparable(requests: Sequence[Request], not_offered: dict[str, int]) -> Ite
 
 
 def _requests(
-    located: Located, one: Implementation, inputs: dict[str, Inputs], filters: Filters, not_offered: dict[str, int]
+    located: Located, one: Declaration, inputs: dict[str, Inputs], filters: Filters, not_offered: dict[str, int]
 ) -> Iterator[Request]:
     case = located.case
     if case.probe is not None and contracts.probed(one.contract, case.probe) is None:
@@ -116,7 +116,7 @@ def _varies(case: Case) -> bool:
     return bool(case.dtypes_of) or (bool(case.present) and case.reduction == "none")
 
 
-def _asked(case: Case, one: Implementation) -> tuple[str, ...]:
+def _asked(case: Case, one: Declaration) -> tuple[str, ...]:
     """The quantities that a case asks of an implementation."""
     if case.probe is not None:
         return (PROBE,)
@@ -126,7 +126,7 @@ def _asked(case: Case, one: Implementation) -> tuple[str, ...]:
     return (*case.numeric, *BEHAVIOUR, *reduction, *((AGREEMENT,) if one.mode != BASE_MODE else ()))
 
 
-def _refusal(case: Case, one: Implementation) -> str | None:
+def _refusal(case: Case, one: Declaration) -> str | None:
     """Why an implementation has no call for a case."""
     if any(option not in one.options for option in case.options):
         return "option"

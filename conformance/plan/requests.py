@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from conformance.adapters.declaration import Declaration
 from conformance.ids import CheckId
 from conformance.plan.cases import Case
-from conformance.plan.implementations import Implementation
 from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
 from conformance.plan.relations import RELATIONS, Relation
@@ -24,7 +24,7 @@ class Request:
     """One case on one implementation in one dtype, in those of its presentations that can be had there."""
 
     family: str
-    implementation: Implementation
+    implementation: Declaration
     inputs: Inputs
     quantities: tuple[str, ...]
     presentations: tuple[Presentation, ...] = ()

@@ -25,8 +25,9 @@ from typing import Any, BinaryIO, Literal, cast, get_args
 import msgspec
 from msgspec import Struct
 
+from conformance.adapters.declaration import COMPILED_BEFORE
 from conformance.errors import HarnessError, InputError, at
-from conformance.ids import backend_of
+from conformance.ids import ImplementationId, backend_of
 from conformance.record.spelled import Asked
 
 #: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.
@@ -55,14 +56,25 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lacking: dict[str, str] = {}
 
 
-class ImplementationLine(Struct, frozen=True, omit_defaults=True):
-    """An implementation in the header, with the contract that it was judged by."""
+class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`."""
 
     id: str
     family: str
     form: str
     contract: list[dict[str, Any]] = []
     link: str = ""
+    compiled: bool | None = None
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the framework makes one program of the call.
+
+        A record that was made before implementations said so tells it by the name of the mode.
+        """
+        if self.compiled is None:
+            return ImplementationId.parse(self.id).mode in COMPILED_BEFORE
+        return self.compiled
 
 
 class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.plan.implementations import BASE_MODE
 from conformance.quantities import AGREEMENT, LAST, NUMERIC, QUANTITIES
 from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain

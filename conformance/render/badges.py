@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from conformance.adapters.declaration import PLAIN_CALL
 from conformance.errors import Exit
 from conformance.ids import backend_of
 from conformance.record.record import BackendLine, CheckLine, RunRecord
@@ -100,4 +101,4 @@ def _label(record: RunRecord, name: str) -> str:
     backend = backend_of(name)
     versions = next((line.versions for line in record.header.backends if line.name == backend), {})
     version = versions.get(backend, "")
-    return clean(f"{name.removesuffix('/eager/cpu')} {version}".strip())
+    return clean(f"{name.removesuffix(PLAIN_CALL)} {version}".strip())

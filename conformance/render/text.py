@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.adapters.declaration import PLAIN_CALL
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
@@ -219,7 +220,7 @@ def tolerance_table(lines: Sequence[ToleranceLine]) -> Table:
     table.add_column("no tolerance")
     for line in lines:
         table.add_row(
-            escape(line.implementation.removesuffix("/eager/cpu")),
+            escape(line.implementation.removesuffix(PLAIN_CALL)),
             line.dtype,
             line.family,
             line.quantity,

@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import ImplementationId
 from conformance.plan.cases import Located, Suite
-from conformance.plan.implementations import BASE_MODE, Implementation
 from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
 from conformance.plan.requests import Request
@@ -35,14 +35,14 @@ class Target:
     """
 
     located: Located
-    implementation: Implementation
+    implementation: Declaration
     dtype: str
     quantity: str
     element: str
     what: str
     cause: str
-    plain: Implementation | None = None
-    counterpart: Implementation | None = None
+    plain: Declaration | None = None
+    counterpart: Declaration | None = None
 
     @property
     def request(self) -> Request:
@@ -126,7 +126,7 @@ def example_of(record: RunRecord, summary: CauseSummary) -> tuple[CheckLine, Fin
     raise InputError(f"the record has no finding of {summary.cause!r}")
 
 
-def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence[Implementation]) -> Target:
+def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence[Declaration]) -> Target:
     """What a finding of a record is about.  Raises InputError for a name that suite and adapters do not know."""
     located = suite.find(check.case)
     implementation = find_implementation(check.implementation, known)
@@ -157,7 +157,7 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     return made
 
 
-def find_implementation(name: str, known: Sequence[Implementation]) -> Implementation:
+def find_implementation(name: str, known: Sequence[Declaration]) -> Declaration:
     """The implementation of an id, or of backend/entry in its first mode.  Raises InputError with near names."""
     for one in known:
         if name in (one.id, one.family):

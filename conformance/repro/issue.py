@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import backend_of
 from conformance.known.deviations import Deviation
 from conformance.numbers.measurement import LARGEST
-from conformance.plan.implementations import BASE_MODE
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
 from conformance.render.markdown import cell, cell_code, code, row

@@ -24,7 +24,7 @@ from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Asked, Source
 from conformance.repro.two_calls import SAME
-from conformance.worker.session import logits_of, probabilities_of
+from conformance.worker.variants import logits_of, probabilities_of
 
 #: When a statement does not hold, and what it says, by its sense.
 BROKEN = {

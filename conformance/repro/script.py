@@ -72,7 +72,7 @@ FORMS: dict[str, Form] = {
     RELATION: Form(related_calls.stated),
 }
 
-#: By the variant of the call that a relation compares with: see `worker.session.VARIANTS`.
+#: By the variant of the call that a relation compares with: see `worker.variants.VARIANTS`.
 VARIANTS: dict[str, Form] = {
     "absent": Form(related_calls.same, related_calls.without_options),
     "counterpart": Form(related_calls.same, related_calls.counterpart),

@@ -24,7 +24,8 @@ from conformance.plan.cases import OPTIONS, Case, Element, Suite
 from conformance.plan.inputs import Inputs
 from conformance.plan.plan import Plan
 from conformance.plan.requests import Request
-from conformance.pool.pool import Backend, Opened, Pool
+from conformance.pool.backend import Backend, Opened
+from conformance.pool.pool import Pool
 from conformance.quantities import AGREEMENT, BEHAVIOUR
 from conformance.repro.finding import Target
 from conformance.run import run as runs

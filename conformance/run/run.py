@@ -21,6 +21,7 @@ from typing import IO, Any
 from msgspec.structs import replace as replace_fields
 
 from conformance import contracts
+from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
@@ -31,12 +32,12 @@ from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
 from conformance.plan.filters import Filters
-from conformance.plan.implementations import Implementation
 from conformance.plan.plan import Plan, make_plan
 from conformance.plan.requests import Request
 from conformance.pool import plugins
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed, anonymous, portable
-from conformance.pool.pool import Backend, Executor, Opened, Pool
+from conformance.pool.pool import Executor, Pool
 from conformance.quantities import NUMERIC
 from conformance.record.record import (
     SCHEMA,
@@ -166,7 +167,7 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
     return plan
 
 
-def _implementations(backends: Sequence[Backend]) -> list[Implementation]:
+def _implementations(backends: Sequence[Backend]) -> list[Declaration]:
     return [one for backend in backends for one in backend.implementations]
 
 
@@ -370,8 +371,15 @@ def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
         yield CauseLine(cause, one.title, one.kind, one.links, one.reason or "")
 
 
-def _implementation_line(one: Implementation) -> ImplementationLine:
-    return ImplementationLine(one.id, one.family, one.form, contracts.to_wire(one.contract), one.link)
+def _implementation_line(one: Declaration) -> ImplementationLine:
+    return ImplementationLine(
+        id=one.id,
+        family=one.family,
+        form=one.form,
+        contract=contracts.to_wire(one.contract),
+        link=one.link,
+        compiled=one.compiled,
+    )
 
 
 def _with_sample(record: RunRecord, plan: Plan, checks: Sequence[Judged]) -> RunRecord:

@@ -15,12 +15,14 @@ from typing import Literal
 
 import numpy as np
 
+from conformance.adapters.declaration import Declaration
 from conformance.numbers.formats import Tensor, encode
-from conformance.plan.implementations import Implementation
 from conformance.plan.plan import Plan
+from conformance.pool.backend import Backend, Opened
+from conformance.pool.backend import opened as open_worker
 from conformance.pool.observation import anonymous
-from conformance.pool.pool import Backend, Ended, Opened, Pool, Worker
-from conformance.pool.pool import opened as open_worker
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended, Worker
 from conformance.record.record import SpeedLine
 
 #: Elements of a tensor: where the cost of a call dominates, what fits into a cache, and what does not.
@@ -64,7 +66,7 @@ class Timed:
 class _Job:
     """One implementation in one dtype and direction, and what was measured of it at the size that is timed now."""
 
-    implementation: Implementation
+    implementation: Declaration
     dtype: str
     direction: Direction
     seconds: list[float] = field(default_factory=list)
@@ -111,7 +113,7 @@ def measure(
     wanted = [
         job
         for job in jobs(plan, dtypes)
-        if job.implementation.adapter in present and job.dtype not in present[job.implementation.adapter].lacking
+        if job.implementation.adapter in present and not present[job.implementation.adapter].lacks(job.dtype)
     ]
     names = {job.implementation.adapter for job in wanted}
     lines: list[SpeedLine] = []

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Worker
+from conformance.pool.backend import OPEN_LIMIT, Backend
+from conformance.pool.process import Ended, Worker
 from conformance.run.run import machine
 from conformance.sweep.checkpoint import Basis
 from conformance.sweep.schedule import ATTEMPTS, OnDone, ask, start

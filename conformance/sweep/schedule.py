@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Opened, Pool, Worker, opened
+from conformance.pool.backend import OPEN_LIMIT, Backend, Opened, opened
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended, Worker
 from conformance.sweep.spec import wire
 from conformance.worker.sweep.kernel import Shard
 

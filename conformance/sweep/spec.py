@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import LiteralError, bits_of
-from conformance.plan.implementations import Implementation
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.worker.sweep import space
 from conformance.worker.sweep.kernel import Shard
 
@@ -109,7 +109,7 @@ class Spec(Struct, frozen=True, kw_only=True):
 
 def make(
     backend: Backend,
-    implementations: Sequence[Implementation],
+    implementations: Sequence[Declaration],
     quantity: str,
     dtype: str,
     labels: Sequence[str],

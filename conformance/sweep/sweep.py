@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
-from conformance.plan.implementations import Implementation
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.run.run import machine
 from conformance.sweep import certificate, cluster, schedule
 from conformance.sweep.certificate import Certificate
@@ -23,7 +24,7 @@ Progress = Callable[[int], None]
 def sweep(
     pool: Pool,
     backend: Backend,
-    implementations: list[Implementation],
+    implementations: list[Declaration],
     spec: Spec,
     file: Path,
     command: str,
@@ -38,8 +39,8 @@ def sweep(
     Raises InputError where the backend or its dtype is absent, or the checkpoint to be resumed has another basis.
     """
     opened, code = schedule.describe(pool, backend)
-    if spec.dtype in opened.lacking:
-        raise InputError(f"backend {backend.name} has no {spec.dtype} here: {opened.lacking[spec.dtype]}")
+    if why := opened.lacks(spec.dtype):
+        raise InputError(f"backend {backend.name} has no {spec.dtype} here: {why}")
     basis = Basis(
         spec=spec,
         suite=__version__,

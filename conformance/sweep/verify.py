@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool, Worker
+from conformance.pool.backend import OPEN_LIMIT, Backend
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended, Worker
 from conformance.run.run import machine
 from conformance.sweep import certificate, parts
 from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, maxima

@@ -10,7 +10,7 @@ from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.plan.cases import Suite
 from conformance.plan.filters import matches
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.run import run as runs

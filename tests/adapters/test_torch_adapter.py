@@ -20,8 +20,9 @@ from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan, make_plan
+from conformance.pool.backend import Backend
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.pool import Pool
 from conformance.quantities import NUMERIC
 from tests.builders import case, suite
 

@@ -13,7 +13,7 @@ from conformance.plan.cases import Suite
 from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan, make_plan
 from conformance.plan.requests import Request
-from conformance.pool.pool import Backend
+from conformance.pool.backend import Backend
 from conformance.record.record import RunRecord
 from conformance.run import run as runs
 from tests.changed import hook

@@ -23,8 +23,8 @@ from conformance.plan import cases, domain
 from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan
 from conformance.plan.requests import Request
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observation, Observed
-from conformance.pool.pool import Backend, Opened
 from conformance.run import run as runs
 from reference import FUNCTIONS, Reference
 from tests.miniatures import kills

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import record_from
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
 from conformance.plan import cases
 from conformance.plan.filters import Filters
-from conformance.plan.implementations import BASE_MODE
 from conformance.plan.plan import make_plan
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT

@@ -13,7 +13,7 @@ from conformance.commands.options import memory_from
 from conformance.errors import InputError
 from conformance.plan.plan import Plan, make_plan
 from conformance.pool import usage
-from conformance.pool.pool import PATIENCE
+from conformance.pool.service import PATIENCE
 from conformance.pool.usage import SLEEP, Patience, family, resident
 from tests.builders import case, suite
 from tests.pool.test_robustness import Ran

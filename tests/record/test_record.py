@@ -16,7 +16,7 @@ import pytest
 
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.known import deviations
-from conformance.pool.pool import Backend, Opened
+from conformance.pool.backend import Backend, Opened
 from conformance.quantities import BEHAVIOUR
 from conformance.record import record
 from conformance.record.record import SCHEMA, RunRecord

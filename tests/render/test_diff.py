@@ -61,7 +61,7 @@ def run(*checks: CheckLine, version: str = "1.0", footer: bool = True, **header:
         "machine": {"processor": "any"},
         "filters": {},
         "backends": (BackendLine(name="stub", versions={"stub": version}),),
-        "implementations": (ImplementationLine(LOSS, "stub/loss", "probabilities"),),
+        "implementations": (ImplementationLine(id=LOSS, family="stub/loss", form="probabilities"),),
         "planned": len(checks),
         "not_offered": {},
     } | header

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from conformance.cli import main
 from conformance.commands.verify import NO_COMMIT, commit_of
 from conformance.errors import Exit, InputError
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.run import run as runs
 from conformance.sweep import certificate, parts, spec
 from conformance.sweep.certificate import Certificate

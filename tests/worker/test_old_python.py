@@ -15,8 +15,9 @@ import pytest
 from conformance import adapters
 from conformance.judge.judge import Judge
 from conformance.plan.plan import make_plan
+from conformance.pool.backend import Opened
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Opened, Pool
+from conformance.pool.pool import Pool
 from conformance.versions.build import uv
 from tests.builders import case, suite
 

@@ -47,7 +47,7 @@ UNMEASURED = ("nan", "number", "infinite", "finite", "sign")
 WIDE = 3.0
 
 #: Signed integers of a width, and the sign of the narrower ones.
-SIGNED = {16: np.dtype(np.int16), 32: np.dtype(np.int32)}
+SIGNED: dict[int, np.dtype[Any]] = {16: np.dtype(np.int16), 32: np.dtype(np.int32)}
 SIGN = np.int16(-(1 << 15))
 
 
