@@ -20,8 +20,11 @@ from conformance.adapters import Implementation, Runtime
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.worker.sweep import sampling, space
-from conformance.worker.sweep.judging import SIGNED, Block, Expected, Predictions, can_cancel, judge
+from conformance.worker.sweep.block import Block, Predictions, can_cancel
+from conformance.worker.sweep.expected import Expected
+from conformance.worker.sweep.judging import judge
 from conformance.worker.sweep.readings import Reading, readings
+from conformance.worker.sweep.rounding import SIGNED
 from conformance.worker.sweep.statistics import Statistics, from_wire
 from reference.operands import GRADIENT_PREDICTION, LOSS
 from reference.split import Splits
@@ -225,7 +228,7 @@ class _Sweep:
             if got.dtype not in expected:
                 expected[got.dtype] = Expected(block, terms.splits, fmt)
             documented = None if reading is None else [each.expected(block, fmt) for each in reading]
-            judge(self.found[self.keys[at]][labels.name], block, expected[got.dtype], got, documented)
+            judge(self.found[self.keys[at]][labels.name], expected[got.dtype], got, documented)
 
     def sample(self, start: int, stop: int) -> None:
         """All implementations on some samples, and on what a search around them finds."""

@@ -16,7 +16,9 @@ from conformance import contracts
 from conformance.contracts import Contract
 from conformance.numbers.clipping import clip_intervals
 from conformance.numbers.formats import FORMATS, Format
-from conformance.worker.sweep.judging import EXACT, Block, Documented, Predictions, rounded
+from conformance.worker.sweep.block import Block, Documented, Predictions
+from conformance.worker.sweep.expected import EXACT
+from conformance.worker.sweep.rounding import rounded
 from reference.operands import GRADIENT_PREDICTION
 from reference.split import Split, split
 

@@ -16,8 +16,8 @@ import numpy as np
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, infinity_bits
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker.sweep import space
-from conformance.worker.sweep.judging import EXACT, UNMEASURED, low_parts
-from conformance.worker.sweep.statistics import FAR, RELATIVE, Statistics
+from conformance.worker.sweep.expected import EXACT, low_parts
+from conformance.worker.sweep.statistics import FAR, RELATIVE, UNMEASURED, Statistics
 
 #: Rounds of the search, results that each goes on from, and neighbours of each that are tried.
 ROUNDS, KEPT, NEIGHBOURS = 6, 16, 64
@@ -129,8 +129,7 @@ def _count(statistics: Statistics, ideal: Any) -> None:
     bounds = (0.5, 1.5, 2.5)
     counts = [int(np.count_nonzero(ideal > bound)) for bound in bounds]
     known = int(np.count_nonzero(ideal >= 0.0))
-    for index, count in enumerate((known - counts[0], counts[0] - counts[1], counts[1] - counts[2], counts[2])):
-        statistics.ordinals[index] += count
+    statistics.add_ordinals((known - counts[0], counts[0] - counts[1], counts[1] - counts[2], counts[2]))
 
 
 def _firsts(statistics: Statistics, sign: str, points: Points, part: slice, got: Any, exact: Any, ideal: Any) -> None:

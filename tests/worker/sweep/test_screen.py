@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 import reference
 from conformance.contracts import Contract
 from conformance.numbers.formats import FORMATS, Tensor, decode, encode, infinity_bits
-from conformance.worker.sweep import judging, kernel, space
+from conformance.worker.sweep import kernel, screen, space
 from conformance.worker.sweep.kernel import Shard
+from conformance.worker.sweep.rounding import rounded
 from tests.builders import deterministic
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -70,7 +71,7 @@ class Bits:
 
 def encode_quickly(values: Any, dtype: str) -> Any:
     """`encode`, which a test compares with this."""
-    return judging.rounded(values, FORMATS[dtype]).view(FORMATS[dtype].storage)
+    return rounded(values, FORMATS[dtype]).view(FORMATS[dtype].storage)
 
 
 def bits_of(value: float, dtype: str) -> int:
@@ -88,13 +89,13 @@ def made(dtype: str, start: float, count: int, labels: tuple[int, ...], **fields
 def found(shard: Shard, offset: Offset, screened: bool = True, returns: str | None = None) -> Any:
     """What a sweep finds, by label."""
     loss = Loss(offset, shard.form, returns or shard.dtype)
-    screen = judging._screened
+    screen_of_the_sweep = screen.screened
     if not screened:
-        judging._screened = lambda adding, bits: False
+        screen.screened = lambda adding, bits: False
     try:
         return kernel.run(Bits(), {"loss": loss}, shard)["loss"]  # type: ignore[arg-type, dict-item]
     finally:
-        judging._screened = screen
+        screen.screened = screen_of_the_sweep
 
 
 def same(shard: Shard, offset: Offset, chunks: tuple[int, ...], returns: str | None = None) -> Any:

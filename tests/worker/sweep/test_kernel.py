@@ -1,4 +1,4 @@
-"""The screen of a sweep against judging every result by itself."""
+"""What a shard finds against judging every result by itself."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 import reference
-from conformance.judge import escalate
 from conformance.numbers.formats import FORMATS, Tensor, decode, encode
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker import session as worker
-from conformance.worker.sweep import judging, kernel, sampling, space, statistics
-from conformance.worker.sweep.judging import UNMEASURED
-from conformance.worker.sweep.statistics import Statistics
-from reference.operands import GRADIENT_PREDICTION
-from reference.split import Splits
-from tests.builders import deterministic
+from conformance.worker.sweep import kernel, screen, space, statistics
+from conformance.worker.sweep.statistics import UNMEASURED, Statistics
 
 ADAPTER = "tests/data/adapters/sweepable.py"
 LABELS = (0.0, 1.0, 0.5, 0.3)
@@ -234,107 +227,6 @@ def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_
     assert kernel.run(session.runtime, session.implementations, pairs) == whole
 
 
-@deterministic
-@given(st.integers(0, space.size("logits", "bfloat16") - 129), st.integers(0, 0x7F7F - 16), st.data())
-def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: int, data: Any) -> None:
-    """The line of a block in float32 is that of float64, up to the margin."""
-    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(list(EXACT)))
-    fmt = FORMATS[dtype]
-    start = start % space.size("logits", dtype)
-    stop = min(start + 128, (start | 127) + 1)
-    bits = (np.arange(first, first + 16) % space.labels_in_unit(dtype)).astype(fmt.storage)
-    bits.sort()
-    tensor = Tensor(dtype, space.patterns(dtype, start, stop))
-    label = decode(Tensor(dtype, bits))[:, np.newaxis]
-    ends = float(label[0, 0]), float(label[-1, 0])
-    name = kernel.QUANTITIES[quantity]
-    predictions = judging.Predictions(tensor)
-    binade, cancels = space.binade(start, dtype), judging.can_cancel(name, label)
-    shape = len(bits), stop - start
-    block = judging.Block(
-        form="logits",
-        quantity=name,
-        predictions=predictions,
-        label=label,
-        start=start,
-        label_bits=bits,
-        label_ends=ends,
-        binade=binade,
-        shape=shape,
-        cancels=cancels,
-    )
-    splits = Splits("logits", name, predictions.ends, predictions.values)
-    expected = judging.Expected(block, splits, fmt)
-    assume(expected.regular and expected.line.margin)
-    line, exact = expected.line, splits.whole.at(label)
-    wide = np.abs(exact).view(np.int64) - (1022 + fmt.emin << 52)
-    off = line.positions - wide.astype(np.float64) / 2.0**29
-    assert np.abs(off).max() <= line.margin
-
-
-@pytest.mark.parametrize("label", [0.5, 0.0, 1.0, 0.25])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_gradient_next_to_a_power_of_two_is_on_its_side(label: float, sign: int) -> None:
-    """sigmoid(z) - 1/2 is closer to z/4 than a double-double tells, and less; Arb tells, and so do expected values."""
-    z = sign * np.concatenate([2.0 ** -np.arange(31.0, 149.0), [100.0, 740.0, 1000.0, 2000.0]])
-    y = np.full((1, 1), label)
-    predictions = judging.Predictions(encode(z, "float64"))
-    bits, ends = np.array([0]), (label, label)
-    block = judging.Block(
-        form="logits",
-        quantity=GRADIENT_PREDICTION,
-        predictions=predictions,
-        label=y,
-        start=0,
-        label_bits=bits,
-        label_ends=ends,
-        binade="+0",
-        shape=(1, z.size),
-        cancels=True,
-    )
-    expected = judging.Expected(block, None, FORMATS["float32"])
-    values, lows = expected.at(np.arange(z.size))
-    assert lows is not None
-    at_boundary = np.abs(np.frexp(values)[0]) == 0.5
-    assert np.count_nonzero(at_boundary) > 60
-    for prediction, hi, lo in zip(z[at_boundary], values[at_boundary], lows[at_boundary], strict=True):
-        found = escalate.exact("logits", "gradient-prediction", float(prediction), label, 1.0, 1.0)
-        assert found is not None
-        assert (hi, np.sign(lo)) == (found[0], np.sign(found[1]))
-
-
-@pytest.mark.parametrize("prediction", [0.0, -0.0])
-def test_a_gradient_that_is_a_power_of_two_is_on_no_side_of_it(prediction: float) -> None:
-    """At 0 it is 1/2 - y, exactly."""
-    predictions, y = judging.Predictions(encode(np.array([prediction]), "float64")), np.full((1, 1), 0.5 - 2.0**-12)
-    bits, ends = np.array([0]), (float(y[0, 0]), float(y[0, 0]))
-    block = judging.Block(
-        form="logits",
-        quantity=GRADIENT_PREDICTION,
-        predictions=predictions,
-        label=y,
-        start=0,
-        label_bits=bits,
-        label_ends=ends,
-        binade="+s",
-        shape=(1, 1),
-        cancels=True,
-    )
-    values, lows = judging.Expected(block, None, FORMATS["float16"]).at(np.arange(1))
-    assert (values.tolist(), lows.tolist()) == ([2.0**-12], [0.0])
-
-
-def test_a_sample_at_a_power_of_two_is_in_the_binade_that_its_low_part_says() -> None:
-    """1/2 - y + z/4 is less than 2^-25 by 2^-128, beyond a double-double; a result of 0 is 2^24 off."""
-    z, y = np.array([-(2.0**-126)]), np.array([0.5 - 2.0**-25])
-    bits = [encode(one, "float32").bits.astype(np.uint64) for one in (z, y)]
-    positions = np.array([space.position_of(int(bits[0][0]), "float32")], dtype=np.uint64)
-    made = Statistics()
-    points = sampling.Points(positions, bits[1])
-    sampling._judged(made, lambda *_: encode(np.zeros(1), "float32"), "logits", GRADIENT_PREDICTION, "float32", points)
-    assert [item[0] for item in made.worst["ideal"].values()] == [2.0**24]
-
-
 def test_an_error_at_a_power_of_two_is_that_of_the_binade_below(session: Any) -> None:
     """A gradient that is 2^-25 for all small logits is wrong by most at 2^-53, whose gradient is just below 2^-55."""
     start = (127 - 53) << 23
@@ -351,7 +243,7 @@ def test_a_screened_sweep_is_an_unscreened_one(session: Any, monkeypatch: pytest
     half = space.size("logits", "float32") // 2
     part = shard("no_tail", "float32", start=half + 0x3F800000, stop=half + 0x3F800000 + (1 << 22), chunk=1 << 15)
     screened = kernel.run(session.runtime, session.implementations, part)
-    monkeypatch.setattr(judging, "_screened", lambda adding, bits: False)
+    monkeypatch.setattr(screen, "screened", lambda adding, bits: False)
     assert kernel.run(session.runtime, session.implementations, part) == screened
     found = screened["no_tail/eager/cpu"]
     assert sum(one["points"] for one in found.values()) == 1 << 24
@@ -365,43 +257,3 @@ def test_a_process_that_flushes_subnormal_numbers_voids_its_shard(
     monkeypatch.setattr(kernel, "_DIGEST", "another")
     with pytest.raises(kernel.Voided, match="NumPy no longer computes"):
         kernel.run(session.runtime, session.implementations, shard("right", stop=10))
-
-
-PLACES = st.tuples(st.integers(0, 5), st.integers(0, 3))
-
-
-@st.composite
-def some_statistics(draw: Any) -> Statistics:
-    """Statistics of a few results, equal errors among them."""
-    made = Statistics()
-    made.points = draw(st.integers(0, 9))
-    made.ordinals = draw(st.lists(st.integers(0, 9), min_size=4, max_size=4))
-    for _ in range(draw(st.integers(0, 4))):
-        column, binade = draw(st.sampled_from(statistics.COLUMNS)), draw(st.sampled_from(["+0", "-0", "+s"]))
-        made.add_worst(column, binade, draw(st.sampled_from([0.75, 1.0, 2.5])), draw(PLACES), draw(st.integers(0, 3)))
-    for name in draw(st.lists(st.sampled_from(statistics.FIRSTS))):
-        made.add_first(name, draw(st.sampled_from("+-")), draw(PLACES))
-    made.add_class("nan", draw(st.integers(0, 2)))
-    made.raised = draw(st.none() | st.tuples(st.integers(0, 5), st.just(0), st.text(max_size=2)).map(list))
-    made.dtypes = {draw(st.sampled_from(["float16", "float32"])): draw(st.integers(1, 9))}
-    return made
-
-
-@deterministic
-@given(some_statistics(), some_statistics(), some_statistics())
-def test_merging_is_associative_and_commutative(one: Statistics, two: Statistics, three: Statistics) -> None:
-    """The order in which shards are done does not matter."""
-    merged = statistics.merged
-    assert merged(one, two).to_wire() == merged(two, one).to_wire()
-    assert merged(merged(one, two), three).to_wire() == merged(one, merged(two, three)).to_wire()
-
-
-@deterministic
-@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=8), st.sampled_from(["float16", "bfloat16"]))
-def test_rounding_by_bits_is_exact_rounding(values: list[float], dtype: str) -> None:
-    """As formats.encode, which rounds the exact rational."""
-    given_values = np.array(values)
-    assert (
-        judging.rounded(given_values, FORMATS[dtype]).view(np.uint16).tolist()
-        == encode(given_values, dtype).bits.tolist()
-    )
