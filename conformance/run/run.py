@@ -6,7 +6,6 @@ Every command, pytest and the Python API come through here; there is no second p
 from __future__ import annotations
 
 import datetime
-import platform
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from msgspec.structs import replace as replace_fields
 
@@ -54,6 +53,7 @@ from conformance.record.record import (
 from conformance.record.spelled import Asked
 from conformance.record.tally import tallies
 from conformance.run import pinned, speed
+from conformance.run.machine import machine
 from conformance.run.tolerances import tolerances
 from conformance.version import __version__
 
@@ -262,36 +262,6 @@ def _keep_log(log: IO[bytes]) -> None:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-#: Extensions by which numeric libraries choose their code, as Linux calls them in /proc/cpuinfo: wider registers, fused
-#: multiplication and addition, conversions of 16-bit types.
-EXTENSIONS = (
-    "sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512dq", "avx512vl", "avx512_bf16", "avx512_fp16",
-    "amx_bf16", "asimd", "asimdhp", "sve", "sve2", "bf16",
-)  # fmt: skip
-
-
-def machine() -> dict[str, Any]:
-    """What is told of the machine: architecture, processor model, instruction set, Python; no names of hosts or users.
-
-    Where there is no /proc/cpuinfo, the instruction set is "unknown".
-    """
-    told: dict[str, str] = {}
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            told.setdefault(name.strip(), value.strip())  # the first processor's
-    flags = told.get("flags", told.get("Features", "")).split()
-    return {
-        "architecture": platform.machine(),
-        "system": platform.system(),
-        "processor": told.get("model name") or platform.processor() or platform.machine(),
-        "instruction-set": " ".join(name for name in EXTENSIONS if name in flags) or "unknown",
-        "python": platform.python_version(),
-        "byteorder": sys.byteorder,
-    }
 
 
 def _record(

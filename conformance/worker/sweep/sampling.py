@@ -17,6 +17,7 @@ from conformance.numbers.formats import FORMATS, Format, Tensor, decode, infinit
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker.sweep import space
 from conformance.worker.sweep.expected import EXACT, low_parts
+from conformance.worker.sweep.shard import Samples
 from conformance.worker.sweep.statistics import FAR, RELATIVE, UNMEASURED, Statistics
 
 #: Rounds of the search, results that each goes on from, and neighbours of each that are tried.
@@ -37,10 +38,10 @@ class Points(NamedTuple):
 Call = Callable[[Tensor, Tensor], Optional[Tensor]]
 
 
-def stratified(form: str, dtype: str, samples: int, seed: int, start: int, stop: int) -> Points:
-    """Samples `start` to `stop` of `samples`: the same whatever shard they are in is made of."""
-    width = space.size(form, dtype) // samples
-    random = np.random.Generator(np.random.Philox(key=[seed, start]))
+def stratified(form: str, dtype: str, samples: Samples, start: int, stop: int) -> Points:
+    """Some of the samples, `start` to `stop`: the same whatever shard they are in is made of."""
+    width = space.size(form, dtype) // samples.count
+    random = np.random.Generator(np.random.Philox(key=[samples.seed, start]))
     count = stop - start
     positions = np.arange(start, stop, dtype=np.uint64) * np.uint64(width)
     positions += random.integers(0, width, size=count, dtype=np.uint64)

@@ -12,6 +12,7 @@ from conformance.numbers.formats import FORMATS, Tensor, decode, encode
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker import session as worker
 from conformance.worker.sweep import kernel, screen, space, statistics
+from conformance.worker.sweep.shard import Pairs, Shard, Single
 from conformance.worker.sweep.statistics import UNMEASURED, Statistics
 
 ADAPTER = "tests/data/adapters/sweepable.py"
@@ -29,7 +30,7 @@ def session() -> Any:
     return made
 
 
-def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: Any) -> kernel.Shard:
+def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: Any) -> Shard:
     """A shard of everything that one loss has."""
     labels = tuple(int(one) for one in encode(np.array(LABELS), dtype).bits)
     given_fields: dict[str, Any] = {
@@ -39,20 +40,19 @@ def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: 
         "dtype": dtype,
         "start": 0,
         "stop": space.size("logits", dtype),
-        "labels": labels,
-        "paired": False,
+        "labels": Single(labels),
         "chunk": 4096,
     } | fields
-    return kernel.Shard(**given_fields)
+    return Shard(**given_fields)
 
 
-def swept(session: Any, one: kernel.Shard) -> dict[str, Statistics]:
+def swept(session: Any, one: Shard) -> dict[str, Statistics]:
     """The statistics of the one implementation of a shard, by label."""
     (found,) = kernel.run(session.runtime, session.implementations, one).values()
     return {label: statistics.from_wire(item) for label, item in found.items()}
 
 
-def by_itself(session: Any, one: kernel.Shard, label: int) -> dict[str, Any]:
+def by_itself(session: Any, one: Shard, label: int) -> dict[str, Any]:
     """What `measurement.measure` and the double-double reference say of every result: the oracle."""
     fmt = FORMATS[one.dtype]
     half = space.size("logits", one.dtype) // 2
@@ -115,10 +115,10 @@ def test_a_sweep_finds_what_judging_every_result_finds(session: Any, name: str, 
 def test_counts_do_not_depend_on_how_a_sweep_is_cut(session: Any, name: str, dtype: str, start: int) -> None:
     """The loss of a large logit is 3/4 of it, which is often the middle of two numbers: the even one is right."""
     stop = start + 10 * 1024
-    labels = (int(encode(np.array(0.25), dtype).bits),)
-    whole = shard(name, dtype, start=start, stop=stop, labels=labels)
+    label = int(encode(np.array(0.25), dtype).bits)
+    whole = shard(name, dtype, start=start, stop=stop, labels=Single((label,)))
     (expected,) = swept(session, whole).values()
-    assert expected.ordinals[0] == by_itself(session, whole, labels[0])["exact"]
+    assert expected.ordinals[0] == by_itself(session, whole, label)["exact"]
     for chunk in (100, 1000):
         parts = [
             whole._replace(start=start, stop=start + 777, chunk=chunk),
@@ -132,7 +132,7 @@ def test_counts_do_not_depend_on_how_a_sweep_is_cut(session: Any, name: str, dty
 def test_a_label_outside_the_domain_is_judged_where_terms_cancel(session: Any, label: float) -> None:
     """Same maxima, plain and condition-scaled, as the double-double reference gives."""
     bits = int(encode(np.array(label), "float16").bits)
-    one = shard("no_tail", labels=(bits,))
+    one = shard("no_tail", labels=Single((bits,)))
     (found,) = swept(session, one).values()
     expected = by_itself(session, one, bits)
     for column in ("ideal", "scaled"):
@@ -144,9 +144,9 @@ def test_a_label_outside_the_domain_is_judged_where_terms_cancel(session: Any, l
 def test_the_argument_of_a_maximum_has_that_error(session: Any) -> None:
     """The result at the position that is told is the one that is told, and the farthest off."""
     one = shard("no_tail")
-    found = swept(session, one)[f"{one.labels[3]:x}"]
+    found = swept(session, one)[one.labels.names[3]]
     error, position, label, got = max(found.worst["ideal"].values())
-    alone = one._replace(start=position, stop=position + 1, labels=(label,))
+    alone = one._replace(start=position, stop=position + 1, labels=Single((label,)))
     again = swept(session, alone)[f"{label:x}"].worst["ideal"]
     assert list(again.values()) == [[error, position, label, got]]
 
@@ -154,7 +154,7 @@ def test_the_argument_of_a_maximum_has_that_error(session: Any) -> None:
 def test_a_flushed_result_is_no_error_where_flushing_is_accepted(session: Any) -> None:
     """The column `flushed` has nothing for a loss whose only fault it is, and `ideal` has."""
     one = shard("flushed")
-    found = swept(session, one)[f"{one.labels[1]:x}"]
+    found = swept(session, one)[one.labels.names[1]]
     assert max(item[0] for item in found.worst["ideal"].values()) > 500
     assert found.worst["flushed"] == {}
 
@@ -162,7 +162,7 @@ def test_a_flushed_result_is_no_error_where_flushing_is_accepted(session: Any) -
 def test_a_call_that_raises_is_a_result_of_its_own(session: Any) -> None:
     """The sweep goes on, and the calls that raised are counted with the first message."""
     one = shard("refused")
-    found = swept(session, one)[f"{one.labels[0]:x}"]
+    found = swept(session, one)[one.labels.names[0]]
     assert found.classes == {"raised": 1024}
     assert found.raised is not None
     assert found.raised[2] == "ValueError: no fives, please"
@@ -183,9 +183,9 @@ def test_a_sweep_does_not_depend_on_the_length_of_a_call(session: Any, chunk: in
 def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any, first: int, quantity: str, chunk: int) -> None:
     """The maxima, counts and first inputs of a range of labels are those of all labels together."""
     labels = range(first, first + 9)
-    ends = labels.start, labels.stop
-    pairs = swept(session, shard("no_tail", quantity=quantity, labels=ends, paired=True, chunk=chunk))["pairs"]
-    single = swept(session, shard("no_tail", quantity=quantity, labels=tuple(labels)))
+    all_of_them = Pairs(labels.start, labels.stop)
+    pairs = swept(session, shard("no_tail", quantity=quantity, labels=all_of_them, chunk=chunk))["pairs"]
+    single = swept(session, shard("no_tail", quantity=quantity, labels=Single(tuple(labels))))
     together = Statistics()
     for one in single.values():
         together = statistics.merged(together, one)
@@ -198,7 +198,7 @@ def test_of_equal_errors_the_first_prediction_is_told_however_pairs_are_cut(
     session: Any, name: str, chunk: int
 ) -> None:
     """Large logits have the same error in many binades and with many labels."""
-    pairs = shard(name, labels=(0x3000, 0x3028), paired=True, start=16 << 10, stop=31 << 10)
+    pairs = shard(name, labels=Pairs(0x3000, 0x3028), start=16 << 10, stop=31 << 10)
     whole = kernel.run(session.runtime, session.implementations, pairs._replace(chunk=1 << 16))
     assert kernel.run(session.runtime, session.implementations, pairs._replace(chunk=chunk)) == whole
 
@@ -218,7 +218,7 @@ def test_an_implementation_is_judged_as_if_it_were_alone(session: Any, names: tu
 def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_it_does(session: Any) -> None:
     """Small labels have flushed results; the other ones, of the same binade of logits, are one pattern off."""
     start = space.size("logits", "float16") // 2 + (18 << 10)
-    pairs = shard("flushed_else_next_up", labels=(0, 600), paired=True, start=start, stop=start + 1024, chunk=1 << 16)
+    pairs = shard("flushed_else_next_up", labels=Pairs(0, 600), start=start, stop=start + 1024, chunk=1 << 16)
     (found,) = swept(session, pairs).values()
     (flushed,) = found.worst["flushed"].values()
     (ideal,) = found.worst["ideal"].values()
@@ -230,8 +230,8 @@ def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_
 def test_an_error_at_a_power_of_two_is_that_of_the_binade_below(session: Any) -> None:
     """A gradient that is 2^-25 for all small logits is wrong by most at 2^-53, whose gradient is just below 2^-55."""
     start = (127 - 53) << 23
-    label = int(encode(np.array(0.5), "float32").bits)
-    one = shard("coarse", "float32", "gradient-prediction", start=start, stop=start + (1 << 14), labels=(label,))
+    half = Single((int(encode(np.array(0.5), "float32").bits),))
+    one = shard("coarse", "float32", "gradient-prediction", start=start, stop=start + (1 << 14), labels=half)
     (found,) = swept(session, one).values()
     error, position, *_ = found.worst["ideal"]["+-53"]
     assert (position, error) == (start, pytest.approx((2.0**-25 - 2.0**-55) / 2.0**-79))
