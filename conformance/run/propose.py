@@ -18,7 +18,7 @@ from conformance.errors import InputError
 from conformance.ids import CauseId, ImplementationId
 from conformance.known import deviations
 from conformance.numbers.measurement import BUDGET, LARGEST
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import findings
 
@@ -65,7 +65,7 @@ class Edit:
     def apply(self) -> None:
         """Make the edit; a failed write leaves the old file whole."""
         if self.after:
-            records.write_lines([line.encode() for line in self.after.splitlines()], self.file)
+            write_lines([line.encode() for line in self.after.splitlines()], self.file)
         else:
             self.file.unlink()
 

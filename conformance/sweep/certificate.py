@@ -17,7 +17,7 @@ from conformance.contracts import Contract
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import float_of
-from conformance.record.record import write_lines
+from conformance.record.files import write_lines
 from conformance.sweep import confirm
 from conformance.sweep.basis import Basis
 from conformance.sweep.covered import COVERED, covered, hexadecimal
