@@ -209,20 +209,22 @@ def _load_file(file: Path) -> Deviation:
         if not re.fullmatch(r"[0-9]{1,3}", exponent):
             raise at(file, here, f"magnitude of {dtype} must be the exponent of a power of ten (got {exponent!r})")
     for index, selector in enumerate(one.selectors):
-        here = lines[("selectors", index)]
-        strange = [name for name in selector.quantities if name not in QUANTITIES]
-        if strange:
-            raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
-        for name, wanted in selector.elements.items():
-            if not re.match(EXPECTATION, wanted):
-                line = lines[("selectors", index, "elements", name)]
-                raise at(
-                    file, line, f"{name}: must be one of {', '.join(RECORDED)}, or several with | (got {wanted!r})"
-                )
-        for name in selector.sometimes:
-            if name not in selector.elements:
-                raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
+        _check_selector(file, selector, lines, index)
     return one
+
+
+def _check_selector(file: Path, selector: Selector, lines: yamlfile.Lines, index: int) -> None:
+    here = lines[("selectors", index)]
+    strange = [name for name in selector.quantities if name not in QUANTITIES]
+    if strange:
+        raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
+    for name, wanted in selector.elements.items():
+        if not re.match(EXPECTATION, wanted):
+            line = lines[("selectors", index, "elements", name)]
+            raise at(file, line, f"{name}: must be one of {', '.join(RECORDED)}, or several with | (got {wanted!r})")
+    for name in selector.sometimes:
+        if name not in selector.elements:
+            raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
 
 
 def unmatched(record: Record, plan: Plan) -> Iterator[str]:
@@ -232,20 +234,28 @@ def unmatched(record: Record, plan: Plan) -> Iterator[str]:
         requests.setdefault((request.case.id, request.dtype), []).append(request)
     for one in record.deviations:
         for selector in one.selectors:
-            found = [r for r in requests.get((selector.case, selector.dtype), ()) if selector.selects(r)]
-            if not found:
-                yield f"{one.id}: {selector.implementation} {selector.case} {selector.dtype} matches no request"
-                continue
-            known = {name for r in found for name in r.element_names} | {"all"}
-            for mode in selector.modes:
-                if all(r.implementation.mode != mode for r in found):
-                    yield f"{one.id}: {selector.case} is not planned in mode {mode!r} in {selector.dtype}"
-            for element in selector.elements:
-                if element not in known:
-                    yield f"{one.id}: {selector.case} has no element {element!r} in {selector.dtype}"
-            for quantity in selector.quantities:
-                if not any(quantity in r.quantities for r in found):
-                    yield f"{one.id}: {quantity} is not planned for {selector.implementation} {selector.case}"
+            planned = requests.get((selector.case, selector.dtype), ())
+            yield from (f"{one.id}: {text}" for text in _unmatched(selector, planned))
+
+
+def _unmatched(selector: Selector, planned: Sequence[Request]) -> Iterator[str]:
+    """What of a selector matches none of the requests of its case and dtype, in words."""
+    found = [request for request in planned if selector.selects(request)]
+    if not found:
+        yield f"{selector.implementation} {selector.case} {selector.dtype} matches no request"
+        return
+    modes = {request.implementation.mode for request in found}
+    elements = {name for request in found for name in request.element_names} | {"all"}
+    quantities = {name for request in found for name in request.quantities}
+    for mode in selector.modes:
+        if mode not in modes:
+            yield f"{selector.case} is not planned in mode {mode!r} in {selector.dtype}"
+    for element in selector.elements:
+        if element not in elements:
+            yield f"{selector.case} has no element {element!r} in {selector.dtype}"
+    for quantity in selector.quantities:
+        if quantity not in quantities:
+            yield f"{quantity} is not planned for {selector.implementation} {selector.case}"
 
 
 def json_schema() -> dict[str, Any]:

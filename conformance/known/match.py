@@ -142,27 +142,7 @@ class Matcher:
     def match(self, check: Seen) -> list[Match]:
         """What is not plainly as expected about a check: recorded, new or fixed elements."""
         entries = self._entries(check)
-        matches = []
-        for finding in check.findings:
-            known = entries.get(finding.element, [])
-            entry = next((one for one in known if one.explains(finding)), known[0] if known else None)
-            if entry is not None:
-                known.remove(entry)
-            deviation = entry.deviation if entry is not None else self._beside(check, finding)
-            note = _differs(entry, check, finding) if entry is not None else ""
-            recorded = deviation is not None and not note
-            matches.append(
-                Match(
-                    element=finding.element,
-                    outcome="recorded" if recorded else "new",
-                    cause=deviation.id if deviation is not None and recorded else finding.cause,
-                    verdict=finding.verdict,
-                    what=finding.what,
-                    deviation=deviation,
-                    note=note,
-                    detail=finding.detail,
-                )
-            )
+        matches = [self._match(check, finding, entries.get(finding.element, [])) for finding in check.findings]
         matches.extend(
             Match(
                 element=element,
@@ -177,6 +157,25 @@ class Matcher:
             if not entry.sometimes and not check.in_part
         )
         return matches
+
+    def _match(self, check: Seen, finding: Finding, known: list[_Entry]) -> Match:
+        """A finding against what is `known` of its element, of which the entry that it is held against is taken."""
+        entry = next((one for one in known if one.explains(finding)), known[0] if known else None)
+        if entry is not None:
+            known.remove(entry)
+        deviation = entry.deviation if entry is not None else self._beside(check, finding)
+        note = _differs(entry, check, finding) if entry is not None else ""
+        recorded = deviation is not None and not note
+        return Match(
+            element=finding.element,
+            outcome="recorded" if recorded else "new",
+            cause=deviation.id if deviation is not None and recorded else finding.cause,
+            verdict=finding.verdict,
+            what=finding.what,
+            deviation=deviation,
+            note=note,
+            detail=finding.detail,
+        )
 
     def _entries(self, check: Seen) -> dict[str, list[_Entry]]:
         """What is recorded of each element of a check; two causes may claim one element."""
