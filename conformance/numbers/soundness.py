@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 #: The least normal number of each format in which NumPy computes, and one half: their product is subnormal.
-FORMATS = tuple(
-    (np.full(1, least, dtype=dtype), dtype(0.5)) for dtype, least in ((np.float32, 2.0**-126), (np.float64, 2.0**-1022))
+FORMATS = (
+    (np.full(1, 2.0**-126, dtype=np.float32), np.full(1, 0.5, dtype=np.float32)),
+    (np.full(1, 2.0**-1022, dtype=np.float64), np.full(1, 0.5, dtype=np.float64)),
 )
 
 
 def flushes_to_zero() -> bool:
     """Whether this thread's arithmetic flushes subnormal results to zero, in float32 or float64."""
-    return any((least * half)[0] == 0 for least, half in FORMATS)
+    return any(bool((least * half)[0] == 0) for least, half in FORMATS)
