@@ -18,7 +18,9 @@ import pytest
 
 from conformance.commands.options import options_from, record_from
 from conformance.plan import cases
-from conformance.plan.plan import BASE_MODE, Plan, Request
+from conformance.plan.implementations import BASE_MODE
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
 from conformance.pool.pool import Backend
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord

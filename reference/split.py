@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 import numpy as np
 
-from reference.operands import GRADIENT_PREDICTION, LOGITS, LOSS
+from reference.operands import GRADIENT_PREDICTION, LOGITS, VALUE
 
 if TYPE_CHECKING:
     from reference.doubledouble import Array
@@ -226,7 +226,7 @@ def split(
             return _gradient_of_contract(prediction, log_clamp, epsilon or 0.0)
         if quantity == GRADIENT_PREDICTION:
             return _gradient_probabilities(prediction)
-        return {LOSS: _loss_probabilities}[quantity](prediction, log_clamp, epsilon)
+        return {VALUE: _loss_probabilities}[quantity](prediction, log_clamp, epsilon)
 
 
 def _loss_logits(x: Array, negative: bool) -> Split:
@@ -291,4 +291,4 @@ def _gradient_of_contract(p: Array, log_clamp: Optional[float], epsilon: float) 
     return Split(of_p, of_q, None, lambda a, b: (-a, b))
 
 
-_LOGITS = {LOSS: _loss_logits, GRADIENT_PREDICTION: _gradient_logits}
+_LOGITS = {VALUE: _loss_logits, GRADIENT_PREDICTION: _gradient_logits}

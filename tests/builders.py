@@ -15,7 +15,10 @@ from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import Tensor, encode
 from conformance.plan.cases import Case, Element, Located, Suite
-from conformance.plan.plan import Implementation, Inputs, Plan, Request
+from conformance.plan.implementations import Implementation
+from conformance.plan.inputs import Inputs
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 
 #: Every run tries the same examples, however slow the machine is.

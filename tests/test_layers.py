@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Floors from the lowest to the highest, as CONTRIBUTING.md says them; rooms of one floor do not know each other.
 FLOORS = (
-    "reference", "errors version ids shipped contracts", "yamlfile numbers", "adapters", "worker plan", "pool", "judge",
-    "known record", "run", "choose search sweep", "versions", "render", "repro own_loss", "commands", "cli", "__main__",
+    "reference", "errors version ids shipped contracts quantities", "yamlfile numbers", "adapters", "worker plan",
+    "pool", "judge", "known record", "run", "choose search sweep", "versions", "render", "repro own_loss", "commands",
+    "cli", "__main__",
 )  # fmt: skip
 
 #: Floor of each room, by its name.

@@ -17,20 +17,13 @@ from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
 from conformance.contracts import Contract, to_wire
 from conformance.numbers.formats import FORMATS, Tensor
+from conformance.quantities import NUMBER, QUANTITIES
 
 #: Modules of this package that hold the built-in adapters.
 BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras", "tf_keras")
 
-#: The numeric quantities, in the order in which they are computed, with the argument that each differentiates by.
-VARIABLE = {
-    "value": "",
-    "gradient-prediction": "prediction",
-    "gradient-label": "label",
-    "gradient-weight": "weight",
-    "gradient-pos_weight": "pos_weight",
-    "second-derivative": "prediction",
-}
-
+#: The numeric quantities, in the order in which they are computed, and the argument that each differentiates by.
+VARIABLE = {one.name: one.variable for one in QUANTITIES.values() if one.kind == NUMBER}
 NUMERIC = tuple(VARIABLE)
 
 #: Numbers that a loss may take beside its tensors: they hold for the whole call and travel as float64.

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from conformance.adapters import NUMERIC
 from conformance.choose.needs import COMPILED, Need, Stated, verdicts
 from conformance.ids import ImplementationId
 from conformance.judge.verdicts import SEVERITY
-from conformance.plan.plan import BASE_MODE
+from conformance.plan.implementations import BASE_MODE
+from conformance.quantities import NUMERIC
 from conformance.record.record import CheckLine, InputsLine, RunRecord, SpeedLine
 from conformance.record.summary import Cell, answers_outside
 

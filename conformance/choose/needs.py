@@ -16,7 +16,8 @@ from conformance.adapters import ALL_DTYPES
 from conformance.errors import InputError, did_you_mean
 from conformance.judge.verdicts import VERDICTS
 from conformance.numbers.formats import FORMATS
-from conformance.plan.plan import AGREEMENT, BASE_MODE, PROBE, QUANTITIES, REDUCTION, RELATION
+from conformance.plan.implementations import BASE_MODE
+from conformance.quantities import AGREEMENT, PROBE, QUANTITIES, REDUCTION, RELATION
 from conformance.record.record import CheckLine, InputsLine
 
 #: The families of inputs that every binary cross-entropy meets in training and testing.
@@ -209,7 +210,7 @@ VOCABULARY = (
     Need(
         name="no-crash",
         meaning="no call ends the process or hangs, whatever else it does",
-        quantities=QUANTITIES,
+        quantities=tuple(QUANTITIES),
         passes=_ALL - {"crashed", "timed-out"},
         everywhere=True,
     ),

@@ -13,7 +13,7 @@ from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import Exit, InputError
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
-from conformance.plan.plan import PROBE
+from conformance.quantities import PROBE
 from conformance.run import run as runs
 
 #: What an adapter must get right before its numbers mean anything.

@@ -13,7 +13,8 @@ from conformance.commands.versions import builder_from, environment_options, mus
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
-from conformance.plan.plan import BASE_MODE, QUANTITIES
+from conformance.plan.implementations import BASE_MODE
+from conformance.quantities import QUANTITIES
 from conformance.render import bisect as rendered
 from conformance.versions import bisect as searches
 from conformance.versions.build import Environment, Failure

@@ -13,7 +13,9 @@ from conformance.errors import InputError, did_you_mean
 from conformance.known import deviations
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
-from conformance.plan.plan import Filters, Implementation, Inputs
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import Implementation
+from conformance.plan.inputs import Inputs
 from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
 from conformance.run import run as runs

@@ -21,7 +21,11 @@ from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.literals import text_of
 from conformance.plan.cases import Case, Element, Suite
-from conformance.plan.plan import Filters, Implementation, Inputs, Request, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import Implementation
+from conformance.plan.inputs import Inputs
+from conformance.plan.plan import make_plan
+from conformance.plan.requests import Request
 from conformance.pool.pool import Backend, Pool
 from conformance.record import spelled
 from conformance.record.spelled import Asked

@@ -10,7 +10,8 @@ import click
 from conformance.commands.options import options_from, suite_from, suite_options
 from conformance.errors import InputError
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Filters, Implementation, matches
+from conformance.plan.filters import Filters, matches
+from conformance.plan.implementations import Implementation
 from conformance.pool.pool import Backend
 from conformance.run import run as runs
 

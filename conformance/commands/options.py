@@ -15,8 +15,10 @@ from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
-from conformance.plan.plan import BASE_MODE, QUANTITIES, Filters
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import BASE_MODE
 from conformance.pool import usage
+from conformance.quantities import QUANTITIES
 from conformance.run import kept
 from conformance.run.run import TIMEOUT, Options
 

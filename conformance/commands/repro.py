@@ -16,7 +16,7 @@ from conformance.ids import backend_of
 from conformance.known import deviations
 from conformance.known.deviations import Deviation, Kind
 from conformance.plan import cases
-from conformance.plan.plan import Filters, matches
+from conformance.plan.filters import Filters, matches
 from conformance.pool.pool import Backend, Pool
 from conformance.record import record as records
 from conformance.record.record import RunRecord

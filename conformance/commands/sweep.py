@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from conformance.adapters import ALL_DTYPES, DEVICES
 from conformance.commands.options import options_from
 from conformance.errors import InputError
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from conformance.pool.pool import Backend
 from conformance.record import spelled
 from conformance.render import certificate as render
@@ -35,7 +35,7 @@ SHARD_LIMIT = 600.0
 
 @click.command("sweep")
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
-@click.option("--quantity", type=click.Choice(tuple(QUANTITIES)), default="value", show_default=True, help="Quantity.")
+@click.option("--quantity", type=click.Choice(QUANTITIES), default="value", show_default=True, help="Quantity.")
 @click.option(
     "--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs."
 )

@@ -16,7 +16,7 @@ from conformance.known import deviations
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
 from conformance.plan.cases import OPTIONS, Case, DType, Element, Suite
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 from conformance.record.files import write_lines
 from conformance.render import narrate
 from conformance.render.elements import check_table, print_table

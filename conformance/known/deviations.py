@@ -24,7 +24,10 @@ from conformance.ids import CauseId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CLASSES
 from conformance.plan.cases import DType, Link, Text
-from conformance.plan.plan import QUANTITIES, Plan, Request, matches
+from conformance.plan.filters import matches
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
+from conformance.quantities import QUANTITIES
 from conformance.shipped import shipped
 
 Kind = Literal["bug", "by-design", "unsupported"]

@@ -18,7 +18,7 @@ from conformance.judge.verdicts import Finding, Judged
 from conformance.known.deviations import INEXACT, INEXACT_CLASSES, Deviation, Record, Selector
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import BEHAVIOUR
+from conformance.quantities import BEHAVIOUR
 
 Outcome = Literal["as expected", "recorded", "new", "fixed"]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from conformance import adapters
-from conformance.adapters import NUMERIC
 from conformance.contracts import Contract
 from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.known import deviations as deviation_files
@@ -22,8 +21,10 @@ from conformance.own_loss.arguments import Arguments
 from conformance.own_loss.report import Report
 from conformance.plan import cases as case_files
 from conformance.plan.cases import Form, Suite
-from conformance.plan.plan import QUANTITIES, Filters, Plan, matches
+from conformance.plan.filters import Filters, matches
+from conformance.plan.plan import Plan
 from conformance.pool.inprocess import InProcess
+from conformance.quantities import NUMERIC, QUANTITIES
 from conformance.run import run
 
 #: (prediction, label, **options) -> loss, in the framework's own tensors.
@@ -78,7 +79,7 @@ def measure(
         case=_words("cases", cases),
         flag=_words("flags", flags),
         dtype=_known("dtypes", dtypes, tuple(FORMATS)),
-        quantity=_known("quantities", quantities, QUANTITIES) or (*TRAINED, *declared.get("derivatives", ())),
+        quantity=_known("quantities", quantities, tuple(QUANTITIES)) or (*TRAINED, *declared.get("derivatives", ())),
         without_flag=_words("without_flags", without_flags),
     )
     if form not in get_args(Form):

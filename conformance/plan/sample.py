@@ -16,7 +16,10 @@ import numpy as np
 from conformance.adapters import ALL_DTYPES
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, encode
 from conformance.plan.cases import Case, Element, Form
-from conformance.plan.plan import Filters, Implementation, Inputs, Request, matches
+from conformance.plan.filters import Filters, matches
+from conformance.plan.implementations import Implementation
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 
 #: The family of these cases, which no case file may use: none is called so.
 FAMILY = "sample"

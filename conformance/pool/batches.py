@@ -17,8 +17,8 @@ import numpy as np
 
 from conformance.numbers.formats import Tensor
 from conformance.plan.domain import regions
-from conformance.plan.plan import Request
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 
 #: Most elements of a combined call; runtimes that compile for every length pad to it (`adapters.SIZES`).

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from conformance.adapters import Adapter, Runtime
 from conformance.numbers.formats import Tensor
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observed, observed
 from conformance.pool.pool import Backend, Opened
 from conformance.worker.session import Session

@@ -22,7 +22,8 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from conformance.adapters import BUILTIN, load_builtin
 from conformance.errors import HarnessError, InputError
-from conformance.plan.plan import Implementation, Request, implementation_from_wire
+from conformance.plan.implementations import Implementation, implementation_from_wire
+from conformance.plan.requests import Request
 from conformance.pool import usage
 from conformance.pool.batches import Batch, batches
 from conformance.pool.observation import Observation, Observed, anonymous, ended, observed

@@ -14,7 +14,7 @@ import numpy as np
 from conformance.errors import InputError
 from conformance.judge.verdicts import EXPECTED
 from conformance.numbers.measurement import CLASSES
-from conformance.plan.plan import Filters, matches
+from conformance.plan.filters import Filters, matches
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 
 #: How bad a verdict is: a change to a larger number is a regression.

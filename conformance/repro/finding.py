@@ -10,12 +10,14 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.adapters import NUMERIC
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import ImplementationId
 from conformance.plan.cases import Located, Suite
-from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
+from conformance.plan.implementations import BASE_MODE, Implementation
+from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
+from conformance.quantities import BEHAVIOUR, NUMERIC, QUANTITIES
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
 

@@ -16,8 +16,9 @@ from conformance.judge import expected
 from conformance.numbers.formats import FORMATS, decode, encode, ulp
 from conformance.numbers.literals import float_of, text_of
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Inputs, Request
+from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
 from conformance.repro import tensors
 from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small

@@ -21,8 +21,11 @@ from conformance.known import deviations
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode
 from conformance.numbers.literals import bits_of, text_of
 from conformance.plan.cases import OPTIONS, Case, Element, Suite
-from conformance.plan.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
+from conformance.plan.inputs import Inputs
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
 from conformance.pool.pool import Backend, Opened, Pool
+from conformance.quantities import AGREEMENT, BEHAVIOUR
 from conformance.repro.finding import Target
 from conformance.run import run as runs
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from conformance.errors import HarnessError, InputError
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import anonymous
 from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool
 

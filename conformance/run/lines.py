@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from conformance import contracts
-from conformance.adapters import NUMERIC
 from conformance.errors import Exit
 from conformance.judge.verdicts import Judged
 from conformance.known.match import Match, Outcome
 from conformance.numbers.formats import FORMATS, Tensor
-from conformance.plan.plan import Implementation, Plan, Request
+from conformance.plan.implementations import Implementation
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
 from conformance.plan.sample import is_sample
 from conformance.pool.pool import Executor, Opened
+from conformance.quantities import NUMERIC
 from conformance.record.record import (
     BackendLine,
     CauseLine,

@@ -25,7 +25,9 @@ from conformance.known.match import Match, Matcher, Outcome, Seen, outcome_of
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
-from conformance.plan.plan import Filters, Implementation, Plan, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import Implementation
+from conformance.plan.plan import Plan, make_plan
 from conformance.pool import plugins
 from conformance.pool.observation import Observed, anonymous, portable
 from conformance.pool.pool import Backend, Executor, Opened, Pool

@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from conformance.numbers.formats import Tensor, encode
-from conformance.plan.plan import Implementation, Plan
+from conformance.plan.implementations import Implementation
+from conformance.plan.plan import Plan
 from conformance.pool.observation import anonymous
 from conformance.pool.pool import Backend, Ended, Opened, Pool, Worker
 from conformance.pool.pool import opened as open_worker

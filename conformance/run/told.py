@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observed
 from conformance.pool.pool import Backend, Executor, Opened
 

@@ -15,7 +15,7 @@ import numpy as np
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.plan.cases import Case, Element
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

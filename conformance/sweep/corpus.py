@@ -19,7 +19,9 @@ from conformance.numbers.formats import FORMATS, Format
 from conformance.numbers.literals import float_of
 from conformance.plan import cases
 from conformance.plan.cases import WORST, Element
-from conformance.plan.plan import Implementation, Inputs, Request
+from conformance.plan.implementations import Implementation
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 from conformance.pool.pool import Backend
 from conformance.sweep.certificate import Certificate
 

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import LiteralError, bits_of
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from conformance.pool.pool import Backend
 from conformance.worker.sweep import space
 from conformance.worker.sweep.shard import Labels, Pairs, Samples, Shard, Single

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.errors import HarnessError, InputError
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from conformance.pool.pool import Backend, Ended, Pool
 from conformance.sweep import certificate, cluster, schedule
 from conformance.sweep.basis import Basis, basis_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.plan.cases import Suite
-from conformance.plan.plan import matches
+from conformance.plan.filters import matches
 from conformance.pool.pool import Backend
 from conformance.record import record as records
 from conformance.record.record import RunRecord

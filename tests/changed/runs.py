@@ -10,7 +10,9 @@ from conformance.commands.options import record_from
 from conformance.known import deviations
 from conformance.plan import cases
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Filters, Plan, Request, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan, make_plan
+from conformance.plan.requests import Request
 from conformance.pool.pool import Backend
 from conformance.record.record import RunRecord
 from conformance.run import run as runs

@@ -14,7 +14,7 @@ from conformance.adapters import ALL_DTYPES
 from conformance.choose import needs
 from conformance.choose.choose import MET, NOT_MEASURED, NOT_MET, Choice, Row, Worst
 from conformance.errors import InputError
-from conformance.plan.plan import QUANTITIES
+from conformance.quantities import QUANTITIES
 from conformance.record import record
 from conformance.record.record import RunRecord
 from conformance.render import choice as choices

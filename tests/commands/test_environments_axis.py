@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from conformance.cli import main
 from conformance.commands.environments import distance
 from conformance.errors import Exit
-from conformance.plan.plan import Filters, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import make_plan
 from conformance.record import record
 from tests.builders import CASES, FLAGS, case, implementation, suite
 

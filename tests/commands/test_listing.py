@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 from conformance.cli import main
 from conformance.errors import Exit
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Filters, Implementation, Plan, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import Implementation
+from conformance.plan.plan import Plan, make_plan
 from conformance.run import run as runs
 
 ROOT = Path(__file__).parents[2]

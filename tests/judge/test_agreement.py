@@ -9,8 +9,10 @@ import pytest
 from conformance.contracts import CastsTo, Source
 from conformance.judge.verdicts import Judged
 from conformance.plan.cases import Case
-from conformance.plan.plan import AGREEMENT, Implementation, Request
+from conformance.plan.implementations import Implementation
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation
+from conformance.quantities import AGREEMENT
 from tests.builders import case, implementation, judged_all, raised, request, returned
 
 JIT = implementation(mode="jit")

@@ -16,7 +16,11 @@ from conformance.commands.options import record_from
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
 from conformance.plan import cases
-from conformance.plan.plan import AGREEMENT, BASE_MODE, Filters, Request, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.implementations import BASE_MODE
+from conformance.plan.plan import make_plan
+from conformance.plan.requests import Request
+from conformance.quantities import AGREEMENT
 from conformance.run import run as runs
 from conformance.run.run import Run
 

@@ -24,7 +24,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import Report, assert_conforms, measure
-from conformance.adapters import NUMERIC, Runtime
+from conformance.adapters import Runtime
 from conformance.adapters.numpy import NumPyRuntime, log_textbook, log_textbook_gradient, sigmoid_gradient
 from conformance.cli import main
 from conformance.contracts import Clip
@@ -32,6 +32,7 @@ from conformance.errors import HarnessError, InputError
 from conformance.judge.judge import Judge
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import cases
+from conformance.quantities import NUMERIC
 from conformance.record import record
 from tests.builders import SOURCE
 from tests.projects import session

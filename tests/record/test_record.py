@@ -16,8 +16,8 @@ import pytest
 
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.known import deviations
-from conformance.plan.plan import BEHAVIOUR
 from conformance.pool.pool import Backend, Opened
+from conformance.quantities import BEHAVIOUR
 from conformance.record import record
 from conformance.record.files import write_lines
 from conformance.record.record import SCHEMA, RunRecord

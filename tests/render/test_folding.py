@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from conformance.known import deviations
-from conformance.plan.plan import AGREEMENT, BASE_MODE, Implementation
+from conformance.plan.implementations import BASE_MODE, Implementation
 from conformance.pool.observation import Observation
 from conformance.pool.pool import Backend, Opened
+from conformance.quantities import AGREEMENT
 from conformance.record.record import RunRecord
 from conformance.record.summary import Cell, Row, by_entry, folded, scoreboard
 from conformance.render import markdown, text

@@ -416,8 +416,7 @@ def test_a_formula_is_that_of_the_reference(key: tuple[str, str]) -> None:
     """Evaluated in float64 it is the oracle's value, which knows nothing of these texts."""
     form, quantity = key
     x = POINT["z" if form == "logits" else "p"]
-    name = "loss" if quantity == "value" else quantity.replace("-", "_")
-    exact = oracle.exact(form, name, x, POINT["y"], POINT["w"], POINT["q"])
+    exact = oracle.exact(form, quantity, x, POINT["y"], POINT["w"], POINT["q"])
     assert eval(derivation.FORMULAS[key], numbers_of(**POINT)) == pytest.approx(float(exact), rel=1e-12)
 
 

@@ -15,7 +15,9 @@ from conformance.adapters.expressions import Expression, NotWritable, named_modu
 from conformance.adapters.writing import filled
 from conformance.numbers.formats import FORMATS, decode
 from conformance.plan.cases import Case, Element
-from conformance.plan.plan import Implementation, Inputs, Request
+from conformance.plan.implementations import Implementation
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation
 from conformance.repro import clean, sources, tensors
 from conformance.repro.script import TEMPLATES

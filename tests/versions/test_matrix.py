@@ -19,7 +19,7 @@ from packaging.version import Version
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.known import deviations
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import matrix as rendered

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 #: Folders of which everything runs in workers, and modules beside them that do.
 FOLDERS = ("reference", "conformance/numbers", "conformance/adapters", "conformance/worker")
-MODULES = ("conformance/__init__.py", "conformance/contracts.py", "conformance/version.py")
+MODULES = ("conformance/__init__.py", "conformance/contracts.py", "conformance/quantities.py", "conformance/version.py")
 
 WORKER_SIDE = sorted(
     [*(ROOT / name for name in MODULES), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))]

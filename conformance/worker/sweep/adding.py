@@ -13,10 +13,10 @@ import numpy as np
 
 from conformance.numbers.formats import Format, Tensor, decode
 from conformance.numbers.measurement import CODE, Limits, measure
-from conformance.worker.sweep.expected import EXACT, Expected
+from conformance.worker.sweep.expected import Expected
 from conformance.worker.sweep.rounding import ulp_of
 from conformance.worker.sweep.statistics import FAR, RELATIVE, UNMEASURED, Statistics
-from reference import Reference
+from reference import FUNCTIONS, Reference
 
 
 class Adding:
@@ -108,7 +108,7 @@ class Adding:
         flushed = np.where((got == 0) & (np.abs(values) < 2.0**fmt.emin), 0.0, ideal)
         if self.block.binade.endswith("s"):
             label = self.block.label
-            at_zero = EXACT[self.block.quantity](self.block.form, np.zeros_like(label), label)
+            at_zero = FUNCTIONS[self.block.quantity](self.block.form, np.zeros_like(label), label)
             taken = Reference(*(self.block.taken(each, where) for each in at_zero))
             flushed = np.fmin(flushed, measure(got, taken, _limits(fmt, got)).plain)
         return flushed

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Tuple
 import numpy as np
 
 from conformance.numbers.formats import Tensor, decode
-from reference.operands import LOSS
+from reference.operands import VALUE
 
 
 class Predictions:
@@ -90,4 +90,4 @@ class Documented(NamedTuple):
 
 def can_cancel(quantity: str, label: Any) -> bool:
     """Whether the natural terms of a quantity may have different signs for some of the labels."""
-    return quantity != LOSS or float(label.max()) > 1.0 or float(label.min()) < 0.0
+    return quantity != VALUE or float(label.max()) > 1.0 or float(label.min()) < 0.0

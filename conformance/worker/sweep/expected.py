@@ -16,7 +16,7 @@ from conformance.numbers.formats import Format
 from conformance.worker.sweep.block import Block
 from conformance.worker.sweep.rounding import SIGN, base, magnitude_mask, rounded
 from reference import Reference
-from reference.operands import GRADIENT_PREDICTION, LOGITS, LOSS
+from reference.operands import GRADIENT_PREDICTION, LOGITS
 from reference.split import MOST_NARROW, NARROW_SUM, NARROW_TERMS, Split, Splits
 
 #: An expected value this much smaller than the two products of its `Split` is computed in double-double.  In others
@@ -29,9 +29,6 @@ EDGE = 1 << 12
 
 #: Where terms cancel, float32 serves for results that are not smaller than one part of the terms in so many.
 WELL_CONDITIONED = 8.0
-
-#: The double-double reference of a quantity.
-EXACT = {LOSS: reference.loss, GRADIENT_PREDICTION: reference.gradient_prediction}
 
 
 class Line(NamedTuple):
@@ -184,7 +181,7 @@ class Expected:
 
     def _exact(self, where: Any) -> Reference:
         p, y = (np.broadcast_to(each, self.block.shape)[where] for each in (self.block.prediction, self.block.label))
-        return EXACT[self.block.quantity](self.block.form, p, y)
+        return reference.FUNCTIONS[self.block.quantity](self.block.form, p, y)
 
     def scale(self, where: Any, values: Any) -> Any:
         """The size of the natural terms at flat indices, where the values are those.
@@ -213,7 +210,7 @@ class Expected:
         values, lows = values.copy(), np.zeros_like(values)
         index = edge if isinstance(where, slice) else where[edge]
         p, y = self.block.taken(self.block.prediction, index), self.block.taken(self.block.label, index)
-        exact = EXACT[self.block.quantity](self.block.form, p, y)
+        exact = reference.FUNCTIONS[self.block.quantity](self.block.form, p, y)
         values[edge], lows[edge] = exact.hi, low_parts(self.block.form, self.block.quantity, p, exact)
         return values, lows
 

@@ -27,7 +27,7 @@ from conformance.worker.sweep.readings import Reading, readings
 from conformance.worker.sweep.rounding import SIGNED
 from conformance.worker.sweep.shard import Pairs, Samples, Shard, Single
 from conformance.worker.sweep.statistics import Statistics, from_wire
-from reference.operands import GRADIENT_PREDICTION, LOSS
+from reference.operands import GRADIENT_PREDICTION, VALUE
 from reference.split import Splits
 
 #: Raised when the same shard may give another result than before although no file of it changed.
@@ -39,8 +39,8 @@ JUDGED = 1 << 17
 #: What a call gives: results, or why there are none that can be judged.
 Result = Union[Tensor, str]
 
-#: Names of quantities, and those that `reference` has for them.
-QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
+#: The quantities that can be swept.
+QUANTITIES = (VALUE, GRADIENT_PREDICTION)
 
 
 class Voided(Exception):
@@ -168,11 +168,10 @@ class _Sweep:
     def terms(self, start: int, bits: Any, single: bool) -> Terms:
         """What predictions of one binade alone decide."""
         shard = self.shard
-        quantity = QUANTITIES[shard.quantity]
         predictions = Predictions(Tensor(shard.dtype, bits))
-        splits = None if single else Splits(shard.form, quantity, predictions.ends, predictions.values)
+        splits = None if single else Splits(shard.form, shard.quantity, predictions.ends, predictions.values)
         documented = [
-            readings(one.contract, shard.form, quantity, shard.dtype, predictions, single)
+            readings(one.contract, shard.form, shard.quantity, shard.dtype, predictions, single)
             for one in self.implementations
         ]
         return Terms(start, predictions, space.binade(start, shard.dtype), splits, documented)
@@ -183,7 +182,7 @@ class _Sweep:
         shape = len(labels.bits), terms.predictions.tensor.bits.size
         block = Block(
             form=shard.form,
-            quantity=QUANTITIES[shard.quantity],
+            quantity=shard.quantity,
             predictions=terms.predictions,
             label=labels.values,
             start=terms.start,
@@ -218,7 +217,7 @@ class _Sweep:
                 tell(statistics, place, prediction.bits.size, got)  # noqa: B023
                 return None if isinstance(got, str) else got
 
-            sampling.sample(statistics, call, shard.form, QUANTITIES[shard.quantity], shard.dtype, points, samples.seed)
+            sampling.sample(statistics, call, shard.form, shard.quantity, shard.dtype, points, samples.seed)
 
     def columns(self, predictions: int) -> Iterator[Column]:
         """The labels that go into one call with so many predictions."""
@@ -234,7 +233,7 @@ class _Sweep:
         """Labels from bit patterns."""
         values = decode(Tensor(self.shard.dtype, bits))[:, np.newaxis]
         ends = float(values[0, 0]), float(values[-1, 0])
-        return Column(name, bits, values, ends, can_cancel(QUANTITIES[self.shard.quantity], values))
+        return Column(name, bits, values, ends, can_cancel(self.shard.quantity, values))
 
     def label_tensor(self, labels: Column, predictions: int) -> Any:
         """A native tensor with each label for so many predictions; those of one number of predictions are kept."""

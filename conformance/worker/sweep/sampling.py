@@ -16,9 +16,10 @@ import numpy as np
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, infinity_bits
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker.sweep import space
-from conformance.worker.sweep.expected import EXACT, low_parts
+from conformance.worker.sweep.expected import low_parts
 from conformance.worker.sweep.shard import Samples
 from conformance.worker.sweep.statistics import FAR, RELATIVE, UNMEASURED, Statistics
+from reference import FUNCTIONS
 
 #: Rounds of the search, results that each goes on from, and neighbours of each that are tried.
 ROUNDS, KEPT, NEIGHBOURS = 6, 16, 64
@@ -97,7 +98,7 @@ def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype:
     fmt = FORMATS[got.dtype]
     results = decode(got)
     predictions, labels = (decode(one) for one in inputs)
-    exact = EXACT[quantity](form, predictions, labels)
+    exact = FUNCTIONS[quantity](form, predictions, labels)
     lows = low_parts(form, quantity, predictions, exact)
     at_boundary = np.abs(np.frexp(exact.hi)[0]) == 0.5  # of binades: the low part says in which one the value is
     bound = np.where(at_boundary, np.minimum(exact.bound, 0.5 * np.abs(lows)), exact.bound)

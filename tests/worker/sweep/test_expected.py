@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @given(st.integers(0, space.size("logits", "bfloat16") - 129), st.integers(0, 0x7F7F - 16), st.data())
 def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: int, data: Any) -> None:
     """The line of a block in float32 is that of float64, up to the margin."""
-    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(list(QUANTITIES)))
+    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(QUANTITIES))
     fmt = FORMATS[dtype]
     start = start % space.size("logits", dtype)
     stop = min(start + 128, (start | 127) + 1)
@@ -35,13 +35,12 @@ def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: 
     tensor = Tensor(dtype, space.patterns(dtype, start, stop))
     label = decode(Tensor(dtype, bits))[:, np.newaxis]
     ends = float(label[0, 0]), float(label[-1, 0])
-    name = QUANTITIES[quantity]
     predictions = Predictions(tensor)
-    binade, cancels = space.binade(start, dtype), can_cancel(name, label)
+    binade, cancels = space.binade(start, dtype), can_cancel(quantity, label)
     shape = len(bits), stop - start
     block = Block(
         form="logits",
-        quantity=name,
+        quantity=quantity,
         predictions=predictions,
         label=label,
         start=start,
@@ -51,7 +50,7 @@ def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: 
         shape=shape,
         cancels=cancels,
     )
-    splits = Splits("logits", name, predictions.ends, predictions.values)
+    splits = Splits("logits", quantity, predictions.ends, predictions.values)
     expected = Expected(block, splits, fmt)
     assume(expected.regular and expected.line.margin)
     line, exact = expected.line, splits.whole.at(label)

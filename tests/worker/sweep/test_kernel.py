@@ -17,7 +17,6 @@ from conformance.worker.sweep.statistics import UNMEASURED, Statistics
 
 ADAPTER = "tests/data/adapters/sweepable.py"
 LABELS = (0.0, 1.0, 0.5, 0.3)
-EXACT = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -63,7 +62,7 @@ def by_itself(session: Any, one: Shard, label: int) -> dict[str, Any]:
     implementation = session.implementations[one.implementations[0]]
     natives = {"prediction": session.runtime.tensor(prediction), "label": session.runtime.tensor(labels)}
     got = session.runtime.bits(session.runtime.evaluate(implementation, one.quantity, natives))
-    exact = EXACT[one.quantity]("logits", decode(prediction), decode(labels))
+    exact = reference.FUNCTIONS[one.quantity]("logits", decode(prediction), decode(labels))
     limits = Limits(*(np.full(bits.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
     measured = measure(decode(got), exact, limits)
     nearest = decode(encode(exact.hi, one.dtype))

@@ -25,7 +25,6 @@ from tests.builders import deterministic
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
-EXACT = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
 
 #: How many bit patterns larger than the nearest one results are, for bit patterns of predictions and of labels.
 Offset = Callable[[Any, Any], Any]
@@ -45,7 +44,7 @@ class Loss:
     def results(self, quantity: str, prediction: Tensor, label: Tensor) -> Tensor:
         """Bit patterns up to infinity, with the sign of the exact value."""
         fmt = FORMATS[self.returns]
-        exact = EXACT[quantity](self.form, decode(prediction), decode(label)).hi
+        exact = reference.FUNCTIONS[quantity](self.form, decode(prediction), decode(label)).hi
         nearest = encode_quickly(exact, self.returns).astype(np.int64)
         sign = nearest & (1 << (fmt.width - 1))
         wide = (one.astype(np.int64) for one in (prediction.bits, label.bits))
@@ -160,7 +159,7 @@ def test_a_subnormal_prediction_may_be_read_as_zero_wherever_flushing_is_accepte
 
     def read_as_zero(prediction: Any, label: Any) -> Any:
         z, y = (decode(Tensor("float16", bits.astype(np.uint16))) for bits in (prediction, label))
-        exact = (EXACT["gradient-prediction"]("logits", one, y).hi for one in (z, 0.0 * z))
+        exact = (reference.FUNCTIONS["gradient-prediction"]("logits", one, y).hi for one in (z, 0.0 * z))
         nearest, at_zero = (encode_quickly(one, "float16").astype(np.int64) & 0x7FFF for one in exact)
         return at_zero - nearest
 
@@ -205,7 +204,7 @@ def shards(draw: Any) -> Shard:
     else:
         most = [2.0, -1.0, 1000.0] if form == "logits" else []
         labels = Single((bits_of(draw(st.sampled_from([0.0, 1.0, 0.5, 0.3, 0.25, 2.0**-12, *most])), dtype),))
-    quantity = draw(st.sampled_from(list(EXACT)))
+    quantity = draw(st.sampled_from(kernel.QUANTITIES))
     return Shard(
         implementations=("loss",),
         form=form,

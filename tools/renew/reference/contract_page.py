@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from conformance.contracts import VOCABULARY, Source
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from tools.renew.reference.case_pages import place
 from tools.renew.reference.markdown import anchor, code, table, text
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from conformance.plan.plan import Implementation
+from conformance.plan.implementations import Implementation
 from tools.renew.reference.markdown import table
 
 HEAD = """# Entry points
