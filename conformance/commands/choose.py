@@ -17,6 +17,7 @@ from conformance.commands.options import RUN_FILE
 from conformance.commands.run import WIDTH
 from conformance.errors import Exit
 from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render import choice as choices
 from conformance.render import choice_html, choice_markdown, choice_text
 from conformance.run import kept, pinned
@@ -58,7 +59,7 @@ def choose(
     if output is None:
         click.echo(document, nl=False)
     else:
-        records.write_lines([document.rstrip("\n").encode()], output)
+        write_lines([document.rstrip("\n").encode()], output)
     context.exit(int(Exit.AS_EXPECTED if choice.of(MET) else Exit.NOT_AS_EXPECTED))
 
 

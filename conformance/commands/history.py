@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from conformance.record import history as histories
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render import history as render
 
 #: Width of the tables where standard output is no terminal: wide enough for every verdict.
@@ -27,7 +27,7 @@ def history(folder: Path, html: Path | None, last: int) -> None:
     """
     found = histories.load(folder)
     if html is not None:
-        records.write_lines([render.render(found).encode()], html)
+        write_lines([render.render(found).encode()], html)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     for table in render.tables(found, last):
         console.print(table)

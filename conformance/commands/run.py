@@ -18,6 +18,7 @@ from conformance.commands.options import RUN_FILE, RunFile, options_from, record
 from conformance.errors import Exit, InputError
 from conformance.record import record as records
 from conformance.record.compare import Comparison, FailOn, Side, compare
+from conformance.record.files import write_lines
 from conformance.record.record import RunRecord
 from conformance.render import certificate, comparison, jsondoc, maxima, shown, text
 from conformance.render import kept as render_kept
@@ -160,7 +161,7 @@ def show(files: tuple[Path, ...], listed: bool, **chosen: Any) -> None:
     printed = render(form, found) if form != "text" else ""
     written = [(render(other, found), file) for other, file in chosen.pop("reports")]  # all, before one is written
     for document, file in written:
-        records.write_lines([document.rstrip("\n").encode()], file)
+        write_lines([document.rstrip("\n").encode()], file)
     if form != "text":
         click.echo(printed, nl=False)
         return
@@ -194,7 +195,7 @@ def show_record(
     What changed from its baseline follows where there is one: in a form that has no place for it, on standard error.
     """
     for other, file in reports:
-        records.write_lines([FORMS[other](record).rstrip("\n").encode()], file)
+        write_lines([FORMS[other](record).rstrip("\n").encode()], file)
     found, limits = compared
     if form == "json" and found is not None:
         click.echo(jsondoc.render(record, comparison.document(found, limits)), nl=False)

@@ -24,6 +24,7 @@ from conformance.run import run as runs
 from conformance.sweep import spec
 from conformance.sweep.sweep import sweep as do_sweep
 from conformance.worker.sweep.kernel import QUANTITIES
+from conformance.worker.sweep.shard import Labels, Samples, Single
 
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"
@@ -99,17 +100,14 @@ def sweep(
             part = spec.make(
                 backend,
                 implementations,
-                quantity,
-                dtype,
-                chosen,
-                pairs,
-                _positions(positions),
-                chunk,
-                samples or 0,
-                seed,
+                quantity=quantity,
+                dtype=dtype,
+                labels=_labels(chosen, dtype, pairs, Samples(samples, seed) if samples else None),
+                positions=_positions(positions),
+                chunk=chunk,
             )
             file = (output or FOLDER) / f"{name_of(part)}.json"
-            with progress_bar(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
+            with progress_bar(f"{part.backend} {part.whole.form} {part.whole.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
             render.text(made, Console(width=None if sys.stdout.isatty() else render.WIDTH))
             click.echo(str(file))
@@ -131,20 +129,27 @@ def _groups(
                 yield backend, found, chosen
 
 
+def _labels(texts: tuple[str, ...], dtype: str, pairs: str | None, samples: Samples | None) -> Labels:
+    """What predictions are tried with: samples or pairs where they are asked for, else single labels."""
+    return samples or (spec.pairs(pairs, dtype) if pairs else spec.single(texts, dtype))
+
+
 def name_of(part: spec.Spec) -> str:
     """Name of a certificate: the entry where there is one, else the form."""
-    what = part.implementations[0] if len(part.implementations) == 1 else part.form
-    words = [part.backend, what.removesuffix("/cpu"), part.quantity, part.dtype, *_space_of(part)]
+    whole = part.whole
+    what = whole.implementations[0] if len(whole.implementations) == 1 else whole.form
+    words = [part.backend, what.removesuffix("/cpu"), whole.quantity, whole.dtype, *_space_of(part)]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)).strip("-")
 
 
 def _space_of(part: spec.Spec) -> list[str]:
     """What a name tells of labels other than single ones."""
-    if part.samples:
+    labels = part.whole.labels
+    if isinstance(labels, Samples):
         return ["samples"]
-    if not part.paired:
+    if isinstance(labels, Single):
         return []
-    everything = part.form == "logits" and part.labels[1] == part.size
+    everything = part.whole.form == "logits" and labels.stop == part.size
     return ["pairs", *(["all"] if everything else [])]
 
 

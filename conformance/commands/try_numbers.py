@@ -17,7 +17,7 @@ from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
 from conformance.plan.cases import OPTIONS, Case, DType, Element, Suite
 from conformance.plan.inputs import Inputs
-from conformance.record import record
+from conformance.record.files import write_lines
 from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
 from conformance.run import run as runs
@@ -154,7 +154,7 @@ def save_case(case: Case, file: Path) -> None:
     ]
     text = io.StringIO()
     YAML().dump({"family": "tried", "title": "numbers that a reader tried", "cases": [content]}, text)
-    record.write_lines([text.getvalue().rstrip().encode()], file)
+    write_lines([text.getvalue().rstrip().encode()], file)
     click.echo(f"wrote {file}: put it into a folder of cases")
 
 

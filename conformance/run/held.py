@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.judge.verdicts import Finding
-from conformance.known.deviations import Match, Matcher, Record, Seen
+from conformance.known.deviations import Record
+from conformance.known.match import Match, Matcher, Seen
 from conformance.quantities import BEHAVIOUR
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 

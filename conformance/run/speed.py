@@ -109,12 +109,7 @@ def measure(
 
     What raises, crashes or takes too long at a size has no line there and a reason in `untimed`.
     """
-    present = {name: one for name, one in opened.items() if one.absent is None and one.failed is None}
-    wanted = [
-        job
-        for job in jobs(plan, dtypes)
-        if job.implementation.adapter in present and not present[job.implementation.adapter].lacks(job.dtype)
-    ]
+    wanted = [job for job in jobs(plan, dtypes) if _is_offered(job, opened)]
     names = {job.implementation.adapter for job in wanted}
     lines: list[SpeedLine] = []
     untimed: list[str] = []
@@ -135,6 +130,12 @@ def measure(
                     lines.append(_line(job, size))
             before = size
     return Timed(tuple(lines), tuple(untimed))
+
+
+def _is_offered(job: _Job, opened: dict[str, Opened]) -> bool:
+    """Whether the backend of a job has been opened and has its dtype."""
+    one = opened.get(job.implementation.adapter)
+    return one is not None and one.absent is None and one.failed is None and not one.lacks(job.dtype)
 
 
 def _line(job: _Job, size: int) -> SpeedLine:

@@ -22,11 +22,11 @@ from conformance.numbers.documented import Documented, documents_values
 from conformance.numbers.formats import Format
 from conformance.numbers.literals import float_of
 
-#: How far the error that a sweep found by float64 may be from the one that Arb confirms: `judging.ILL_CONDITIONED`
+#: How far the error that a sweep found by float64 may be from the one that Arb confirms: `expected.ILL_CONDITIONED`
 #: leaves 2^-40 of the value to float64, which is 2^-16 ULP of float32, beside the rounding of the error itself.
 AGREEMENT = 2.0**-14
 
-#: How near a power of two a value is whose binade float64 does not tell: `judging.EDGE`.
+#: How near a power of two a value is whose binade float64 does not tell: `expected.EDGE`.
 EDGE = Fraction(1, 1 << 40)
 
 

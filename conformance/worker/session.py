@@ -234,7 +234,7 @@ class Session:
         if request.get("shard") is None:
             return {"code": kernel.code()}
         try:
-            return {"found": kernel.run(self.runtime, self.implementations, kernel.shard_from(request["shard"]))}
+            return {"found": kernel.run(self.runtime, self.implementations, kernel.Shard.from_wire(request["shard"]))}
         except kernel.Voided as error:
             return {"voided": str(error)}
 

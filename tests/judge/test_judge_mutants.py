@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from conformance.judge import agreement, behaviour, judge, numeric, probe, related, summation, verdicts
-from conformance.known import deviations
+from conformance.known import deviations, match
 from conformance.numbers import measurement
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CODE, Limits, Measured
@@ -360,7 +360,7 @@ def nothing_judged(patch: pytest.MonkeyPatch) -> None:
 
 def findings_ignored(patch: pytest.MonkeyPatch) -> None:
     """Whatever was found, a check is as expected."""
-    everywhere(patch, deviations.outcome_of, lambda matches: "as expected")
+    everywhere(patch, match.outcome_of, lambda matches: "as expected")
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

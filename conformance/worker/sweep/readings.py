@@ -15,8 +15,9 @@ import numpy as np
 from conformance.contracts import Contract
 from conformance.numbers.documented import Documented, Interval, documents_values
 from conformance.numbers.formats import Format
-from conformance.worker.sweep import judging
-from conformance.worker.sweep.judging import Block, Predictions, rounded
+from conformance.worker.sweep import block as blocks
+from conformance.worker.sweep.block import Block, Predictions
+from conformance.worker.sweep.rounding import rounded
 from reference import FUNCTIONS
 from reference.operands import GRADIENT_PREDICTION
 from reference.split import Split, split
@@ -31,7 +32,7 @@ class Reading(NamedTuple):
     outside: Any
     hull: Any
 
-    def expected(self, block: Block, fmt: Format) -> judging.Documented:
+    def expected(self, block: Block, fmt: Format) -> blocks.Documented:
         """Its values for the labels of a block."""
         if self.terms is not None:
             values = self.terms.at(block.label)
@@ -39,7 +40,7 @@ class Reading(NamedTuple):
             values = FUNCTIONS[block.quantity](block.form, self.prediction, block.label, **self.constants).hi
         if self.outside is not None:
             values = np.where(self.outside, 0.0, values)
-        return judging.Documented(values, rounded(values, fmt), self.hull)
+        return blocks.Documented(values, rounded(values, fmt), self.hull)
 
 
 def readings(
