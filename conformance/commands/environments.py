@@ -6,14 +6,13 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from conformance.commands.options import options_from, record_from, suite_from, suite_options
+from conformance.commands.options import Asked, suite_options
 from conformance.errors import Exit, InputError
 from conformance.ids import backend_of
 from conformance.known import deviations
@@ -72,14 +71,13 @@ class Row:
     "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True,
     help="Form of the output.",
 )  # fmt: skip
-def environments(form: str, **arguments: Any) -> None:
+def environments(form: str, asked: Asked) -> None:
     """Run the same checks under each setting of the environment that a backend declares, and compare.
 
     A setting is a choice of instruction set, threads or library that should change no result.  Exit code 0 unless a
     check has a new deviation that it has not under the default setting, the first of each backend.
     """
-    suite = suite_from(arguments)
-    options = options_from(arguments)
+    suite, options = asked.suite(), asked.options
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
     chosen, plan = _chosen(backends, suite, options)
@@ -106,7 +104,7 @@ def _chosen(backends: Sequence[Backend], suite: Suite, options: runs.Options) ->
 
 def _run_all(chosen: Sequence[Backend], plan: Plan, options: runs.Options) -> dict[Key, RunRecord]:
     """One record for each setting, of all backends that have it; the default settings come first."""
-    known = record_from(())
+    known = deviations.load((deviations.default_folder(),))
     records: dict[Key, RunRecord] = {}
     absent: set[str] = set()
     for setting, members in _by_setting(chosen).items():

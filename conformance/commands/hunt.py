@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
-from conformance.commands.options import adapter_options, adapters_from
+from conformance.commands.options import ADAPTER, INTERPRETER, Asked, asking
 from conformance.commands.try_numbers import save_case
 from conformance.errors import InputError
 from conformance.judge.judge import Judge
@@ -24,7 +24,6 @@ from conformance.plan.cases import Case, Element, Suite
 from conformance.plan.plan import Filters, Implementation, Inputs, Request, make_plan
 from conformance.pool.pool import Backend, Pool
 from conformance.record import spelled
-from conformance.record.spelled import Asked
 from conformance.render import narrate
 from conformance.run import run as runs
 from conformance.run.tolerances import values_of
@@ -49,7 +48,9 @@ QUANTITIES = ("value", "gradient-prediction", "second-derivative")
 @click.option("--options", "varied", is_flag=True, help="Vary options, shapes and reductions, too (needs Hypothesis).")
 @click.option("--calls", type=click.IntRange(1), default=2_000, show_default=True, help="Calls to try with --options.")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found as a case file.")
-@adapter_options
+@ADAPTER
+@INTERPRETER
+@asking("adapters", "interpreters")
 def hunt(
     implementation: str,
     other: str | None,
@@ -62,22 +63,22 @@ def hunt(
     varied: bool,
     calls: int,
     save: Path | None,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Search for the input on which IMPLEMENTATION is worst, or on which it and OTHER disagree most.
 
     IMPLEMENTATION is an id, as of `bce-conformance list implementations`. The same seed and number of inputs give the
     same answer. What is found is a lower bound of the largest error, never a proof.
     """
-    adapters, interpreters = adapters_from(arguments)
-    options = runs.Options(adapters=adapters, interpreters=interpreters)
     ends = _ends(labels)
-    with runs.open_pool(options) as pool:
-        backends = runs.discover(pool, options)
+    with runs.open_pool(asked.options) as pool:
+        backends = runs.discover(pool, asked.options)
         chosen = [_chosen(name, backends) for name in (implementation, *([other] if other else []))]
         _check(chosen, dtype, quantity)
         with contextlib.ExitStack() as stack:
-            target = Target([one for _, one in chosen], dtype, quantity, _sessions(stack, pool, chosen), options.asked)
+            target = Target(
+                [one for _, one in chosen], dtype, quantity, _sessions(stack, pool, chosen), asked.options.asked
+            )
             if varied:
                 _hunt_calls(target, seed, calls, save)
                 return
@@ -172,7 +173,7 @@ class Target:
     dtype: str
     quantity: str
     sessions: Sequence[Any]
-    asked: Asked
+    asked: spelled.Asked
 
     def case(self, predictions: Sequence[float], labels: Sequence[float]) -> Case:
         """Inputs as a case that expects nothing."""

@@ -7,21 +7,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
-from conformance.commands.options import options_from, plan_options, record_from, suite_from
-from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
+from conformance.commands.options import Asked, plan_options
+from conformance.commands.output import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import Exit, InputError
+from conformance.known import deviations
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import matrix as rendered
 from conformance.run import run as runs
 from conformance.versions import columns as tables
 from conformance.versions.build import Builder, Environment, Failure, Resolved
-from conformance.versions.columns import Asked, Result, ask, kept, question
+from conformance.versions.columns import Question, Result, ask, kept, question
 from conformance.versions.companions import known
 from conformance.versions.requirements import Column, columns
 
@@ -53,7 +53,7 @@ class Settings:
 @click.option("--force", is_flag=True, help="Overwrite files of --report and --output.")
 def matrix(
     specs: tuple[str, ...], quick: bool, folder: Path | None, build_jobs: int, discard: bool, fresh: bool,
-    everything: bool, form: str, report: Path | None, output: Path | None, force: bool, **arguments: Any,
+    everything: bool, form: str, report: Path | None, output: Path | None, force: bool, asked: Asked,
 ) -> None:  # fmt: skip
     """Run the same checks on several versions and show what differs.
 
@@ -65,13 +65,12 @@ def matrix(
     asked_for = columns(specs, sets)
     for file in _files(asked_for, report, output):
         must_be_new(file, force)
-    suite = suite_from(arguments)
-    options = options_from(arguments)
+    suite, options = asked.suite(), asked.options
     if quick:
         options = replace(options, filters=options.filters.quick())
     builder = builder_from(folder, discard)
-    asked = ask(suite, options, record_from(()), sets)
-    results = list(_results(asked_for, builder, asked, Settings(build_jobs, discard, fresh)))
+    question = ask(suite, options, deviations.load((deviations.default_folder(),)), sets)
+    results = list(_results(asked_for, builder, question, Settings(build_jobs, discard, fresh)))
     code = _exit(results)
     if output is not None and code != INTERRUPTED:
         _hand_out(results, output)
@@ -113,7 +112,7 @@ def _record_file(folder: Path, column: Column) -> Path:
     return folder / f"{column.file_name}.jsonl.gz"
 
 
-def _results(asked_for: Sequence[Column], builder: Builder, asked: Asked, settings: Settings) -> Iterator[Result]:
+def _results(asked_for: Sequence[Column], builder: Builder, asked: Question, settings: Settings) -> Iterator[Result]:
     """Tell the plan, then make the environments, as many at once as is wanted, and run each as it comes."""
     with ThreadPoolExecutor(max_workers=settings.jobs) as threads:
         resolved = dict(zip(asked_for, threads.map(builder.resolve, asked_for), strict=True))
@@ -152,7 +151,7 @@ def plan(resolved: dict[Column, Resolved | Failure]) -> Iterator[str]:
     yield f"  to download, at most: {whole.told}" if whole.size or whole.unknown else "  nothing to download"
 
 
-def _result(column: Column, made: Environment | Failure, asked: Asked, settings: Settings) -> Result:
+def _result(column: Column, made: Environment | Failure, asked: Question, settings: Settings) -> Result:
     if isinstance(made, Failure):
         return Result(column, None, made)
     file = runs.STATE / "matrix" / f"{column.key}-{question(asked)}.jsonl.gz"

@@ -6,11 +6,11 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
-from conformance.commands.options import RUN_FILE, options_from, record_from, suite_from, suite_options
+from conformance.commands.options import RUN_FILE, Asked, suite_options
 from conformance.errors import InputError
 from conformance.ids import backend_of
 from conformance.known import deviations
@@ -27,6 +27,7 @@ from conformance.repro.extent import Row, extents, merged
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group
 from conformance.repro.report import Failed, Outcome, Reproducer, reproduce
+from conformance.run import asked as words
 from conformance.run import kept
 from conformance.run import run as runs
 
@@ -60,7 +61,7 @@ def repro(
     output: Path | None,
     force: bool,
     extra: tuple[Path, ...],
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Write a script that shows a finding with the framework alone (repro.py), and a report of it (issue.md).
 
@@ -70,9 +71,8 @@ def repro(
     """
     if (kind or others) and not everything:
         raise InputError("--kind and --with are for many reports", "say --all")
-    suite = suite_from(arguments)
-    options = options_from(arguments)
-    recorded = {one.id: one for one in record_from(extra).deviations}
+    suite, options = asked.suite(), asked.options
+    recorded = {one.id: one for one in deviations.load((deviations.default_folder(), *extra)).deviations}
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         record, suite, wanted = _record(what, which, suite, pool, backends, options)
@@ -242,7 +242,7 @@ def _record(
         raise InputError(
             "a case needs an implementation beside it", "`bce-conformance list implementations` shows them"
         )
-    one = findings.find_implementation(which, known)
+    one = words.implementation(which, known)
     filters = Filters(
         backend=(one.adapter,),
         implementation=(one.id,),

@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance.commands.diff import exit_of, fail_options
 from conformance.commands.github import publish
-from conformance.commands.options import RUN_FILE, RunFile, options_from, record_from, suite_from, suite_options
+from conformance.commands.options import RUN_FILE, Asked, RunFile, suite_options
 from conformance.errors import Exit, InputError
+from conformance.known import deviations
 from conformance.record import record as records
 from conformance.record.compare import Comparison, FailOn, Side, compare
 from conformance.record.record import RunRecord
@@ -99,7 +100,8 @@ def run(
     seed: int,
     sample: bool,
     timed: bool,
-    **arguments: Any,
+    asked: Asked,
+    **printed: Any,
 ) -> None:
     """Run the checks and print what was found.
 
@@ -109,13 +111,13 @@ def run(
     The last ten runs are kept in .bce-conformance, and the largest of them is not given up for smaller ones:
     see `bce-conformance show --list`.
     """
-    printed = {name: arguments.pop(name) for name in ("everything", "wide", "tolerances", "form", "reports")}
     before, limits = _baseline(baseline, fail_on, allow_missing)
-    suite = suite_from(arguments)
-    options = replace(options_from(arguments, strict), sample=sample, speed=timed, seed=seed)
+    suite = asked.suite()
+    options = replace(asked.options, strict=strict, sample=sample, speed=timed, seed=seed)
     if quick:
         options = replace(options, filters=options.filters.quick())
-    known = record_from(extra, only_deviations)
+    shipped = () if only_deviations else (deviations.default_folder(),)
+    known = deviations.load((*shipped, *extra))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)

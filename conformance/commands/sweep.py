@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from conformance.adapters import ALL_DTYPES, DEVICES
-from conformance.commands.options import options_from
+from conformance.commands.options import SHARD_LIMIT, Asked, asking
 from conformance.errors import InputError
 from conformance.plan.plan import Implementation
 from conformance.pool.pool import Backend
@@ -27,9 +27,6 @@ from conformance.worker.sweep.kernel import QUANTITIES
 
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"
-
-#: Seconds of CPU time that one shard may take: the first may compile, and a slow backend needs tens of seconds.
-SHARD_LIMIT = 600.0
 
 
 @click.command("sweep")
@@ -55,6 +52,7 @@ SHARD_LIMIT = 600.0
 @click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there.")
 @click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds of CPU time of one shard.")
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
+@asking("implementation", "mode", "device", "adapters", "interpreters", "timeout", "jobs")
 def sweep(
     quantity: str,
     dtype: str,
@@ -67,7 +65,7 @@ def sweep(
     resume: bool,
     scheduler: str | None,
     chunk: int | None,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Try every prediction of a dtype, and certify the largest errors.
 
@@ -76,11 +74,10 @@ def sweep(
     """
     if ((pairs or samples) and labels) or (pairs and samples):
         raise InputError("--label, --pairs and --samples exclude each other")
-    unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
-    options = options_from({**arguments, **unused})
+    options = asked.options
     command = spelled.sweep(
-        implementations=arguments["implementation"],
-        modes=arguments["mode"],
+        implementations=options.filters.implementation,
+        modes=options.filters.mode,
         quantity=quantity,
         dtype=dtype,
         labels=labels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import click
 import numpy as np
 from ruamel.yaml import YAML
 
-from conformance.commands.options import options_from, suite_options
+from conformance.commands.options import Asked, suite_options
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
-from conformance.plan.cases import OPTIONS, Case, DType, Element, Suite
+from conformance.plan.cases import OPTIONS, Case, Element, Suite
 from conformance.plan.plan import Inputs
 from conformance.record import record
 from conformance.render import narrate
@@ -46,12 +47,11 @@ def try_(
     file: Path | None,
     save: Path | None,
     reduction: str,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN."""
-    arguments.pop("cases_folder")
-    dtypes: tuple[DType, ...] = arguments.pop("dtype") or ("float32",)
-    options = options_from(arguments | {"dtype": ()})
+    dtypes = asked.options.filters.dtype or ("float32",)
+    options = replace(asked.options, filters=replace(asked.options.filters, dtype=()))
     if file is not None and (prediction or label or settings):
         raise InputError("--input holds all numbers: leave --prediction, --label and --option out")
     elements = _from_file(file) if file is not None else _from_words(prediction, label, settings)
@@ -61,7 +61,7 @@ def try_(
         form=form,  # type: ignore[arg-type]  # click.Choice allows the members of Form only
         flags=(),
         elements=elements,
-        dtypes=tuple(dtypes),
+        dtypes=dtypes,  # type: ignore[arg-type]  # likewise
         reduction=reduction,  # type: ignore[arg-type]  # likewise
     )
     if save is not None:

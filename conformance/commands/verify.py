@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from conformance.adapters import DEVICES
-from conformance.commands.options import adapter_options, adapters_from
-from conformance.commands.sweep import SHARD_LIMIT, progress_bar
+from conformance.commands.options import ADAPTER, INTERPRETER, SHARD_LIMIT, Asked, asking
+from conformance.commands.sweep import progress_bar
 from conformance.errors import Exit, InputError
 from conformance.run import run as runs
 from conformance.sweep import certificate, parts
@@ -36,15 +36,15 @@ NO_COMMIT = "0" * 40
     help="Seconds of CPU time of one part.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
-@adapter_options
+@ADAPTER
+@INTERPRETER
+@asking("device", "jobs", "adapters", "interpreters")
 def verify(
     files: tuple[Path, ...],
     tenth: bool,
     commit: str | None,
-    device: str | None,
     timeout: float,
-    jobs: int | None,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Do again what certificates say, and tell whether it still holds.
 
@@ -55,11 +55,7 @@ def verify(
     certificates = read(files)
     chooser = commit or commit_of(Path.cwd())
     sampled = parts.tenth(list(certificates), chooser) if tenth else list(certificates)
-    adapters, interpreters = adapters_from(arguments)
-    environment = {} if device is None else {"BCE_DEVICE": device}
-    options = runs.Options(
-        adapters=adapters, interpreters=interpreters, timeout=timeout, jobs=jobs, environment=environment
-    )
+    options = replace(asked.options, timeout=timeout)
     with runs.open_pool(options) as pool, progress_bar("certificates", None) as advance:
         found = do_verify(pool, runs.discover(pool, options), certificates, chooser, sampled, advance)
     for name, one in found.items():

@@ -18,6 +18,7 @@ from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementati
 from conformance.plan.presentations import Presentation
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
+from conformance.run.asked import implementation as named
 
 #: backend/entry/quantity/region/signature (`verdicts.cause`).
 CAUSE_PARTS = 5
@@ -127,7 +128,7 @@ def example_of(record: RunRecord, summary: CauseSummary) -> tuple[CheckLine, Fin
 def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence[Implementation]) -> Target:
     """What a finding of a record is about.  Raises InputError for a name that suite and adapters do not know."""
     located = suite.find(check.case)
-    implementation = find_implementation(check.implementation, known)
+    implementation = named(check.implementation, known)
     if check.dtype not in located.case.dtypes:
         raise InputError(f"case {check.case} has no dtype {check.dtype!r}", f"it has {', '.join(located.case.dtypes)}")
     if check.quantity not in QUANTITIES:
@@ -153,11 +154,3 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     if finding.element not in (*names, "all"):
         raise InputError(f"case {check.case} has no element {finding.element!r}", did_you_mean(finding.element, names))
     return made
-
-
-def find_implementation(name: str, known: Sequence[Implementation]) -> Implementation:
-    """The implementation of an id, or of backend/entry in its first mode.  Raises InputError with near names."""
-    for one in known:
-        if name in (one.id, one.family):
-            return one
-    raise InputError(f"no implementation is called {name!r}", did_you_mean(name, [one.id for one in known]))

@@ -13,7 +13,7 @@ from conformance.errors import InputError
 from conformance.versions import behaviour, columns
 from conformance.versions.behaviour import Checks, Script
 from conformance.versions.build import Builder, Environment, Failure
-from conformance.versions.columns import Asked
+from conformance.versions.columns import Question
 from conformance.versions.companions import Known
 from conformance.versions.index import Index
 from conformance.versions.ladder import EndUntestable, Found, SameEnds, Untestable, search
@@ -161,7 +161,7 @@ def words(seen: Behaviour) -> str:
     return ", ".join(f"{states.count(one)} × {one}" for one in dict.fromkeys(states))
 
 
-def of_checks(asked: Asked, element: str, bits: bool) -> Callable[[Column, Environment], Behaviour | Untestable]:
+def of_checks(asked: Question, element: str, bits: bool) -> Callable[[Column, Environment], Behaviour | Untestable]:
     """What a version does with the checks that are asked for."""
 
     def behave(one: Column, environment: Environment) -> Behaviour | Untestable:

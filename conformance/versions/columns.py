@@ -21,7 +21,7 @@ from conformance.versions.requirements import Column
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """What every column is asked: the checks that `options` leave of `suite`, held against `record`.
 
     `backends` are all that there are, and `known` which of them an environment can run.
@@ -34,13 +34,13 @@ class Asked:
     known: Known
 
 
-def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Asked:
+def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Question:
     """The question to every column; which adapters there are is found out once."""
     with runs.open_pool(options) as pool:
-        return Asked(suite, options, record, runs.discover(pool, options), known)
+        return Question(suite, options, record, runs.discover(pool, options), known)
 
 
-def run(column: Column, environment: Environment, asked: Asked) -> RunRecord | Failure:
+def run(column: Column, environment: Environment, asked: Question) -> RunRecord | Failure:
     """The run record of a column, or why there is none: nothing runs there, or the framework cannot be imported.
 
     An interrupted run gives a record without footer.
@@ -67,7 +67,7 @@ def _last_words() -> list[str]:
     return [line.strip()[:300] for line in lines if line.strip()][-1:]
 
 
-def chosen_backends(column: Column, environment: Environment, asked: Asked) -> tuple[Backend, ...]:
+def chosen_backends(column: Column, environment: Environment, asked: Question) -> tuple[Backend, ...]:
     """The backends of a column, in its interpreter: those that its package has to do with, or the filters name.
 
     A backend that `known` does not know, since a user's file brings it, is one where the filters name it.
@@ -98,7 +98,7 @@ class Result:
         return self.record.reason if isinstance(self.record, Failure) else ""
 
 
-def question(asked: Asked) -> str:
+def question(asked: Question) -> str:
     """A digest of what decides a record beside its environment: suite, cases, adapters and filters.
 
     The code counts with all its files, so that a record is not taken for one of another adapter.
