@@ -98,7 +98,7 @@ class World:
         settings = Settings(f"file://{folder / 'simple'}")
         monkeypatch.chdir(folder)
         monkeypatch.setattr(build, "uv", lambda: str(self._uv))
-        monkeypatch.setattr("conformance.commands.output.settings", lambda: settings)
+        monkeypatch.setattr("conformance.commands.versions.settings", lambda: settings)
 
     @property
     def calls(self) -> list[str]:

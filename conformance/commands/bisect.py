@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from conformance.commands.options import ADAPTER, CASES, DTYPE, QUANTITY, Asked, asking
-from conformance.commands.output import builder_from, environment_options, must_be_new, tell, write_new
+from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import backend_of
 from conformance.known import deviations

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from conformance.commands.options import Asked, plan_options
-from conformance.commands.output import builder_from, environment_options, must_be_new, tell, write_new
+from conformance.commands.output import console
+from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import Exit, InputError
 from conformance.known import deviations
 from conformance.record import record as records
@@ -78,7 +78,7 @@ def matrix(
     if report is not None:
         write_new(rendered.FORMS[form](shown), report, force)
     elif form == "text":
-        rendered.text(shown, Console(width=None if sys.stdout.isatty() else rendered.WIDTH))
+        rendered.text(shown, console(rendered.WIDTH))
     else:
         click.echo(rendered.FORMS[form](shown), nl=False)
     sys.exit(code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,6 +14,7 @@ from conformance.adapters import DEVICES
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
 from conformance.plan.plan import QUANTITIES, Filters
+from conformance.record.compare import FailOn
 from conformance.run import asked, kept
 from conformance.run.run import TIMEOUT, Options
 
@@ -51,18 +52,23 @@ class Asked:
         return cases.load_suite(self.folder.expanduser() if self.folder else cases.default_folder())
 
 
-def asking(*names: str) -> Callable[[Function], Function]:
-    """Hands what the options of these names were given to a command as one argument, `asked`."""
+def gathering(argument: str, made: Callable[..., Any], *names: str) -> Callable[[Function], Function]:
+    """Hands what the options of these names were given to a command as one argument, which is made of them."""
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def command(*given: Any, **named: Any) -> Any:
             own = {name: named.pop(name) for name in names}
-            return function(*given, asked=_asked(**own), **named)
+            return function(*given, **{argument: made(**own)}, **named)
 
         return command
 
     return decorate
+
+
+def asking(*names: str) -> Callable[[Function], Function]:
+    """Hands what the options of these names were given to a command as `asked`."""
+    return gathering("asked", _asked, *names)
 
 
 def _asked(
@@ -158,7 +164,29 @@ def suite_options(function: Function) -> Function:
 
 
 def _with(options: Mapping[str, Callable[[Function], Function]], function: Function) -> Function:
-    made = asking(*options)(function)
-    for option in reversed(options.values()):
-        made = option(made)
-    return made
+    return listed(options.values(), asking(*options)(function))
+
+
+def listed(options: Iterable[Callable[[Function], Function]], function: Function) -> Function:
+    """A command with options, which its help has in this order."""
+    for option in reversed(tuple(options)):
+        function = option(function)
+    return function
+
+
+def fail_options(function: Function) -> Function:
+    """Options on what counts as a regression; the command gets `limits`."""
+    options = (
+        click.option("--allow-missing", is_flag=True, help="Checks that only the old run has are no regression."),
+        click.option(
+            "--fail-on",
+            multiple=True,
+            metavar="WHAT",
+            help="Also fail on behaviour, conforming or drift:NUMBERulp (repeatable).",
+        ),
+    )
+    return listed(options, gathering("limits", _limits, "fail_on", "allow_missing")(function))
+
+
+def _limits(*, fail_on: tuple[str, ...], allow_missing: bool) -> FailOn:
+    return FailOn.parse(fail_on, allow_missing)

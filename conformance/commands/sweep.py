@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from conformance.adapters import ALL_DTYPES, DEVICES
+from conformance.commands import progress
 from conformance.commands.options import SHARD_LIMIT, Asked, asking
+from conformance.commands.output import console
 from conformance.errors import InputError
 from conformance.plan.plan import Implementation
 from conformance.pool.pool import Backend
@@ -106,9 +104,9 @@ def sweep(
                 seed,
             )
             file = (output or FOLDER) / f"{name_of(part)}.json"
-            with progress_bar(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
+            with progress.of_results(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
-            render.text(made, Console(width=None if sys.stdout.isatty() else render.WIDTH))
+            render.text(made, console(render.WIDTH))
             click.echo(str(file))
 
 
@@ -152,25 +150,3 @@ def _positions(text: str | None) -> tuple[int, int] | None:
     if found is None:
         raise InputError(f"--positions must be START:STOP, two whole numbers (got {text!r})")
     return int(found[1]), int(found[2])
-
-
-@contextmanager
-def progress_bar(what: str, total: int | None) -> Any:
-    """A bar with rate and remaining time on standard error, where that is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=total, rate="")
-
-        def advance(points: int) -> None:
-            bar.advance(task, points)
-            speed = bar.tasks[0].speed
-            if speed:
-                bar.update(task, rate=f"{speed / 1e6:,.0f} million results/s")
-
-        yield advance

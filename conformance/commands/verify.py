@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from conformance.adapters import DEVICES
+from conformance.commands import progress
 from conformance.commands.options import ADAPTER, INTERPRETER, SHARD_LIMIT, Asked, asking
-from conformance.commands.sweep import progress_bar
 from conformance.errors import Exit, InputError
 from conformance.run import run as runs
 from conformance.sweep import certificate, parts
@@ -56,7 +56,7 @@ def verify(
     chooser = commit or commit_of(Path.cwd())
     sampled = parts.tenth(list(certificates), chooser) if tenth else list(certificates)
     options = replace(asked.options, timeout=timeout)
-    with runs.open_pool(options) as pool, progress_bar("certificates", None) as advance:
+    with runs.open_pool(options) as pool, progress.of_results("certificates", None) as advance:
         found = do_verify(pool, runs.discover(pool, options), certificates, chooser, sampled, advance)
     for name, one in found.items():
         for line in _told(name, one):
