@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from conformance.adapters import NUMERIC
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import ImplementationId
-from conformance.plan.cases import Located, Suite
+from conformance.plan.cases import Case, Suite
 from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
 from conformance.plan.presentations import Presentation
 from conformance.record.record import CheckLine, FindingLine, RunRecord
@@ -33,7 +33,8 @@ class Target:
     the same mode, where there are such.
     """
 
-    located: Located
+    case: Case
+    family: str
     implementation: Implementation
     dtype: str
     quantity: str
@@ -46,9 +47,9 @@ class Target:
     @property
     def request(self) -> Request:
         """The request that the finding is of, with the presentation that it is about where there are any."""
-        inputs = Inputs(self.located.case, self.dtype)
-        presentations = tuple(one for one in self.located.case.presentations if self._presented(one))
-        return Request(self.located.family, self.implementation, inputs, (self.quantity,), presentations)
+        inputs = Inputs(self.case, self.dtype)
+        presentations = tuple(one for one in self.case.presentations if self._presented(one))
+        return Request(self.family, self.implementation, inputs, (self.quantity,), presentations)
 
     def _presented(self, one: Presentation) -> bool:
         offered = one.layout in self.implementation.layouts and (one.few or not self.implementation.few_shapes)
@@ -140,7 +141,8 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     # A value that came back in another dtype or shape is shown by that dtype or shape.
     told = finding.what if finding.what in BEHAVIOUR and check.quantity in NUMERIC else check.quantity
     made = Target(
-        located=located,
+        case=located.case,
+        family=located.family,
         implementation=implementation,
         dtype=check.dtype,
         quantity=told,
