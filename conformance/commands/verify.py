@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from conformance.adapters import DEVICES
 from conformance.commands import progress
 from conformance.commands.options import ADAPTER, INTERPRETER, SHARD_LIMIT, Asked, asking
 from conformance.errors import Exit, InputError
+from conformance.render import verified
 from conformance.run import run as runs
 from conformance.sweep import certificate, parts
 from conformance.sweep.certificate import Certificate
-from conformance.sweep.verify import Verified
 from conformance.sweep.verify import verify as do_verify
 
 #: What chooses where there is no commit.
@@ -59,9 +58,9 @@ def verify(
     with runs.open_pool(options) as pool, progress.of_results("certificates", None) as advance:
         found = do_verify(pool, runs.discover(pool, options), certificates, chooser, sampled, advance)
     for name, one in found.items():
-        for line in _told(name, one):
+        for line in verified.lines(name, one):
             click.echo(line)
-    click.echo(_summary(found, len(sampled), chooser))
+    click.echo(verified.summary(found, len(sampled), chooser))
     if any(one.fails for one in found.values()):
         raise click.exceptions.Exit(int(Exit.NOT_AS_EXPECTED))
 
@@ -88,30 +87,3 @@ def commit_of(folder: Path) -> str:
     except OSError:  # no git
         return NO_COMMIT
     return done.stdout.strip() if done.returncode == 0 else NO_COMMIT
-
-
-def _told(name: str, one: Verified) -> Iterator[str]:
-    """A line about a certificate, and one for each thing that is wrong."""
-    if one.contradictions:
-        yield f"{name}: contradicts itself"
-        yield from (f"    {text}" for text in one.contradictions)
-    elif one.absent is not None:
-        yield f"{name}: not verified: {one.absent}"
-    else:
-        word = "as certified" if not one.differences else "differs elsewhere" if one.elsewhere else "differs"
-        done = f"{one.largest} largest errors" + (f", {one.points:,} results of its sweep" if one.points else "")
-        other = "; judged by other files of the suite" if one.other_code else ""
-        yield f"{name}: {word} ({done}{other})"
-        yield from (f"    {text}" for text in one.differences)
-        yield from (f"    made elsewhere: {text}" for text in one.elsewhere if one.differences)
-
-
-def _summary(found: dict[str, Verified], sampled: int, chooser: str) -> str:
-    wrong = sum(one.fails for one in found.values())
-    absent = sum(one.absent is not None and not one.fails for one in found.values())
-    elsewhere = sum(bool(one.elsewhere) and not one.fails for one in found.values())
-    held = len(found) - wrong - absent - elsewhere
-    return (
-        f"{len(found)} certificates: {held} as certified, {wrong} wrong, {elsewhere} made elsewhere, {absent} not "
-        f"verified; parts of {sampled} swept again, by {chooser[:12]}"
-    )
