@@ -62,9 +62,8 @@ def try_(
     for dtype in dtypes:
         for line in tried.inputs_of(Inputs(case, dtype)):
             click.echo(line)
-    for name, opened in done.opened.items():
-        if opened.absent is not None or opened.failed is not None:
-            click.echo(f"absent {name}: {opened.absent}" if opened.absent else f"failed {name}: {opened.failed}")
+    for line in tried.absent(done):
+        click.echo(line)
     if len(elements) <= tried.SHOWN:
         print_table(check_table(done))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance.judge.verdicts import Judged
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
 from conformance.plan.plan import Inputs
@@ -28,27 +29,36 @@ def inputs_of(inputs: Inputs) -> Iterator[str]:
             yield f"    {line}"
 
 
+def absent(done: Run) -> Iterator[str]:
+    """Backends that were not run, and why."""
+    for name, opened in done.opened.items():
+        if opened.absent is not None or opened.failed is not None:
+            yield f"absent {name}: {opened.absent}" if opened.absent else f"failed {name}: {opened.failed}"
+
+
 def worst(done: Run) -> Iterator[str]:
     """For each implementation and quantity the first non-finite and the worst element."""
     for check in done.checks:
-        if not check.bits:
-            if check.verdict not in ("conforms", "rejects"):
-                yield f"{check.id}: {check.verdict} {'; '.join(check.details)}"
-            continue
-        fmt = FORMATS.get(check.result_dtype)
-        shown = [literals.text_of(int(bits, 16), fmt) if bits and fmt else "" for bits in check.bits]
-        first = next((i for i, text in enumerate(shown) if text in ("nan", "inf", "-inf")), None)
-        errors = [(error, i) for i, error in enumerate(check.scaled) if error == error]
-        worst = max(errors, default=None)
-        parts = [f"{check.id}: {check.verdict}"]
-        if first is not None:
-            parts.append(f"first non-finite {shown[first]} at {check.elements[first]}")
-        if worst is not None:
-            parts.append(f"worst {worst[0]:.3g} ULP at {check.elements[worst[1]]} (got {shown[worst[1]]})")
-        parts += check.details
-        yield ", ".join(parts)
-        for index in {i for i in (first, worst[1] if worst else None) if i is not None}:
-            values = {
-                name: float(array[min(index, len(array) - 1)]) for name, array in check.request.inputs.values.items()
-            }
-            yield f"    {check.elements[index]}: prediction={values['prediction']!r} label={values['label']!r}"
+        if check.bits:
+            yield from _worst_of(check)
+        elif check.verdict not in ("conforms", "rejects"):
+            yield f"{check.id}: {check.verdict} {'; '.join(check.details)}"
+
+
+def _worst_of(check: Judged) -> Iterator[str]:
+    fmt = FORMATS.get(check.result_dtype)
+    shown = [literals.text_of(int(bits, 16), fmt) if bits and fmt else "" for bits in check.bits]
+    first = next((index for index, text in enumerate(shown) if text in ("nan", "inf", "-inf")), None)
+    largest = max(((error, index) for index, error in enumerate(check.scaled) if error == error), default=None)
+    parts, places = [f"{check.id}: {check.verdict}"], set()
+    if first is not None:
+        parts.append(f"first non-finite {shown[first]} at {check.elements[first]}")
+        places.add(first)
+    if largest is not None:
+        error, index = largest
+        parts.append(f"worst {error:.3g} ULP at {check.elements[index]} (got {shown[index]})")
+        places.add(index)
+    yield ", ".join([*parts, *check.details])
+    for place in places:
+        values = {name: float(array[min(place, len(array) - 1)]) for name, array in check.request.inputs.values.items()}
+        yield f"    {check.elements[place]}: prediction={values['prediction']!r} label={values['label']!r}"
