@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,10 +16,10 @@ from conformance.known import deviations
 from conformance.plan.plan import BASE_MODE
 from conformance.render import bisect as rendered
 from conformance.versions import bisect as searches
-from conformance.versions.build import Environment, Failure
+from conformance.versions.build import Environment
 from conformance.versions.columns import ask
 from conformance.versions.companions import Known, known
-from conformance.versions.ladder import Untestable, steps
+from conformance.versions.ladder import Untestable
 from conformance.versions.requirements import Column, package_name, python_version, requirement
 
 FORMS = {"text": rendered.text, "markdown": rendered.markdown, "json": rendered.json}
@@ -69,7 +68,8 @@ def bisect(
     chosen = searches.between(
         name, good, bad, builder.index, sets, python and python_version(python), tuple(map(requirement, companions))
     )
-    _plan(chosen, builder)
+    for line in searches.plan(chosen, builder):
+        tell(line)
     outcome = searches.bisect(chosen, builder, behave, tell)
     document = FORMS[form](outcome)
     click.echo(document, nl=False)
@@ -101,16 +101,3 @@ def _checks(subject: str, implementation: str, sets: Known, bits: bool, asked: A
     options = replace(asked.options, filters=filters)
     recorded = deviations.load((deviations.default_folder(),))
     return searches.of_checks(ask(suite, options, recorded, sets), element, bits)
-
-
-def _plan(chosen: searches.Range, builder: Any) -> None:
-    """Tell what is about to happen."""
-    count = len(chosen.columns)
-    low, high = chosen.columns[0], chosen.columns[-1]
-    tell(f"{chosen.package}: {count} versions from {low.version} to {high.version}, about {steps(count)} tests")
-    for version, why in chosen.skipped:
-        tell(f"  passed over {version}: {why}")
-    for one in (low, high):
-        resolved = builder.resolve(one)
-        told = resolved.reason if isinstance(resolved, Failure) else resolved.told
-        tell(f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}")
