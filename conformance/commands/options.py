@@ -177,13 +177,13 @@ def listed(options: Iterable[Callable[[Function], Function]], function: Function
 def fail_options(function: Function) -> Function:
     """Options on what counts as a regression; the command gets `limits`."""
     options = (
-        click.option("--allow-missing", is_flag=True, help="Checks that only the old run has are no regression."),
         click.option(
             "--fail-on",
             multiple=True,
             metavar="WHAT",
             help="Also fail on behaviour, conforming or drift:NUMBERulp (repeatable).",
         ),
+        click.option("--allow-missing", is_flag=True, help="Checks that only the old run has are no regression."),
     )
     return listed(options, gathering("limits", _limits, "fail_on", "allow_missing")(function))
 

@@ -38,10 +38,6 @@ def output_options(function: Function) -> Function:
     """Options on how a run is printed; the command gets `printing`."""
     forms = click.Choice(["text", *FORMS])
     options = (
-        click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
-        click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
-        click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
-        click.option("--format", "form", type=forms, default="text", show_default=True, help="Form of the output."),
         click.option(
             "--report",
             "reports",
@@ -50,6 +46,10 @@ def output_options(function: Function) -> Function:
             callback=_reports,
             help=f"Also write this form to a file (repeatable): {', '.join(FORMS)}.",
         ),
+        click.option("--format", "form", type=forms, default="text", show_default=True, help="Form of the output."),
+        click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
+        click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
+        click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
     )
     names = ("everything", "wide", "tolerances", "form", "reports")
     return listed(options, gathering("printing", Printing, *names)(function))
