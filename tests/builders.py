@@ -57,14 +57,9 @@ def case(*elements: tuple[str, str], name: str = "small/one", form: str = "proba
     return Case(id=name, why="it exists for this test", form=form, flags=(), **fields)  # type: ignore[arg-type]
 
 
-def located(one: Case, family: str = "small") -> Located:
-    """A case with a place."""
-    return Located(one, family, Path("small.yaml"), 1)
-
-
 def suite(*cases: Case) -> Suite:
     """A suite of some cases."""
-    return Suite(Path("cases"), tuple(located(one) for one in cases), {}, "digest")
+    return Suite(Path("cases"), tuple(Located(one, "small", Path("small.yaml"), 1) for one in cases), {}, "digest")
 
 
 def implementation(contract: Contract = (), **fields: Any) -> Declaration:

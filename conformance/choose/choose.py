@@ -182,9 +182,8 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         answers.append(_answer(need, evidence))
         used += [check for check, _ in evidence] if need.accurate else []
     numeric = {check.id: check for check in used if check.quantity in NUMERIC}
-    main = [check for check, line in paired if check.dtype in stated.dtypes and stated.about(line)]
-    values = [check for check in main if check.quantity == "value"]
-    gradients = [check for check in main if check.quantity == "gradient-prediction"]
+    values = _main(paired, stated, "value")
+    gradients = _main(paired, stated, "gradient-prediction")
     return Row(
         implementation=one.line.id,
         form=one.line.form,
@@ -197,6 +196,12 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         outside=answers_outside(record, (check for check, _ in paired if check.dtype in stated.dtypes)),
         speeds=tuple(line for line in record.speeds if line.implementation == one.line.id),
     )
+
+
+def _main(paired: Iterable[tuple[CheckLine, InputsLine]], stated: Stated, quantity: str) -> list[CheckLine]:
+    """The checks of one quantity that are about what was stated, whatever is needed."""
+    of = (pair for pair in paired if pair[0].quantity == quantity and pair[0].dtype in stated.dtypes)
+    return [check for check, line in of if stated.about(line)]
 
 
 def _answer(need: Need, evidence: Sequence[tuple[CheckLine, InputsLine]]) -> Answer:

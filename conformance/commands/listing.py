@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from conformance.adapters.declaration import Declaration
-from conformance.commands.options import options_from, suite_from, suite_options
+from conformance.commands.options import Asked, suite_options
 from conformance.errors import InputError
 from conformance.plan.cases import Suite
 from conformance.plan.filters import Filters, matches
@@ -19,10 +18,9 @@ from conformance.run import run as runs
 @click.command("list")
 @click.argument("what", type=click.Choice(["cases", "implementations", "checks", "flags"]))
 @suite_options
-def list_(what: str, **arguments: Any) -> None:
+def list_(what: str, asked: Asked) -> None:
     """List what the filters leave: cases, implementations, checks or flags.  No framework is imported."""
-    suite = suite_from(arguments)
-    options = options_from(arguments)
+    suite, options = asked.suite(), asked.options
     if what == "flags":
         for name, flag in suite.flags.items():
             click.echo(f"{name}\t{flag.meaning}")

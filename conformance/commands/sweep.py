@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from conformance.adapters import ALL_DTYPES, DEVICES
 from conformance.adapters.declaration import Declaration
-from conformance.commands.options import options_from
+from conformance.commands import progress
+from conformance.commands.options import SHARD_LIMIT, Asked, asking
+from conformance.commands.output import console
 from conformance.errors import InputError
 from conformance.pool.backend import Backend
 from conformance.record import spelled
@@ -28,9 +26,6 @@ from conformance.worker.sweep.shard import Labels, Samples, Single
 
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"
-
-#: Seconds of CPU time that one shard may take: the first may compile, and a slow backend needs tens of seconds.
-SHARD_LIMIT = 600.0
 
 
 @click.command("sweep")
@@ -56,6 +51,7 @@ SHARD_LIMIT = 600.0
 @click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there.")
 @click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds of CPU time of one shard.")
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
+@asking("implementation", "mode", "device", "adapters", "interpreters", "timeout", "jobs")
 def sweep(
     quantity: str,
     dtype: str,
@@ -68,7 +64,7 @@ def sweep(
     resume: bool,
     scheduler: str | None,
     chunk: int | None,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Try every prediction of a dtype, and certify the largest errors.
 
@@ -77,11 +73,10 @@ def sweep(
     """
     if ((pairs or samples) and labels) or (pairs and samples):
         raise InputError("--label, --pairs and --samples exclude each other")
-    unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
-    options = options_from({**arguments, **unused})
+    options = asked.options
     command = spelled.sweep(
-        implementations=arguments["implementation"],
-        modes=arguments["mode"],
+        implementations=options.filters.implementation,
+        modes=options.filters.mode,
         quantity=quantity,
         dtype=dtype,
         labels=labels,
@@ -107,9 +102,9 @@ def sweep(
                 chunk=chunk,
             )
             file = (output or FOLDER) / f"{name_of(part)}.json"
-            with progress_bar(f"{part.backend} {part.whole.form} {part.whole.dtype}", part.points) as advance:
+            with progress.of_results(f"{part.backend} {part.whole.form} {part.whole.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
-            render.text(made, Console(width=None if sys.stdout.isatty() else render.WIDTH))
+            render.text(made, console(render.WIDTH))
             click.echo(str(file))
 
 
@@ -160,25 +155,3 @@ def _positions(text: str | None) -> tuple[int, int] | None:
     if found is None:
         raise InputError(f"--positions must be START:STOP, two whole numbers (got {text!r})")
     return int(found[1]), int(found[2])
-
-
-@contextmanager
-def progress_bar(what: str, total: int | None) -> Any:
-    """A bar with rate and remaining time on standard error, where that is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=total, rate="")
-
-        def advance(points: int) -> None:
-            bar.advance(task, points)
-            speed = bar.tasks[0].speed
-            if speed:
-                bar.update(task, rate=f"{speed / 1e6:,.0f} million results/s")
-
-        yield advance

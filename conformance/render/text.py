@@ -15,6 +15,9 @@ from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceL
 from conformance.record.summary import CauseSummary, Example, causes, diverse, scoreboard
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
 
+#: Width of the report where standard output is not a terminal.
+WIDTH = 140
+
 #: Two screens of 50 lines.
 LINES = 100
 

@@ -203,7 +203,7 @@ def texts_of(element: Element) -> list[str]:
 
 def smaller(target: Target) -> Iterator[Case]:
     """Cases to try: for elements by themselves all candidates at once, for a reduction of them fewer elements."""
-    case = msgspec.structs.replace(target.located.case, grid=None, dtypes=(target.dtype,))
+    case = msgspec.structs.replace(target.case, grid=None, dtypes=(target.dtype,))
     if not alone(target.request):
         yield case
         for few in () if case.presentations else _fewer(case.elements):
@@ -263,7 +263,7 @@ def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
     plain = everyday if name == "prediction" else PLAIN[name]
     if (name == "label" and one.labels == "hard") or (name == "weight" and one.masks):
         return tuple(dict.fromkeys((text, *(number for number in plain if number in ("0", "1")))))
-    dtype = target.located.case.dtypes_of.get(name, target.dtype)
+    dtype = target.case.dtypes_of.get(name, target.dtype)
     if dtype not in FORMATS:
         return tuple(dict.fromkeys((text, "0", "1")))
     fmt = FORMATS[dtype]

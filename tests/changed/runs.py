@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance.commands.options import record_from
 from conformance.known import deviations
 from conformance.plan import cases
 from conformance.plan.cases import Suite
@@ -35,7 +34,7 @@ class Bench:
         """The built-in backends, the cases and the record of deviations."""
         with runs.open_pool(runs.Options()) as pool:
             backends = {one.name: one for one in runs.discover(pool, runs.Options())}
-        return cls(backends, cases.load_suite(ROOT / "cases"), record_from((ROOT / "deviations",), replace=True))
+        return cls(backends, cases.load_suite(ROOT / "cases"), deviations.load((ROOT / "deviations",)))
 
     def changed(self, change: Change, made: Path) -> RunRecord:
         """The part of the suite that must tell `change`, with the change made."""

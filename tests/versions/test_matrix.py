@@ -618,8 +618,8 @@ def test_a_digest_of_the_question_changes_with_the_filters_and_the_adapters(tmp_
 
     def digest(**changed: object) -> str:
         options = replace(running.Options(adapters=(file,)), **changed)  # type: ignore[arg-type]
-        return columns.question(
-            columns.Asked(suite(case(("0.5", "1"))), options, deviations.Record(Path(), ()), (), KNOWN)
+        return columns.digest(
+            columns.Question(suite(case(("0.5", "1"))), options, deviations.Record(Path(), ()), (), KNOWN)
         )
 
     first = digest()
