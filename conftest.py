@@ -213,10 +213,11 @@ class Checks:
         backends, plan = self._planned
         wanted = {id(item.request): item.request for item in items}
         whole = len(wanted) == len(plan.requests)  # a part of the checks is not worth the time of a sample
-        chosen = replace(plan, requests=tuple(wanted.values()), samples=plan.samples if whole else ())
+        chosen = replace(plan, requests=tuple(wanted.values()))
+        options = replace(self.options, sample=self.options.sample and whole)
         known = deviations.load((deviations.default_folder(), *map(Path, self.config.option.bce_deviations)))
         with runs.open_pool(self.options) as pool:
-            self.done = runs.execute(Told(pool, self.say), backends, chosen, known, self.options)
+            self.done = runs.execute(Told(pool, self.say), backends, chosen, known, options)
         file = kept.keep(self.done.record)
         if self.config.option.bce_output is not None:
             self.config.option.bce_output.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def run(
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
         timings = speed.count(plan, options.filters.dtype) if timed else 0
-        with progress.of_requests(len(plan.requests) + len(plan.samples) + timings) as advance:
+        with progress.of_requests(len(plan.requests) + len(runs.samples(plan, options)) + timings) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
     kept.keep(done.record)
     if output is not None:

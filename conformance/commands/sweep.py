@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from conformance.adapters import ALL_DTYPES, DEVICES
-from conformance.adapters.declaration import Declaration
 from conformance.commands import progress
 from conformance.commands.options import SHARD_LIMIT, Asked, asking
 from conformance.commands.output import console
 from conformance.errors import InputError
-from conformance.pool.backend import Backend
 from conformance.record import spelled
 from conformance.render import certificate as render
 from conformance.run import run as runs
 from conformance.sweep import spec
 from conformance.sweep.sweep import sweep as do_sweep
 from conformance.worker.sweep.kernel import QUANTITIES
-from conformance.worker.sweep.shard import Labels, Samples, Single
+from conformance.worker.sweep.shard import Labels, Samples
 
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"
@@ -88,7 +84,9 @@ def sweep(
         asked=options.asked,
     )
     with runs.open_pool(options) as pool:
-        groups = list(_groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS))
+        groups = list(
+            spec.groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS)
+        )
         if not groups:
             raise InputError("no implementation is left", "`bce-conformance list implementations` shows what there is")
         for backend, implementations, chosen in groups:
@@ -101,51 +99,16 @@ def sweep(
                 positions=_positions(positions),
                 chunk=chunk,
             )
-            file = (output or FOLDER) / f"{name_of(part)}.json"
+            file = (output or FOLDER) / f"{spec.name_of(part)}.json"
             with progress.of_results(f"{part.backend} {part.whole.form} {part.whole.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
             render.text(made, console(render.WIDTH))
             click.echo(str(file))
 
 
-def _groups(
-    backends: tuple[Backend, ...], filters: Any, quantity: str, dtype: str, labels: tuple[str, ...]
-) -> Iterator[tuple[Backend, list[Declaration], tuple[str, ...]]]:
-    """Chosen implementations by backend, form and kind of labels: hard ones take 0 and 1 alone."""
-    for backend in backends:
-        kinds: dict[tuple[str, str], list[Declaration]] = {}
-        for one in backend.implementations:
-            able = dtype in one.dtypes and quantity in one.quantities and "none" in one.reductions
-            if able and filters.takes_implementation(one):
-                kinds.setdefault((one.form, one.labels), []).append(one)
-        for (_, kind), found in kinds.items():
-            chosen = tuple(label for label in labels if kind == "any" or label in ("0", "1"))
-            if chosen:
-                yield backend, found, chosen
-
-
 def _labels(texts: tuple[str, ...], dtype: str, pairs: str | None, samples: Samples | None) -> Labels:
     """What predictions are tried with: samples or pairs where they are asked for, else single labels."""
     return samples or (spec.pairs(pairs, dtype) if pairs else spec.single(texts, dtype))
-
-
-def name_of(part: spec.Spec) -> str:
-    """Name of a certificate: the entry where there is one, else the form."""
-    whole = part.whole
-    what = whole.implementations[0] if len(whole.implementations) == 1 else whole.form
-    words = [part.backend, what.removesuffix("/cpu"), whole.quantity, whole.dtype, *_space_of(part)]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)).strip("-")
-
-
-def _space_of(part: spec.Spec) -> list[str]:
-    """What a name tells of labels other than single ones."""
-    labels = part.whole.labels
-    if isinstance(labels, Samples):
-        return ["samples"]
-    if isinstance(labels, Single):
-        return []
-    everything = part.whole.form == "logits" and labels.stop == part.size
-    return ["pairs", *(["all"] if everything else [])]
 
 
 def _positions(text: str | None) -> tuple[int, int] | None:

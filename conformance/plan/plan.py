@@ -26,17 +26,13 @@ _HARD = frozenset({"0", "1"})
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All requests, and how many checks were not offered by an implementation or left out by the filters.
-
-    `samples` are requests that are made beside them: nothing of those is judged or counted.
-    """
+    """All requests, and how many checks were not offered by an implementation or left out by the filters."""
 
     suite: Suite
     implementations: tuple[Declaration, ...]
     requests: tuple[Request, ...]
     not_offered: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
-    samples: tuple[Request, ...] = ()
 
     @property
     def checks(self) -> int:

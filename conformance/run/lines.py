@@ -74,18 +74,19 @@ def implementation_line(one: Declaration) -> ImplementationLine:
 def recorded(
     header: Header,
     plan: Plan,
+    beside: Sequence[Request],
     judged: Sequence[Judged],
     matches: dict[str, list[Match]],
     outcomes: dict[str, Outcome],
     speeds: tuple[SpeedLine, ...],
 ) -> RunRecord:
-    """A run without its end; what was `judged` of the sample has lines of its own, and was not matched."""
+    """A run without its end; what was `judged` of the sample, `beside` the plan, has its own lines and was not matched."""
     checks = [one for one in judged if not is_sample(one.request)]
     sampled = [one for one in judged if is_sample(one.request)]
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
     return RunRecord(
         header=header,
-        inputs=(*_inputs_lines(plan.requests, checks), *_inputs_lines(plan.samples, sampled)),
+        inputs=(*_inputs_lines(plan.requests, checks), *_inputs_lines(beside, sampled)),
         checks=lines,
         causes=tuple(_cause_lines(matches)),
         tolerances=tuple(_tolerance_lines(checks)),

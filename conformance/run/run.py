@@ -28,6 +28,7 @@ from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
 from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan, make_plan
+from conformance.plan.requests import Request
 from conformance.pool import plugins
 from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed, anonymous, portable
@@ -130,11 +131,12 @@ def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
 def planned(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
     """The plan of a run, with what the filters skip; InputError where they leave nothing of it."""
     plan = filtered(backends, suite, options)
-    return replace(
-        plan,
-        skipped=make_plan(suite, _implementations(backends)).checks - plan.checks,
-        samples=sample.requests(plan.implementations, options.filters) if options.sample else (),
-    )
+    return replace(plan, skipped=make_plan(suite, _implementations(backends)).checks - plan.checks)
+
+
+def samples(plan: Plan, options: Options) -> tuple[Request, ...]:
+    """What is observed beside a plan, where that was asked for: nothing of it is judged or counted."""
+    return sample.requests(plan.implementations, options.filters) if options.sample else ()
 
 
 def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Plan:
@@ -164,7 +166,8 @@ def execute(
     """
     clock = time.monotonic()
     started = lines.now()
-    requests = (*plan.requests, *plan.samples)
+    beside = samples(plan, options)
+    requests = (*plan.requests, *beside)
     observed: list[dict[str, Observed] | None] = [None] * len(requests)
     opened: dict[str, Opened] = {}
     timed = speed.Timed()
@@ -197,7 +200,7 @@ def execute(
     matches = {check.id: matcher.match(Seen.of(check)) for check in checks}
     outcomes = {check.id: outcome_of(matches[check.id]) for check in checks}
     header = _header(plan, opened, options, started, record)
-    made = lines.recorded(header, plan, judged, matches, outcomes, timed.lines)
+    made = lines.recorded(header, plan, beside, judged, matches, outcomes, timed.lines)
     if not interrupted:
         footer = lines.footer_of(made, plan, opened, executor, time.monotonic() - clock, timed.untimed)
         made = replace(made, footer=footer)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -127,3 +128,38 @@ def _step(whole: Shard) -> int:
         unit = 1 << FORMATS[whole.dtype].fraction_bits
     results = len(whole.implementations) * whole.labels.parts()[0].each
     return max(SHARD // results // unit, 1) * unit
+
+
+def groups(
+    backends: tuple[Backend, ...], filters: Any, quantity: str, dtype: str, labels: tuple[str, ...]
+) -> Iterator[tuple[Backend, list[Declaration], tuple[str, ...]]]:
+    """Chosen implementations by backend, form and kind of labels: hard ones take 0 and 1 alone."""
+    for backend in backends:
+        kinds: dict[tuple[str, str], list[Declaration]] = {}
+        for one in backend.implementations:
+            able = dtype in one.dtypes and quantity in one.quantities and "none" in one.reductions
+            if able and filters.takes_implementation(one):
+                kinds.setdefault((one.form, one.labels), []).append(one)
+        for (_, kind), found in kinds.items():
+            chosen = tuple(label for label in labels if kind == "any" or label in ("0", "1"))
+            if chosen:
+                yield backend, found, chosen
+
+
+def name_of(part: Spec) -> str:
+    """Name of a certificate: the entry where there is one, else the form."""
+    whole = part.whole
+    what = whole.implementations[0] if len(whole.implementations) == 1 else whole.form
+    words = [part.backend, what.removesuffix("/cpu"), whole.quantity, whole.dtype, *_space_of(part)]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)).strip("-")
+
+
+def _space_of(part: Spec) -> list[str]:
+    """What a name tells of labels other than single ones."""
+    labels = part.whole.labels
+    if isinstance(labels, Samples):
+        return ["samples"]
+    if isinstance(labels, Single):
+        return []
+    everything = part.whole.form == "logits" and labels.stop == part.size
+    return ["pairs", *(["all"] if everything else [])]
