@@ -80,7 +80,7 @@ def recorded(
     outcomes: dict[str, Outcome],
     speeds: tuple[SpeedLine, ...],
 ) -> RunRecord:
-    """A run without its end; what was `judged` of the sample, `beside` the plan, has its own lines and was not matched."""
+    """A run without its end; what was `judged` `beside` the plan has its own lines and was not matched."""
     checks = [one for one in judged if not is_sample(one.request)]
     sampled = [one for one in judged if is_sample(one.request)]
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
