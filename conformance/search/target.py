@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import PLAIN_CALL, Declaration
 from conformance.errors import InputError
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
@@ -125,7 +125,7 @@ def opened(
 
 def _chosen(name: str, backends: Sequence[Backend]) -> tuple[Backend, Declaration]:
     known = {one.id: (backend, one) for backend in backends for one in backend.implementations}
-    found = known.get(name) or known.get(f"{name}/eager/cpu")
+    found = known.get(name) or known.get(name + PLAIN_CALL)
     if found is None:
         near = [one for one in known if name.lower() in one.lower()][:3]
         raise InputError(
