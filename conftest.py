@@ -16,14 +16,18 @@ from typing import Any
 
 import pytest
 
-from conformance.commands.options import options_from, record_from
+from conformance.adapters.declaration import BASE_MODE
+from conformance.known import deviations
 from conformance.plan import cases
-from conformance.plan.plan import BASE_MODE, Plan, Request
-from conformance.pool.pool import Backend
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.spelled import Asked, explain
 from conformance.record.summary import causes
+from conformance.run import asked as words
 from conformance.run import kept
 from conformance.run import run as runs
 from conformance.run.told import Told
@@ -147,19 +151,25 @@ class Checks:
     def options(self) -> runs.Options:
         """The options of a run, from those of pytest."""
         given = self.config.option
-        arguments: dict[str, Any] = {
-            name: tuple(getattr(given, f"bce_{name}")) for name in ("backend", "implementation", "mode")
-        }
-        arguments |= {name: tuple(getattr(given, f"bce_{name}")) for name in ("flag", "dtype", "quantity")}
-        arguments |= {
-            "case_patterns": tuple(given.bce_case),
-            "adapters": tuple(Path(file) for file in given.bce_adapter),
-            "interpreters": tuple(given.bce_python),
-            "timeout": given.bce_timeout,
-            "memory": given.bce_memory,
-            "jobs": given.bce_jobs,
-        }
-        return replace(options_from(arguments, given.bce_strict), sample=True)
+        filters = Filters(
+            backend=tuple(given.bce_backend),
+            implementation=tuple(given.bce_implementation),
+            case=tuple(given.bce_case),
+            flag=tuple(given.bce_flag),
+            dtype=tuple(given.bce_dtype),
+            quantity=tuple(given.bce_quantity),
+            mode=words.modes(tuple(given.bce_mode), tuple(given.bce_implementation)),
+        )
+        return runs.Options(
+            filters=filters,
+            adapters=words.adapter_files(Path(file) for file in given.bce_adapter),
+            interpreters=words.interpreters(given.bce_python),
+            timeout=words.timeout(given.bce_timeout),
+            jobs=given.bce_jobs,
+            strict=given.bce_strict,
+            sample=True,
+            memory=words.memory(given.bce_memory),
+        )
 
     def plan(self) -> Plan:
         """The plan, made once."""
@@ -203,10 +213,11 @@ class Checks:
         backends, plan = self._planned
         wanted = {id(item.request): item.request for item in items}
         whole = len(wanted) == len(plan.requests)  # a part of the checks is not worth the time of a sample
-        chosen = replace(plan, requests=tuple(wanted.values()), samples=plan.samples if whole else ())
-        known = record_from(tuple(Path(path) for path in self.config.option.bce_deviations))
+        chosen = replace(plan, requests=tuple(wanted.values()))
+        options = replace(self.options, sample=self.options.sample and whole)
+        known = deviations.load((deviations.default_folder(), *map(Path, self.config.option.bce_deviations)))
         with runs.open_pool(self.options) as pool:
-            self.done = runs.execute(Told(pool, self.say), backends, chosen, known, self.options)
+            self.done = runs.execute(Told(pool, self.say), backends, chosen, known, options)
         file = kept.keep(self.done.record)
         if self.config.option.bce_output is not None:
             self.config.option.bce_output.parent.mkdir(parents=True, exist_ok=True)

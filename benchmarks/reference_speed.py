@@ -21,13 +21,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import reference
 from reference import bce
 
-QUANTITIES = ("loss", "gradient_prediction", "gradient_label", "second_derivative")
+QUANTITIES = ("value", "gradient-prediction", "gradient-label", "second-derivative")
 
 #: Demanded nanoseconds an element.
 LIMITS = {
-    ("logits", "loss"): 400.0,
-    ("logits", "gradient_prediction"): 400.0,
-    ("probabilities", "loss"): 700.0,
+    ("logits", "value"): 400.0,
+    ("logits", "gradient-prediction"): 400.0,
+    ("probabilities", "value"): 700.0,
 }
 
 #: Demanded milliseconds for a call with ten elements.
@@ -73,7 +73,7 @@ def main():
         with np.errstate(all="ignore"):
             yardstick = best_time(lambda x=x: np.log1p(np.exp(x)), options.repeat) / options.size * 1e9
         for quantity in QUANTITIES:
-            function = getattr(reference, quantity)
+            function = reference.FUNCTIONS[quantity]
             figures = []
             for chunk in options.chunk or (2048, 4096, 8192, 16384):
                 bce.CHUNK = chunk

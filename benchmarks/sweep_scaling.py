@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from conformance.pool.pool import KEEPING_MEMORY, SINGLE_THREADED
+from conformance.pool.process import KEEPING_MEMORY, SINGLE_THREADED
 
 IMPLEMENTATION = "torch/nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 LABELS = 4

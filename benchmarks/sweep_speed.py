@@ -25,9 +25,10 @@ import numpy as np
 
 from conformance.adapters import Adapter, Implementation, Runtime, load_builtin
 from conformance.numbers.formats import FORMATS, Tensor
-from conformance.pool.pool import KEEPING_MEMORY, SINGLE_THREADED
+from conformance.pool.process import KEEPING_MEMORY, SINGLE_THREADED
 from conformance.sweep import spec
 from conformance.worker.sweep import kernel, space
+from conformance.worker.sweep.shard import Pairs, Shard, Single
 
 LOGITS = "nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 MODULE = "nn.BCEWithLogitsLoss/eager/cpu"
@@ -48,33 +49,28 @@ ROWS: tuple[Row, ...] = (
 CHUNKS = tuple(1 << power for power in (14, 15, 16, 17, 18))
 
 
-def shards(adapter: Adapter, row: Row, pieces: int) -> list[kernel.Shard]:
+def shards(adapter: Adapter, row: Row, pieces: int) -> list[Shard]:
     """Some of the shards that the command makes, spread evenly."""
     _, keys, quantity, dtype, labels = row
     chosen: Any = [one for one in adapter.implementations if one.key in keys]
     backend: Any = SimpleNamespace(name=adapter.name, chunk=adapter.runtime.chunk)
-    texts = [str(label) for label in labels or ()]
-    made = spec.make(backend, chosen, quantity, dtype, texts, None if labels else "unit").shards()
+    tried = spec.single([str(label) for label in labels], dtype) if labels else spec.pairs("unit", dtype)
+    made = spec.make(backend, chosen, quantity=quantity, dtype=dtype, labels=tried).shards()
     return [made[len(made) * (2 * index + 1) // (2 * pieces)] for index in range(pieces)]
 
 
-def points(shard: kernel.Shard) -> int:
-    """Results of a shard."""
-    labels = shard.labels[1] - shard.labels[0] if shard.paired else len(shard.labels)
-    return (shard.stop - shard.start) * labels * len(shard.implementations)
-
-
-def alone(runtime: Runtime, implementations: list[Implementation], shard: kernel.Shard) -> float:
+def alone(runtime: Runtime, implementations: list[Implementation], shard: Shard) -> float:
     """Seconds of the calls of a shard, and nothing else."""
     seconds = 0.0
     storage = FORMATS[shard.dtype].storage
     for start, stop, _ in space.pieces(shard.form, shard.dtype, shard.start, shard.stop):
         for first, last in space.chunks(start, stop, shard.chunk):
             bits = space.patterns(shard.dtype, first, last)
-            blocks = [np.array([one], dtype=storage) for one in shard.labels]
-            if shard.paired:
+            ends = [(one, one + 1) for one in shard.labels.bits] if isinstance(shard.labels, Single) else []
+            if isinstance(shard.labels, Pairs):
                 many = max(shard.chunk // len(bits), 1)
-                blocks = [np.arange(a, b).astype(storage) for a, b in space.chunks(*shard.labels, many)]
+                ends = list(space.chunks(shard.labels.start, shard.labels.stop, many))
+            blocks = [np.arange(*each).astype(storage) for each in ends]
             for labels in blocks:
                 prediction = runtime.tensor(Tensor(shard.dtype, np.tile(bits, len(labels))))
                 label = runtime.tensor(Tensor(shard.dtype, np.repeat(labels, len(bits))))
@@ -86,7 +82,7 @@ def alone(runtime: Runtime, implementations: list[Implementation], shard: kernel
     return seconds
 
 
-def swept(runtime: Runtime, by_key: dict[str, Implementation], shard: kernel.Shard) -> float:
+def swept(runtime: Runtime, by_key: dict[str, Implementation], shard: Shard) -> float:
     """Seconds of the shard function."""
     begin = time.perf_counter()
     kernel.run(runtime, by_key, shard)
@@ -101,7 +97,7 @@ def serve() -> None:
     by_key = {one.key: one for one in adapter.implementations}
     for line in sys.stdin:
         asked = json.loads(line)
-        shard = kernel.shard_from(asked["shard"])
+        shard = Shard.from_wire(asked["shard"])
         chosen = [by_key[key] for key in shard.implementations]
         seconds = swept(adapter.runtime, by_key, shard) if asked["swept"] else alone(adapter.runtime, chosen, shard)
         print(json.dumps(seconds), flush=True)
@@ -119,11 +115,11 @@ class Server:
             text=True,
         )
 
-    def seconds(self, shard: kernel.Shard, swept: bool) -> float:
+    def seconds(self, shard: Shard, swept: bool) -> float:
         """What it measures."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"shard": shard._asdict(), "swept": swept}) + "\n")
+        self.process.stdin.write(json.dumps({"shard": shard.to_wire(), "swept": swept}) + "\n")
         self.process.stdin.flush()
         return float(json.loads(self.process.stdout.readline()))
 
@@ -145,7 +141,7 @@ def main() -> None:
         if given.row not in row[0]:
             continue
         made = shards(adapter, row, given.pieces)
-        numerator, count = 0.0, sum(points(shard) for shard in made)
+        numerator, count = 0.0, sum(shard.points for shard in made)
         denominators = {(name, chunk): 0.0 for name in ("default", "keeping") for chunk in CHUNKS}
         for shard in made:
             rounds = [_round(shard, worker, plain, keeping) for _ in range(given.rounds)]
@@ -159,9 +155,7 @@ def main() -> None:
         print(flush=True)
 
 
-def _round(
-    shard: kernel.Shard, worker: Server, plain: Server, keeping: Server
-) -> tuple[float, dict[tuple[str, int], float]]:
+def _round(shard: Shard, worker: Server, plain: Server, keeping: Server) -> tuple[float, dict[tuple[str, int], float]]:
     """Seconds of the sweep, and of the calls alone by kind of process and chunk."""
     found = {}
     for chunk in CHUNKS:

@@ -25,8 +25,8 @@ from reference.operands import (
     GRADIENT_PREDICTION,
     GRADIENT_WEIGHT,
     LOGITS,
-    LOSS,
     SECOND_DERIVATIVE,
+    VALUE,
     Operands,
 )
 from reference.terms import KERNELS
@@ -84,8 +84,8 @@ class Reference(NamedTuple):
     scale: Array
 
 
-def _function(quantity: str, doc: str) -> Function:
-    """Return the function of a quantity, which has its name."""
+def _function(name: str, quantity: str, doc: str) -> Function:
+    """Return the function of a quantity, under a name of Python's."""
 
     def function(
         form: str,
@@ -102,13 +102,14 @@ def _function(quantity: str, doc: str) -> Function:
         numbers = log_clamp, epsilon, label_smoothing, gamma, alpha
         return _evaluate(quantity, form, (prediction, label, weight, pos_weight), *numbers)
 
-    function.__name__ = function.__qualname__ = quantity
+    function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
 
 
 loss = _function(
-    LOSS,
+    "loss",
+    VALUE,
     """Return the loss L in nats.
 
     Args:
@@ -130,29 +131,44 @@ loss = _function(
 )
 
 gradient_prediction = _function(
+    "gradient_prediction",
     GRADIENT_PREDICTION,
     "Return dL/dp or dL/dz; arguments as for `loss`. A clamped logarithm has derivative 0.",
 )
 
 gradient_label = _function(
+    "gradient_label",
     GRADIENT_LABEL,
     "Return dL/dy; arguments as for `loss`, no focal loss. It does not depend on the label, unless that is NaN.",
 )
 
 gradient_weight = _function(
+    "gradient_weight",
     GRADIENT_WEIGHT,
     "Return dL/dweight, the unweighted loss; arguments as for `loss`. A NaN weight gives NaN.",
 )
 
 gradient_pos_weight = _function(
+    "gradient_pos_weight",
     GRADIENT_POS_WEIGHT,
     "Return dL/dpos_weight; arguments as for `loss`, no focal loss. A NaN pos_weight gives NaN.",
 )
 
 second_derivative = _function(
+    "second_derivative",
     SECOND_DERIVATIVE,
     "Return d2L/dp2 or d2L/dz2; arguments as for `loss`, no focal loss. A clamped logarithm has derivative 0.",
 )
+
+#: The functions by their quantity.
+FUNCTIONS: dict[str, Function] = {
+    VALUE: loss,
+    GRADIENT_PREDICTION: gradient_prediction,
+    GRADIENT_LABEL: gradient_label,
+    GRADIENT_WEIGHT: gradient_weight,
+    GRADIENT_POS_WEIGHT: gradient_pos_weight,
+    SECOND_DERIVATIVE: second_derivative,
+}
 
 
 def check_options(form: str, log_clamp: float | None, epsilon: float | None) -> None:

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -197,8 +195,8 @@ def multiply_magnitudes(x: Scaled, y: Scaled) -> Scaled:
 
 def to_float(x: Scaled) -> Array:
     """Return x rounded to float64: infinite beyond the range, gradual underflow below it."""
-    result: Any = np.ldexp(x.high, x.exponent)
-    return result  # type: ignore[no-any-return]
+    result: Array = np.ldexp(x.high, x.exponent)
+    return result
 
 
 def to_floats(x: Scaled) -> Pair:

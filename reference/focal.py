@@ -14,7 +14,7 @@ import numpy as np
 
 from reference import doubledouble as dd
 from reference import labels, special
-from reference.operands import GRADIENT_PREDICTION, GRADIENT_WEIGHT, LOGITS, LOSS, PROBABILITIES, Operands
+from reference.operands import GRADIENT_PREDICTION, GRADIENT_WEIGHT, LOGITS, PROBABILITIES, VALUE, Operands
 from reference.terms import KERNELS as UNFOCUSED
 from reference.terms import Outcome, sigmoids
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 LARGEST_GAMMA = 8
 
 #: Quantities that have a focal reference.
-QUANTITIES = (LOSS, GRADIENT_PREDICTION, GRADIENT_WEIGHT)
+QUANTITIES = (VALUE, GRADIENT_PREDICTION, GRADIENT_WEIGHT)
 
 
 def _loss(form: str, operands: Operands) -> Outcome:
     """Return alpha_t * r**gamma * L with r = 1 - p_t."""
     assert operands.gamma is not None
     focus = _product(_alpha(operands), _power(_miss(form, operands), operands.gamma))
-    return _product(focus, UNFOCUSED[form, LOSS](operands))
+    return _product(focus, UNFOCUSED[form, VALUE](operands))
 
 
 def _gradient(form: str, operands: Operands) -> Outcome:
@@ -48,7 +48,7 @@ def _gradient(form: str, operands: Operands) -> Outcome:
         return steep
     slope = _exact(dd.multiply(_miss_slope(form, operands), dd.normalise(np.full(1, float(gamma)))))
     focus = _product(_product(alpha, _power(miss, gamma - 1)), slope)
-    return _sum(_product(focus, UNFOCUSED[form, LOSS](operands)), steep)
+    return _sum(_product(focus, UNFOCUSED[form, VALUE](operands)), steep)
 
 
 def _miss(form: str, operands: Operands) -> Outcome:
@@ -126,7 +126,7 @@ def limits(form: str, quantity: str, operands: Operands) -> Array:
     result: Array = miss**operands.gamma * special.limits(form, quantity, operands)
     if quantity == GRADIENT_PREDICTION and operands.gamma > 0:
         slope = np.where(np.isinf(operands.prediction), 0.0, np.sign(_miss_slope(form, tame).high))
-        growth = miss ** (operands.gamma - 1) * slope * special.limits(form, LOSS, operands)
+        growth = miss ** (operands.gamma - 1) * slope * special.limits(form, VALUE, operands)
         pole = np.isinf(result) & ((operands.prediction == 0.0) | (operands.prediction == 1.0)) & (form != LOGITS)
         result = np.where((slope == 0.0) | pole, result, growth + result)
     result = np.where(alpha == 0.0, 0.0, result)
@@ -146,5 +146,5 @@ def _bound_to(form: str, function: Callable[[str, Operands], Outcome]) -> Callab
 KERNELS: dict[tuple[str, str], Callable[[Operands], Outcome]] = {
     (form, quantity): _bound_to(form, function)
     for form in (LOGITS, PROBABILITIES)
-    for quantity, function in ((LOSS, _loss), (GRADIENT_PREDICTION, _gradient), (GRADIENT_WEIGHT, _loss))
+    for quantity, function in ((VALUE, _loss), (GRADIENT_PREDICTION, _gradient), (GRADIENT_WEIGHT, _loss))
 }

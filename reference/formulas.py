@@ -8,31 +8,36 @@ is at most 8u, as in the suite's budget.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import TYPE_CHECKING, Callable, Dict
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from reference.doubledouble import Array, Mask
 
 #: Relative error allowed to exp and log, in units of u: 4 ULP of at most 2u each.
 FUNCTION = 8.0
 
 
-def _log_of_one_plus_exp(x: Any, u: float) -> Any:
+def _log_of_one_plus_exp(x: Array, u: float) -> tuple[Array, Array]:
     """(value, error bound) of log(1 + exp(-|x|)) with the 1 + exp rounded."""
     e = np.exp(-np.abs(x))
     value = np.log1p(e)
     return value, u * (FUNCTION * e / (1 + e) + 1 + FUNCTION * value)
 
 
-def _is_zero_or_one(z: Any) -> Any:
-    return (z == 0) | (z == 1)
+def _is_zero_or_one(z: Array) -> Mask:
+    found: Mask = (z == 0) | (z == 1)
+    return found
 
 
-def _is_exact(z: Any) -> Any:
+def _is_exact(z: Array) -> Mask:
     """Whether a product with `z` is exact, underflow aside: 0 and powers of two."""
-    return (z == 0) | (np.abs(np.frexp(z)[0]) == 0.5)
+    found: Mask = (z == 0) | (np.abs(np.frexp(z)[0]) == 0.5)
+    return found
 
 
-def sigmoid_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
+def sigmoid_cross_entropy(x: Array, z: Array, weight: Array, pos_weight: Array, u: float) -> Array:
     """Bound of max(x, 0) - x z + log(1 + exp(-|x|)) (TensorFlow, `tf.nn.sigmoid_cross_entropy_with_logits`)."""
     product = np.where(_is_exact(z), 0.0, np.abs(x * z))
     linear = np.abs(np.maximum(x, 0) - x * z)
@@ -42,7 +47,7 @@ def sigmoid_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float
     return np.abs(weight) * (u * (product + difference) + error + u * (linear + value))
 
 
-def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
+def weighted_cross_entropy(x: Array, z: Array, weight: Array, pos_weight: Array, u: float) -> Array:
     """Bound of (1 - z) x + l (log(1 + exp(-|x|)) + max(-x, 0)), l = 1 + (q - 1) z, q = `pos_weight`.
 
     TensorFlow, `tf.nn.weighted_cross_entropy_with_logits`.
@@ -60,7 +65,7 @@ def weighted_cross_entropy(x: Any, z: Any, weight: Any, pos_weight: Any, u: floa
     return np.abs(weight) * (np.where(hard, 0.0, 2 * u * left) + error_product + u * (left + product))
 
 
-Bound = Callable[[Any, Any, Any, Any, float], Any]
+Bound = Callable[["Array", "Array", "Array", "Array", float], "Array"]
 
 #: Bounds by the name that a contract's formula field gives: (prediction, label, weight, pos_weight, u) -> bound.
 FORMULAS: Dict[str, Bound] = {
@@ -69,7 +74,7 @@ FORMULAS: Dict[str, Bound] = {
 }
 
 
-def forward_error(formula: str, x: Any, z: Any, weight: Any, pos_weight: Any, u: float) -> Any:
+def forward_error(formula: str, x: Array, z: Array, weight: Array, pos_weight: Array, u: float) -> Array:
     """Absolute error bound of `formula` in an arithmetic of unit roundoff `u`; infinite where it says nothing.
 
     Raises KeyError for a formula that is not in FORMULAS.

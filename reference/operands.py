@@ -11,12 +11,12 @@ PROBABILITIES = "probabilities"
 LOGITS = "logits"
 FORMS = (PROBABILITIES, LOGITS)
 
-LOSS = "loss"
-GRADIENT_PREDICTION = "gradient_prediction"
-GRADIENT_LABEL = "gradient_label"
-GRADIENT_WEIGHT = "gradient_weight"
-GRADIENT_POS_WEIGHT = "gradient_pos_weight"
-SECOND_DERIVATIVE = "second_derivative"
+VALUE = "value"
+GRADIENT_PREDICTION = "gradient-prediction"
+GRADIENT_LABEL = "gradient-label"
+GRADIENT_WEIGHT = "gradient-weight"
+GRADIENT_POS_WEIGHT = "gradient-pos_weight"
+SECOND_DERIVATIVE = "second-derivative"
 
 
 class Operands(NamedTuple):

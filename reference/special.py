@@ -24,9 +24,9 @@ from reference.operands import (
     GRADIENT_PREDICTION,
     GRADIENT_WEIGHT,
     LOGITS,
-    LOSS,
     PROBABILITIES,
     SECOND_DERIVATIVE,
+    VALUE,
     Operands,
 )
 
@@ -125,7 +125,7 @@ def _logit_factors(quantity: str, operands: Operands) -> tuple[Array, Array]:
     z = operands.prediction
     below = np.where(z == np.inf, 0.0, np.where(z == -np.inf, np.inf, 1.0))  # softplus(-z)
     above = np.where(z == -np.inf, 0.0, np.where(z == np.inf, np.inf, 1.0))  # softplus(z)
-    if quantity in (LOSS, GRADIENT_WEIGHT, GRADIENT_POS_WEIGHT):
+    if quantity in (VALUE, GRADIENT_WEIGHT, GRADIENT_POS_WEIGHT):
         return below, above
     if quantity == GRADIENT_LABEL:
         return below, -above

@@ -10,14 +10,18 @@ Standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
-from reference.operands import GRADIENT_PREDICTION, LOGITS, LOSS
+from reference.operands import GRADIENT_PREDICTION, LOGITS, VALUE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from reference.doubledouble import Array
+
+    Narrow = NDArray[np.float32]
 
 #: From here on exp(-x) < 2**-184, below half of the smallest number of every format of at most 32 bits.
 NO_TAIL = 128.0
@@ -35,8 +39,11 @@ NARROW_TERMS, NARROW_SUM = 4, 8
 #: Functions and products smaller than this have room in float32.
 MOST_NARROW = 2.0**126
 
-#: Of (a, b) = (y, 1 - y), numbers or arrays, the coefficients of a sum.
-Coefficients = Callable[[Any, Any], Tuple[Any, Any]]
+#: A number of float64, or an array of them: what is made of one is of its kind.
+Number = Any
+
+#: Of (a, b) = (y, 1 - y) the coefficients of a sum.
+Coefficients = Callable[[Number, Number], Tuple[Number, Number]]
 
 #: Of (abs(y), abs(1 - y), first, second), the size of the natural terms without the factor.
 Natural = Callable[["Array", "Array", "Array", "Array"], "Array"]
@@ -75,14 +82,14 @@ class Split:
             factor = factor[index]
         return Split(first, second, factor, self.coefficients, self.natural)
 
-    def at(self, label: Array) -> Any:
+    def at(self, label: Array) -> Array:
         """r for labels that broadcast with the predictions; it may be one of the functions itself."""
         if label.size > 1:
             k0, k1 = self.coefficients(label, 1.0 - label)
             one, other = k0 * self.first, k1 * self.second
             wide = one if one.size >= other.size else other
             whole = wide.size == label.size * max(self.first.size, self.second.size)
-            total = np.add(one, other, out=wide if whole else None)
+            total: Array = np.add(one, other, out=wide if whole else None)
         else:
             only = float(label.flat[0])
             total = self._of_one_label(*self.coefficients(only, 1.0 - only))
@@ -93,7 +100,7 @@ class Split:
         total *= self.factor
         return total
 
-    def _of_one_label(self, k0: float, k1: float) -> Any:
+    def _of_one_label(self, k0: float, k1: float) -> Array:
         """k0 * first + k1 * second, where one that does not matter beside the other anywhere is left out."""
         (least_first, most_first), (least_second, most_second) = _ends(self.first), _ends(self.second)
         if abs(k0) * most_first <= NEGLIGIBLE * abs(k1) * least_second:
@@ -108,7 +115,7 @@ class Split:
         total += self.second if k1 == 1.0 else k1 * self.second
         return total
 
-    def narrow(self) -> Any:
+    def narrow(self) -> Optional[Narrow]:
         """first * factor and second * factor in float32, as rows; None where one has no room in that."""
         rows = [one if self.factor is None else one * self.factor for one in (self.first, self.second)]
         if max(_ends(row)[1] for row in rows) >= MOST_NARROW:
@@ -157,11 +164,11 @@ class Ends:
         largest: float = sum(max(abs(k * end) for k in ks for end in term) for ks, term in terms)
         return largest if self.factor is None else largest * max(abs(end) for end in self.factor)
 
-    def _coefficients(self, labels: Tuple[float, float]) -> Any:
+    def _coefficients(self, labels: Tuple[float, float]) -> List[Tuple[float, ...]]:
         """The coefficients of `first`, then those of `second`, for both labels."""
         if labels[0] == labels[1]:
             return [(k,) for k in self.coefficients(labels[0], 1.0 - labels[0])]
-        return zip(*(self.coefficients(label, 1.0 - label) for label in labels))
+        return list(zip(*(self.coefficients(label, 1.0 - label) for label in labels)))
 
 
 def _both(term: Array) -> Tuple[float, float]:
@@ -185,7 +192,7 @@ class Splits:
         self._of = form, quantity
         self._values = values
         self._whole: Optional[Split] = None
-        self._rows: Any = None
+        self._rows: Optional[Tuple[Optional[Narrow]]] = None
         self.ends = Ends(split(form, quantity, ends))
 
     @property
@@ -195,7 +202,7 @@ class Splits:
             self._whole = split(*self._of, self._values())
         return self._whole
 
-    def narrow(self, label: Array, scale: float) -> Any:
+    def narrow(self, label: Array, scale: float) -> Optional[Narrow]:
         """r * scale, a power of two, in float32 for a column of labels; None where float32 cannot hold it.
 
         NARROW_TERMS and NARROW_SUM tell how far off it is.  A product of matrices of any library will do.
@@ -226,7 +233,7 @@ def split(
             return _gradient_of_contract(prediction, log_clamp, epsilon or 0.0)
         if quantity == GRADIENT_PREDICTION:
             return _gradient_probabilities(prediction)
-        return {LOSS: _loss_probabilities}[quantity](prediction, log_clamp, epsilon)
+        return {VALUE: _loss_probabilities}[quantity](prediction, log_clamp, epsilon)
 
 
 def _loss_logits(x: Array, negative: bool) -> Split:
@@ -291,4 +298,4 @@ def _gradient_of_contract(p: Array, log_clamp: Optional[float], epsilon: float) 
     return Split(of_p, of_q, None, lambda a, b: (-a, b))
 
 
-_LOGITS = {LOSS: _loss_logits, GRADIENT_PREDICTION: _gradient_logits}
+_LOGITS = {VALUE: _loss_logits, GRADIENT_PREDICTION: _gradient_logits}

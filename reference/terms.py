@@ -19,9 +19,9 @@ from reference.operands import (
     GRADIENT_PREDICTION,
     GRADIENT_WEIGHT,
     LOGITS,
-    LOSS,
     PROBABILITIES,
     SECOND_DERIVATIVE,
+    VALUE,
     Operands,
 )
 
@@ -329,13 +329,13 @@ def _second_derivative_probabilities(operands: Operands) -> Outcome:
 
 
 KERNELS: dict[tuple[str, str], Callable[[Operands], Outcome]] = {
-    (LOGITS, LOSS): _loss_logits,
+    (LOGITS, VALUE): _loss_logits,
     (LOGITS, GRADIENT_PREDICTION): _gradient_logits,
     (LOGITS, GRADIENT_LABEL): _gradient_label_logits,
     (LOGITS, GRADIENT_WEIGHT): _loss_logits,
     (LOGITS, GRADIENT_POS_WEIGHT): _gradient_pos_weight_logits,
     (LOGITS, SECOND_DERIVATIVE): _second_derivative_logits,
-    (PROBABILITIES, LOSS): _loss_probabilities,
+    (PROBABILITIES, VALUE): _loss_probabilities,
     (PROBABILITIES, GRADIENT_PREDICTION): _gradient_probabilities,
     (PROBABILITIES, GRADIENT_LABEL): _gradient_label_probabilities,
     (PROBABILITIES, GRADIENT_WEIGHT): _loss_probabilities,

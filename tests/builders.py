@@ -10,12 +10,15 @@ import numpy as np
 from hypothesis import settings
 
 from conformance.adapters import ALL_DTYPES
+from conformance.adapters.declaration import Declaration
 from conformance.contracts import Contract, Source
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import Tensor, encode
 from conformance.plan.cases import Case, Element, Located, Suite
-from conformance.plan.plan import Implementation, Inputs, Plan, Request
+from conformance.plan.inputs import Inputs
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 
 #: Every run tries the same examples, however slow the machine is.
@@ -54,17 +57,12 @@ def case(*elements: tuple[str, str], name: str = "small/one", form: str = "proba
     return Case(id=name, why="it exists for this test", form=form, flags=(), **fields)  # type: ignore[arg-type]
 
 
-def located(one: Case, family: str = "small") -> Located:
-    """A case with a place."""
-    return Located(one, family, Path("small.yaml"), 1)
-
-
 def suite(*cases: Case) -> Suite:
     """A suite of some cases."""
-    return Suite(Path("cases"), tuple(located(one) for one in cases), {}, "digest")
+    return Suite(Path("cases"), tuple(Located(one, "small", Path("small.yaml"), 1) for one in cases), {}, "digest")
 
 
-def implementation(contract: Contract = (), **fields: Any) -> Implementation:
+def implementation(contract: Contract = (), **fields: Any) -> Declaration:
     """The implementation `stub/loss/eager/cpu` of everything, unless fields say otherwise."""
     given: dict[str, Any] = {
         "adapter": "stub",
@@ -77,12 +75,11 @@ def implementation(contract: Contract = (), **fields: Any) -> Implementation:
         "reductions": ("none", "mean", "sum"),
         "quantities": ("value", *DERIVED),
     } | fields
-    key = f"{given['entry']}/{given['mode']}/{given['device']}"
-    return Implementation(key=key, contract=contract, **given)
+    return Declaration(contract=contract, **given)
 
 
 def request(
-    one: Case, by: Implementation | None = None, dtype: str = "float32", quantities: Sequence[str] = ("value",)
+    one: Case, by: Declaration | None = None, dtype: str = "float32", quantities: Sequence[str] = ("value",)
 ) -> Request:
     """A request of a case, on the stub without a contract unless another is given."""
     chosen = by or implementation(form=one.form)

@@ -84,7 +84,7 @@ def run(
         "schema": SCHEMA, "suite": "0", "cases": "", "started": "2001-02-03T00:00:00+00:00",
         "machine": {}, "filters": {},
         "backends": (BackendLine(name="stub", versions={"stub": "1.0"}),),
-        "implementations": tuple(ImplementationLine(name, name, form) for name in names),
+        "implementations": tuple(ImplementationLine(id=name, family=name, form=form) for name in names),
         "planned": len(checks), "not_offered": {},
     }  # fmt: skip
     head = Header(**(fields | header))  # type: ignore[arg-type]

@@ -103,7 +103,9 @@ def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: An
             BackendLine(name="numpy", versions={"numpy": "2.4.6"}, environment={"says": HOSTILE}, pinned=True),
             BackendLine(name="jax", absent=f"ModuleNotFoundError {HOSTILE}"),
         ),
-        "implementations": tuple(ImplementationLine(name, name.rsplit("/", 2)[0], "probabilities") for name in names),
+        "implementations": tuple(
+            ImplementationLine(id=name, family=name.rsplit("/", 2)[0], form="probabilities") for name in names
+        ),
         "planned": len(checks),
         "not_offered": {"reduction": 2},
         "skipped": 7,

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from conformance.commands import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Floors from the lowest to the highest, as CONTRIBUTING.md says them; rooms of one floor do not know each other.
 FLOORS = (
-    "reference", "errors version ids shipped contracts", "yamlfile numbers", "adapters formulas", "worker plan", "pool", "judge",
-    "known record", "diagnosis", "run", "choose search sweep", "versions", "render", "repro own_loss", "commands", "cli", "__main__",
+    "reference", "errors version ids shipped contracts quantities", "yamlfile numbers", "adapters formulas",
+    "worker plan", "pool", "judge", "known record", "diagnosis", "run", "choose search sweep", "versions", "render",
+    "repro own_loss", "commands", "cli", "__main__",
 )  # fmt: skip
 
 #: Floor of each room, by its name.
@@ -67,6 +70,14 @@ def test_nothing_imports_the_face_of_the_package() -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Not for types alone either: TopologicalSorter raises CycleError, which names the circle."""
     assert set(TopologicalSorter(edges()).static_order()) == set(modules())
+
+
+def test_no_command_imports_another_and_pytest_imports_none() -> None:
+    """What two of them share has a name of its own, and whoever is no command needs no words of a command line."""
+    commands = {f"conformance.commands.{entry.place.partition(':')[0]}" for entry in COMMANDS.values()}
+    found = edges()
+    assert [(one, other) for one in sorted(commands) for other in found[one] & commands] == []
+    assert [name for name in imported(ROOT / "conftest.py", set(modules())) if room(name) == "commands"] == []
 
 
 def test_every_room_stands_on_a_floor_and_every_floor_is_there() -> None:

@@ -11,26 +11,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
-from conformance.contracts import Contract, to_wire
+from conformance.contracts import Contract
 from conformance.numbers.formats import FORMATS, Tensor
+from conformance.quantities import NUMBER, QUANTITIES
 
 #: Modules of this package that hold the built-in adapters.
 BUILTIN = ("numpy", "scipy", "torch", "tensorflow", "jax", "keras", "tf_keras")
 
-#: The numeric quantities, in the order in which they are computed, with the argument that each differentiates by.
-VARIABLE = {
-    "value": "",
-    "gradient-prediction": "prediction",
-    "gradient-label": "label",
-    "gradient-weight": "weight",
-    "gradient-pos_weight": "pos_weight",
-    "second-derivative": "prediction",
-}
-
+#: The numeric quantities, in the order in which they are computed, and the argument that each differentiates by.
+VARIABLE = {one.name: one.variable for one in QUANTITIES.values() if one.kind == NUMBER}
 NUMERIC = tuple(VARIABLE)
 
 #: Numbers that a loss may take beside its tensors: they hold for the whole call and travel as float64.
@@ -40,8 +34,11 @@ PARAMETERS = ("label_smoothing", "gamma", "alpha")
 ALL_DTYPES = ("float64", "float32", "float16", "bfloat16")
 OBSERVED_DTYPES = ("float8_e5m2",)
 
+#: A tensor of a framework, of which nothing but its runtime knows anything.
+Native = Any
+
 #: Function of native tensors: (prediction, label, **options) -> native tensor.
-Call = Callable[..., Any]
+Call = Callable[..., Native]
 
 #: Arguments of one call by name: `prediction`, `label` and the options as native tensors, `reduction`, parameters.
 Arguments = Dict[str, Any]
@@ -112,14 +109,22 @@ class Mode(NamedTuple):
     """What is asked in an execution mode of a runtime.
 
     Where every shape and every combination of dtypes costs a compilation (`Runtime.sizes`), both are varied in modes
-    that are `varied`, in float32, and in no others.
+    that are `varied`, in float32, and in no others.  In a `compiled` mode the framework makes one program of the whole
+    call; a mode that runs op by op under a transformation is not one.
     """
 
     varied: bool = False
+    compiled: bool = False
 
 
 #: The mode of a plain call, which every runtime has.
-PLAIN = {"eager": Mode(varied=True)}
+PLAIN = {BASE_MODE: Mode(varied=True)}
+
+
+def known_or_refused(what: str, name: str, entry: str, known: Iterable[str]) -> None:
+    """ValueError for the name of a parameter, dtype, derivative or mode of an entry that there is not."""
+    if name not in known:
+        raise ValueError("%s %r of %r is not one of %s" % (what, name, entry, ", ".join(known)))
 
 
 class Implementation:
@@ -146,7 +151,7 @@ class Implementation:
         reductions: Tuple[str, ...] = ("none",),
         contract: Contract = (),
         derivatives: Optional[Dict[str, Call]] = None,
-        mode: str = "eager",
+        mode: str = BASE_MODE,
         device: str = "",
         link: str = "",
         parameters: Tuple[str, ...] = (),
@@ -160,15 +165,13 @@ class Implementation:
             raise ValueError("form of %r must be 'probabilities' or 'logits' (got %r)" % (entry, form))
         if labels not in ("any", "hard"):
             raise ValueError("labels of %r must be 'any' or 'hard' (got %r)" % (entry, labels))
-        odd = [name for name in parameters if name not in PARAMETERS]
-        if odd:
-            raise ValueError("parameter %r of %r is not one of %s" % (odd[0], entry, ", ".join(PARAMETERS)))
-        unknown = [dtype for dtype in dtypes if dtype not in FORMATS]
-        if unknown:
-            raise ValueError("dtype %r of %r is not one of %s" % (unknown[0], entry, ", ".join(FORMATS)))
-        strange = [name for name in derivatives or () if name not in NUMERIC[1:]]
-        if strange:
-            raise ValueError("derivative %r of %r is not one of %s" % (strange[0], entry, ", ".join(NUMERIC[1:])))
+        for what, names, known in (
+            ("parameter", parameters, PARAMETERS),
+            ("dtype", dtypes, tuple(FORMATS)),
+            ("derivative", derivatives or (), NUMERIC[1:]),
+        ):
+            for name in names:
+                known_or_refused(what, name, entry, known)
         self.entry = entry
         self.form = form
         self.call = call
@@ -185,12 +188,12 @@ class Implementation:
         self.counterpart = counterpart
         self.masks = masks
 
-    def loss(self, arguments: Arguments) -> Any:
+    def loss(self, arguments: Arguments) -> Native:
         """The result of `call` with named `arguments`."""
         rest = dict(arguments)
         return self.call(rest.pop("prediction"), rest.pop("label"), **rest)
 
-    def loss_of(self, name: str, arguments: Arguments) -> Callable[[Any], Any]:
+    def loss_of(self, name: str, arguments: Arguments) -> Callable[[Native], Native]:
         """The loss as a function of argument `name` alone; the other `arguments` are fixed."""
         return lambda variable: self.loss(dict(arguments, **{name: variable}))
 
@@ -198,6 +201,27 @@ class Implementation:
     def key(self) -> str:
         """entry/mode/device, unique within its adapter."""
         return "%s/%s/%s" % (self.entry, self.mode, self.device)
+
+    def declared(self, adapter: str, runtime: Runtime) -> Declaration:
+        """This implementation as the parent knows it: what it says of itself, under the same names, and its runtime.
+
+        Raises ValueError for a mode that the runtime has not.
+        """
+        known_or_refused("mode", self.mode, self.entry, runtime.modes)
+        mode = runtime.modes[self.mode]
+        own = {name: value for name, value in vars(self).items() if name in Declaration._fields}
+        own["dtypes"] = (*(dtype for dtype in self.dtypes if dtype in runtime.dtypes()), *runtime.observed)
+        return Declaration(
+            adapter=adapter,
+            quantities=tuple(runtime.quantities(self)),
+            without=tuple(runtime.without),
+            layouts=tuple(runtime.layouts),
+            producers=tuple(runtime.producers),
+            few_shapes=bool(runtime.sizes(self)),
+            varied=mode.varied,
+            compiled=mode.compiled,
+            **own,
+        )
 
 
 class Runtime:
@@ -256,15 +280,15 @@ class Runtime:
         """Switches and facts that change bits: instruction set, threads, oneDNN and the like."""
         return {}
 
-    def tensor(self, tensor: Tensor) -> Any:
+    def tensor(self, tensor: Tensor) -> Native:
         """A fresh native tensor with exactly these bits."""
         raise NotImplementedError
 
-    def bits(self, native: Any) -> Tensor:
+    def bits(self, native: Native) -> Tensor:
         """The bits of a native tensor.  Raises TypeError where `native` is no tensor of the framework."""
         raise NotImplementedError
 
-    def wait(self, native: Any) -> None:
+    def wait(self, native: Native) -> None:
         """Return when `native`, which `evaluate` returned, has been computed: its timing ends here.
 
         Reading the bits is a way that every framework has; where that copies, another one is worth writing.
@@ -291,14 +315,14 @@ class Runtime:
         """Lengths that unreduced one-dimensional calls are padded to, where each new shape costs a compilation."""
         return ()
 
-    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
+    def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Native:
         """Compute `quantity` of `implementation` in its mode on native tensors and return a native tensor.
 
         A gradient is that of the sum of all results: for unreduced losses the gradient of each element's own loss.
         """
         raise NotImplementedError
 
-    def arrange(self, tensor: Tensor, layout: str) -> Any:
+    def arrange(self, tensor: Tensor, layout: str) -> Native:
         """A fresh native tensor with exactly these bits that lies in memory as `layout` says.
 
         `strided` is every other element of a larger tensor, `reversed` has negative strides, `transposed` is the
@@ -309,7 +333,7 @@ class Runtime:
             raise NotImplementedError(layout)
         return self.tensor(tensor)
 
-    def produce(self, producer: str, logits: Any) -> Any:
+    def produce(self, producer: str, logits: Native) -> Native:
         """Probabilities that the framework itself makes of native 1-d `logits`, exactly as it hands them out.
 
         "sigmoid" gives them in the same shape, "softmax" as (n, 2): the probabilities of the classes 0 and 1.
@@ -342,42 +366,14 @@ class Adapter:
         return runtime(self.backend)
 
     def declaration(self) -> Dict[str, Any]:
-        """What the parent needs for its plan, JSON-ready.  Raises ValueError for a mode that the runtime has not."""
+        """What the parent needs for its plan, ready for JSON.  Raises ValueError for a mode that the runtime lacks."""
         chosen = self.runtime
-        for one in self.implementations:
-            if one.mode not in chosen.modes:
-                known = ", ".join(chosen.modes)
-                raise ValueError("mode %r of %r is not one of %s" % (one.mode, one.entry, known))
         return {
             "name": self.name,
             "cost": chosen.cost,
             "settings": list(chosen.settings),
             "chunk": chosen.chunk,
-            "implementations": [
-                {
-                    "key": one.key,
-                    "entry": one.entry,
-                    "mode": one.mode,
-                    "device": one.device,
-                    "form": one.form,
-                    "dtypes": [dtype for dtype in one.dtypes if dtype in chosen.dtypes()] + list(chosen.observed),
-                    "options": list(one.options),
-                    "reductions": list(one.reductions),
-                    "quantities": list(chosen.quantities(one)),
-                    "contract": to_wire(one.contract),
-                    "link": one.link,
-                    "parameters": list(one.parameters),
-                    "labels": one.labels,
-                    "counterpart": one.counterpart,
-                    "masks": one.masks,
-                    "without": list(chosen.without),
-                    "layouts": list(chosen.layouts),
-                    "producers": list(chosen.producers),
-                    "few_shapes": bool(chosen.sizes(one)),
-                    "varied": chosen.modes[one.mode].varied,
-                }
-                for one in self.implementations
-            ],
+            "implementations": [one.declared(self.name, chosen).to_wire() for one in self.implementations],
         }
 
 

@@ -94,7 +94,7 @@ WRITTEN = _written("True")
 
 
 #: Execution modes: op by op, compiled, one example at a time (compiled), derivatives in forward mode.
-MODES = dict(PLAIN, jit=Mode(varied=True), vmap=Mode(), jvp=Mode())
+MODES = dict(PLAIN, jit=Mode(varied=True, compiled=True), vmap=Mode(), jvp=Mode())
 
 
 class JaxRuntime(Runtime):

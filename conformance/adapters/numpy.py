@@ -11,16 +11,7 @@ from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 
-from conformance.adapters import (
-    ALL_DTYPES,
-    LAYOUTS,
-    NUMERIC,
-    Adapter,
-    Arguments,
-    Implementation,
-    Runtime,
-    Setting,
-)
+from conformance.adapters import ALL_DTYPES, LAYOUTS, NUMERIC, Adapter, Arguments, Implementation, Runtime, Setting
 from conformance.adapters.writing import Way, Written
 from conformance.numbers.formats import FORMATS, Tensor
 

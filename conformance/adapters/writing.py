@@ -80,16 +80,13 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
     if one.reductions != ("none",):
         given["reduction"] = request["reduction"]
     call = one.derivatives.get(quantity, one.call)
-    produced = ""
     with named_modules([name for name in runtime.packages if name != "numpy"], said.aliases):
         text = _aliased(traced(call, given), said)
-        if request.get("producer"):
-            logits = Expression("logits", known={"dtype": tensors["prediction"].dtype})
-            produced = repr(runtime.produce(request["producer"], logits))
+        produced = _produced(runtime, request.get("producer", ""), tensors["prediction"].dtype)
     derived = said.ways[one.mode].derived if said.ways[one.mode].derived.gradient else said.derived
     result, before = _result(said.ways[one.mode], derived, "value" if call is not one.call else quantity, list(tensors))
     parts = (text, produced, result, *before, said.tensor, *(written(one.dtype) for one in tensors.values()))
-    helpers = [body for name, body in said.helpers.items() if any(name + "(" in part for part in parts)]
+    helpers = _helpers(said, parts)
     return {
         "modules": _modules(said, (*parts, *helpers, said.number, said.dtype)),
         "versions": [[name, said.aliases.get(name, name)] for name in runtime.packages],
@@ -105,6 +102,11 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
         "numbers": said.numbers,
         "dtype": said.dtype,
     }
+
+
+def _produced(runtime: Any, producer: str, dtype: Any) -> str:
+    """The expression that makes the prediction of `logits`; "" where nothing does."""
+    return repr(runtime.produce(producer, Expression("logits", known={"dtype": dtype}))) if producer else ""
 
 
 def _aliased(text: str, said: Written) -> str:
@@ -134,6 +136,11 @@ def _result(way: Way, derived: Derived, quantity: str, names: List[str]) -> Tupl
 def filled(template: str, **words: str) -> str:
     """`template` with each {word} that is given replaced; other braces stay."""
     return re.sub(r"\{(\w+)\}", lambda found: words.get(found.group(1), found.group()), template)
+
+
+def _helpers(said: Written, parts: Tuple[str, ...]) -> List[str]:
+    """The definitions of what some texts call."""
+    return [body for name, body in said.helpers.items() if any(name + "(" in part for part in parts)]
 
 
 def _modules(said: Written, parts: Tuple[str, ...]) -> List[str]:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from conformance.adapters import NUMERIC
-from conformance.choose.needs import COMPILED, Need, Stated, verdicts
+from conformance.adapters.declaration import BASE_MODE
+from conformance.choose.needs import Need, Stated, verdicts
 from conformance.ids import ImplementationId
 from conformance.judge.verdicts import SEVERITY
-from conformance.plan.plan import BASE_MODE
-from conformance.record.record import CheckLine, InputsLine, RunRecord, SpeedLine
+from conformance.quantities import NUMERIC
+from conformance.record.record import CheckLine, ImplementationLine, InputsLine, RunRecord, SpeedLine
 from conformance.record.summary import Cell, answers_outside
 
 MET, NOT_MET, NOT_MEASURED = "met", "not met", "not measured"
@@ -120,14 +120,13 @@ class _Candidate:
     """An implementation in one run, with its checks."""
 
     source: Source
-    implementation: str
-    form: str
+    line: ImplementationLine
     checks: list[CheckLine] = field(default_factory=list)
 
     @cached_property
     def place(self) -> ImplementationId:
         """Backend, entry, mode and device."""
-        return ImplementationId.parse(self.implementation)
+        return ImplementationId.parse(self.line.id)
 
 
 def choose(sources: Sequence[Source], stated: Stated) -> Choice:
@@ -143,7 +142,7 @@ def choose(sources: Sequence[Source], stated: Stated) -> Choice:
 
 def _candidates(sources: Sequence[Source]) -> Iterator[_Candidate]:
     for source in sources:
-        found = {one.id: _Candidate(source, one.id, one.form) for one in source.record.header.implementations}
+        found = {one.id: _Candidate(source, one) for one in source.record.header.implementations}
         for check in source.record.checks:
             found[check.implementation].checks.append(check)
         yield from (one for one in found.values() if one.checks)
@@ -154,14 +153,13 @@ def _chosen(candidates: list[_Candidate], compiled: bool) -> Iterator[_Candidate
 
     Where an entry was not run so in any of the runs, the modes that were run stand for it.
     """
-    wanted = COMPILED if compiled else (BASE_MODE,)
     entries: dict[tuple[str, str, str], list[_Candidate]] = {}
     for one in candidates:
         backend, entry, _, device = one.place
         entries.setdefault((backend, entry, device), []).append(one)
     for modes in entries.values():
         instead = BASE_MODE if any(one.place.mode == BASE_MODE for one in modes) else None
-        fitting = [one for one in modes if one.place.mode in wanted]
+        fitting = [one for one in modes if (one.line.is_compiled if compiled else one.place.mode == BASE_MODE)]
         yield from fitting or [one for one in modes if one.place.mode == (instead or one.place.mode)]
 
 
@@ -179,17 +177,16 @@ def _row(one: _Candidate, stated: Stated) -> Row:
     answers, used = [], []
     for need in stated.needs:
         evidence = [pair for pair in paired if stated.is_evidence(need, *pair)]
-        if need.compiled and one.place.mode not in COMPILED:
+        if need.compiled and not one.line.is_compiled:
             evidence = []  # the plain call says nothing about a compiled one
         answers.append(_answer(need, evidence))
         used += [check for check, _ in evidence] if need.accurate else []
     numeric = {check.id: check for check in used if check.quantity in NUMERIC}
-    main = [check for check, line in paired if check.dtype in stated.dtypes and stated.about(line)]
-    values = [check for check in main if check.quantity == "value"]
-    gradients = [check for check in main if check.quantity == "gradient-prediction"]
+    values = _main(paired, stated, "value")
+    gradients = _main(paired, stated, "gradient-prediction")
     return Row(
-        implementation=one.implementation,
-        form=one.form,
+        implementation=one.line.id,
+        form=one.line.form,
         source=one.source,
         answers=tuple(answers),
         worst=worst_of(numeric.values() or values),
@@ -197,8 +194,14 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         gradients=_counted(gradients),
         worst_gradient=worst_of(gradients),
         outside=answers_outside(record, (check for check, _ in paired if check.dtype in stated.dtypes)),
-        speeds=tuple(line for line in record.speeds if line.implementation == one.implementation),
+        speeds=tuple(line for line in record.speeds if line.implementation == one.line.id),
     )
+
+
+def _main(paired: Iterable[tuple[CheckLine, InputsLine]], stated: Stated, quantity: str) -> list[CheckLine]:
+    """The checks of one quantity that are about what was stated, whatever is needed."""
+    of = (pair for pair in paired if pair[0].quantity == quantity and pair[0].dtype in stated.dtypes)
+    return [check for check, line in of if stated.about(line)]
 
 
 def _answer(need: Need, evidence: Sequence[tuple[CheckLine, InputsLine]]) -> Answer:

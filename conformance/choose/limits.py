@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.choose.choose import NOT_MEASURED, Choice, Source
-from conformance.choose.needs import COMPILED
 from conformance.ids import ImplementationId
+from conformance.record.record import BackendLine
 
 #: What a device is called in a sentence.
 DEVICES = {"cpu": "CPU"}
@@ -20,18 +20,23 @@ def limits(choice: Choice) -> Iterator[str]:
     if len(devices) == 1:
         yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise, and differ in speed."
     ran = dict.fromkeys(check.implementation for record in records for check in record.checks)
-    modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
-    if not set(modes) & set(COMPILED):
+    if not any(one.is_compiled and one.id in ran for record in records for one in record.header.implementations):
+        modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
         yield f"Modes that were run: {', '.join(modes)}. Nothing is known of compiled ones (`run --mode '*'`)."
-    for index, need in enumerate(choice.stated.needs):
-        if choice.rows and all(row.answers[index].status == NOT_MEASURED for row in choice.rows):
-            yield f"{need.name} was measured of no implementation."
+    yield from _needs(choice)
     if not any(record.speeds for record in records):
         yield "Speed was not measured (`run --speed`)."
     else:
         yield "Speed was measured with one thread on one machine; another machine may order implementations otherwise."
     for source in choice.sources:
         yield from _of(source, len(choice.sources) > 1)
+
+
+def _needs(choice: Choice) -> Iterator[str]:
+    """The needs that were measured of nothing."""
+    for index, need in enumerate(choice.stated.needs):
+        if choice.rows and all(row.answers[index].status == NOT_MEASURED for row in choice.rows):
+            yield f"{need.name} was measured of no implementation."
 
 
 def _of(source: Source, several: bool) -> Iterator[str]:
@@ -46,11 +51,15 @@ def _of(source: Source, several: bool) -> Iterator[str]:
     if narrowed and "preset" not in header.filters:
         said = "; ".join(f"{name} {', '.join(values)}" for name, values in narrowed.items())
         yield f"{where}filters left out {header.skipped} checks ({said})."
-    for line in header.backends:
-        if line.absent is not None:
-            yield f"{where}{line.name} was absent: {line.absent}"
-        if line.failed is not None:
-            yield f"{where}{line.name} could not be opened: {line.failed}"
+    yield from (f"{where}{text}" for line in header.backends for text in _missing(line))
     if strange := [line.name for line in header.backends if line.versions and not line.pinned]:
         yield f"{where}not the versions that the suite's record is about: {', '.join(strange)}."
     yield f"{where}Other versions than those named above may behave otherwise."
+
+
+def _missing(line: BackendLine) -> Iterator[str]:
+    """Why a backend was not run."""
+    if line.absent is not None:
+        yield f"{line.name} was absent: {line.absent}"
+    if line.failed is not None:
+        yield f"{line.name} could not be opened: {line.failed}"

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from conformance.adapters import ALL_DTYPES
+from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import InputError, did_you_mean
 from conformance.judge.verdicts import VERDICTS
 from conformance.numbers.formats import FORMATS
-from conformance.plan.plan import AGREEMENT, BASE_MODE, PROBE, QUANTITIES, REDUCTION, RELATION
+from conformance.quantities import AGREEMENT, PROBE, QUANTITIES, REDUCTION, RELATION
 from conformance.record.record import CheckLine, InputsLine
 
 #: The families of inputs that every binary cross-entropy meets in training and testing.
@@ -24,9 +25,6 @@ MAIN = ("hard-labels", "soft-labels", "extreme-predictions")
 
 #: The dtype that is meant where none is stated: what the frameworks compute in by default.
 ASSUMED = ("float32",)
-
-#: Modes in which a framework makes a program of the whole call; vmap, jvp and autocast still run op by op.
-COMPILED = ("compile", "script", "trace", "export", "jit", "function", "function-unknown", "xla")
 
 #: Verdicts of a check that is as exact mathematics, a documented contract or a documented check has it.
 RIGHT = frozenset({"conforms", "by-contract", "rejects"})
@@ -45,7 +43,7 @@ class Need:
     `inputs` says which inputs it states, None that it is about the main families and what other needs state.  Of these
     the checks of `quantities` are the evidence, in `dtype` or, without one, in the stated dtypes.  A check meets the
     need if all its verdicts are in `passes` and its prediction has the `form`, if there is one.  `compiled` needs a
-    mode of COMPILED; `everywhere` is a need about all inputs, which states none for others.
+    mode that its runtime declares to be one; `everywhere` is a need about all inputs, which states none for others.
     """
 
     name: str
@@ -176,7 +174,7 @@ VOCABULARY = (
     ),
     Need(
         name="compile",
-        meaning=f"right values in a mode that compiles the call ({', '.join(COMPILED)}), and the same as {BASE_MODE}",
+        meaning=f"right values in a mode that makes a program of the call, and the same as {BASE_MODE}",
         quantities=("value", AGREEMENT),
         compiled=True,
     ),
@@ -209,7 +207,7 @@ VOCABULARY = (
     Need(
         name="no-crash",
         meaning="no call ends the process or hangs, whatever else it does",
-        quantities=QUANTITIES,
+        quantities=tuple(QUANTITIES),
         passes=_ALL - {"crashed", "timed-out"},
         everywhere=True,
     ),

@@ -31,7 +31,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         ),
         "run": Entry("run:run", "Run the checks and print what was found."),
         "show": Entry(
-            "run:show",
+            "show:show",
             "Print a run record again, and certificates of sweeps; without arguments the last run.",
         ),
         "choose": Entry("choose:choose", "Rank implementations for what you need, from run records."),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from conformance.commands.options import options_from, suite_from, suite_options
+from conformance.commands.options import Asked, suite_options
 from conformance.errors import Exit, InputError
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
-from conformance.plan.plan import PROBE
+from conformance.quantities import PROBE
+from conformance.run import asked as words
 from conformance.run import run as runs
 
 #: What an adapter must get right before its numbers mean anything.
@@ -29,15 +29,15 @@ def adapters() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @suite_options
 @click.pass_context
-def check(context: click.Context, /, file: Path, **arguments: Any) -> None:
+def check(context: click.Context, /, file: Path, asked: Asked) -> None:
     """Check an adapter file: it loads, answers in every dtype it declares, and its contract is true.
 
     Exit code 1 where something of that fails.  Inaccurate results do not fail it: they are what a run reports.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    suite = suite_from(arguments)
-    options = options_from(arguments | {"adapters": (file, *arguments["adapters"])})
+    suite = asked.suite()
+    options = replace(asked.options, adapters=(*words.adapter_files([file]), *asked.options.adapters))
     with runs.open_pool(options) as pool:
         backends = [backend for backend in pool.discover(options.adapters) if backend.source == str(file)]
         names = tuple(backend.name for backend in backends)

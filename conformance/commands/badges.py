@@ -9,6 +9,7 @@ import msgspec
 
 from conformance.commands.options import RUN_FILE
 from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render import badges as render
 
 
@@ -22,5 +23,5 @@ def badges(run: Path, folder: Path) -> None:
     """
     made = render.badges(records.read(run))
     for name, badge in made.items():
-        records.write_lines([msgspec.json.encode(badge)], folder / name)
+        write_lines([msgspec.json.encode(badge)], folder / name)
     click.echo(f"{folder}: {len(made)} badges")

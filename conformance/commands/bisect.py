@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from conformance.commands.options import options_from, record_from, suite_from
+from conformance.adapters.declaration import BASE_MODE
+from conformance.commands.options import ADAPTER, CASES, DTYPE, QUANTITY, Asked, asking
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import backend_of
-from conformance.numbers.formats import FORMATS
-from conformance.plan.plan import BASE_MODE, QUANTITIES
+from conformance.known import deviations
 from conformance.render import bisect as rendered
 from conformance.versions import bisect as searches
-from conformance.versions.build import Environment, Failure
+from conformance.versions.build import Environment
 from conformance.versions.columns import ask
 from conformance.versions.companions import Known, known
-from conformance.versions.ladder import Untestable, steps
+from conformance.versions.ladder import Untestable
 from conformance.versions.requirements import Column, package_name, python_version, requirement
 
 FORMS = {"text": rendered.text, "markdown": rendered.markdown, "json": rendered.json}
@@ -35,21 +35,20 @@ Behave = Callable[[Column, Environment], searches.Behaviour | Untestable]
 @click.option("--package", help="The package whose versions are searched [default: what brings the implementation].")
 @click.option("--with", "companions", multiple=True, metavar="REQUIREMENT", help="Install this, too (repeatable).")
 @click.option("--python", default="", metavar="3.N", help="Python of the environments.")
-@click.option("--dtype", multiple=True, type=click.Choice(tuple(FORMATS)), help="dtypes of the inputs.")
-@click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities.")
+@DTYPE
+@QUANTITY
 @click.option("--bits", is_flag=True, help="Other bits are other behaviour, whatever the verdict.")
-@click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
-@click.option(
-    "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
-)
+@CASES
+@ADAPTER
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds of a request (CPU time) or of the script.")
 @environment_options
 @click.option("--format", "form", type=click.Choice(tuple(FORMS)), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here, too.")
 @click.option("--force", is_flag=True, help="Overwrite --output.")
+@asking("dtype", "quantity", "cases_folder", "adapters", "timeout")
 def bisect(
     subject: str, implementation: str | None, good: str, bad: str, package: str | None, companions: tuple[str, ...],
-    python: str, bits: bool, folder: Path | None, form: str, output: Path | None, force: bool, **arguments: Any,
+    python: str, bits: bool, folder: Path | None, form: str, output: Path | None, force: bool, asked: Asked,
 ) -> None:  # fmt: skip
     """Find the first released version between two whose behaviour changed, in about log2 steps.
 
@@ -62,14 +61,15 @@ def bisect(
         must_be_new(output, force)
     sets = known()
     name = package_name(package) if package else sets.package_of(implementation or subject)
-    behave = _script(subject, arguments) if implementation is None else _checks(
-        subject, implementation, sets, bits, arguments
+    behave = _script(subject, asked) if implementation is None else _checks(
+        subject, implementation, sets, bits, asked
     )  # fmt: skip
     builder = builder_from(folder)
     chosen = searches.between(
         name, good, bad, builder.index, sets, python and python_version(python), tuple(map(requirement, companions))
     )
-    _plan(chosen, builder)
+    for line in searches.plan(chosen, builder):
+        tell(line)
     outcome = searches.bisect(chosen, builder, behave, tell)
     document = FORMS[form](outcome)
     click.echo(document, nl=False)
@@ -77,38 +77,27 @@ def bisect(
         write_new(document, output, force)
 
 
-def _script(subject: str, arguments: dict[str, Any]) -> Behave:
+def _script(subject: str, asked: Asked) -> Behave:
     script = Path(subject)
     if script.suffix != ".py":
         raise InputError(f"{subject}: a case needs an implementation, too", "bce-conformance list implementations")
     if not script.is_file():
         raise InputError(f"{subject}: no such script")
-    return searches.of_script(script, arguments["timeout"])
+    return searches.of_script(script, asked.options.timeout)
 
 
-def _checks(subject: str, implementation: str, sets: Known, bits: bool, arguments: dict[str, Any]) -> Behave:
+def _checks(subject: str, implementation: str, sets: Known, bits: bool, asked: Asked) -> Behave:
     what, _, element = subject.partition("#")
-    suite = suite_from(arguments).only(what)
+    suite = asked.suite().only(what)
     names = [element.id for one in suite.cases for element in one.case.elements]
     if element and element not in names:
         raise InputError(f"{what} has no element {element!r}", did_you_mean(element, names))
-    mode = () if implementation.count("/") > 1 else (BASE_MODE,)
-    options = options_from(
-        arguments
-        | {"case_patterns": (), "implementation": (implementation,), "mode": mode, "flag": (), "jobs": None}
-        | {"backend": (backend_of(implementation),)}  # by name, so that one that is absent tells why
-    )  # fmt: skip
-    return searches.of_checks(ask(suite, options, record_from(()), sets), element, bits)
-
-
-def _plan(chosen: searches.Range, builder: Any) -> None:
-    """Tell what is about to happen."""
-    count = len(chosen.columns)
-    low, high = chosen.columns[0], chosen.columns[-1]
-    tell(f"{chosen.package}: {count} versions from {low.version} to {high.version}, about {steps(count)} tests")
-    for version, why in chosen.skipped:
-        tell(f"  passed over {version}: {why}")
-    for one in (low, high):
-        resolved = builder.resolve(one)
-        told = resolved.reason if isinstance(resolved, Failure) else resolved.told
-        tell(f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}")
+    filters = replace(
+        asked.options.filters,
+        implementation=(implementation,),
+        mode=() if implementation.count("/") > 1 else (BASE_MODE,),
+        backend=(backend_of(implementation),),  # by name, so that one that is absent tells why
+    )
+    options = replace(asked.options, filters=filters)
+    recorded = deviations.load((deviations.default_folder(),))
+    return searches.of_checks(ask(suite, options, recorded, sets), element, bits)

@@ -10,16 +10,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from conformance.choose.choose import MET, Choice, Source
+from conformance.choose.choose import MET, Choice
 from conformance.choose.choose import choose as chosen
 from conformance.choose.needs import VOCABULARY, parse
+from conformance.choose.sources import sources
 from conformance.commands.options import RUN_FILE
-from conformance.commands.run import WIDTH
 from conformance.errors import Exit
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render import choice as choices
-from conformance.render import choice_html, choice_markdown, choice_text
-from conformance.run import kept, pinned
+from conformance.render import choice_html, choice_markdown, choice_text, text
 
 FORMATS = click.Choice(["text", "markdown", "html"])
 
@@ -58,7 +57,7 @@ def choose(
     if output is None:
         click.echo(document, nl=False)
     else:
-        records.write_lines([document.rstrip("\n").encode()], output)
+        write_lines([document.rstrip("\n").encode()], output)
     context.exit(int(Exit.AS_EXPECTED if choice.of(MET) else Exit.NOT_AS_EXPECTED))
 
 
@@ -69,19 +68,7 @@ def _document(choice: Choice, form: str, everything: bool, terminal: bool) -> st
     if form == "html":
         return choice_html.render(choices.page(choice))
     stream = io.StringIO()
-    width = shutil.get_terminal_size().columns if terminal else WIDTH
+    width = shutil.get_terminal_size().columns if terminal else text.WIDTH
     console = Console(file=stream, width=width, force_terminal=terminal)
     choice_text.render(choices.page(choice, brief=not everything), console, everything)
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
-
-
-def sources(files: tuple[Path, ...], shipped: bool = False) -> tuple[Source, ...]:
-    """The records to read, by the names that the reader knows them by."""
-    found = [Source(str(file), records.read(file)) for file in files]
-    if not found and not shipped and kept.LAST.is_file():
-        found = [Source(f"the last run ({kept.LAST})", records.read(kept.LAST))]
-    if shipped or not found:
-        found.append(
-            Source("the run of the pinned environment that ships with the suite", records.read(pinned.shipped_run()))
-        )
-    return tuple(found)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from conformance.commands.options import options_from, suite_from, suite_options
-from conformance.errors import InputError, did_you_mean
+from conformance.adapters.declaration import Declaration
+from conformance.commands.options import Asked, suite_options
 from conformance.known import deviations
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
-from conformance.plan.plan import Filters, Implementation, Inputs
+from conformance.plan.filters import Filters
+from conformance.plan.inputs import Inputs
 from conformance.render import narrate
 from conformance.render.elements import check_table, print_table
+from conformance.run import asked as words
 from conformance.run import run as runs
 
 
@@ -23,15 +24,14 @@ from conformance.run import run as runs
 @click.argument("case_id", metavar="CASE")
 @click.argument("implementation_id", metavar="[IMPLEMENTATION]", required=False)
 @suite_options
-def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> None:
+def explain(case_id: str, implementation_id: str | None, asked: Asked) -> None:
     """Explain a case: exact inputs, what is expected and why, what the frameworks document.
 
     With IMPLEMENTATION it is also run, and every element is shown with result, ideal, contract and error.
     """
-    suite = suite_from(arguments)
+    suite, options = asked.suite(), asked.options
     located = suite.find(case_id)
-    dtypes = arguments["dtype"] or located.case.dtypes
-    options = options_from(arguments)
+    dtypes = options.filters.dtype or located.case.dtypes
     for line in _case_lines(located, dtypes):
         click.echo(line)
     with runs.open_pool(options) as pool:
@@ -40,7 +40,7 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
         if implementation_id is None:
             _documents([one for one in known if one.form == located.case.form])
             return
-        chosen = _find(implementation_id, known)
+        chosen = words.implementation(implementation_id, known)
         _documents([chosen])
         filters = Filters(
             backend=(chosen.adapter,),
@@ -54,13 +54,6 @@ def explain(case_id: str, implementation_id: str | None, **arguments: Any) -> No
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
     click.echo()
     print_table(check_table(done))
-
-
-def _find(name: str, known: list[Implementation]) -> Implementation:
-    for one in known:
-        if name in (one.id, one.family):
-            return one
-    raise InputError(f"no implementation is called {name!r}", did_you_mean(name, [one.id for one in known]))
 
 
 def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
@@ -91,7 +84,7 @@ def _element_lines(inputs: Inputs) -> list[str]:
     return lines
 
 
-def _documents(implementations: list[Implementation]) -> None:
+def _documents(implementations: list[Declaration]) -> None:
     click.echo("documented:")
     for one in implementations:
         lines = narrate.contract_lines(one.contract)

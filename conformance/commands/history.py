@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from conformance.commands.output import console
 from conformance.record import history as histories
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render import history as render
-
-#: Width of the tables where standard output is no terminal: wide enough for every verdict.
-WIDTH = 200
 
 
 @click.command()
@@ -27,9 +23,9 @@ def history(folder: Path, html: Path | None, last: int) -> None:
     """
     found = histories.load(folder)
     if html is not None:
-        records.write_lines([render.render(found).encode()], html)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+        write_lines([render.render(found).encode()], html)
+    wide = console(render.WIDTH)
     for table in render.tables(found, last):
-        console.print(table)
+        wide.print(table)
     interrupted = sum(run.interrupted for run in found.runs)
-    console.print(f"{len(found.runs)} runs{f', [bold red]{interrupted} INTERRUPTED[/]' if interrupted else ''}")
+    wide.print(f"{len(found.runs)} runs{f', [bold red]{interrupted} INTERRUPTED[/]' if interrupted else ''}")

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
-from conformance.commands.options import options_from, suite_from, suite_options
+from conformance.adapters.declaration import Declaration
+from conformance.commands.options import Asked, suite_options
 from conformance.errors import InputError
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Filters, Implementation, matches
-from conformance.pool.pool import Backend
+from conformance.plan.filters import Filters, matches
+from conformance.pool.backend import Backend
 from conformance.run import run as runs
 
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["cases", "implementations", "checks", "flags"]))
 @suite_options
-def list_(what: str, **arguments: Any) -> None:
+def list_(what: str, asked: Asked) -> None:
     """List what the filters leave: cases, implementations, checks or flags.  No framework is imported."""
-    suite = suite_from(arguments)
-    options = options_from(arguments)
+    suite, options = asked.suite(), asked.options
     if what == "flags":
         for name, flag in suite.flags.items():
             click.echo(f"{name}\t{flag.meaning}")
@@ -43,7 +42,7 @@ def list_(what: str, **arguments: Any) -> None:
         click.echo(check)
 
 
-def _implementations(backends: Sequence[Backend], suite: Suite, filters: Filters) -> list[Implementation]:
+def _implementations(backends: Sequence[Backend], suite: Suite, filters: Filters) -> list[Declaration]:
     """Those that the filters leave, of a form and with a dtype that they leave of the cases; nothing is planned."""
     forms = {located.case.form for located in suite.cases if filters.takes_case(located)}
     found = [

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
 
-from conformance.commands.options import options_from, plan_options, record_from, suite_from
+from conformance.commands.options import Asked, plan_options
+from conformance.commands.output import console
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import Exit, InputError
+from conformance.known import deviations
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import matrix as rendered
-from conformance.run import run as runs
-from conformance.versions import columns as tables
-from conformance.versions.build import Builder, Environment, Failure, Resolved
-from conformance.versions.columns import Asked, Result, ask, kept, question
+from conformance.versions import matrix as worked_off
+from conformance.versions.columns import Result, ask
 from conformance.versions.companions import known
+from conformance.versions.matrix import Settings
 from conformance.versions.requirements import Column, columns
 
 #: Exit code after Ctrl-C.
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run."""
-
-    jobs: int
-    discard: bool
-    fresh: bool
 
 
 @click.command()
@@ -53,7 +42,7 @@ class Settings:
 @click.option("--force", is_flag=True, help="Overwrite files of --report and --output.")
 def matrix(
     specs: tuple[str, ...], quick: bool, folder: Path | None, build_jobs: int, discard: bool, fresh: bool,
-    everything: bool, form: str, report: Path | None, output: Path | None, force: bool, **arguments: Any,
+    everything: bool, form: str, report: Path | None, output: Path | None, force: bool, asked: Asked,
 ) -> None:  # fmt: skip
     """Run the same checks on several versions and show what differs.
 
@@ -65,13 +54,12 @@ def matrix(
     asked_for = columns(specs, sets)
     for file in _files(asked_for, report, output):
         must_be_new(file, force)
-    suite = suite_from(arguments)
-    options = options_from(arguments)
+    suite, options = asked.suite(), asked.options
     if quick:
         options = replace(options, filters=options.filters.quick())
     builder = builder_from(folder, discard)
-    asked = ask(suite, options, record_from(()), sets)
-    results = list(_results(asked_for, builder, asked, Settings(build_jobs, discard, fresh)))
+    question = ask(suite, options, deviations.load((deviations.default_folder(),)), sets)
+    results = list(worked_off.results(asked_for, builder, question, Settings(build_jobs, discard, fresh), tell))
     code = _exit(results)
     if output is not None and code != INTERRUPTED:
         _hand_out(results, output)
@@ -79,7 +67,7 @@ def matrix(
     if report is not None:
         write_new(rendered.FORMS[form](shown), report, force)
     elif form == "text":
-        rendered.text(shown, Console(width=None if sys.stdout.isatty() else rendered.WIDTH))
+        rendered.text(shown, console(rendered.WIDTH))
     else:
         click.echo(rendered.FORMS[form](shown), nl=False)
     sys.exit(code)
@@ -111,54 +99,3 @@ def _files(asked_for: Sequence[Column], report: Path | None, output: Path | None
 
 def _record_file(folder: Path, column: Column) -> Path:
     return folder / f"{column.file_name}.jsonl.gz"
-
-
-def _results(asked_for: Sequence[Column], builder: Builder, asked: Asked, settings: Settings) -> Iterator[Result]:
-    """Tell the plan, then make the environments, as many at once as is wanted, and run each as it comes."""
-    with ThreadPoolExecutor(max_workers=settings.jobs) as threads:
-        resolved = dict(zip(asked_for, threads.map(builder.resolve, asked_for), strict=True))
-        for line in plan(resolved):
-            tell(line)
-        building: dict[Column, Future[Environment | Failure]] = {}
-        try:
-            for place, one in enumerate(asked_for):
-                for ahead in asked_for[place : place + (1 if settings.discard else len(asked_for))]:
-                    if ahead not in building:
-                        building[ahead] = threads.submit(_build, builder, ahead, resolved[ahead])
-                result = _result(one, building[one].result(), asked, settings)
-                tell(f"{one.label}: {result.reason or 'run'}")
-                yield result
-                if settings.discard:
-                    builder.discard(one)
-                if isinstance(result.record, RunRecord) and result.record.interrupted:
-                    break
-        finally:
-            threads.shutdown(cancel_futures=True)
-
-
-def _build(builder: Builder, column: Column, resolved: Resolved | Failure) -> Environment | Failure:
-    return resolved if isinstance(resolved, Failure) else builder.build(column, resolved)
-
-
-def plan(resolved: dict[Column, Resolved | Failure]) -> Iterator[str]:
-    """What is about to be made: for each column Python, what is installed with it, size and time; then the sums."""
-    yield f"{len(resolved)} environments:"
-    for one, what in resolved.items():
-        told = f"cannot be installed: {what.reason}" if isinstance(what, Failure) else what.told
-        beside = f" with {' '.join(one.requirements[1:])}" if one.requirements[1:] else ""
-        yield f"  {one.label}{f' on Python {one.python}' if one.python else ''}{beside}: {told}"
-    made = [what for what in resolved.values() if isinstance(what, Resolved)]
-    whole = Resolved((), sum(one.size for one in made), sum(one.unknown for one in made))
-    yield f"  to download, at most: {whole.told}" if whole.size or whole.unknown else "  nothing to download"
-
-
-def _result(column: Column, made: Environment | Failure, asked: Asked, settings: Settings) -> Result:
-    if isinstance(made, Failure):
-        return Result(column, None, made)
-    file = runs.STATE / "matrix" / f"{column.key}-{question(asked)}.jsonl.gz"
-    # What an interpreter of the user's holds may have changed since.
-    found = None if settings.fresh or column.interpreter is not None else kept(file)
-    record = found if found is not None else tables.run(column, made, asked)
-    if isinstance(record, RunRecord) and found is None:
-        records.write(record, file)
-    return Result(column, made, record)

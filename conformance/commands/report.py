@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from conformance.commands.options import RunFile
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render import report as page
 from conformance.render import shown
 from conformance.run import kept
@@ -31,5 +31,5 @@ def report(files: tuple[Path, ...], target: Path) -> None:
     """
     found = shown.read(files or (kept.LAST,))
     text = page.render(found.record, found.certificates)
-    records.write_lines(iter([text.encode()]), target)
+    write_lines(iter([text.encode()]), target)
     click.echo(f"{target}: {len(text.encode()) / 1e6:.1f} MB")

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from conformance.adapters import ALL_DTYPES, DEVICES
-from conformance.commands.options import options_from
+from conformance.commands import progress
+from conformance.commands.options import SHARD_LIMIT, Asked, asking
+from conformance.commands.output import console
 from conformance.errors import InputError
-from conformance.plan.plan import Implementation
-from conformance.pool.pool import Backend
 from conformance.record import spelled
 from conformance.render import certificate as render
 from conformance.run import run as runs
 from conformance.sweep import spec
 from conformance.sweep.sweep import sweep as do_sweep
 from conformance.worker.sweep.kernel import QUANTITIES
+from conformance.worker.sweep.shard import Labels, Samples
 
 #: Where certificates are written without --output.
 FOLDER = runs.STATE / "certificates"
 
-#: Seconds of CPU time that one shard may take: the first may compile, and a slow backend needs tens of seconds.
-SHARD_LIMIT = 600.0
-
 
 @click.command("sweep")
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
-@click.option("--quantity", type=click.Choice(tuple(QUANTITIES)), default="value", show_default=True, help="Quantity.")
+@click.option("--quantity", type=click.Choice(QUANTITIES), default="value", show_default=True, help="Quantity.")
 @click.option(
     "--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs."
 )
@@ -55,6 +47,7 @@ SHARD_LIMIT = 600.0
 @click.option("--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there.")
 @click.option("--timeout", default=SHARD_LIMIT, show_default=True, help="Seconds of CPU time of one shard.")
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
+@asking("implementation", "mode", "device", "adapters", "interpreters", "timeout", "jobs")
 def sweep(
     quantity: str,
     dtype: str,
@@ -67,7 +60,7 @@ def sweep(
     resume: bool,
     scheduler: str | None,
     chunk: int | None,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Try every prediction of a dtype, and certify the largest errors.
 
@@ -76,11 +69,10 @@ def sweep(
     """
     if ((pairs or samples) and labels) or (pairs and samples):
         raise InputError("--label, --pairs and --samples exclude each other")
-    unused = {"backend": (), "case_patterns": (), "flag": (), "dtype": (), "quantity": ()}
-    options = options_from({**arguments, **unused})
+    options = asked.options
     command = spelled.sweep(
-        implementations=arguments["implementation"],
-        modes=arguments["mode"],
+        implementations=options.filters.implementation,
+        modes=options.filters.mode,
         quantity=quantity,
         dtype=dtype,
         labels=labels,
@@ -92,60 +84,31 @@ def sweep(
         asked=options.asked,
     )
     with runs.open_pool(options) as pool:
-        groups = list(_groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS))
+        groups = list(
+            spec.groups(runs.discover(pool, options), options.filters, quantity, dtype, labels or spec.LABELS)
+        )
         if not groups:
             raise InputError("no implementation is left", "`bce-conformance list implementations` shows what there is")
         for backend, implementations, chosen in groups:
             part = spec.make(
                 backend,
                 implementations,
-                quantity,
-                dtype,
-                chosen,
-                pairs,
-                _positions(positions),
-                chunk,
-                samples or 0,
-                seed,
+                quantity=quantity,
+                dtype=dtype,
+                labels=_labels(chosen, dtype, pairs, Samples(samples, seed) if samples else None),
+                positions=_positions(positions),
+                chunk=chunk,
             )
-            file = (output or FOLDER) / f"{name_of(part)}.json"
-            with progress_bar(f"{part.backend} {part.form} {part.dtype}", part.points) as advance:
+            file = (output or FOLDER) / f"{spec.name_of(part)}.json"
+            with progress.of_results(f"{part.backend} {part.whole.form} {part.whole.dtype}", part.points) as advance:
                 made = do_sweep(pool, backend, implementations, part, file, command, resume, scheduler, advance)
-            render.text(made, Console(width=None if sys.stdout.isatty() else render.WIDTH))
+            render.text(made, console(render.WIDTH))
             click.echo(str(file))
 
 
-def _groups(
-    backends: tuple[Backend, ...], filters: Any, quantity: str, dtype: str, labels: tuple[str, ...]
-) -> Iterator[tuple[Backend, list[Implementation], tuple[str, ...]]]:
-    """Chosen implementations by backend, form and kind of labels: hard ones take 0 and 1 alone."""
-    for backend in backends:
-        kinds: dict[tuple[str, str], list[Implementation]] = {}
-        for one in backend.implementations:
-            able = dtype in one.dtypes and quantity in one.quantities and "none" in one.reductions
-            if able and filters.takes_implementation(one):
-                kinds.setdefault((one.form, one.labels), []).append(one)
-        for (_, kind), found in kinds.items():
-            chosen = tuple(label for label in labels if kind == "any" or label in ("0", "1"))
-            if chosen:
-                yield backend, found, chosen
-
-
-def name_of(part: spec.Spec) -> str:
-    """Name of a certificate: the entry where there is one, else the form."""
-    what = part.implementations[0] if len(part.implementations) == 1 else part.form
-    words = [part.backend, what.removesuffix("/cpu"), part.quantity, part.dtype, *_space_of(part)]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)).strip("-")
-
-
-def _space_of(part: spec.Spec) -> list[str]:
-    """What a name tells of labels other than single ones."""
-    if part.samples:
-        return ["samples"]
-    if not part.paired:
-        return []
-    everything = part.form == "logits" and part.labels[1] == part.size
-    return ["pairs", *(["all"] if everything else [])]
+def _labels(texts: tuple[str, ...], dtype: str, pairs: str | None, samples: Samples | None) -> Labels:
+    """What predictions are tried with: samples or pairs where they are asked for, else single labels."""
+    return samples or (spec.pairs(pairs, dtype) if pairs else spec.single(texts, dtype))
 
 
 def _positions(text: str | None) -> tuple[int, int] | None:
@@ -155,25 +118,3 @@ def _positions(text: str | None) -> tuple[int, int] | None:
     if found is None:
         raise InputError(f"--positions must be START:STOP, two whole numbers (got {text!r})")
     return int(found[1]), int(found[2])
-
-
-@contextmanager
-def progress_bar(what: str, total: int | None) -> Any:
-    """A bar with rate and remaining time on standard error, where that is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=total, rate="")
-
-        def advance(points: int) -> None:
-            bar.advance(task, points)
-            speed = bar.tasks[0].speed
-            if speed:
-                bar.update(task, rate=f"{speed / 1e6:,.0f} million results/s")
-
-        yield advance

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from conformance.adapters import DEVICES
-from conformance.commands.options import adapter_options, adapters_from
-from conformance.commands.sweep import SHARD_LIMIT, progress_bar
+from conformance.commands import progress
+from conformance.commands.options import ADAPTER, INTERPRETER, SHARD_LIMIT, Asked, asking
 from conformance.errors import Exit, InputError
+from conformance.render import verified
 from conformance.run import run as runs
 from conformance.sweep import certificate, parts
 from conformance.sweep.certificate import Certificate
-from conformance.sweep.verify import Verified
 from conformance.sweep.verify import verify as do_verify
 
 #: What chooses where there is no commit.
@@ -36,15 +35,15 @@ NO_COMMIT = "0" * 40
     help="Seconds of CPU time of one part.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Workers at once [default: the cores].")
-@adapter_options
+@ADAPTER
+@INTERPRETER
+@asking("device", "jobs", "adapters", "interpreters")
 def verify(
     files: tuple[Path, ...],
     tenth: bool,
     commit: str | None,
-    device: str | None,
     timeout: float,
-    jobs: int | None,
-    **arguments: Any,
+    asked: Asked,
 ) -> None:
     """Do again what certificates say, and tell whether it still holds.
 
@@ -55,17 +54,13 @@ def verify(
     certificates = read(files)
     chooser = commit or commit_of(Path.cwd())
     sampled = parts.tenth(list(certificates), chooser) if tenth else list(certificates)
-    adapters, interpreters = adapters_from(arguments)
-    environment = {} if device is None else {"BCE_DEVICE": device}
-    options = runs.Options(
-        adapters=adapters, interpreters=interpreters, timeout=timeout, jobs=jobs, environment=environment
-    )
-    with runs.open_pool(options) as pool, progress_bar("certificates", None) as advance:
+    options = replace(asked.options, timeout=timeout)
+    with runs.open_pool(options) as pool, progress.of_results("certificates", None) as advance:
         found = do_verify(pool, runs.discover(pool, options), certificates, chooser, sampled, advance)
     for name, one in found.items():
-        for line in _told(name, one):
+        for line in verified.lines(name, one):
             click.echo(line)
-    click.echo(_summary(found, len(sampled), chooser))
+    click.echo(verified.summary(found, len(sampled), chooser))
     if any(one.fails for one in found.values()):
         raise click.exceptions.Exit(int(Exit.NOT_AS_EXPECTED))
 
@@ -92,30 +87,3 @@ def commit_of(folder: Path) -> str:
     except OSError:  # no git
         return NO_COMMIT
     return done.stdout.strip() if done.returncode == 0 else NO_COMMIT
-
-
-def _told(name: str, one: Verified) -> Iterator[str]:
-    """A line about a certificate, and one for each thing that is wrong."""
-    if one.contradictions:
-        yield f"{name}: contradicts itself"
-        yield from (f"    {text}" for text in one.contradictions)
-    elif one.absent is not None:
-        yield f"{name}: not verified: {one.absent}"
-    else:
-        word = "as certified" if not one.differences else "differs elsewhere" if one.elsewhere else "differs"
-        done = f"{one.largest} largest errors" + (f", {one.points:,} results of its sweep" if one.points else "")
-        other = "; judged by other files of the suite" if one.other_code else ""
-        yield f"{name}: {word} ({done}{other})"
-        yield from (f"    {text}" for text in one.differences)
-        yield from (f"    made elsewhere: {text}" for text in one.elsewhere if one.differences)
-
-
-def _summary(found: dict[str, Verified], sampled: int, chooser: str) -> str:
-    wrong = sum(one.fails for one in found.values())
-    absent = sum(one.absent is not None and not one.fails for one in found.values())
-    elsewhere = sum(bool(one.elsewhere) and not one.fails for one in found.values())
-    held = len(found) - wrong - absent - elsewhere
-    return (
-        f"{len(found)} certificates: {held} as certified, {wrong} wrong, {elsewhere} made elsewhere, {absent} not "
-        f"verified; parts of {sampled} swept again, by {chooser[:12]}"
-    )

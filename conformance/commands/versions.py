@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from conformance.errors import InputError
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.render.characters import clean
 from conformance.versions.build import Builder, cache_folder
 from conformance.versions.index import Index, settings
@@ -42,4 +42,4 @@ def must_be_new(file: Path, force: bool) -> None:
 def write_new(document: str, file: Path, force: bool) -> None:
     """Write a document.  Raises InputError where the file exists, unless it may be overwritten."""
     must_be_new(file, force)
-    records.write_lines([document.rstrip("\n").encode()], file)
+    write_lines([document.rstrip("\n").encode()], file)

@@ -134,7 +134,7 @@ class Models:
             of = self._sets.get((table, arithmetic))
             if of is None:
                 of = self._sets[table, arithmetic] = reaching(table.inputs, arithmetic)
-            known = Reach(*(np.broadcast_to(one, len(table.names)) for one in of.of(x)))
+            known = of.of(x).of(len(table.names))
             self._known_sets[table, arithmetic, x] = known
         return known
 
@@ -230,7 +230,7 @@ def _fit(group: Group, model: _Model, models: Models) -> Fit:
         _told(
             part.got,
             models.point(part.table, x, model.arithmetic)[part.rows],
-            Reach(*(one[part.rows] for one in models.reach(part.table, x, model.arithmetic))),
+            models.reach(part.table, x, model.arithmetic).at(part.rows),
             fmt,
         )
         for part, x in model.parts(group)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Any
 
+import numpy as np
+
 from conformance.diagnosis.guilty import Guilt, GuiltyStep, Kind, guilty
 from conformance.diagnosis.orders import sums_in_other_orders
 from conformance.diagnosis.vocabulary import Mechanism
@@ -82,7 +84,7 @@ class _Scene:
 
     def counts(self, lost: Decimal, of: Decimal) -> bool:
         """Whether `lost` is more than the budget in ULP of the number `of`, in the format of the result."""
-        return lost > Decimal(self.guilt.budget) * Decimal(float(ulp(abs(float(of)), self.steps.result)))
+        return lost > Decimal(self.guilt.budget) * Decimal(float(ulp(np.abs(float(of)), self.steps.result)))
 
     def is_constant(self, place: int) -> bool:
         """Whether no input enters it."""

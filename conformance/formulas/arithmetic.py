@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from conformance.numbers.formats import Array, Format
+    from conformance.numbers.arrays import Floats
+    from conformance.numbers.formats import Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
     return (*plain, *flushing)
 
 
-def rounded(values: Array, fmt: Format, flush: bool = False) -> Array:
+def rounded(values: Floats, fmt: Format, flush: bool = False) -> Floats:
     """float64 `values` rounded once to nearest even in `fmt`, as float64; NaN and infinities stay.
 
     Under `flush` what is below the smallest normal number is zero of the same sign.

@@ -18,11 +18,11 @@ from reference import elementary
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
-    Function = Callable[[Array], dd.Scaled]
+    Floats = NDArray[np.float64]
+    Function = Callable[[Floats], dd.Scaled]
 
 
-def to_odd(high: Array, low: Array) -> Array:
+def to_odd(high: Floats, low: Floats) -> Floats:
     """high + low with the last bit set if it is not exact; `high` is the sum rounded to nearest.
 
     What is rounded again, to fewer bits, is then rounded as if it had been exact (S. Boldo, G. Melquiond, Emulation of
@@ -33,12 +33,12 @@ def to_odd(high: Array, low: Array) -> Array:
     return np.where(move, np.nextafter(high, np.where(low > 0, np.inf, -np.inf)), high)
 
 
-def sum_to_odd(x: Array, y: Array) -> Array:
+def sum_to_odd(x: Floats, y: Floats) -> Floats:
     """x + y rounded to odd, for what rounds it to a narrower format."""
     return to_odd(*dd.two_sum(x, y))
 
 
-def fused(x: Array, y: Array, z: Array) -> Array:
+def fused(x: Floats, y: Floats, z: Floats) -> Floats:
     """x*y + z rounded once to float64 (Boldo and Melquiond 2008, figure 4), where x*y is not near 2^±1000."""
     plain = x * y + z
     product, rest = dd.two_product(x, y)
@@ -48,7 +48,7 @@ def fused(x: Array, y: Array, z: Array) -> Array:
     return np.where(np.isfinite(found) & (found != 0), found, plain)
 
 
-def _rounded(x: dd.Scaled) -> Array:
+def _rounded(x: dd.Scaled) -> Floats:
     """Rounded to nearest, once: `to_float` rounds a subnormal result twice, so what is left decides in the middle."""
     if x.low is None:
         return dd.to_float(x)
@@ -60,17 +60,17 @@ def _rounded(x: dd.Scaled) -> Array:
     return np.where(middle, np.nextafter(found, np.copysign(np.inf, rest)), found)
 
 
-def _where_ordinary(function: Function, ordinary: NDArray[np.bool_], x: Array, others: Array) -> Array:
+def _where_ordinary(function: Function, ordinary: NDArray[np.bool_], x: Floats, others: Floats) -> Floats:
     """`function` where it is `ordinary`, elsewhere what NumPy gives for special values."""
     return np.where(ordinary, _rounded(function(np.where(ordinary, x, 0.5))), others)
 
 
-def _exp(x: Array) -> dd.Scaled:
+def _exp(x: Floats) -> dd.Scaled:
     minus = elementary.exp_minus(np.abs(x))
     return dd.select(x < 0, minus, dd.divide(dd.normalise(np.ones_like(x)), minus))
 
 
-def exp(x: Array) -> Array:
+def exp(x: Floats) -> Floats:
     """e^x."""
     return _where_ordinary(_exp, np.isfinite(x) & (x != 0), x, np.exp(x))
 
@@ -79,54 +79,54 @@ def _pair(pair: dd.Pair) -> dd.Scaled:
     return dd.normalise(*pair)
 
 
-def _log(x: Array) -> dd.Scaled:
+def _log(x: Floats) -> dd.Scaled:
     return _pair(elementary.log(x, None, (x - 1, np.zeros_like(x))))
 
 
-def log(x: Array) -> Array:
+def log(x: Floats) -> Floats:
     """The natural logarithm."""
     return _where_ordinary(_log, (x > 0) & np.isfinite(x) & (x != 1), x, np.log(x))
 
 
-def _log1p(x: Array) -> dd.Scaled:
+def _log1p(x: Floats) -> dd.Scaled:
     return _pair(elementary.log(*dd.two_sum(np.ones_like(x), x), (x, np.zeros_like(x))))
 
 
-def log1p(x: Array) -> Array:
+def log1p(x: Floats) -> Floats:
     """log(1 + x); below 2^-1000 it is x, since the next term is beyond the last bit."""
     return _where_ordinary(_log1p, (x > -1) & np.isfinite(x) & (np.abs(x) > 2.0**-1000), x, np.log1p(x))
 
 
-def _expm1_minus(x: Array) -> tuple[dd.Scaled, dd.Scaled]:
+def _expm1_minus(x: Floats) -> tuple[dd.Scaled, dd.Scaled]:
     """e^-x, and e^-x - 1, for x >= 0."""
     power, less_1, small = elementary.exp_and_expm1_minus(x)
     rest = dd.renormalise(dd.add(power, dd.normalise(-np.ones_like(x))))
     return power, dd.select(small, _pair(less_1), rest)
 
 
-def _expm1(x: Array) -> dd.Scaled:
+def _expm1(x: Floats) -> dd.Scaled:
     power, less_1 = _expm1_minus(np.abs(x))
     return dd.select(x < 0, less_1, dd.divide(dd.negative(less_1), power))
 
 
-def expm1(x: Array) -> Array:
+def expm1(x: Floats) -> Floats:
     """e^x - 1."""
     return _where_ordinary(_expm1, np.isfinite(x) & (np.abs(x) > 2.0**-900), x, np.expm1(x))
 
 
-def _tanh(x: Array) -> dd.Scaled:
+def _tanh(x: Floats) -> dd.Scaled:
     """(1 - e^-2x)/(1 + e^-2x)."""
     power, less_1 = _expm1_minus(2 * np.abs(x))
     found = dd.divide(less_1, dd.renormalise(dd.add(power, dd.normalise(np.ones_like(x)))))
     return dd.select(x < 0, found, dd.negative(found))
 
 
-def tanh(x: Array) -> Array:
+def tanh(x: Floats) -> Floats:
     """The hyperbolic tangent."""
     return _where_ordinary(_tanh, np.isfinite(x) & (np.abs(x) > 2.0**-900), x, np.tanh(x))
 
 
-def power(x: Array, y: Array) -> Array:
+def power(x: Floats, y: Floats) -> Floats:
     """x^y: e^(y log x), the square as a product, whose exact value may lie in the middle of two numbers."""
     x, y = np.broadcast_arrays(x, y)
     others = np.where(y == 2, x * x, np.power(x, y))

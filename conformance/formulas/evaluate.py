@@ -22,7 +22,8 @@ from conformance.formulas.sets import Reach, Sets
 from conformance.numbers.formats import FORMATS
 
 if TYPE_CHECKING:
-    from conformance.numbers.formats import Array, Format
+    from conformance.numbers.arrays import Floats
+    from conformance.numbers.formats import Format
 
 __all__ = ["ERROR", "Evaluation", "Reach", "emulated", "emulation", "number", "reach", "reaching"]
 
@@ -37,7 +38,7 @@ ERROR = 5.0
 class Domain(Protocol[Value]):
     """How operations act on values of one kind."""
 
-    def given(self, values: Array) -> Value:
+    def given(self, values: Floats) -> Value:
         """Inputs or a constant."""
 
     def operation(self, op: str, args: tuple[Value, ...], fmt: Format) -> Value:
@@ -50,7 +51,7 @@ class Domain(Protocol[Value]):
 class Evaluation(Generic[Value]):
     """Formulas evaluated on the same inputs in one arithmetic; a step that several of them take is taken once."""
 
-    def __init__(self, domain: Domain[Value], inputs: Mapping[str, Array], arithmetic: Arithmetic) -> None:
+    def __init__(self, domain: Domain[Value], inputs: Mapping[str, Floats], arithmetic: Arithmetic) -> None:
         """`inputs` are float64 arrays that broadcast."""
         self._domain = domain
         self._arithmetic = arithmetic
@@ -124,22 +125,22 @@ def _fused(node: Expression) -> tuple[str, tuple[Expression, ...]]:
     return node.op, node.args
 
 
-def emulation(inputs: Mapping[str, Array], arithmetic: Arithmetic) -> Evaluation[Array]:
+def emulation(inputs: Mapping[str, Floats], arithmetic: Arithmetic) -> Evaluation[Floats]:
     """Formulas with correctly rounded operations."""
     return Evaluation(Points(), inputs, arithmetic)
 
 
-def reaching(inputs: Mapping[str, Array], arithmetic: Arithmetic, error: float = ERROR) -> Evaluation[Reach]:
+def reaching(inputs: Mapping[str, Floats], arithmetic: Arithmetic, error: float = ERROR) -> Evaluation[Reach]:
     """Formulas whose elementary functions err by up to `error` ULP."""
     return Evaluation(Sets(error), inputs, arithmetic)
 
 
-def emulated(x: Expression, inputs: Mapping[str, Array], arithmetic: Arithmetic) -> Array:
+def emulated(x: Expression, inputs: Mapping[str, Floats], arithmetic: Arithmetic) -> Floats:
     """What `x` gives for `inputs` (float64 arrays that broadcast) with correctly rounded operations, as float64."""
     return emulation(inputs, arithmetic).of(x)
 
 
-def reach(x: Expression, inputs: Mapping[str, Array], arithmetic: Arithmetic, error: float = ERROR) -> Reach:
+def reach(x: Expression, inputs: Mapping[str, Floats], arithmetic: Arithmetic, error: float = ERROR) -> Reach:
     """The set of numbers that `x` can give if each elementary function errs by up to `error` ULP."""
     return reaching(inputs, arithmetic, error).of(x)
 

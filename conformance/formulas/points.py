@@ -11,7 +11,8 @@ from conformance.formulas import elementary
 from conformance.formulas.arithmetic import rounded
 
 if TYPE_CHECKING:
-    from conformance.numbers.formats import Array, Format
+    from conformance.numbers.arrays import Floats
+    from conformance.numbers.formats import Format
 
 _IN_FLOAT64: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -61,14 +62,15 @@ def operation(op: str, fmt: Format) -> Callable[..., Any]:
 class Points:
     """Operations on one number for each input."""
 
-    def given(self, values: Array) -> Array:
+    def given(self, values: Floats) -> Floats:
         """Inputs or a constant."""
         return np.asarray(values, np.float64)
 
-    def operation(self, op: str, args: tuple[Array, ...], fmt: Format) -> Array:
+    def operation(self, op: str, args: tuple[Floats, ...], fmt: Format) -> Floats:
         """The result, to be rounded to `fmt`."""
-        return operation(op, fmt)(*args)
+        found: Floats = operation(op, fmt)(*args)
+        return found
 
-    def rounded(self, value: Array, fmt: Format, flush: bool) -> Array:
+    def rounded(self, value: Floats, fmt: Format, flush: bool) -> Floats:
         """`value` as a number of `fmt`."""
         return rounded(value, fmt, flush)

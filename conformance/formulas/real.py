@@ -14,6 +14,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from conformance.numbers.formats import FORMATS, ulp
 
 if TYPE_CHECKING:
@@ -198,5 +200,5 @@ def error_in_ulp(value: Decimal, exact: Decimal, fmt: Format) -> float:
     to = nearest(exact, fmt)
     if not to.is_finite() or not value.is_finite():
         return 0.0 if nearest(value, fmt) == to else math.inf
-    unit = Decimal(float(ulp(float(to), fmt)))
+    unit = Decimal(float(ulp(np.array(float(to)), fmt)))
     return abs(float(context(GUARD).divide(WHOLE.subtract(value, exact), unit)))

@@ -18,7 +18,8 @@ from conformance.formulas.elementary import sum_to_odd
 from conformance.formulas.points import operation
 
 if TYPE_CHECKING:
-    from conformance.numbers.formats import Array, Format
+    from conformance.numbers.arrays import Floats, Index, Mask
+    from conformance.numbers.formats import Format
 
 
 class Reach(NamedTuple):
@@ -27,11 +28,19 @@ class Reach(NamedTuple):
     An end that is infinite is a result that can be: [1, inf] holds infinity.
     """
 
-    low: Array
-    high: Array
-    nan: Array
+    low: Floats
+    high: Floats
+    nan: Mask
 
-    def holds(self, values: Array) -> Array:
+    def at(self, rows: Index) -> Reach:
+        """Those of some inputs."""
+        return Reach(self.low[rows], self.high[rows], self.nan[rows])
+
+    def of(self, count: int) -> Reach:
+        """One for each of `count` inputs, where a formula that does not depend on them has one for all."""
+        return Reach(*(np.broadcast_to(one, count) for one in self))  # type: ignore[arg-type]  # each as it was
+
+    def holds(self, values: Floats) -> Mask:
         """Where a value is one of the set.
 
         Zeros of both signs are one result here: no error tells them apart, and a compiler that moves a sign changes it.
@@ -49,11 +58,11 @@ class Reach(NamedTuple):
 class Truth(NamedTuple):
     """Of a condition: where it can hold, and where it can fail."""
 
-    true: Array
-    false: Array
+    true: Mask
+    false: Mask
 
 
-def point(values: Array) -> Reach:
+def point(values: Floats) -> Reach:
     """One number each."""
     return Reach(values, values, np.isnan(values))
 
@@ -64,7 +73,7 @@ class Sets:
     def __init__(self, error: float) -> None:
         self.error = error
 
-    def given(self, values: Array) -> Reach:
+    def given(self, values: Floats) -> Reach:
         """Inputs or a constant: one number each."""
         return point(np.asarray(values, np.float64))
 
@@ -103,7 +112,7 @@ class Sets:
         found = Reach(low_end, low_end if x.single else function(x.high), nan)
         return found if op == "sqrt" else self._widened(found, _exact(op, low), _exact(op, x.high), fmt)
 
-    def _widened(self, x: Reach, exact_low: Array, exact_high: Array, fmt: Format) -> Reach:
+    def _widened(self, x: Reach, exact_low: Mask, exact_high: Mask, fmt: Format) -> Reach:
         """With an error of `error` ULP at each end that is not exact; the sign of a result is always right.
 
         What is less than a quarter of the smallest number is 0 in every library.
@@ -149,16 +158,17 @@ _BEGIN = {"log": 0.0, "log1p": -1.0, "sqrt": -0.0}
 _EXACT_AT = {"exp": 0.0, "log": 1.0, "log1p": 0.0, "expm1": 0.0, "tanh": 0.0}
 
 
-def _unit(x: Array, fmt: Format) -> Array:
+def _unit(x: Floats, fmt: Format) -> Floats:
     """An ULP of finite numbers; of others some number that changes none of them."""
-    return np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 1, fmt.emin) - fmt.fraction_bits)
+    unit: Floats = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 1, fmt.emin) - fmt.fraction_bits)
+    return unit
 
 
-def _exact(op: str, x: Array) -> Array:
-    return (x == _EXACT_AT[op]) | ~np.isfinite(x) | (x == _BEGIN.get(op, np.inf))
+def _exact(op: str, x: Floats) -> Mask:
+    return np.asarray((x == _EXACT_AT[op]) | ~np.isfinite(x) | (x == _BEGIN.get(op, np.inf)))
 
 
-def hull(corners: list[Array]) -> tuple[Array, Array]:
+def hull(corners: list[Floats]) -> tuple[Floats, Floats]:
     """The lowest and the highest number of each row in totalOrder; NaN, which is no number, where there is none."""
     low, high = reduce(np.fmin, corners), reduce(np.fmax, corners)
     zero_low, zero_high = low == 0, high == 0
@@ -175,22 +185,22 @@ def _union(x: Reach, y: Reach) -> Reach:
     return Reach(hull([x.low, y.low])[0], hull([x.high, y.high])[1], x.nan | y.nan)
 
 
-def _any_nan(corners: list[Array]) -> Array:
+def _any_nan(corners: list[Floats]) -> Mask:
     result = np.isnan(corners[0])
     for one in corners[1:]:
         result = result | np.isnan(one)
     return result
 
 
-def _has_zero(x: Reach) -> Array:
+def _has_zero(x: Reach) -> Mask:
     return (x.low <= 0) & (x.high >= 0)
 
 
-def _infinite(x: Reach) -> Array:
+def _infinite(x: Reach) -> Mask:
     return np.isinf(x.low) | np.isinf(x.high)
 
 
-def _add(x: Reach, y: Reach, add: Callable[..., Array] = np.add) -> Reach:
+def _add(x: Reach, y: Reach, add: Callable[..., Floats] = np.add) -> Reach:
     """A sum grows with each term, in totalOrder, too."""
     low = add(x.low, y.low)
     if x.single and y.single:
@@ -201,7 +211,7 @@ def _add(x: Reach, y: Reach, add: Callable[..., Array] = np.add) -> Reach:
     return Reach(np.where(np.isnan(low), high, low), np.where(np.isnan(high), low, high), nan)
 
 
-def _corners(operation: Callable[..., Array], x: Reach, y: Reach) -> list[Array]:
+def _corners(operation: Callable[..., Floats], x: Reach, y: Reach) -> list[Floats]:
     """Products or quotients of all ends; for 0*inf and inf/inf what numbers next to the infinity give, a zero."""
     x_wide, y_wide = x.low != x.high, y.low != y.high
     corners = []
@@ -269,19 +279,19 @@ def _absolute(x: Reach) -> Reach:
 
 def _sign(x: Reach) -> Reach:
     """1, -1, or at zero a zero whose sign differs between frameworks."""
-    low: Array = np.sign(x.low)
-    high: Array = np.sign(x.high)
+    low: Floats = np.sign(x.low)
+    high: Floats = np.sign(x.high)
     return Reach(np.where(low == 0, -0.0, low), np.where(high == 0, 0.0, high), x.nan)
 
 
 def _where(condition: Truth, x: Reach, y: Reach) -> Reach:
     true, false = condition
     nan = (true & x.nan) | (false & y.nan)
-    low: Array = np.where(true, x.low, y.low)
+    low: Floats = np.where(true, x.low, y.low)
     both = true & false
     if x.single and y.single and not both.any():
         return Reach(low, low, nan)
-    high: Array = np.where(true, x.high, y.high)
+    high: Floats = np.where(true, x.high, y.high)
     if both.any():
         low, high = np.where(both, hull([x.low, y.low])[0], low), np.where(both, hull([x.high, y.high])[1], high)
     return Reach(low, high, nan)

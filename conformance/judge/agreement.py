@@ -7,60 +7,42 @@ Both calls are held against the ideal as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from conformance import contracts
-from conformance.judge.points import Points, coarser, points
-from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of
+from conformance.judge.points import Answer, Points, coarser, points
+from conformance.judge.verdicts import EXPECTED, Element, Judged, detail_of, finding, judged
 from conformance.numbers.formats import FORMATS, decode, ulp
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import AGREEMENT, Request
 from conformance.pool.observation import Observation, Observed
+from conformance.quantities import AGREEMENT
 from reference import Reference
 
-Outcome = dict[str, Observed]
 Difference = tuple[str, str]
 
 
 def judge(
-    request: Request,
-    outcome: Outcome,
-    base: tuple[Request, Outcome],
-    ideal: dict[tuple[str, str, str], Reference],
-    regions: tuple[str, ...],
+    mode: Answer, plain: Answer, ideal: dict[tuple[str, str, str], Reference], regions: tuple[str, ...]
 ) -> Judged:
-    """The check `agreement` of a mode's request with the plain one, `base`; each element tells its first difference."""
-    names = request.element_names
+    """The check `agreement` of a mode with the plain call; each element tells its first difference."""
+    request = mode.request
     differences: dict[int, Difference] = {}
     for call in request.numeric:
-        if call in outcome and call in base[1] and not _identical(outcome[call], base[1][call]):
-            mode, plain = points(request, call, call, outcome[call]), points(base[0], call, call, base[1][call])
-            for index, found in _differences(call, mode, plain, ideal[request.case.id, request.dtype, call]):
+        both = call in mode.outcome and call in plain.outcome
+        if both and not _identical(mode.outcome[call], plain.outcome[call]):
+            exact = ideal[request.case.id, request.dtype, call]
+            for index, found in _differences(call, points(mode, call, call), points(plain, call, call), exact):
                 differences.setdefault(index, found)
-    findings = [
-        Finding(
-            names[index] if len(names) > index else "all",
-            "deviates",
-            what,
-            cause(request, AGREEMENT, regions[index if index < len(regions) else 0], what),
-            detail,
-        )
-        for index, (what, detail) in sorted(differences.items())
-    ]
-    verdicts = tuple("deviates" if index in differences else "conforms" for index in range(len(names)))
-    return Judged(
-        request=request,
-        quantity=AGREEMENT,
-        verdict=max(verdicts, key=SEVERITY.__getitem__),
-        elements=names,
-        verdicts=verdicts,
-        findings=tuple(findings),
-        details=tuple(dict.fromkeys(one.detail for one in findings)),
-    )
+    elements = []
+    for index, name in enumerate(request.element_names):
+        what, detail = differences.get(index, ("", ""))
+        region = regions[index if index < len(regions) else 0]
+        elements.append(Element(name, "deviates" if what else "conforms", what, region, detail))
+    return judged(request, AGREEMENT, elements)
 
 
 def _identical(left: Observed, right: Observed) -> bool:
@@ -140,23 +122,23 @@ def _values(mode: Points, plain: Points, ideal: Reference) -> Any:
 Apart = tuple[str, bool, str]
 
 
-def apart(checks: Iterable[tuple[Points, Judged, Reference]]) -> dict[int, list[Apart]]:
-    """By the id of their request, the elements of combined calls that gave other bits when they were called alone.
+def apart(checks: Iterable[tuple[Points, Judged, Reference]]) -> list[Apart]:
+    """Of a request's checks the elements of combined calls that gave other bits when they were called alone.
 
     Vector code and the code for the elements that do not fill a vector round differently in many frameworks: within the
     budgets that is told and nothing else.  Beyond them it counts where the element is right among others; where it is
     wrong that is a finding already.
     """
-    found: dict[int, list[Apart]] = {}
-    for check, judged, ideal in checks:
+    found: list[Apart] = []
+    for check, done, ideal in checks:
         if len(check.observations) == 1 and not check.problem:
             for index, alone in check.observations[0].alone:
-                name, right = check.names[index], judged.verdicts[index] in ("conforms", "by-contract")
+                name, right = check.names[index], done.verdicts[index] in ("conforms", "by-contract")
                 value = decode(alone).ravel() if alone.dtype == check.dtype and alone.dtype in FORMATS else np.zeros(0)
                 far = right and not (value.size == 1 and _near(value[0], check, index, ideal))
                 gave = repr(float(value[0])) if value.size == 1 else "no result"
                 words = f"{check.quantity}: {name} alone gave {gave}, among others {float(check.got[index])!r}"
-                found.setdefault(id(check.request), []).append((name, far, words))
+                found.append((name, far, words))
     return found
 
 
@@ -168,14 +150,10 @@ def _near(alone: float, check: Points, index: int, ideal: Reference) -> bool:
     return bool(abs(alone - among) <= 2 * BUDGET * float(ulp(ideal.scale[index], fmt)))
 
 
-def with_those_apart(repeatable: Judged, found: list[Apart]) -> Judged:
+def with_those_apart(repeatable: Judged, found: Sequence[Apart]) -> Judged:
     """The check `repeatable` with the elements that gave another result alone."""
-    request = repeatable.request
-    findings = tuple(
-        Finding(name, "deviates", "differs", cause(request, repeatable.quantity, "any", "differs"), words)
-        for name, far, words in found
-        if far
-    )
+    far = [Element(name, "deviates", "differs", "any", words) for name, beyond, words in found if beyond]
+    findings = [finding(repeatable.request, repeatable.quantity, one) for one in far]
     verdict = "deviates" if findings and repeatable.verdict in EXPECTED else repeatable.verdict
     return replace(
         repeatable,

@@ -5,50 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance import contracts
-from conformance.adapters import VARIABLE
-from conformance.judge.points import result_shape
-from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, detail_of, verdict_of
+from conformance.judge.points import Answer, result_shape
+from conformance.judge.verdicts import EXPECTED, Element, Judged, detail_of, judged, verdict_of
 from conformance.numbers.formats import FORMATS
-from conformance.plan.plan import Request
-from conformance.pool.observation import Observation, Observed
+from conformance.plan.requests import Request
+from conformance.pool.observation import Observation
+from conformance.quantities import (
+    ACCEPTANCE,
+    INPUTS_UNCHANGED,
+    QUANTITIES,
+    REPEATABLE,
+    RESULT_DTYPE,
+    RESULT_SHAPE,
+)
 
 BehaviourVerdict = tuple[str, str, str]
 
 
-def behaviour(
-    request: Request, quantity: str, outcome: dict[str, Observed], expect: tuple[str, ...], regions: tuple[str, ...]
-) -> Judged:
-    """One quantity of plan.BEHAVIOUR; `expect` and `regions` have one word for each observation of the value."""
-    observations = outcome["value"]
+def behaviour(answer: Answer, quantity: str, expect: tuple[str, ...], regions: tuple[str, ...]) -> Judged:
+    """One quantity of `BEHAVIOUR`; `expect` and `regions` have one word for each observation of the value."""
+    request, observations = answer.request, answer.outcome["value"]
     names = request.element_names if len(observations) == len(request.element_names) else ("all",)
-    verdicts, findings, details = [], [], []
+    elements = []
     for index, observation in enumerate(observations):
         shapes = _shapes(request, index, len(observations) > 1)
         if observation.kind == "returned" and expect[index] == "observe" and quantity in _OBSERVED:
             verdict, what, detail = "recorded", "", ""
         elif observation.kind == "returned":
-            verdict, what, detail = _BEHAVIOUR[quantity](request, expect[index], observation, shapes[0])
+            verdict, what, detail = JUDGES[quantity](request, expect[index], observation, shapes[0])
             if verdict in EXPECTED and (index == 0 or request.presentations):
-                derived = _of_derivatives(request, quantity, outcome, index, shapes[1])
+                derived = _of_derivatives(answer, quantity, index, shapes[1])
                 verdict, what, detail = derived or (verdict, what, detail)
         else:
             verdict, what = verdict_of(expect[index], observation, "", "ok", False)
             detail = detail_of(observation)
-        verdicts.append(verdict)
-        if detail:
-            details.append(detail)
-        if verdict not in EXPECTED:
-            origin = cause(request, quantity, regions[index], what)
-            findings.append(Finding(names[index], verdict, what, origin, detail))
-    return Judged(
-        request=request,
-        quantity=quantity,
-        verdict=max(verdicts, key=SEVERITY.__getitem__),
-        elements=names,
-        verdicts=tuple(verdicts),
-        findings=tuple(findings),
-        details=tuple(dict.fromkeys(details)),
-    )
+        elements.append(Element(names[index], verdict, what, regions[index], detail))
+    return judged(request, quantity, elements)
 
 
 def _shapes(request: Request, index: int, single: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -106,7 +98,7 @@ def dtypes_of_result(request: Request, numeric: str) -> set[str]:
     """The dtypes that a value or a derivative may have."""
     cast = contracts.find(request.implementation.contract, "casts_to")
     if numeric != "value":
-        other = request.case.dtypes_of.get(VARIABLE[numeric], request.dtype)
+        other = request.case.dtypes_of.get(QUANTITIES[numeric].variable, request.dtype)
         return {request.dtype, cast.dtype if cast else request.dtype, other}
     return {cast.dtype} if cast else _result_dtypes(request)
 
@@ -117,43 +109,44 @@ def shape_of_result(request: Request, numeric: str) -> tuple[int, ...]:
     return value if numeric == "value" else _shape_by(request, numeric, 0, derivative)
 
 
-def _of_derivatives(
-    request: Request, quantity: str, outcome: dict[str, Observed], index: int, shape: tuple[int, ...]
-) -> BehaviourVerdict | None:
+def _of_derivatives(answer: Answer, quantity: str, index: int, shape: tuple[int, ...]) -> BehaviourVerdict | None:
     """What is wrong with how a derivative came back: its dtype, its shape, or inputs that its call changed."""
-    for name, seen in _derivatives(request, outcome, index):
+    request = answer.request
+    for name, seen in _derivatives(answer, index):
         if seen.tensor is None:
             continue
-        if quantity == "result-dtype" and seen.tensor.dtype not in dtypes_of_result(request, name):
+        if quantity == RESULT_DTYPE and seen.tensor.dtype not in dtypes_of_result(request, name):
             return "deviates", "result-dtype", f"{name} returned {seen.tensor.dtype} for {request.dtype}"
-        split = not request.presentations and len(outcome[name]) > 1
-        if quantity == "result-shape" and seen.shape != _shape_by(request, name, index, (1,) if split else shape):
+        split = not request.presentations and len(answer.outcome[name]) > 1
+        if quantity == RESULT_SHAPE and seen.shape != _shape_by(request, name, index, (1,) if split else shape):
             return "deviates", "result-shape", f"{name} returned shape {seen.shape}"
-        if quantity == "inputs-unchanged" and seen.changed:
+        if quantity == INPUTS_UNCHANGED and seen.changed:
             return "deviates", "changed", f"{name} changed its input {', '.join(seen.changed)}"
     return None
 
 
-def _derivatives(request: Request, outcome: dict[str, Observed], index: int) -> Iterator[tuple[str, Observation]]:
+def _derivatives(answer: Answer, index: int) -> Iterator[tuple[str, Observation]]:
     """The derivatives that belong to observation `index` of the value; of a plain call all belong to the first."""
+    request = answer.request
     for name in request.numeric:
         if name != "value":
-            seen = outcome.get(name, ())
+            seen = answer.outcome.get(name, ())
             for one in seen[index : index + 1] if request.presentations else seen:
                 yield name, one
 
 
 def _shape_by(request: Request, name: str, index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return request.presentations[index].shape_of(VARIABLE[name]) if request.presentations else shape
+    return request.presentations[index].shape_of(QUANTITIES[name].variable) if request.presentations else shape
 
 
 #: Where a case only observes, these are as open as the value.
-_OBSERVED = ("acceptance", "result-dtype", "result-shape")
+_OBSERVED = (ACCEPTANCE, RESULT_DTYPE, RESULT_SHAPE)
 
-_BEHAVIOUR: dict[str, Callable[[Request, str, Observation, tuple[int, ...]], BehaviourVerdict]] = {
-    "acceptance": _acceptance,
-    "result-dtype": _result_dtype,
-    "result-shape": _result_shape,
-    "inputs-unchanged": _inputs_unchanged,
-    "repeatable": _repeatable,
+#: What judges a result that came back, by quantity.
+JUDGES: dict[str, Callable[[Request, str, Observation, tuple[int, ...]], BehaviourVerdict]] = {
+    ACCEPTANCE: _acceptance,
+    RESULT_DTYPE: _result_dtype,
+    RESULT_SHAPE: _result_shape,
+    INPUTS_UNCHANGED: _inputs_unchanged,
+    REPEATABLE: _repeatable,
 }

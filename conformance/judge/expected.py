@@ -6,7 +6,7 @@ one on a thousand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,21 +17,13 @@ import reference
 from conformance import contracts
 from conformance.contracts import Contract
 from conformance.judge.escalate import escalate
-from conformance.numbers.clipping import clip_intervals
-from conformance.numbers.formats import FORMATS, Format, decode, encode
+from conformance.numbers.documented import Documented
+from conformance.numbers.formats import decode, encode
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
+from conformance.quantities import QUANTITIES, VALUE
 from reference import Reference, exact_total
 from reference.formulas import forward_error
-
-QUANTITY: dict[str, Callable[..., Reference]] = {
-    "value": reference.loss,
-    "gradient-prediction": reference.gradient_prediction,
-    "gradient-label": reference.gradient_label,
-    "gradient-weight": reference.gradient_weight,
-    "gradient-pos_weight": reference.gradient_pos_weight,
-    "second-derivative": reference.second_derivative,
-}
 
 
 @dataclass(frozen=True)
@@ -45,6 +37,15 @@ class Point:
     quantity: str
     arrays: tuple[Any, ...]
     constants: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one reading of a contract asks for: the reference at a point, 0 `outside` a clip, a hull `at_bound`."""
+
+    point: Point
+    outside: Any
+    at_bound: Any
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ def compute(points: Sequence[Point]) -> list[Reference]:
         groups.setdefault((point.form, point.quantity, point.constants), []).append(index)
     for (form, quantity, constants), members in groups.items():
         joined = [np.concatenate([points[index].arrays[axis] for index in members]) for axis in range(4)]
+        prediction, label, weight, pos_weight = joined
         given = dict(constants)
-        whole = QUANTITY[quantity](form, *joined, **given)
+        whole = reference.FUNCTIONS[quantity](form, prediction, label, weight, pos_weight, **given)
         if not {"log_clamp", "epsilon"} & set(given):
             whole = escalate(form, quantity, joined, whole, BUDGET / 16, **given)
         start = 0
@@ -98,28 +100,24 @@ def divided(part: Reference, by: Fraction | None) -> Reference:
     return Reference(*(np.concatenate(fields) for fields in zip(*parts, strict=True))) if parts else part
 
 
-def contract_points(inputs: Inputs, quantity: str, contract: Contract) -> list[tuple[Point, Any]]:
-    """(point, factor) for each reading of `contract`; `factor` is 1, 0 outside a clip, NaN at a clip bound."""
-    cast = contracts.find(contract, "casts_to")
-    dtype = cast.dtype if cast else inputs.dtype
-    arrays = [_cast(array, cast) for array in inputs.arguments]
-    daz = contracts.find(contract, "daz")
-    if daz:
-        tiny = 2.0 ** FORMATS[dtype].emin
+def readings(inputs: Inputs, quantity: str, contract: Contract) -> list[Reading]:
+    """What each reading of `contract` makes of the inputs."""
+    said = Documented.by(contract, inputs.dtype)
+    arrays = [_cast(array, contract) for array in inputs.arguments]
+    if contracts.find(contract, "daz"):
+        tiny = 2.0**said.fmt.emin
         arrays = [np.where(np.abs(array) < tiny, 0.0 * array, array) for array in arrays]
-    clamp = contracts.find(contract, "log_clamp")
-    epsilon = contracts.find(contract, "epsilon")
-    constants = dict(inputs.parameters)
-    if clamp:
-        constants["log_clamp"] = clamp.bound
-    if epsilon:
-        constants["epsilon"] = epsilon.value
-    readings = []
-    for prediction, factor in _clipped(arrays[0], contracts.find(contract, "clip"), FORMATS[dtype]):
-        point = Point(inputs.case.form, quantity, (prediction, *arrays[1:]), tuple(constants.items()))
-        by_prediction = quantity in ("gradient-prediction", "second-derivative")
-        readings.append((point, factor if by_prediction else np.ones(len(prediction))))
-    return readings
+    prediction, *others = arrays
+    constants = tuple({**inputs.parameters, **said.constants}.items())
+    by_prediction = QUANTITIES[quantity].variable == "prediction"
+    return [
+        Reading(
+            Point(inputs.case.form, quantity, (interval.confined(prediction), *others), constants),
+            by_prediction & interval.outside(prediction),
+            by_prediction & interval.at_bound(prediction),
+        )
+        for interval in said.intervals
+    ]
 
 
 def slope_by_label(inputs: Inputs, quantity: str) -> Any:
@@ -137,34 +135,21 @@ def slope_by_label(inputs: Inputs, quantity: str) -> Any:
     return np.abs(weight) * sizes.get(quantity, np.zeros_like(x))
 
 
-def _cast(array: Any, cast: contracts.CastsTo | None) -> Any:
+def _cast(array: Any, contract: Contract) -> Any:
+    cast = contracts.find(contract, "casts_to")
     return decode(encode(array, cast.dtype)) if cast else array
 
 
-def _clipped(prediction: Any, clip: contracts.Clip | None, fmt: Format) -> Iterator[tuple[Any, Any]]:
-    if clip is None:
-        yield prediction, np.ones(len(prediction))
-        return
-    for low, high in clip_intervals(clip, fmt):
-        inside = (prediction > low) & (prediction < high)
-        at_bound = (prediction == low) | (prediction == high)
-        with np.errstate(invalid="ignore"):
-            clipped = np.clip(prediction, low, high)
-        yield clipped, np.where(at_bound, np.nan, np.where(inside | np.isnan(prediction), 1.0, 0.0))
-
-
-def alternative(inputs: Inputs, quantity: str, contract: Contract, result: Reference, factor: Any) -> Alternative:
-    """`result` as a contract's reading: zero outside a clip, a hull at its bounds, a formula's slack."""
-    outside = factor == 0
-    if outside.any():
+def alternative(inputs: Inputs, contract: Contract, reading: Reading, result: Reference) -> Alternative:
+    """`result`, the reference at a reading's point, with what that allows: a hull and a formula's slack."""
+    if reading.outside.any():
         zero = np.zeros_like(result.hi)
-        result = Reference(*(np.where(outside, zero, field) for field in result))
+        result = Reference(*(np.where(reading.outside, zero, field) for field in result))
     slack = np.zeros_like(result.hi)
     formula = contracts.find(contract, "formula")
-    if formula and quantity == "value":
-        cast = contracts.find(contract, "casts_to")
-        dtype = cast.dtype if cast else inputs.dtype
-        z, y, w, q = (_cast(array, cast) for array in inputs.arguments)
-        slack = forward_error(formula.formula, z, y, w, q, FORMATS[dtype].unit_roundoff)
+    if formula and reading.point.quantity == VALUE:
+        z, y, w, q = (_cast(array, contract) for array in inputs.arguments)
+        fmt = Documented.by(contract, inputs.dtype).fmt
+        slack = forward_error(formula.formula, z, y, w, q, fmt.unit_roundoff)
         slack = np.where(np.isfinite(slack), slack, 0.0)
-    return Alternative(result, np.isnan(factor), slack)
+    return Alternative(result, reading.at_bound, slack)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,23 +17,33 @@ from conformance import contracts
 from conformance.judge import expected
 from conformance.judge.expected import Alternative
 from conformance.numbers.formats import FORMATS, Format, decode
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
 from reference import Reference, exact_total
+
+
+class Answer(NamedTuple):
+    """A request, and what was observed of each of its calls."""
+
+    request: Request
+    outcome: dict[str, Observed]
 
 
 class Points:
     """A plain call: one tensor of all elements, or a result over all of them.
 
-    `owner` tells which of the check's `names` each point belongs to.  `got` is float64, `present` whether something
-    comparable came back, `dtype` what came back, `problem` why nothing of it is comparable.
+    `quantity` is what is judged, `numeric` the quantity whose ideal its results are held against.  `owner` tells which
+    of the check's `names` each point belongs to.  `got` is float64, `present` whether something comparable came back,
+    `dtype` what came back, `problem` why nothing of it is comparable.
     """
 
-    def __init__(self, request: Request, quantity: str, numeric: str, observations: Observed) -> None:
+    def __init__(self, answer: Answer, quantity: str, numeric: str) -> None:
+        request, outcome = answer
         self.request = request
+        self.outcome = outcome
         self.quantity = quantity
         self.numeric = numeric
-        self.observations = observations
+        self.observations = outcome[numeric]
         self.scalar = request.case.reduction != "none" and numeric == "value"
         self.dtype = ""
         self.fmt: Format = FORMATS[request.dtype]
@@ -224,10 +234,10 @@ class PresentedPoints(Points):
         return field[self.rows]
 
 
-def points(request: Request, quantity: str, numeric: str, observations: Observed) -> Points:
+def points(answer: Answer, quantity: str, numeric: str) -> Points:
     """The points of a check, of the kind that its request asks for."""
-    kind = PresentedPoints if request.presentations else Points
-    return kind(request, quantity, numeric, observations)
+    kind = PresentedPoints if answer.request.presentations else Points
+    return kind(answer, quantity, numeric)
 
 
 def result_shape(request: Request, shape: tuple[int, ...], scalar: bool) -> tuple[int, ...]:

@@ -7,19 +7,46 @@ from typing import Any
 
 import numpy as np
 
+from conformance.judge.batch import Errors
 from conformance.judge.points import Points
+from conformance.judge.verdicts import EXPECTED, Element, Judged, detail_of, judged, verdict_of
 from conformance.numbers.formats import FORMATS, decode, ulp
-from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Group, Request
+from conformance.numbers.measurement import BUDGET, CODE
+from conformance.plan.inputs import Group
 from conformance.plan.relations import Statement
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observed
+from conformance.quantities import RELATION
 from reference import Reference
 
 #: Class of a relation that does not hold: NaN or an infinity among its results, or a residual beyond the bound.
 Broken = str
 
 
-def broken(check: Points, ideal: Reference, outcome: dict[str, Observed]) -> list[tuple[Broken, str]]:
+def judge(check: Points, errors: Errors, ideal: Reference, expect: tuple[str, ...], regions: tuple[str, ...]) -> Judged:
+    """The check `relation`: where it does not hold, each result as its contract says explains it.
+
+    `expect` has a word for each leg, `regions` one for each element.
+    """
+    request, relation = check.request, check.request.relation
+    assert relation is not None
+    groups = request.inputs.groups
+    exact, contracted = errors.code == CODE["ok"], errors.by_contract > 0
+    elements = []
+    for group, region, (what, residual) in zip(groups, regions, broken(check, ideal), strict=True):
+        lost = [leg for leg in group.legs if not check.present[leg]]
+        seen = check.observation(lost[0] if lost else group.legs[0])
+        legs = list(group.legs)
+        # A contract explains what its results break, and where all are exact there is nothing to explain.
+        explained = bool((exact | contracted)[legs].all() and (contracted & ~exact)[legs].any())
+        word, trouble = expect[legs[0]], check.trouble(lost[0]) if lost else ""
+        verdict, what = verdict_of(word, seen, trouble, what or "ok", explained and not relation.one_call)
+        elements.append(Element(group.name, verdict, what, region, detail_of(seen) or residual))
+    details = [f"{one.name}: {one.detail}" for one in elements if one.verdict not in EXPECTED]
+    return judged(request, RELATION, elements, details, check.dtype)
+
+
+def broken(check: Points, ideal: Reference) -> list[tuple[Broken, str]]:
     """For each element of a relation's case: "" where the relation holds, else a class, and the residual in words."""
     request = check.request
     relation = request.relation
@@ -27,7 +54,7 @@ def broken(check: Points, ideal: Reference, outcome: dict[str, Observed]) -> lis
     bounds = BUDGET * ulp(ideal.scale, check.fmt)
     if not relation.variants:
         return [_stated(group, check.got, bounds) for group in request.inputs.groups]
-    left, right = (_results(request, name, outcome[name]) for name in request.calls[-2:])
+    left, right = (_results(request, name, check.outcome[name]) for name in request.calls[-2:])
     if relation.name == "forms":
         bounds = bounds + _rounding_of_probabilities(request, check)
     return [_equal(left[index], right[index], float(bounds[index])) for index in range(len(request.inputs.groups))]

@@ -13,9 +13,10 @@ import numpy as np
 
 from conformance import contracts
 from conformance.judge.points import Points
-from conformance.judge.verdicts import EXPECTED, SEVERITY, Finding, Judged, cause, verdict_of
+from conformance.judge.verdicts import Element, Judged, judged, verdict_of
 from conformance.numbers.formats import FORMATS, Format, decode, ulp
-from conformance.pool.observation import Observation, Observed
+from conformance.pool.observation import Observation
+from conformance.quantities import REDUCTION, UNREDUCED
 from reference import Reference, as_reference, exact_total, reduction_bound
 
 
@@ -46,37 +47,24 @@ def _counts(check: Points) -> list[int]:
     return [size // int(points_of[owner]) for size, owner in zip(lines, check.owner.tolist(), strict=True)]
 
 
-def judge(value: Points, unreduced: Observed, exact: Reference, regions: tuple[str, ...]) -> Judged:
+def judge(value: Points, exact: Reference, regions: tuple[str, ...]) -> Judged:
     """The check `reduction`: `exact` are the reduced ideals of the points of `value`.
 
     A result that reduces the exact terms is as right as one that reduces the implementation's own, rounded ones.
     """
-    request = value.request
-    verdicts, findings, details = [], [], []
+    unreduced = value.outcome[UNREDUCED]
+    elements = []
     for index, name in enumerate(value.names):
         seen = value.observation(index)
         own = unreduced[index if len(unreduced) > 1 else 0]
         if seen.kind != "returned" or own.kind != "returned" or value.trouble(index):
             # What came back instead of a value is judged where the value is.
-            verdict, what, detail = ("recorded", "", "nothing to compare")
-        else:
-            what, detail = _compared(value, index, own, len(unreduced), exact)
-            verdict, what = verdict_of("value", seen, "", what or "ok", False)
-        verdicts.append(verdict)
-        if verdict not in EXPECTED:
-            details.append(detail)
-            origin = cause(request, "reduction", regions[index], what)
-            findings.append(Finding(name, verdict, what, origin, detail))
-    return Judged(
-        request=request,
-        quantity="reduction",
-        verdict=max(verdicts, key=SEVERITY.__getitem__),
-        elements=value.names,
-        verdicts=tuple(verdicts),
-        result_dtype=value.dtype,
-        findings=tuple(findings),
-        details=tuple(dict.fromkeys(details)),
-    )
+            elements.append(Element(name, "recorded"))
+            continue
+        what, detail = _compared(value, index, own, len(unreduced), exact)
+        verdict, what = verdict_of("value", seen, "", what or "ok", False)
+        elements.append(Element(name, verdict, what, regions[index], detail))
+    return judged(value.request, REDUCTION, elements, result_dtype=value.dtype)
 
 
 def _compared(value: Points, index: int, own: Observation, split: int, exact: Reference) -> tuple[str, str]:

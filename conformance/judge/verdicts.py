@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from conformance.plan.plan import AGREEMENT, RELATION, Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation
+from conformance.quantities import QUANTITIES, RELATION
 
 #: Verdicts from best to worst; a check has the worst of its elements.  `recorded` is what `expect: observe` gives.
 VERDICTS = (
@@ -78,6 +81,49 @@ class Judged:
         return self.request.check_id(self.quantity)
 
 
+class Element(NamedTuple):
+    """What is said of one element of a check.
+
+    `what` is the class of what is wrong, `region` where its inputs lie, `detail` what a finding tells in words.
+    """
+
+    name: str
+    verdict: str
+    what: str = ""
+    region: str = "any"
+    detail: str = ""
+
+
+def judged(
+    request: Request,
+    quantity: str,
+    elements: Sequence[Element],
+    details: Iterable[str] | None = None,
+    result_dtype: str = "",
+) -> Judged:
+    """The check of its elements: it has the worst of their verdicts, and a finding for each that needs a record.
+
+    `details` are those of the elements unless others are given.
+    """
+    verdicts = tuple([one.verdict for one in elements])
+    told = [one.detail for one in elements if one.detail] if details is None else details
+    return Judged(
+        request=request,
+        quantity=quantity,
+        verdict=max(verdicts, key=SEVERITY.__getitem__),
+        elements=tuple([one.name for one in elements]),
+        verdicts=verdicts,
+        result_dtype=result_dtype,
+        findings=tuple([finding(request, quantity, one) for one in elements if one.verdict not in EXPECTED]),
+        details=tuple(dict.fromkeys(told)),
+    )
+
+
+def finding(request: Request, quantity: str, one: Element) -> Finding:
+    """An element that is not as it should be, with its cause."""
+    return Finding(one.name, one.verdict, one.what, cause(request, quantity, one.region, one.what), one.detail)
+
+
 #: Signature of a finding in its cause: what distinguishes one mistake from another, not how far it went.
 SIGNATURE = {
     "nan": "non-finite",
@@ -95,7 +141,7 @@ def cause(request: Request, quantity: str, region: str, what: str) -> str:
     acceptance, whichever quantity met it; so is the end of a process, which, like dtype, shape and changed inputs, does
     not depend on where the inputs lie.
     """
-    own = quantity in (RELATION, AGREEMENT)
+    own = QUANTITIES[quantity].own_cause
     if quantity == RELATION:
         quantity = f"relation-{request.case.relation}"
     if what in ("raised", "accepted", "unsupported") and not own:
@@ -106,20 +152,6 @@ def cause(request: Request, quantity: str, region: str, what: str) -> str:
         region = "any"
         quantity = quantity if own else {"changed": "inputs-unchanged", "differs": "repeatable"}.get(what, what)
     return f"{request.implementation.family}/{quantity}/{region}/{SIGNATURE.get(what, what)}"
-
-
-#: From the least to the most demanding: what a reduced check expects is the first that any of its elements allows.
-_LENIENCE = ("reject", "observe", "either", "value")
-
-
-def for_results(words: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Words about elements as words about `count` results: one result over all elements takes the strongest word."""
-    if len(words) == count:
-        return words
-    for word in (*_LENIENCE, "nan", "infinite", "outside", "saturated", "ordinary"):
-        if word in words:
-            return (word,) * count
-    return ("ordinary",) * count
 
 
 def verdict_of(expect: str, seen: Observation, problem: str, what: str, by_contract: bool) -> tuple[str, str]:

@@ -1,9 +1,6 @@
 """Recorded deviations: what is known to deviate in the pinned environment, why, and exactly how.
 
-One file per cause, `deviations/<cause id>.yaml`.  A recorded deviation is a strict expected failure: an element that
-fails differently fails the run, one that no longer deviates is reported as fixed.  "Differently" is what no processor's
-kernel explains: another class of result (NaN, an infinity, a number, an exception), or an error of another order of
-magnitude.
+One file per cause, `deviations/<cause id>.yaml`; `match` holds judged checks against them.
 """
 
 from __future__ import annotations
@@ -17,19 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta, Struct
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance import yamlfile
 from conformance.errors import InputError, at
-from conformance.ids import CauseId, ImplementationId, backend_of
-from conformance.judge.verdicts import Finding, Judged
-from conformance.numbers.formats import FORMATS, ulp
-from conformance.numbers.measurement import BUDGET, CLASSES
+from conformance.ids import CauseId, ImplementationId
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.measurement import CLASSES
 from conformance.plan.cases import DType, Link, Text
-from conformance.plan.plan import BEHAVIOUR, QUANTITIES, Plan, Request, matches
+from conformance.plan.filters import matches
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
+from conformance.quantities import QUANTITIES
 from conformance.shipped import shipped
 
 Kind = Literal["bug", "by-design", "unsupported"]
@@ -214,20 +212,22 @@ def _load_file(file: Path) -> Deviation:
         if not re.fullmatch(r"[0-9]{1,3}", exponent):
             raise at(file, here, f"magnitude of {dtype} must be the exponent of a power of ten (got {exponent!r})")
     for index, selector in enumerate(one.selectors):
-        here = lines[("selectors", index)]
-        strange = [name for name in selector.quantities if name not in QUANTITIES]
-        if strange:
-            raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
-        for name, wanted in selector.elements.items():
-            if not re.match(EXPECTATION, wanted):
-                line = lines[("selectors", index, "elements", name)]
-                raise at(
-                    file, line, f"{name}: must be one of {', '.join(RECORDED)}, or several with | (got {wanted!r})"
-                )
-        for name in selector.sometimes:
-            if name not in selector.elements:
-                raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
+        _check_selector(file, selector, lines, index)
     return one
+
+
+def _check_selector(file: Path, selector: Selector, lines: yamlfile.Lines, index: int) -> None:
+    here = lines[("selectors", index)]
+    strange = [name for name in selector.quantities if name not in QUANTITIES]
+    if strange:
+        raise at(file, here, f"quantity {strange[0]!r} is not one of {', '.join(QUANTITIES)}")
+    for name, wanted in selector.elements.items():
+        if not re.match(EXPECTATION, wanted):
+            line = lines[("selectors", index, "elements", name)]
+            raise at(file, line, f"{name}: must be one of {', '.join(RECORDED)}, or several with | (got {wanted!r})")
+    for name in selector.sometimes:
+        if name not in selector.elements:
+            raise at(file, here, f"`sometimes` names {name!r}, which is not in `elements`")
 
 
 def unmatched(record: Record, plan: Plan) -> Iterator[str]:
@@ -237,234 +237,28 @@ def unmatched(record: Record, plan: Plan) -> Iterator[str]:
         requests.setdefault((request.case.id, request.dtype), []).append(request)
     for one in record.deviations:
         for selector in one.selectors:
-            found = [r for r in requests.get((selector.case, selector.dtype), ()) if selector.selects(r)]
-            if not found:
-                yield f"{one.id}: {selector.implementation} {selector.case} {selector.dtype} matches no request"
-                continue
-            known = {name for r in found for name in r.element_names} | {"all"}
-            for mode in selector.modes:
-                if all(r.implementation.mode != mode for r in found):
-                    yield f"{one.id}: {selector.case} is not planned in mode {mode!r} in {selector.dtype}"
-            for element in selector.elements:
-                if element not in known:
-                    yield f"{one.id}: {selector.case} has no element {element!r} in {selector.dtype}"
-            for quantity in selector.quantities:
-                if not any(quantity in r.quantities for r in found):
-                    yield f"{one.id}: {quantity} is not planned for {selector.implementation} {selector.case}"
+            planned = requests.get((selector.case, selector.dtype), ())
+            yield from (f"{one.id}: {text}" for text in _unmatched(selector, planned))
 
 
-Outcome = Literal["as expected", "recorded", "new", "fixed"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """A judged check as the record looks at it, from a run that was just made (`of`) or from a run record.
-
-    `scaled` and `plain` are errors in ULP of `result_dtype`, `ideal` the exact values; empty where no number applies.
-    `in_part` tells that the filters left the check fewer calls than it is recorded for.
-    """
-
-    case: str
-    dtype: str
-    implementation: str
-    quantity: str
-    elements: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    verdict: str = ""
-    scaled: tuple[float, ...] = ()
-    plain: tuple[float, ...] = ()
-    ideal: tuple[float, ...] = ()
-    result_dtype: str = ""
-    in_part: bool = False
-
-    @classmethod
-    def of(cls, check: Judged) -> Seen:
-        """The check as it was judged."""
-        request = check.request
-        return cls(
-            case=request.case.id,
-            dtype=request.dtype,
-            implementation=request.implementation.id,
-            quantity=check.quantity,
-            elements=check.elements,
-            findings=check.findings,
-            verdict=check.verdict,
-            scaled=check.scaled,
-            plain=check.plain,
-            ideal=check.ideal,
-            result_dtype=check.result_dtype,
-            in_part=_looked_at_in_part(check),
-        )
-
-    def error(self, element: str) -> float | None:
-        """The condition-scaled error of an element in ULP; None where it has none."""
-        return self.scaled[self.elements.index(element)] if self.scaled and element in self.elements else None
-
-    def rounds_at_one(self, element: str) -> bool:
-        """Whether an element is no farther from the exact value than an ULP of 1.
-
-        That much is lost where a step saturates at 1 or two numbers of about 1 cancel, whatever is left of them.
-        """
-        exact, fmt = self._exact(element), FORMATS.get(self.result_dtype)
-        if exact is None or fmt is None or not self.plain:
-            return False
-        return bool(self.plain[self.elements.index(element)] * float(ulp(exact, fmt)) <= 2 * fmt.unit_roundoff)
-
-    def is_nothing(self, element: str) -> bool:
-        """Whether 0 would be right at an element: so small is the exact value."""
-        exact, fmt = self._exact(element), FORMATS.get(self.result_dtype)
-        return exact is not None and fmt is not None and bool(exact <= BUDGET * float(ulp(np.zeros(()), fmt)))
-
-    def _exact(self, element: str) -> Any:
-        """The size of the exact value of an element; None where there is none."""
-        return np.abs(self.ideal[self.elements.index(element)]) if self.ideal and element in self.elements else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """An element of a check held against the record."""
-
-    element: str
-    outcome: Outcome
-    cause: str
-    verdict: str
-    what: str
-    deviation: Deviation | None = None
-    note: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class _Entry:
-    deviation: Deviation
-    expected: str
-    sometimes: bool
-
-    @property
-    def classes(self) -> frozenset[str]:
-        """The classes that it allows."""
-        words = frozenset(self.expected.split("|"))
-        return words | INEXACT_CLASSES if INEXACT in words else words
-
-    def explains(self, finding: Finding) -> bool:
-        """Whether a finding is of its cause; another signature of a finite number is the same mistake."""
-        if finding.what in INEXACT_CLASSES and finding.what in self.classes:
-            return CauseId.parse(finding.cause).stem == self.deviation.stem
-        return finding.cause == self.deviation.id
-
-
-#: Errors up to so many budgets are at the edge of being a finding: another kernel's last digit moves them across.
-EDGE = 2
-
-
-class Matcher:
-    """Holds judged checks against a record."""
-
-    def __init__(self, record: Record, backends: dict[str, tuple[dict[str, str], dict[str, Any]]]) -> None:
-        self._selectors: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
-        self._inexact: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
-        for one in record.deviations:
-            backend = backend_of(one.id)
-            if not one.applies(*backends.get(backend, ({}, {}))):
-                continue
-            for selector in one.selectors:
-                self._selectors.setdefault((selector.case, selector.dtype), []).append((one, selector))
-                if any(INEXACT in wanted for wanted in selector.elements.values()):
-                    self._inexact.setdefault((one.stem, selector.dtype), []).append((one, selector))
-
-    def match(self, check: Seen) -> list[Match]:
-        """What is not plainly as expected about a check: recorded, new or fixed elements."""
-        entries = self._entries(check)
-        matches = []
-        for finding in check.findings:
-            known = entries.get(finding.element, [])
-            entry = next((one for one in known if one.explains(finding)), known[0] if known else None)
-            if entry is not None:
-                known.remove(entry)
-            deviation = entry.deviation if entry is not None else self._beside(check, finding)
-            note = _differs(entry, check, finding) if entry is not None else ""
-            recorded = deviation is not None and not note
-            matches.append(
-                Match(
-                    element=finding.element,
-                    outcome="recorded" if recorded else "new",
-                    cause=deviation.id if deviation is not None and recorded else finding.cause,
-                    verdict=finding.verdict,
-                    what=finding.what,
-                    deviation=deviation,
-                    note=note,
-                    detail=finding.detail,
-                )
-            )
-        matches.extend(
-            Match(
-                element=element,
-                outcome="fixed",
-                cause=entry.deviation.id,
-                verdict=check.verdict,
-                what=entry.expected,
-                deviation=entry.deviation,
-            )
-            for element, left in entries.items()
-            for entry in left
-            if not entry.sometimes and not check.in_part
-        )
-        return matches
-
-    def _entries(self, check: Seen) -> dict[str, list[_Entry]]:
-        """What is recorded of each element of a check; two causes may claim one element."""
-        entries: dict[str, list[_Entry]] = {}
-        for deviation, selector in self._selectors.get((check.case, check.dtype), ()):
-            if check.quantity in selector.quantities and selector.takes(check.implementation):
-                for element, wanted in selector.elements.items():
-                    if element in check.elements or check.elements == ("all",):
-                        entry = _Entry(deviation, wanted, element in selector.sometimes)
-                        entries.setdefault(element, []).append(entry)
-        return entries
-
-    def _beside(self, check: Seen, finding: Finding) -> Deviation | None:
-        """The record of the same mistake on other elements, for one that another kernel happens to get right.
-
-        Excused is what is at the edge of the budget, and where 0 is right the rounding of 1 in its place: s (1 - s) is
-        0 or 2^-24 for a large logit, as a kernel's s is 1 or the number below.
-        """
-        if finding.what not in INEXACT_CLASSES:
-            return None
-        error = check.error(finding.element)
-        saturates = check.is_nothing(finding.element) and check.rounds_at_one(finding.element)
-        if not saturates and not (error is not None and error <= EDGE * BUDGET):
-            return None
-        known = self._inexact.get((CauseId.parse(finding.cause).stem, check.dtype), ())
-        return next((one for one, selector in known if selector.takes(check.implementation)), None)
-
-
-def _looked_at_in_part(check: Judged) -> bool:
-    """Whether a check of behaviour, which is about every call of a request, was left fewer calls by the filters."""
-    offered = [one for one in check.request.case.numeric if one in check.request.implementation.quantities]
-    return check.quantity in BEHAVIOUR and not set(offered) <= set(check.request.quantities)
-
-
-def _differs(entry: _Entry, check: Seen, finding: Finding) -> str:
-    """How a finding differs from what is recorded; "" where it does not."""
-    if not entry.explains(finding):
-        return f"recorded as {entry.deviation.id}"
-    if finding.what not in entry.classes:
-        return f"recorded as {entry.expected}, now {finding.what}"
-    error = check.error(finding.element)
-    if finding.what not in INEXACT_CLASSES or error is None or check.rounds_at_one(finding.element):
-        return ""
-    largest = 10.0 ** int(entry.deviation.magnitude.get(check.dtype, "0"))
-    return "" if error <= largest else f"{error:.6g} ULP, recorded up to about {largest:g}"
-
-
-def outcome_of(matches: Sequence[Match]) -> Outcome:
-    """The outcome of a check: the worst of its elements."""
-    seen = {match.outcome for match in matches}
-    ranked: tuple[Outcome, ...] = ("new", "fixed", "recorded")
-    for outcome in ranked:
-        if outcome in seen:
-            return outcome
-    return "as expected"
+def _unmatched(selector: Selector, planned: Sequence[Request]) -> Iterator[str]:
+    """What of a selector matches none of the requests of its case and dtype, in words."""
+    found = [request for request in planned if selector.selects(request)]
+    if not found:
+        yield f"{selector.implementation} {selector.case} {selector.dtype} matches no request"
+        return
+    modes = {request.implementation.mode for request in found}
+    elements = {name for request in found for name in request.element_names} | {"all"}
+    quantities = {name for request in found for name in request.quantities}
+    for mode in selector.modes:
+        if mode not in modes:
+            yield f"{selector.case} is not planned in mode {mode!r} in {selector.dtype}"
+    for element in selector.elements:
+        if element not in elements:
+            yield f"{selector.case} has no element {element!r} in {selector.dtype}"
+    for quantity in selector.quantities:
+        if quantity not in quantities:
+            yield f"{quantity} is not planned for {selector.implementation} {selector.case}"
 
 
 def json_schema() -> dict[str, Any]:

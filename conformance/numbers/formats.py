@@ -8,11 +8,16 @@ conversion through another format would change the input under test.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Dict, NamedTuple, Tuple
 
 import numpy as np
 
-Array = Any  # np.ndarray; NumPy 1.16 has no generic array type
+from conformance.numbers.arrays import Bits, Floats, Index, Integers
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    Storage = np.dtype[np.unsignedinteger[Any]]
 
 
 class Format(NamedTuple):
@@ -31,7 +36,7 @@ class Format(NamedTuple):
     width: int
 
     @property
-    def storage(self) -> Any:
+    def storage(self) -> Storage:
         """The unsigned NumPy dtype that holds one bit pattern."""
         return np.dtype("uint%d" % self.width)
 
@@ -67,7 +72,7 @@ class Tensor(NamedTuple):
     """An array as bit patterns: `dtype` is a name of FORMATS (or another dtype's name), `bits` the raw storage."""
 
     dtype: str
-    bits: Array
+    bits: Bits
 
     @property
     def shape(self) -> Tuple[int, ...]:
@@ -111,7 +116,7 @@ def nan_bits(fmt: Format) -> int:
     return infinity_bits(fmt) | 1 << (fmt.fraction_bits - 1)
 
 
-def decode(tensor: Tensor) -> Array:
+def decode(tensor: Tensor) -> Floats:
     """The values of `tensor` as float64, exactly: each format of FORMATS is a subset of float64.
 
     Integer and boolean tensors are converted; another dtype raises KeyError with its name.
@@ -130,7 +135,7 @@ def decode(tensor: Tensor) -> Array:
     return _exactly_widened(bits.view(np.dtype(fmt.name)))
 
 
-def encode(values: Array, dtype: str) -> Tensor:
+def encode(values: Floats, dtype: str) -> Tensor:
     """float64 `values` rounded once to nearest even in `dtype`, as bits."""
     fmt = FORMATS[dtype]
     values = np.asarray(values, dtype=np.float64)
@@ -142,7 +147,7 @@ def encode(values: Array, dtype: str) -> Tensor:
     return Tensor(dtype, rounded.view(fmt.storage))
 
 
-def _exactly_widened(values: Array) -> Array:
+def _exactly_widened(values: Bits) -> Floats:
     with np.errstate(invalid="ignore"):
         return np.asarray(values.astype(np.float64))
 
@@ -159,7 +164,7 @@ def _bits_of_float(value: float, fmt: Format) -> int:
 _NATIVE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 
-def ulp(magnitude: Array, fmt: Format) -> Array:
+def ulp(magnitude: Floats, fmt: Format) -> Floats:
     """ulp_t(r) = 2^(clamp(floor(log2|r|), emin, emax) - (p - 1)) as float64, for r = `magnitude`.
 
     For float64 the smallest result is 2^-1074, which float64 holds.  Infinite and NaN magnitudes give the ULP of the
@@ -168,7 +173,7 @@ def ulp(magnitude: Array, fmt: Format) -> Array:
     return np.ldexp(1.0, ulp_exponent(magnitude, fmt.emin, fmt.emax) - fmt.fraction_bits)
 
 
-def ulp_exponent(magnitude: Array, emin: Array, emax: Array) -> Array:
+def ulp_exponent(magnitude: Floats, emin: Integers, emax: Integers) -> Index:
     """clamp(floor(log2|r|), emin, emax) as integers; zero counts as the smallest magnitude, non-finite as largest."""
     magnitude = np.asarray(magnitude, dtype=np.float64)
     finite = np.isfinite(magnitude)

@@ -34,7 +34,7 @@ class LiteralError(ValueError):
 def bits_of(text: str, fmt: Format) -> int:
     """The bit pattern that literal `text` means in `fmt`.  Raises LiteralError."""
     text = text.strip()
-    sign, body = (1 << (fmt.width - 1), text[1:]) if text[:1] == "-" else (0, text.removeprefix("+"))
+    sign, body = (1 << (fmt.width - 1) if text[:1] == "-" else 0), text[text[:1] in ("+", "-") :]
     if body.lower() in ("nan", ".nan"):
         return nan_bits(fmt)
     if body.lower() in ("inf", ".inf", "infinity"):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from conformance.numbers.arrays import Codes, Floats, Index, Mask, Numbers
 from conformance.numbers.formats import Format, ulp_exponent
 from reference import Reference
 
@@ -42,9 +42,9 @@ CODE = {name: code for code, name in enumerate(CLASSES)}
 class Limits:
     """Format parameters of each point, as integer arrays."""
 
-    precision: Any
-    emin: Any
-    emax: Any
+    precision: Index
+    emin: Index
+    emax: Index
 
     @classmethod
     def of(cls, formats: Sequence[Format], counts: Sequence[int]) -> Limits:
@@ -52,7 +52,7 @@ class Limits:
         table = np.array([(one.precision, one.emin, one.emax) for one in formats], dtype=np.int64).reshape(-1, 3)
         return cls(*np.repeat(table, np.asarray(counts, dtype=np.int64), axis=0).T)
 
-    def take(self, index: Any) -> Limits:
+    def take(self, index: Index | Mask) -> Limits:
         """The parameters of some points."""
         return Limits(self.precision[index], self.emin[index], self.emax[index])
 
@@ -61,14 +61,15 @@ class Limits:
 class Measured:
     """Per point: class code, condition-scaled error and plain error, both in ULP (NaN where they do not apply)."""
 
-    code: Any
-    scaled: Any
-    plain: Any
+    code: Codes
+    scaled: Floats
+    plain: Floats
 
     @property
-    def ok(self) -> Any:
+    def ok(self) -> Mask:
         """Points inside the budget."""
-        return self.code == CODE["ok"]
+        inside: Mask = self.code == CODE["ok"]
+        return inside
 
 
 def concatenate(references: Sequence[Reference]) -> Reference:
@@ -78,7 +79,7 @@ def concatenate(references: Sequence[Reference]) -> Reference:
     return Reference(*(np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*references)))
 
 
-def measure(got: Any, exact: Reference, limits: Limits, budget: Any = BUDGET) -> Measured:
+def measure(got: Floats, exact: Reference, limits: Limits, budget: Numbers = BUDGET) -> Measured:
     """Class and error of every point of `got` (float64, exactly decoded) against `exact`.
 
     An infinite result stands at +-2^(emax+1); where the exact value is at or beyond the overflow threshold an infinity
@@ -88,7 +89,7 @@ def measure(got: Any, exact: Reference, limits: Limits, budget: Any = BUDGET) ->
         return _measure(np.asarray(got, dtype=np.float64), exact, limits, np.asarray(budget, dtype=np.float64))
 
 
-def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measured:
+def _measure(got: Floats, exact: Reference, limits: Limits, budget: Floats) -> Measured:
     if not (np.isfinite(budget).all() and (budget > 0).all()):
         raise ValueError("a budget must be a positive finite number")
     hi = exact.hi
@@ -125,34 +126,38 @@ def _measure(got: Any, exact: Reference, limits: Limits, budget: Any) -> Measure
     return Measured(code, np.where(unmeasured, np.nan, scaled), np.where(unmeasured, np.nan, plain))
 
 
-def _shift(got: Any, hi: Any, limits: Limits) -> Any:
+def _shift(got: Floats, hi: Floats, limits: Limits) -> Index:
     """Power of two that keeps 2^(emax+1) and sums near it inside float64: -8 near the top of float64, else 0."""
     return np.where((np.abs(hi) > 2.0**1000) | np.isinf(got) & (limits.emax > 1000), -8, 0)
 
 
-def _distance(got: Any, exact: Reference, limits: Limits, shift: Any) -> Any:
+def _distance(got: Floats, exact: Reference, limits: Limits, shift: Index) -> Floats:
     beyond = np.copysign(np.ldexp(1.0, limits.emax + 1 + shift), got)
     placed = np.where(np.isinf(got), beyond, np.ldexp(got, shift))
-    return np.abs((placed - np.ldexp(exact.hi, shift)) - np.ldexp(exact.lo, shift))
+    distance: Floats = np.abs((placed - np.ldexp(exact.hi, shift)) - np.ldexp(exact.lo, shift))
+    return distance
 
 
-def _ulp(magnitude: Any, limits: Limits, shift: Any) -> Any:
+def _ulp(magnitude: Floats, limits: Limits, shift: Index) -> Floats:
     exponent = ulp_exponent(magnitude, limits.emin, limits.emax)
-    return np.ldexp(1.0, exponent - limits.precision + 1 + shift)
+    ulp: Floats = np.ldexp(1.0, exponent - limits.precision + 1 + shift)
+    return ulp
 
 
-def _overflowed(got: Any, hi: Any, limits: Limits) -> Any:
+def _overflowed(got: Floats, hi: Floats, limits: Limits) -> Mask:
     """An infinity of the right sign for an exact value that rounds to infinity: |r| >= (2 - 2^-p) 2^emax."""
     threshold = np.where(
         limits.emax > 1000,
         np.inf,
         (2.0 - np.ldexp(1.0, -limits.precision)) * np.ldexp(1.0, np.minimum(limits.emax, 1000)),
     )
-    return np.isinf(got) & (np.abs(hi) >= threshold) & (np.sign(got) == np.sign(hi))
+    overflowed: Mask = np.isinf(got) & (np.abs(hi) >= threshold) & (np.sign(got) == np.sign(hi))
+    return overflowed
 
 
-def _flushed(got: Any, exact: Reference, limits: Limits) -> Any:
+def _flushed(got: Floats, exact: Reference, limits: Limits) -> Mask:
     """0 for an exact value that rounds to a subnormal number other than 0."""
     smallest_normal = np.ldexp(1.0, limits.emin)
     least = np.ldexp(1.0, limits.emin - limits.precision + 1)
-    return (got == 0) & (exact.scale < smallest_normal) & (np.abs(exact.hi) > least / 2)
+    flushed: Mask = (got == 0) & (exact.scale < smallest_normal) & (np.abs(exact.hi) > least / 2)
+    return flushed

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+#: The least normal number of each format in which NumPy computes, and one half: their product is subnormal.
+FORMATS = (
+    (np.full(1, 2.0**-126, dtype=np.float32), np.full(1, 0.5, dtype=np.float32)),
+    (np.full(1, 2.0**-1022, dtype=np.float64), np.full(1, 0.5, dtype=np.float64)),
+)
+
 
 def flushes_to_zero() -> bool:
     """Whether this thread's arithmetic flushes subnormal results to zero, in float32 or float64."""
-    single, double = np.array([2.0**-126], dtype=np.float32), np.array([2.0**-1022])
-    return bool((single * np.float32(0.5))[0] == 0 or (double * 0.5)[0] == 0)
+    return any(bool((least * half)[0] == 0) for least, half in FORMATS)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from conformance import adapters
-from conformance.adapters import NUMERIC
 from conformance.contracts import Contract
 from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.known import deviations as deviation_files
@@ -22,8 +21,10 @@ from conformance.own_loss.arguments import Arguments
 from conformance.own_loss.report import Report
 from conformance.plan import cases as case_files
 from conformance.plan.cases import Form, Suite
-from conformance.plan.plan import QUANTITIES, Filters, Plan, matches
+from conformance.plan.filters import Filters, matches
+from conformance.plan.plan import Plan
 from conformance.pool.inprocess import InProcess
+from conformance.quantities import NUMERIC, QUANTITIES
 from conformance.run import run
 
 #: (prediction, label, **options) -> loss, in the framework's own tensors.
@@ -36,7 +37,10 @@ __all__ = ["Report", "assert_conforms", "measure"]
 
 
 class Declared(TypedDict, total=False):
-    """What a loss takes besides prediction and label, and what it promises: see `adapters.Implementation`."""
+    """What a loss takes besides prediction and label, and what it promises: arguments of `adapters.Implementation`.
+
+    They are named once more for type checkers, which then know the arguments of `measure` and `assert_conforms`.
+    """
 
     options: Sequence[str]
     parameters: Sequence[str]
@@ -78,7 +82,7 @@ def measure(
         case=_words("cases", cases),
         flag=_words("flags", flags),
         dtype=_known("dtypes", dtypes, tuple(FORMATS)),
-        quantity=_known("quantities", quantities, QUANTITIES) or (*TRAINED, *declared.get("derivatives", ())),
+        quantity=_known("quantities", quantities, tuple(QUANTITIES)) or (*TRAINED, *declared.get("derivatives", ())),
         without_flag=_words("without_flags", without_flags),
     )
     if form not in get_args(Form):

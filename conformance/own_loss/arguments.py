@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.adapters.writing import filled
 from conformance.plan.cases import Case
-from conformance.plan.plan import BEHAVIOUR
+from conformance.quantities import BEHAVIOUR
 from conformance.record.summary import Example
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from conformance.own_loss.arguments import Arguments
 from conformance.plan.cases import Case
-from conformance.plan.plan import matches
+from conformance.plan.filters import matches
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
 

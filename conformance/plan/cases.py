@@ -17,13 +17,14 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from conformance import yamlfile
-from conformance.adapters import ALL_DTYPES, NUMERIC, PARAMETERS
+from conformance.adapters import ALL_DTYPES, PARAMETERS
 from conformance.contracts import VOCABULARY
 from conformance.errors import InputError, at, did_you_mean
 from conformance.numbers import literals
 from conformance.plan import presentations
 from conformance.plan.presentations import Presentation
 from conformance.plan.relations import RELATIONS
+from conformance.quantities import NUMERIC, QUANTITIES
 from conformance.shipped import shipped
 from reference.bce import check_parameters
 
@@ -53,10 +54,10 @@ Parameter = Annotated[str, Meta(pattern=rf"^({'|'.join(PARAMETERS)})$")]
 #: A contract's field, or a field with the value of its first attribute: `domain_check:label`.
 Probe = Annotated[str, Meta(pattern=rf"^({'|'.join(sorted(VOCABULARY))})(:[a-z0-9-]+)?$")]
 
-#: A quantity by an option is left out where a case does not set that option.
-BY_OPTION = {"gradient-weight": "weight", "gradient-pos_weight": "pos_weight"}
-
 OPTIONS = ("weight", "pos_weight")
+
+#: A quantity by an option is left out where a case does not set that option.
+BY_OPTION = {one.name: one.variable for one in QUANTITIES.values() if one.variable in OPTIONS}
 
 _INTEGER = re.compile(r"\s*-?\d{1,19}\s*\Z")
 _ENDLESS = ("inf", "nan")
@@ -335,8 +336,7 @@ def _check_kinds(case: Case, file: Path, here: int) -> None:
     try:
         numbers = {name: float(literals.rational(number)) for name, number in case.parameters.items()}
         for quantity in case.numeric:
-            function = "loss" if quantity == "value" else quantity.replace("-", "_")
-            check_parameters(function, **{name: numbers.get(name) for name in PARAMETERS})
+            check_parameters(quantity, **{name: numbers.get(name) for name in PARAMETERS})
     except ValueError as error:  # of which LiteralError is one
         raise at(file, here, f"{case.id}: parameters: {error}") from None
     if case.divisor == "weights" and "weight" not in case.options:

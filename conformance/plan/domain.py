@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.numbers.formats import decode, encode
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 
 
 def expectations(inputs: Inputs, contract: contracts.Contract) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ class Statement:
 class Relation:
     """`legs` derives the further legs from an element (form, leg), in the order of the statement's coefficients.
 
-    `variants` names other calls with the same inputs (`worker.session.VARIANTS`): the results of the last two calls
+    `variants` names other calls with the same inputs (`worker.variants.VARIANTS`): the results of the last two calls
     must then be equal, element by element.
     """
 

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
+from conformance.adapters.declaration import Declaration
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, encode
 from conformance.plan.cases import Case, Element, Form
-from conformance.plan.plan import Filters, Implementation, Inputs, Request, matches
+from conformance.plan.filters import Filters, matches
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 
 #: The family of these cases, which no case file may use: none is called so.
 FAMILY = "sample"
@@ -39,7 +42,7 @@ QUANTITIES = ("value", "gradient-prediction")
 SEED = 20240229
 
 
-def requests(implementations: Sequence[Implementation], filters: Filters) -> tuple[Request, ...]:
+def requests(implementations: Sequence[Declaration], filters: Filters) -> tuple[Request, ...]:
     """The sample's requests; none where the filters choose among the cases."""
     if filters.case or filters.flag:
         return ()
@@ -48,7 +51,7 @@ def requests(implementations: Sequence[Implementation], filters: Filters) -> tup
 
 
 def _requests(
-    implementations: Sequence[Implementation], quantities: tuple[str, ...], filters: Filters
+    implementations: Sequence[Declaration], quantities: tuple[str, ...], filters: Filters
 ) -> Iterator[Request]:
     for one in implementations:
         offered = tuple(quantity for quantity in quantities if quantity in one.quantities)

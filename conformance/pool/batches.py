@@ -9,17 +9,17 @@ apart: drawn elements are also called alone, and must then give the same, within
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from conformance.numbers.formats import Tensor
 from conformance.plan.domain import regions
-from conformance.plan.plan import Request
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation, Observed
+from conformance.worker.protocol import Header
 
 #: Most elements of a combined call; runtimes that compile for every length pad to it (`adapters.SIZES`).
 LARGEST = 4096
@@ -37,6 +37,9 @@ _REGIONS = ("ordinary", "saturated", "infinite", "nan", "outside")
 
 #: A request with its index in the plan.
 Member = tuple[int, Request]
+
+#: What calls have in common that requests share.
+Key = tuple[Hashable, ...]
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Batch:
         parts = [list(request.inputs.tensors.values()) for _, request in self.members]
         return parts[0] if len(parts) == 1 else [_joined(together) for together in zip(*parts, strict=True)]
 
-    def message(self, seed: int) -> dict[str, Any]:
+    def message(self, seed: int) -> Header:
         """What a worker is told of the call, beside its tensors."""
         request = self.first if self.whole else _shortened(self.first)
         return request.message((self.call,)) | {"combined": self.combined, "alone": self._drawn(seed)}
@@ -121,7 +124,7 @@ class Batch:
 def batches(members: Iterable[Member]) -> list[Batch]:
     """The calls that the requests of one backend need, those of one dtype and shape together (`_shapes`)."""
     alike = _Likeness()
-    together: dict[Any, list[Member]] = {}
+    together: dict[tuple[str, bool, Key], list[Member]] = {}
     for index, request in members:
         for call in request.calls:
             shares = _elementwise(request, call) and not alike.may_be_rejected(request)
@@ -135,7 +138,7 @@ def batches(members: Iterable[Member]) -> list[Batch]:
     return sorted(found, key=_shapes)
 
 
-def _shapes(batch: Batch) -> tuple[Any, ...]:
+def _shapes(batch: Batch) -> tuple[str, int, tuple[str, ...]]:
     """What calls are ordered by: dtype and shapes, so that what was compiled is used before it is forgotten."""
     request = batch.first
     size = 0 if _elementwise(request, batch.call) else len(request.inputs.elements)
@@ -168,13 +171,13 @@ def _elementwise(request: Request, call: str) -> bool:
     return not request.presentations and request.case.reduction == "none" and call != "reversed"
 
 
-def _kind(request: Request) -> tuple[Any, ...]:
+def _kind(request: Request) -> Key:
     """What requests of one call have in common: implementation, names and dtypes of tensors, numbers."""
     kinds = tuple((name, tensor.dtype) for name, tensor in request.inputs.tensors.items())
     return request.implementation.id, kinds, tuple(request.inputs.parameters.items())
 
 
-def _identity(request: Request, call: str) -> tuple[Any, ...]:
+def _identity(request: Request, call: str) -> Key:
     """All that a call depends on: without its reduction it is the same for a mean and for a sum."""
     reduction = "none" if call == "unreduced" else request.case.reduction
     bits = tuple(tensor.bits.tobytes() for tensor in request.inputs.tensors.values())

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 
 from conformance.adapters import Adapter, Runtime
 from conformance.numbers.formats import Tensor
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed, observed
-from conformance.pool.pool import Backend, Opened
 from conformance.worker.session import Session
 
 
@@ -28,7 +28,7 @@ class InProcess:
     def __init__(self, adapter: Adapter) -> None:
         self.restarts: list[str] = []
         self.lost: list[str] = []
-        self.backend = Backend.from_declaration(adapter.declaration(), source=f"of backend {adapter.name}")
+        self.backend = Backend.from_wire(adapter.declaration(), source=f"of backend {adapter.name}")
         self.runtime = adapter.runtime
         self._adapter = adapter
 

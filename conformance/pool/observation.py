@@ -10,9 +10,10 @@ import socket
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from conformance.numbers.formats import Tensor
+from conformance.worker.protocol import Header
 
 Kind = Literal["returned", "raised", "crashed", "timed-out"]
 
@@ -51,7 +52,7 @@ class Observation:
 Observed = tuple[Observation, ...]
 
 
-def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
+def from_wire(item: Header, arrays: list[Tensor]) -> Observation:
     """An observation as a worker sent it, without anything that tells whose machine it was."""
     if item["kind"] == "returned":
         tensor = arrays[item["array"]]
@@ -71,7 +72,7 @@ def from_wire(item: dict[str, Any], arrays: list[Tensor]) -> Observation:
     )
 
 
-def observed(answer: dict[str, Any], arrays: list[Tensor]) -> dict[str, Observed]:
+def observed(answer: Header, arrays: list[Tensor]) -> dict[str, Observed]:
     """The observations of every call of a request, as a worker answered it."""
     return {call: tuple(from_wire(item, arrays) for item in items) for call, items in answer["observations"].items()}
 

@@ -14,7 +14,7 @@ import numpy as np
 from conformance.errors import InputError
 from conformance.judge.verdicts import EXPECTED
 from conformance.numbers.measurement import CLASSES
-from conformance.plan.plan import Filters, matches
+from conformance.plan.filters import Filters, matches
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 
 #: How bad a verdict is: a change to a larger number is a regression.
@@ -176,28 +176,34 @@ def compare(old: Side, new: Side, filters: Filters | None = None) -> Comparison:
     before = {check.id: check for check in _left(old.record, filters)}
     after = {check.id: check for check in new.record.checks}
     both = [(check, after[name]) for name, check in before.items() if name in after]
-    grouped: dict[tuple[str, ...], Change] = {}
-    for pair in both:
-        for change in _changes(*pair):
-            known = grouped.get(change.key)
-            grouped[change.key] = change if known is None else _together(known, change)
-    lost = [name for name in before if name not in after]
-    added = [name for name in after if name not in before]
-    for one, other in both:
-        if one.elements != other.elements:
-            lost += [f"{one.id}#{name}" for name in one.elements if name not in other.elements]
-            added += [f"{one.id}#{name}" for name in other.elements if name not in one.elements]
     order = list(KINDS)
     return Comparison(
         old=old,
         new=new,
         compared=len(both),
-        changes=tuple(sorted(grouped.values(), key=lambda one: (order.index(one.kind), -one.elements, one.key))),
+        changes=tuple(sorted(_grouped(both), key=lambda one: (order.index(one.kind), -one.elements, one.key))),
         drifts=tuple(sorted(_drifts(both), key=lambda one: (-one.rise, one.implementation, one.dtype, one.quantity))),
-        lost=tuple(lost),
-        added=tuple(added),
+        lost=(*(name for name in before if name not in after), *_missing(both)),
+        added=(*(name for name in after if name not in before), *_missing((other, one) for one, other in both)),
         left_out=len(old.record.checks) - len(before),
     )
+
+
+def _grouped(both: Iterable[tuple[CheckLine, CheckLine]]) -> Iterable[Change]:
+    """Changes of elements of checks that both runs have; those that are alike together."""
+    found: dict[tuple[str, ...], Change] = {}
+    for pair in both:
+        for change in _changes(*pair):
+            known = found.get(change.key)
+            found[change.key] = change if known is None else _together(known, change)
+    return found.values()
+
+
+def _missing(pairs: Iterable[tuple[CheckLine, CheckLine]]) -> Iterator[str]:
+    """Elements that the first of two lines of a check has and the second one has not."""
+    for one, other in pairs:
+        if one.elements != other.elements:
+            yield from (f"{one.id}#{name}" for name in one.elements if name not in other.elements)
 
 
 def _left(record: RunRecord, filters: Filters | None) -> Iterator[CheckLine]:
@@ -287,20 +293,24 @@ def states(check: CheckLine) -> dict[str, State]:
     states = {}
     for index, (name, verdict) in enumerate(zip(names, verdicts, strict=True)):
         finding = found.get(name)
-        words = [verdict]
-        if name in check.formula:
-            words.append("(by a printed formula)")
-        if finding is not None:
-            words.append(f"({finding.what})")
-            if finding.what not in CLASSES and finding.detail:  # of a number only its class is compared: it may drift
-                words.append(finding.detail)
-        elif verdict in ("rejects", "recorded"):
-            words += check.details  # the exceptions
-        if check.result_dtype and check.result_dtype != check.dtype:
-            words.append(f"as {check.result_dtype}")
-        bits = check.bits[index] if index < len(check.bits) else ""
-        states[name] = State(verdict, " ".join(words), finding.cause if finding else "", bits)
+        told = " ".join(_words(check, name, verdict, finding))
+        states[name] = State(verdict, told, finding.cause if finding else "", _at(check.bits, index))
     return states
+
+
+def _words(check: CheckLine, element: str, verdict: str, finding: FindingLine | None) -> Iterator[str]:
+    """What became of an element, in words that two runs can be compared by."""
+    yield verdict
+    if element in check.formula:
+        yield "(by a printed formula)"
+    if finding is not None:
+        yield f"({finding.what})"
+        if finding.what not in CLASSES and finding.detail:  # of a number only its class is compared: it may drift
+            yield finding.detail
+    elif verdict in ("rejects", "recorded"):
+        yield from check.details  # the exceptions
+    if check.result_dtype and check.result_dtype != check.dtype:
+        yield f"as {check.result_dtype}"
 
 
 def _drifts(both: Iterable[tuple[CheckLine, CheckLine]]) -> Iterator[Drift]:

@@ -17,7 +17,8 @@ import msgspec
 
 from conformance.errors import InputError
 from conformance.record import record as records
-from conformance.record.record import GZIP, Footer, Header, TallyLine
+from conformance.record.files import GZIP
+from conformance.record.record import Footer, Header, TallyLine
 from conformance.record.tally import tallies
 
 #: Bytes that are read from the end of a file at first: more than the tallies of a run of every backend need.

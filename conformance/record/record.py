@@ -2,7 +2,6 @@
 
 A file without its footer is an interrupted run, and every reader says so.  Non-finite numbers are strings or bit
 patterns; an error that does not apply is null.  Readers accept older schema versions and refuse newer ones by name.
-A file whose name ends in `.gz` is compressed; what is read is recognized by its content.
 
 Lines of which a run has thousands are `gc=False`: they hold text, numbers and tuples, none can be part of a cycle, and
 the collector, which would look at each of them again and again, took a quarter of the time of reading.
@@ -10,34 +9,24 @@ the collector, which would look at each of them again and again, took a quarter 
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import os
-import tempfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import Struct
 
-from conformance.errors import HarnessError, InputError, at
-from conformance.ids import backend_of
+from conformance.adapters.declaration import COMPILED_BEFORE
+from conformance.errors import at
+from conformance.ids import ImplementationId, backend_of
+from conformance.record.files import lines_of, write_lines
 from conformance.record.spelled import Asked
 
 #: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.
 SCHEMA = 2
-
-#: How a gzip stream starts (RFC 1952, 2.3.1).
-GZIP = b"\x1f\x8b"
-
-#: How hard gzip tries.  Of 82 MB of a run of every backend 4.6 MB are left after 0.7 s of CPU; at 9, the most, 4.5 MB
-#: after 1.8 s, and at 4, 5.4 MB after 0.4 s (one core of an AMD EPYC, zlib 1.2.13).
-LEVEL = 6
 
 
 class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,14 +44,25 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lacking: dict[str, str] = {}
 
 
-class ImplementationLine(Struct, frozen=True, omit_defaults=True):
-    """An implementation in the header, with the contract that it was judged by."""
+class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`."""
 
     id: str
     family: str
     form: str
     contract: list[dict[str, Any]] = []
     link: str = ""
+    compiled: bool | None = None
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the framework makes one program of the call.
+
+        A record that was made before implementations said so tells it by the name of the mode.
+        """
+        if self.compiled is None:
+            return ImplementationId.parse(self.id).mode in COMPILED_BEFORE
+        return self.compiled
 
 
 class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
@@ -310,49 +310,13 @@ def write(record: RunRecord, file: Path) -> None:
     write_lines(map(encoder.encode, body), file, map(encoder.encode, ends))
 
 
-def write_lines(lines: Iterable[bytes], file: Path, ends: Iterable[bytes] = ()) -> None:
-    """Write lines to `file` by way of a temporary file in its folder, then those of `ends`.
-
-    In a compressed file `ends` are a gzip member of their own, which can be read without the rest.
-    """
-    with writing(file), contextlib.ExitStack() as left:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        left.callback(Path(name).unlink, missing_ok=True)  # it is gone where it has become `file`
-        with os.fdopen(descriptor, "wb") as stream:
-            for part in (lines, ends):
-                with _compressed(stream) if file.suffix == ".gz" else contextlib.nullcontext(stream) as into:
-                    for line in part:
-                        into.write(line + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
-
-
-@contextlib.contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """Around what writes `file`: raises HarnessError where the disk does not take it."""
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(
-            f"{file}: cannot be written: {error.strerror}", "free some space or name another file"
-        ) from None
-
-
-def _compressed(stream: BinaryIO) -> BinaryIO:
-    """A gzip stream into `stream`: no time and no name in it, so that equal records are equal files."""
-    return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=stream, mtime=0))
-
-
 def read(file: Path) -> RunRecord:
     """Read a record, line by line.
 
     A missing footer gives an interrupted record, and so does a last line that is cut.  Raises InputError with file and
     line for anything else that is not a record, and for a schema newer than SCHEMA.
     """
-    lines = _lines(file)
+    lines = lines_of(file)
     header = header_of(file, next(lines, b""))
     found: dict[type[Any], list[Any]] = {kind: [] for kind in get_args(Line)}
     decoder = msgspec.json.Decoder(Line)
@@ -382,29 +346,6 @@ def _decoded(decoder: msgspec.json.Decoder[Line], file: Path, number: int, line:
         return decoder.decode(line)
     except msgspec.MsgspecError as error:
         raise at(file, number, f"is not a line of a run record: {error}") from None
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    """The lines of a file with their ends, of a compressed one those of what it holds; empty ones are left out.
-
-    A compressed file that is cut gives what can be had of it, and then b"", which is a line without its end.
-    """
-    try:
-        with _opened(file) as stream:
-            yield from (line for line in stream if line != b"\n")
-    except EOFError:
-        yield b""
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{file}: is damaged: {error}", "copy it again, or make another run") from None
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one with `bce-conformance run`") from None
-
-
-def _opened(file: Path) -> BinaryIO:
-    """A file open for reading; gzip is recognized by how it starts."""
-    with file.open("rb") as stream:
-        packed = stream.read(len(GZIP)) == GZIP
-    return cast(BinaryIO, gzip.open(file)) if packed else file.open("rb")
 
 
 def header_of(file: Path, line: bytes) -> Header:

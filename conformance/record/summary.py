@@ -7,16 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.plan.plan import AGREEMENT, BASE_MODE
+from conformance.quantities import AGREEMENT, LAST, NUMERIC, QUANTITIES
 from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
-
-#: Order of quantities and signatures when findings are listed.
-_QUANTITY_ORDER = ("acceptance", "value", "contract", "result-dtype", "result-shape", "inputs-unchanged", *NUMERIC[1:])
 
 
 @dataclass(kw_only=True)
@@ -339,7 +336,8 @@ def _describe(one: CauseSummary, known: dict[str, CauseLine]) -> None:
 
 
 def _quantity_rank(quantity: str) -> int:
-    return _QUANTITY_ORDER.index(quantity) if quantity in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
+    """The place of a cause's quantity; a relation's has the relation in its name."""
+    return QUANTITIES[quantity].order if quantity in QUANTITIES else LAST
 
 
 def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:

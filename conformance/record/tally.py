@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from conformance.adapters import NUMERIC
+from conformance.quantities import NUMERIC
 from conformance.record.record import CheckLine, TallyLine
 
 

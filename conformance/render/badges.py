@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from conformance.adapters.declaration import PLAIN_CALL
 from conformance.errors import Exit
 from conformance.ids import backend_of
 from conformance.record.record import BackendLine, CheckLine, RunRecord
@@ -88,11 +89,18 @@ def _badge(record: RunRecord, name: str, checks: Sequence[CheckLine]) -> Badge:
     shown = [verdict for verdict in COLORS if counts[verdict] or verdict in ("conforms", "by-contract")]
     words = [f"{verdict.replace('by-contract', 'by contract')} {counts[verdict]}" for verdict in shown]
     words += [f"new {new}"] if (new := sum(check.outcome == "new" for check in checks)) else []
-    words += ["part of the checks"] if any(record.header.filters.get(one) for one in NARROWING) else []
-    words += ["not all was run"] if record.footer.exit == Exit.HARNESS_FAILED else []
     worst = [verdict for verdict in shown if counts[verdict]][-1]
     color = "red" if new else COLORS[worst]
-    return Badge(label, " · ".join(words), color, record.footer.exit == Exit.HARNESS_FAILED)
+    message = " · ".join([*words, *_incomplete(record)])
+    return Badge(label, message, color, record.footer.exit == Exit.HARNESS_FAILED)
+
+
+def _incomplete(record: RunRecord) -> Iterator[str]:
+    """What keeps a record from telling everything of an implementation."""
+    if any(record.header.filters.get(one) for one in NARROWING):
+        yield "part of the checks"
+    if record.footer is not None and record.footer.exit == Exit.HARNESS_FAILED:
+        yield "not all was run"
 
 
 def _label(record: RunRecord, name: str) -> str:
@@ -100,4 +108,4 @@ def _label(record: RunRecord, name: str) -> str:
     backend = backend_of(name)
     versions = next((line.versions for line in record.header.backends if line.name == backend), {})
     version = versions.get(backend, "")
-    return clean(f"{name.removesuffix('/eager/cpu')} {version}".strip())
+    return clean(f"{name.removesuffix(PLAIN_CALL)} {version}".strip())

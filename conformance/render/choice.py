@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import PLAIN_CALL
 from conformance.choose.choose import MET, NOT_MEASURED, NOT_MET, Answer, Choice, Row, Source, Worst, worst_of
 from conformance.choose.limits import limits
 from conformance.choose.needs import RIGHT, Need
-from conformance.plan.plan import BASE_MODE
+from conformance.quantities import NUMERIC
 from conformance.record.record import CheckLine, SpeedLine
 from conformance.record.summary import Cell
 from conformance.render.scoreboard import cell_text, error_text
@@ -130,7 +130,7 @@ def _rank(row: Row) -> str:
 
 def _named(row: Row, several: bool) -> tuple[str, ...]:
     """The id without the mode and device that most have, and the run where there are several."""
-    name = row.implementation.removesuffix(f"/{BASE_MODE}/cpu")
+    name = row.implementation.removesuffix(PLAIN_CALL)
     return (name, row.source.name) if several else (name,)
 
 

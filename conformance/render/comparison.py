@@ -23,6 +23,9 @@ SHOWN = 20
 
 STYLE = {"deviating": "bold red", "conforming": "green", "behaviour": "yellow"}
 
+#: Width of the report where standard output is not a terminal.
+WIDTH = 180
+
 
 def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool = False) -> None:
     """Print a comparison for a terminal."""

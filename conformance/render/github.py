@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from conformance.errors import InputError
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
+from conformance.plan import cases
+from conformance.plan.cases import Suite
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
 from conformance.render import markdown
@@ -48,6 +52,28 @@ class Annotation:
             properties = {"file": file, "line": str(line), **properties}
         named = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
         return f"::{self.level} {named}::{_data(self.message)}"
+
+
+def places(record: RunRecord, repository: Path) -> Places:
+    """File and line of the cases of a record that lie in the repository under test; of other cases nothing is known."""
+    root = repository.resolve()
+    suite = _suite(record)
+    if suite is None or not suite.folder.resolve().is_relative_to(root):
+        return {}
+    return {
+        one.case.id: (one.file.resolve().relative_to(root).as_posix(), one.line)
+        for one in suite.cases
+        if one.file.resolve().is_relative_to(root)
+    }
+
+
+def _suite(record: RunRecord) -> Suite | None:
+    """The cases that the record is about, as long as their files are as they were."""
+    try:
+        suite = cases.load_suite(cases.default_folder())
+    except InputError:
+        return None
+    return suite if suite.digest == record.header.cases else None
 
 
 def workflow_commands(record: RunRecord, places: Places | None = None) -> str:

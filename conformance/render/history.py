@@ -14,6 +14,9 @@ from conformance.render.pages import page
 from conformance.render.plots import DRAWN, LARGE, SMALL, Plot, plot
 from conformance.render.scoreboard import error_text
 
+#: Width of the tables where standard output is no terminal: wide enough for every verdict.
+WIDTH = 200
+
 #: What stands for a count that a run does not tell; never 0.
 UNKNOWN = "–"
 

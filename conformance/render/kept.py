@@ -8,7 +8,8 @@ from dataclasses import asdict
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.plan.plan import BASE_MODE, Filters
+from conformance.adapters.declaration import BASE_MODE
+from conformance.plan.filters import Filters
 from conformance.record.ends import Ends
 from conformance.record.record import Header
 from conformance.render.text import exit_word

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from conformance.record.record import RunRecord
-from conformance.record.summary import causes, folded, scoreboard
+from conformance.record.record import BackendLine, RunRecord
+from conformance.record.summary import CauseSummary, causes, folded, scoreboard
 from conformance.render.characters import clean
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
 from conformance.render.text import example_text, not_judged_text, quick_text
@@ -26,16 +26,29 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield f"**Quick run**: {quick}"
         yield ""
     for line in record.header.backends:
-        versions = ", ".join(f"{name} {version}" for name, version in line.versions.items())
-        state = (
-            "absent: " + cell(line.absent)
-            if line.absent
-            else "failed: " + cell(line.failed)
-            if line.failed
-            else versions
-        )
-        yield f"- {line.name}: {state}{'' if line.pinned else ' (not pinned)'}"
+        yield f"- {line.name}: {_state(line)}{'' if line.pinned else ' (not pinned)'}"
     yield ""
+    yield from _scoreboard(record)
+    every = causes(record)
+    for outcome in ("new", "fixed", "recorded"):
+        if found := [one for one in every if one.outcome == outcome]:
+            yield from ("", f"## {len(found)} {outcome} causes", "", *_causes(found))
+    if record.footer is not None:
+        yield ""
+        yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."
+        yield f"Not judged: {not_judged_text(record)}."
+
+
+def _state(line: BackendLine) -> str:
+    """The versions of a backend, or why it was not run."""
+    if line.absent:
+        return f"absent: {cell(line.absent)}"
+    if line.failed:
+        return f"failed: {cell(line.failed)}"
+    return ", ".join(f"{name} {version}" for name, version in line.versions.items())
+
+
+def _scoreboard(record: RunRecord) -> Iterator[str]:
     families = list(dict.fromkeys(check.family for check in record.checks))
     families.sort(key=lambda family: MAIN_FAMILIES.index(family) if family in MAIN_FAMILIES else len(MAIN_FAMILIES))
     yield row(["implementation", *families, "agree", "worst ULP", "against contract", "labels outside [0, 1]"])
@@ -47,31 +60,21 @@ def _lines(record: RunRecord) -> Iterator[str]:
     yield ""
     yield "Cells: conforms + by-contract (f: by a printed formula; r: rejected as expected) / checks."
     yield "Modes with the same counts share a row; agree: checks in which they do as eager mode does."
-    every = causes(record)
-    for outcome in ("new", "fixed", "recorded"):
-        found_causes = [one for one in every if one.outcome == outcome]
-        if not found_causes:
-            continue
-        yield ""
-        yield f"## {len(found_causes)} {outcome} causes"
-        yield ""
-        yield row(["cause", "elements", "example", "show it again", "link or reason"])
-        yield row(["---"] * 5)
-        for cause in found_causes:
-            example = example_text(cause.example) if cause.example else "not seen"
-            yield row(
-                [
-                    cell_code(cause.cause),
-                    str(cause.elements),
-                    cell(example),
-                    cell_code(cause.example.command) if cause.example else "",
-                    cell(" ".join(cause.links) or cause.reason),
-                ]
-            )
-    if record.footer is not None:
-        yield ""
-        yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."
-        yield f"Not judged: {not_judged_text(record)}."
+
+
+def _causes(found: Sequence[CauseSummary]) -> Iterator[str]:
+    yield row(["cause", "elements", "example", "show it again", "link or reason"])
+    yield row(["---"] * 5)
+    for cause in found:
+        yield row(
+            [
+                cell_code(cause.cause),
+                str(cause.elements),
+                cell(example_text(cause.example) if cause.example else "not seen"),
+                cell_code(cause.example.command) if cause.example else "",
+                cell(" ".join(cause.links) or cause.reason),
+            ]
+        )
 
 
 def row(cells: list[str]) -> str:

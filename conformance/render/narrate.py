@@ -11,7 +11,7 @@ import reference
 from conformance.contracts import Contract
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.plan.plan import ARGUMENTS, Inputs
+from conformance.plan.inputs import ARGUMENTS, Inputs
 
 FORMULA = {
     "logits": "L = y·softplus(-z) + (1-y)·softplus(z)",

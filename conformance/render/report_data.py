@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters import NUMERIC
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.plan import sample
+from conformance.quantities import NUMERIC
 from conformance.record.record import CheckLine, InputsLine, RunRecord, SampleLine
 from conformance.record.spelled import Asked, explain
 

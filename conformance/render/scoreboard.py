@@ -9,7 +9,7 @@ from functools import reduce
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.plan.plan import BASE_MODE
+from conformance.adapters.declaration import BASE_MODE
 from conformance.record.record import RunRecord
 from conformance.record.summary import Cell, Row, by_entry, folded
 

@@ -48,7 +48,7 @@ def _order(one: Certificate, implementation: str) -> tuple[Any, ...]:
     return (
         implementation.split("/"),
         one.form,
-        list(QUANTITIES).index(one.quantity),
+        QUANTITIES.index(one.quantity),
         DTYPES.index(one.dtype),
         _space_of(one),
         one.command,

@@ -8,11 +8,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.adapters.declaration import PLAIN_CALL
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
 from conformance.record.summary import CauseSummary, Example, causes, diverse, scoreboard
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
+
+#: Width of the report where standard output is not a terminal.
+WIDTH = 140
 
 #: Two screens of 50 lines.
 LINES = 100
@@ -219,7 +223,7 @@ def tolerance_table(lines: Sequence[ToleranceLine]) -> Table:
     table.add_column("no tolerance")
     for line in lines:
         table.add_row(
-            escape(line.implementation.removesuffix("/eager/cpu")),
+            escape(line.implementation.removesuffix(PLAIN_CALL)),
             line.dtype,
             line.family,
             line.quantity,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 
 #: Formulas by form and quantity, for a loss with weight w and pos_weight q.
 FORMULAS = {

@@ -10,14 +10,17 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import ImplementationId
-from conformance.plan.cases import Located, Suite
-from conformance.plan.plan import BASE_MODE, BEHAVIOUR, QUANTITIES, Implementation, Inputs, Request
+from conformance.plan.cases import Case, Suite
+from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
+from conformance.quantities import BEHAVIOUR, NUMERIC, QUANTITIES
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
+from conformance.run.asked import implementation as named
 
 #: backend/entry/quantity/region/signature (`verdicts.cause`).
 CAUSE_PARTS = 5
@@ -32,22 +35,23 @@ class Target:
     the same mode, where there are such.
     """
 
-    located: Located
-    implementation: Implementation
+    case: Case
+    family: str
+    implementation: Declaration
     dtype: str
     quantity: str
     element: str
     what: str
     cause: str
-    plain: Implementation | None = None
-    counterpart: Implementation | None = None
+    plain: Declaration | None = None
+    counterpart: Declaration | None = None
 
     @property
     def request(self) -> Request:
         """The request that the finding is of, with the presentation that it is about where there are any."""
-        inputs = Inputs(self.located.case, self.dtype)
-        presentations = tuple(one for one in self.located.case.presentations if self._presented(one))
-        return Request(self.located.family, self.implementation, inputs, (self.quantity,), presentations)
+        inputs = Inputs(self.case, self.dtype)
+        presentations = tuple(one for one in self.case.presentations if self._presented(one))
+        return Request(self.family, self.implementation, inputs, (self.quantity,), presentations)
 
     def _presented(self, one: Presentation) -> bool:
         offered = one.layout in self.implementation.layouts and (one.few or not self.implementation.few_shapes)
@@ -124,10 +128,10 @@ def example_of(record: RunRecord, summary: CauseSummary) -> tuple[CheckLine, Fin
     raise InputError(f"the record has no finding of {summary.cause!r}")
 
 
-def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence[Implementation]) -> Target:
+def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence[Declaration]) -> Target:
     """What a finding of a record is about.  Raises InputError for a name that suite and adapters do not know."""
     located = suite.find(check.case)
-    implementation = find_implementation(check.implementation, known)
+    implementation = named(check.implementation, known)
     if check.dtype not in located.case.dtypes:
         raise InputError(f"case {check.case} has no dtype {check.dtype!r}", f"it has {', '.join(located.case.dtypes)}")
     if check.quantity not in QUANTITIES:
@@ -139,7 +143,8 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     # A value that came back in another dtype or shape is shown by that dtype or shape.
     told = finding.what if finding.what in BEHAVIOUR and check.quantity in NUMERIC else check.quantity
     made = Target(
-        located=located,
+        case=located.case,
+        family=located.family,
         implementation=implementation,
         dtype=check.dtype,
         quantity=told,
@@ -153,11 +158,3 @@ def target(check: CheckLine, finding: FindingLine, suite: Suite, known: Sequence
     if finding.element not in (*names, "all"):
         raise InputError(f"case {check.case} has no element {finding.element!r}", did_you_mean(finding.element, names))
     return made
-
-
-def find_implementation(name: str, known: Sequence[Implementation]) -> Implementation:
-    """The implementation of an id, or of backend/entry in its first mode.  Raises InputError with near names."""
-    for one in known:
-        if name in (one.id, one.family):
-            return one
-    raise InputError(f"no implementation is called {name!r}", did_you_mean(name, [one.id for one in known]))

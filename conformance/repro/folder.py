@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conformance.errors import InputError
-from conformance.record import record as records
+from conformance.record.files import write_lines
 
 
 def check(files: Mapping[Path, str], force: bool) -> None:
@@ -22,4 +22,4 @@ def write(files: Mapping[Path, str], force: bool) -> None:
     """Write all files, or none where one must not be written (`check`)."""
     check(files, force)
     for file, text in files.items():
-        records.write_lines([text.rstrip("\n").encode()], file)
+        write_lines([text.rstrip("\n").encode()], file)

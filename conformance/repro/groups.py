@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.adapters import NUMERIC
 from conformance.ids import CauseId, backend_of
 from conformance.known.deviations import Deviation
-from conformance.plan.plan import BEHAVIOUR
+from conformance.quantities import BEHAVIOUR, NUMERIC, PROBE, REDUCTION, RELATION
 from conformance.record.summary import CauseSummary
 from conformance.repro.projects import project_of
 
@@ -23,7 +22,7 @@ from conformance.repro.projects import project_of
 TRIED = 4
 
 #: What a script shows by one number comes before what needs a shape, a dtype, or several calls.
-_RANK = {name: rank for rank, name in enumerate((*NUMERIC, *BEHAVIOUR, "contract", "reduction", "relation"))}
+_RANK = {name: rank for rank, name in enumerate((*NUMERIC, *BEHAVIOUR, PROBE, REDUCTION, RELATION))}
 
 #: An issue or pull request of GitHub.
 _THREAD = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+)/(?:issues|pull)/(\d+)\Z")

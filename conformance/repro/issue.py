@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conformance.adapters import NUMERIC
+from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import backend_of
 from conformance.known.deviations import Deviation
 from conformance.numbers.measurement import LARGEST
-from conformance.plan.plan import AGREEMENT, BASE_MODE, REDUCTION, Request
+from conformance.plan.requests import Request
+from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.render.narrate import contract_lines
 from conformance.repro import script

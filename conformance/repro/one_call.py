@@ -14,7 +14,8 @@ from conformance.judge.behaviour import dtypes_of_result, shape_of_result
 from conformance.numbers.formats import FORMATS, Format, ulp
 from conformance.numbers.literals import text_of
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
+from conformance.quantities import NUMERIC
 from conformance.repro import tensors
 from conformance.repro.derivation import LETTERS, formula, no_value
 from conformance.repro.shrink import Small
@@ -56,7 +57,7 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
     assert check is not None
     ideal, budget = check.ideal[small.index], check.budget[small.index] if check.budget else BUDGET
     documented = small.documented
-    quantity = small.target.quantity if small.target.quantity in LABELLED else "value"
+    quantity = small.target.quantity if small.target.quantity in NUMERIC else "value"
     told = "" if documented is None else ", documented {documented!r}"
     told += ", error {error:.3g} ULP" if math.isfinite(ideal) or documented is not None else ""
     return [
@@ -75,11 +76,6 @@ def number(small: Small, request: Request, sources: Sequence[Source]) -> list[st
 
 #: Seconds after which a script says that a call does not end: the limit of one request of a run.
 PATIENCE = 60
-
-#: Quantities that a formula is known of.
-LABELLED = frozenset(
-    ("value", "gradient-prediction", "gradient-label", "gradient-weight", "gradient-pos_weight", "second-derivative")
-)
 
 
 def at_index(small: Small, request: Request, source: Source, quantity: str) -> str:
@@ -256,7 +252,7 @@ def ended(small: Small, request: Request, sources: Sequence[Source]) -> list[str
 def _numeric(small: Small) -> str:
     """The quantity that the words of the finding start with."""
     first = small.finding.detail.partition(" ")[0]
-    return first if first in LABELLED else "value"
+    return first if first in NUMERIC else "value"
 
 
 def _as_expected(small: Small, sources: Sequence[Source]) -> list[str]:

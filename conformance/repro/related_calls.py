@@ -16,14 +16,15 @@ from conformance.judge import expected
 from conformance.numbers.formats import FORMATS, decode, encode, ulp
 from conformance.numbers.literals import float_of, text_of
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Inputs, Request
+from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
 from conformance.repro import tensors
 from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Asked, Source
 from conformance.repro.two_calls import SAME
-from conformance.worker.session import logits_of, probabilities_of
+from conformance.worker.variants import logits_of, probabilities_of
 
 #: When a statement does not hold, and what it says, by its sense.
 BROKEN = {

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from conformance.errors import InputError
-from conformance.pool.pool import Backend, Opened, Pool
+from conformance.pool.backend import Backend, Opened
+from conformance.pool.pool import Pool
 from conformance.repro import clean, script, sources
 from conformance.repro.clean import Ran
 from conformance.repro.finding import Target

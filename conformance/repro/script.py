@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from conformance.adapters import NUMERIC
 from conformance.errors import InputError
 from conformance.numbers.measurement import CLASSES
-from conformance.plan.plan import AGREEMENT, REDUCTION, RELATION, Inputs, Request
+from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
+from conformance.plan.requests import Request
+from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION, RELATION
 from conformance.repro import one_call, related_calls, two_calls
 from conformance.repro.shrink import Small, alone, element_at
 from conformance.repro.sources import Asked, Source
@@ -71,7 +72,7 @@ FORMS: dict[str, Form] = {
     RELATION: Form(related_calls.stated),
 }
 
-#: By the variant of the call that a relation compares with: see `worker.session.VARIANTS`.
+#: By the variant of the call that a relation compares with: see `worker.variants.VARIANTS`.
 VARIANTS: dict[str, Form] = {
     "absent": Form(related_calls.same, related_calls.without_options),
     "counterpart": Form(related_calls.same, related_calls.counterpart),

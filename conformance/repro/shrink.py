@@ -21,8 +21,12 @@ from conformance.known import deviations
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode
 from conformance.numbers.literals import bits_of, text_of
 from conformance.plan.cases import OPTIONS, Case, Element, Suite
-from conformance.plan.plan import AGREEMENT, BEHAVIOUR, Inputs, Plan, Request
-from conformance.pool.pool import Backend, Opened, Pool
+from conformance.plan.inputs import Inputs
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend, Opened
+from conformance.pool.pool import Pool
+from conformance.quantities import AGREEMENT, BEHAVIOUR
 from conformance.repro.finding import Target
 from conformance.run import run as runs
 
@@ -199,7 +203,7 @@ def texts_of(element: Element) -> list[str]:
 
 def smaller(target: Target) -> Iterator[Case]:
     """Cases to try: for elements by themselves all candidates at once, for a reduction of them fewer elements."""
-    case = msgspec.structs.replace(target.located.case, grid=None, dtypes=(target.dtype,))
+    case = msgspec.structs.replace(target.case, grid=None, dtypes=(target.dtype,))
     if not alone(target.request):
         yield case
         for few in () if case.presentations else _fewer(case.elements):
@@ -259,7 +263,7 @@ def _numbers(name: str, text: str, target: Target) -> tuple[str, ...]:
     plain = everyday if name == "prediction" else PLAIN[name]
     if (name == "label" and one.labels == "hard") or (name == "weight" and one.masks):
         return tuple(dict.fromkeys((text, *(number for number in plain if number in ("0", "1")))))
-    dtype = target.located.case.dtypes_of.get(name, target.dtype)
+    dtype = target.case.dtypes_of.get(name, target.dtype)
     if dtype not in FORMATS:
         return tuple(dict.fromkeys((text, "0", "1")))
     fmt = FORMATS[dtype]

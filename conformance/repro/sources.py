@@ -9,9 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from conformance.errors import HarnessError, InputError
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
+from conformance.pool.backend import OPEN_LIMIT, Backend
 from conformance.pool.observation import anonymous
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from conformance.adapters.writing import filled
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.literals import float_of, text_of
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
 from conformance.repro.sources import Source
 
 #: Most numbers of one tensor that a script makes; of more it would take long to be read by a framework.

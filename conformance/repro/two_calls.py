@@ -13,7 +13,8 @@ from conformance.errors import InputError
 from conformance.judge import expected
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.measurement import BUDGET
-from conformance.plan.plan import Inputs, Request
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 from conformance.repro.one_call import start, verdict, versions
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Source

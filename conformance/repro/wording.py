@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.adapters import NUMERIC
 from conformance.numbers.measurement import CLASSES
-from conformance.plan.plan import AGREEMENT, REDUCTION
+from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
 from conformance.repro.shrink import Small, alone, element_at
 
 #: Numeric quantities in words.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.judge.verdicts import Finding
-from conformance.known.deviations import Match, Matcher, Record, Seen
-from conformance.plan.plan import BEHAVIOUR
+from conformance.known.deviations import Record
+from conformance.known.match import Match, Matcher, Seen
+from conformance.quantities import BEHAVIOUR
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 
 #: The exact values of a case in one dtype, by quantity.

@@ -18,6 +18,7 @@ from pathlib import Path
 from conformance.errors import InputError
 from conformance.record import ends, record
 from conformance.record.ends import Ends
+from conformance.record.files import writing
 from conformance.record.record import RunRecord
 from conformance.run.run import STATE
 
@@ -57,7 +58,7 @@ def keep(run: RunRecord) -> Path:
     The largest run stays, however many smaller ones follow it.
     Raises HarnessError where the disk does not take it.
     """
-    with record.writing(RUNS):
+    with writing(RUNS):
         RUNS.mkdir(parents=True, exist_ok=True)
         if files() == [LAST]:
             _call_also(_reserved(), LAST)

@@ -18,7 +18,7 @@ from conformance.errors import InputError
 from conformance.ids import CauseId, ImplementationId
 from conformance.known import deviations
 from conformance.numbers.measurement import BUDGET, LARGEST
-from conformance.record import record as records
+from conformance.record.files import write_lines
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import findings
 
@@ -65,29 +65,33 @@ class Edit:
     def apply(self) -> None:
         """Make the edit; a failed write leaves the old file whole."""
         if self.after:
-            records.write_lines([line.encode() for line in self.after.splitlines()], self.file)
+            write_lines([line.encode() for line in self.after.splitlines()], self.file)
         else:
             self.file.unlink()
 
 
 def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]:
     """Edits for all causes that `runs` are about.  Raises InputError for an interrupted run."""
-    for run in runs:
-        if run.interrupted:
-            raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
+    if any(run.interrupted for run in runs):
+        raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
     yield from _edit_machines(runs, folder)
     seen = [_seen(run) for run in runs]
     ran = [{_key(line): set(line.elements) for line in run.checks} for run in runs]
     planned = {key for one in ran for key in one}
     causes = dict.fromkeys(cause for one in seen for cause in one)
+    causes |= dict.fromkeys(cause for cause in _recorded(folder, planned) if cause not in causes)
     for cause in causes:
         file = folder / f"{cause}.yaml"
         of_cause = [one.get(cause, {}) for one in seen]
         yield from _edit(file, cause, _contents(of_cause, ran), _magnitudes(of_cause), planned, today)
+
+
+def _recorded(folder: Path, planned: set[Key]) -> Iterator[str]:
+    """Causes of the files of a folder that are about one of the `planned` checks."""
     for one in deviations.load((folder,)).deviations if folder.exists() else ():
         keys = (key for selector in one.selectors for key in _keys(msgspec.structs.asdict(selector)))
-        if one.id not in causes and any(key in planned for key in keys):
-            yield from _edit(folder / f"{one.id}.yaml", one.id, {}, {}, planned, today)
+        if any(key in planned for key in keys):
+            yield one.id
 
 
 def _edit_machines(runs: Sequence[RunRecord], folder: Path) -> Iterator[Edit]:
@@ -217,17 +221,9 @@ def _edit(
     yaml.width = 4096
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     data = yaml.load(before) if before else _new(cause, today)
-    kept = []
-    magnitudes = dict(magnitudes)
-    for one in data.get("selectors", ()):
-        keys = list(_keys(one))
-        if not all(key in planned for key in keys) and (known := data.get("magnitude", {}).get(one["dtype"])):
-            magnitudes[one["dtype"]] = max(int(known), magnitudes.get(one["dtype"], 0))
-        if not any(key in planned for key in keys):
-            kept.append(one)
-        else:  # of modes and quantities that share it, some may not have been planned
-            old = one["elements"], list(one.get("sometimes", ()))
-            contents = contents | {key: old for key in keys if key not in planned}
+    old, kept = _unplanned(data, planned)
+    contents = contents | old
+    magnitudes = _joined(magnitudes, data, planned)
     order = {_place(one): index for index, one in reversed(list(enumerate(data.get("selectors", ()))))}
     everything = [*_selectors(contents), *kept]
     if not everything:
@@ -248,6 +244,30 @@ def _edit(
     yaml.dump(data, text)
     if text.getvalue() != before:
         yield Edit(file, before, text.getvalue())
+
+
+def _unplanned(data: Any, planned: set[Key]) -> tuple[dict[Key, Content], list[Any]]:
+    """What a file says of checks that were not planned: in selectors that they share with others, and in whole ones."""
+    shared: dict[Key, Content] = {}
+    whole = []
+    for one in data.get("selectors", ()):
+        keys = list(_keys(one))
+        if not any(key in planned for key in keys):
+            whole.append(one)
+        else:  # of modes and quantities that share it, some may not have been planned
+            content = one["elements"], list(one.get("sometimes", ()))
+            shared.update({key: content for key in keys if key not in planned})
+    return shared, whole
+
+
+def _joined(magnitudes: Magnitudes, data: Any, planned: set[Key]) -> Magnitudes:
+    """Orders of magnitude that hold for what a file says of checks that were not planned, too."""
+    joined = dict(magnitudes)
+    for one in data.get("selectors", ()):
+        known = data.get("magnitude", {}).get(one["dtype"])
+        if known and not all(key in planned for key in _keys(one)):
+            joined[one["dtype"]] = max(int(known), joined.get(one["dtype"], 0))
+    return joined
 
 
 def _new(cause: str, today: str) -> CommentedMap:

@@ -15,11 +15,14 @@ from typing import Literal
 
 import numpy as np
 
+from conformance.adapters.declaration import Declaration
 from conformance.numbers.formats import Tensor, encode
-from conformance.plan.plan import Implementation, Plan
+from conformance.plan.plan import Plan
+from conformance.pool.backend import Backend, Opened
+from conformance.pool.backend import opened as open_worker
 from conformance.pool.observation import anonymous
-from conformance.pool.pool import Backend, Ended, Opened, Pool, Worker
-from conformance.pool.pool import opened as open_worker
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended, Worker
 from conformance.record.record import SpeedLine
 
 #: Elements of a tensor: where the cost of a call dominates, what fits into a cache, and what does not.
@@ -63,7 +66,7 @@ class Timed:
 class _Job:
     """One implementation in one dtype and direction, and what was measured of it at the size that is timed now."""
 
-    implementation: Implementation
+    implementation: Declaration
     dtype: str
     direction: Direction
     seconds: list[float] = field(default_factory=list)
@@ -106,12 +109,7 @@ def measure(
 
     What raises, crashes or takes too long at a size has no line there and a reason in `untimed`.
     """
-    present = {name: one for name, one in opened.items() if one.absent is None and one.failed is None}
-    wanted = [
-        job
-        for job in jobs(plan, dtypes)
-        if job.implementation.adapter in present and job.dtype not in present[job.implementation.adapter].lacking
-    ]
+    wanted = [job for job in jobs(plan, dtypes) if _is_offered(job, opened)]
     names = {job.implementation.adapter for job in wanted}
     lines: list[SpeedLine] = []
     untimed: list[str] = []
@@ -132,6 +130,12 @@ def measure(
                     lines.append(_line(job, size))
             before = size
     return Timed(tuple(lines), tuple(untimed))
+
+
+def _is_offered(job: _Job, opened: dict[str, Opened]) -> bool:
+    """Whether the backend of a job has been opened and has its dtype."""
+    one = opened.get(job.implementation.adapter)
+    return one is not None and one.absent is None and one.failed is None and not one.lacks(job.dtype)
 
 
 def _line(job: _Job, size: int) -> SpeedLine:

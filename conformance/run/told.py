@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Backend, Executor, Opened
+from conformance.pool.pool import Executor
 
 #: Seconds between two lines that only say how far a run has come: few in a log, and nobody who watches waits longer.
 EVERY = 5.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters import NUMERIC
 from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.quantities import NUMERIC
 
 
 @dataclass(kw_only=True)

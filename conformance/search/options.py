@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.plan.cases import Case, Element
-from conformance.plan.plan import Implementation
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -79,7 +79,7 @@ class Worst:
     budgets: float
 
 
-def hunt_calls(judge: Callable[[Call], float], one: Implementation, dtype: str, seed: int, calls: int) -> Worst | None:
+def hunt_calls(judge: Callable[[Call], float], one: Declaration, dtype: str, seed: int, calls: int) -> Worst | None:
     """The call of `one` with the largest error, in units of its budget, that about `calls` tries show.
 
     `judge` gives that number, NaN where a call has none.  Raises InputError where Hypothesis is not installed.
@@ -110,7 +110,7 @@ def hunt_calls(judge: Callable[[Call], float], one: Implementation, dtype: str, 
     return best[-1] if best else None
 
 
-def _calls(one: Implementation, dtype: str) -> SearchStrategy[Call]:
+def _calls(one: Declaration, dtype: str) -> SearchStrategy[Call]:
     from hypothesis import strategies
 
     optional = strategies.lists(strategies.sampled_from(one.options or ("",)), unique=True, max_size=2)
@@ -141,7 +141,7 @@ def _together(parameters: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in parameters.items() if name != "alpha" or "gamma" in parameters}
 
 
-def _fits(presentation: str, one: Implementation) -> bool:
+def _fits(presentation: str, one: Declaration) -> bool:
     words = presentation.split()
     return len(words) < 2 or words[1] in one.layouts
 

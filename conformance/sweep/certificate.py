@@ -17,18 +17,17 @@ from conformance.contracts import Contract
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import float_of
-from conformance.record.record import write_lines
+from conformance.record.files import write_lines
 from conformance.sweep import confirm
-from conformance.sweep.checkpoint import Basis
+from conformance.sweep.basis import Basis
+from conformance.sweep.covered import COVERED, covered, hexadecimal
+from conformance.sweep.spec import Spec
 from conformance.worker.sweep import kernel, space, statistics
+from conformance.worker.sweep.shard import Shard
 from conformance.worker.sweep.statistics import COLUMNS, Statistics
 
 #: Version of this file's structures.
 SCHEMA = 1
-
-
-#: What readers need of `Certificate.covered`.
-COVERED = frozenset(("predictions", "of", "first", "last", "labels", "pairs", "samples", "points"))
 
 
 class Worst(Struct, frozen=True):
@@ -96,17 +95,20 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 
 def certificate(
-    basis: Basis, contracts: dict[str, Contract], found: Iterable[dict[str, dict[str, Any]]], command: str
+    spec: Spec,
+    basis: Basis,
+    contracts: dict[str, Contract],
+    found: Iterable[dict[str, dict[str, Any]]],
+    command: str,
 ) -> Certificate:
     """The certificate of all shards of a sweep, in any order; `contracts` by key of the implementation."""
-    spec = basis.spec
+    whole = spec.whole
     merged: dict[tuple[str, str], Statistics] = {}
     for shard in found:
         for key, of in shard.items():
             for label, item in of.items():
                 one = statistics.from_wire(item)
                 merged[key, label] = statistics.merged(merged[key, label], one) if (key, label) in merged else one
-    names = ["pairs"] if spec.paired else [f"{label:x}" for label in spec.labels]
     return Certificate(
         schema=SCHEMA,
         kind="proof" if spec.proof else "lower bound",
@@ -116,46 +118,24 @@ def certificate(
         versions=basis.versions,
         environment=basis.environment,
         machine=basis.machine,
-        form=spec.form,
-        quantity=spec.quantity,
-        dtype=spec.dtype,
-        covered=_covered(basis),
-        chunk=spec.chunk,
+        form=whole.form,
+        quantity=whole.quantity,
+        dtype=whole.dtype,
+        covered=covered(spec),
+        chunk=whole.chunk,
         kernel=basis.code["kernel"],
         code=basis.digest,
         results=tuple(
-            _result(basis, key, contracts[key], name, merged[key, name])
-            for key in spec.implementations
-            for name in names
+            _result(f"{spec.backend}/{key}", whole, contracts[key], name, merged[key, name])
+            for key in whole.implementations
+            for name in whole.labels.names
         ),
     )
 
 
-def _covered(basis: Basis) -> dict[str, Any]:
-    spec = basis.spec
-    whole = (0, spec.size) if spec.samples else (spec.start, spec.stop)
-    ends = [_hexadecimal(space.prediction_bits(one, spec.dtype), spec.dtype) for one in (whole[0], whole[1] - 1)]
-    labels = spec.labels
-    if spec.paired:
-        labels = tuple(space.prediction_bits(one, spec.dtype) for one in (spec.labels[0], spec.labels[1] - 1))
-    return {
-        "predictions": spec.stop - spec.start,
-        "of": spec.size,
-        "first": ends[0],
-        "last": ends[1],
-        "labels": [_hexadecimal(one, spec.dtype) for one in labels],
-        "pairs": spec.paired,
-        "samples": spec.samples,
-        "seed": spec.seed,
-        "points": spec.points,
-        "shards": len(spec.shards()),
-    }
-
-
-def _result(basis: Basis, key: str, contract: Contract, label: str, one: Statistics) -> Result:
-    spec = basis.spec
-    dtype = max(one.dtypes, key=one.dtypes.__getitem__, default=spec.dtype)
-    question = confirm.Question(spec.form, spec.quantity, FORMATS[spec.dtype], FORMATS[dtype], contract)
+def _result(implementation: str, whole: Shard, contract: Contract, label: str, one: Statistics) -> Result:
+    dtype = max(one.dtypes, key=one.dtypes.__getitem__, default=whole.dtype)
+    question = confirm.Question(whole.form, whole.quantity, FORMATS[whole.dtype], FORMATS[dtype], contract)
     worst: dict[str, Worst] = {}
     binades: dict[str, dict[str, float]] = {}
     for column in COLUMNS:
@@ -167,16 +147,16 @@ def _result(basis: Basis, key: str, contract: Contract, label: str, one: Statist
         if by_binade != binades.get("ideal"):
             binades[column] = dict(sorted(by_binade.items(), key=lambda item: _binade_order(item[0])))
     return Result(
-        implementation=f"{spec.backend}/{key}",
-        label=label if label == "pairs" else _hexadecimal(int(label, 16), spec.dtype),
-        label_value=None if label == "pairs" else float_of(int(label, 16), FORMATS[spec.dtype]),
+        implementation=implementation,
+        label=label if label == "pairs" else hexadecimal(int(label, 16), whole.dtype),
+        label_value=None if label == "pairs" else float_of(int(label, 16), FORMATS[whole.dtype]),
         dtype=dtype,
         points=one.points,
         ordinals=(one.ordinals[0], one.ordinals[1], one.ordinals[2], one.ordinals[3]),
         worst=worst,
         binades=binades,
         classes=dict(sorted(one.classes.items())),
-        firsts={name: _input(place, spec.dtype) for name, place in sorted(one.firsts.items())},
+        firsts={name: _input(place, whole.dtype) for name, place in sorted(one.firsts.items())},
         raised=None if one.raised is None else str(one.raised[2]),
     )
 
@@ -187,9 +167,9 @@ def _confirmed(question: confirm.Question, column: str, item: list[Any]) -> Wors
     one = confirm.confirm(question, column, prediction, label, got, found)
     return Worst(
         one.error,
-        _hexadecimal(prediction, question.inputs.name),
-        _hexadecimal(label, question.inputs.name),
-        _hexadecimal(got, question.results.name),
+        hexadecimal(prediction, question.inputs.name),
+        hexadecimal(label, question.inputs.name),
+        hexadecimal(got, question.results.name),
         one.hi.hex(),
     )
 
@@ -217,13 +197,9 @@ def _binade_order(name: str) -> tuple[str, int]:
 
 def _input(place: list[int], dtype: str) -> dict[str, str]:
     return {
-        "prediction": _hexadecimal(space.prediction_bits(place[0], dtype), dtype),
-        "label": _hexadecimal(place[1], dtype),
+        "prediction": hexadecimal(space.prediction_bits(place[0], dtype), dtype),
+        "label": hexadecimal(place[1], dtype),
     }
-
-
-def _hexadecimal(bits: int, dtype: str) -> str:
-    return f"{bits:0{FORMATS[dtype].width // 4}x}"
 
 
 def write(one: Certificate, file: Path) -> None:

@@ -5,32 +5,22 @@ The header holds what the results depend on.  A last line that a kill has cut is
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from conformance.errors import HarnessError, at
+from conformance.sweep.basis import Basis
 from conformance.sweep.spec import Spec
 
 
-class Basis(Struct, frozen=True, kw_only=True, tag="sweep", tag_field="type"):
-    """All that the bits of a result depend on: what is swept, versions, switches, and files of the suite."""
+class Begun(Basis, frozen=True, kw_only=True, tag="sweep", tag_field="type"):
+    """The header: all that the bits of a result depend on."""
 
-    spec: Spec
-    suite: str
-    versions: dict[str, str]
-    environment: dict[str, Any]
-    machine: dict[str, Any]
-    code: dict[str, str]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the files of the suite, by module."""
-        return hashlib.sha256(msgspec.json.encode(self.code, order="sorted")).hexdigest()
+    spec: dict[str, Any]
 
 
 class Done(Struct, frozen=True, tag="shard", tag_field="type"):
@@ -67,21 +57,22 @@ class Checkpoint:
             self.file.unlink(missing_ok=True)
 
 
-def open_checkpoint(file: Path, basis: Basis, resume: bool) -> Checkpoint:
-    """A new checkpoint, or with `resume` the one that is there.
+def open_checkpoint(file: Path, spec: Spec, basis: Basis, resume: bool) -> Checkpoint:
+    """A new checkpoint of a sweep, or with `resume` the one that is there.
 
-    Raises InputError where the one that is there has another basis, or is none.
+    Raises InputError where the one that is there is of another sweep or has another basis, or is none.
     """
+    header = msgspec.json.encode(Begun(spec=spec.to_wire(), **structs.asdict(basis))) + b"\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if resume and file.exists():
-            done, length = _read(file, basis)
+            done, length = _read(file, header)
             stream: BinaryIO = file.open("r+b")
             stream.truncate(length)
             stream.seek(length)
             return Checkpoint(file, stream, done)
         stream = file.open("wb")
-        stream.write(msgspec.json.encode(basis) + b"\n")
+        stream.write(header)
         stream.flush()
         return Checkpoint(file, stream, {})
     except OSError as error:
@@ -92,22 +83,25 @@ def _unwritable(file: Path, error: OSError) -> HarnessError:
     return HarnessError(f"{file}: cannot be written: {error.strerror}", "free some space or name another folder")
 
 
-def _read(file: Path, basis: Basis) -> tuple[dict[int, Any], int]:
+def _read(file: Path, header: bytes) -> tuple[dict[int, Any], int]:
     """Finished shards by index, and the length of the file without what a kill has cut."""
     lines = file.read_bytes().split(b"\n")
     lines.pop()  # what follows the last line end was cut, or is nothing
     if not lines:
-        return _nothing(file, basis)
+        file.write_bytes(header)
+        return {}, len(header)
     try:
-        before = msgspec.json.decode(lines[0], type=Basis)
+        before = msgspec.json.decode(lines[0], type=Begun)
     except msgspec.MsgspecError as error:
         raise at(file, 1, f"is not the checkpoint of a sweep: {error}", "remove it, or name another folder") from None
-    for name in Basis.__struct_fields__:
-        if _plain(getattr(before, name)) != _plain(getattr(basis, name)):
+    here = msgspec.json.decode(header, type=Begun)
+    for name in Begun.__struct_fields__:
+        then, now = getattr(before, name), getattr(here, name)
+        if then != now:
             raise at(
                 file,
                 1,
-                f"was begun with another {name}: {_difference(getattr(before, name), getattr(basis, name))}",
+                f"was begun with another {name}: {_difference(then, now)}",
                 "run it as before, or begin anew without --resume",
             )
     done = {}
@@ -121,19 +115,8 @@ def _read(file: Path, basis: Basis) -> tuple[dict[int, Any], int]:
     return done, sum(len(line) + 1 for line in lines)
 
 
-def _nothing(file: Path, basis: Basis) -> tuple[dict[int, Any], int]:
-    header = msgspec.json.encode(basis) + b"\n"
-    file.write_bytes(header)
-    return {}, len(header)
-
-
-def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
-
-
-def _difference(before: Any, now: Any) -> str:
+def _difference(old: Any, new: Any) -> str:
     """The first keys in which two values differ, in words."""
-    old, new = _plain(before), _plain(now)
     if not isinstance(old, dict) or not isinstance(new, dict):
         return f"{old!r} then, {new!r} now"
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]

@@ -15,14 +15,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from conformance.errors import HarnessError, InputError
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Worker
-from conformance.run.run import machine
-from conformance.sweep.checkpoint import Basis
-from conformance.sweep.schedule import ATTEMPTS, OnDone, ask, start
-from conformance.worker.sweep.kernel import Shard
+from conformance.pool.backend import Backend
+from conformance.pool.process import Ended, Worker
+from conformance.sweep.basis import Basis, basis_of
+from conformance.sweep.schedule import ATTEMPTS, OnDone, ask
+from conformance.worker.sweep.shard import Shard
 
 #: Shards that are sent ahead for each thread of the cluster: enough that none waits for the client.
 AHEAD = 4
@@ -61,9 +59,8 @@ def run_on_cluster(
         raise InputError(f"--scheduler {scheduler}: no cluster answers: {error}") from None
     if backend.interpreter == sys.executable:
         backend = replace(backend, interpreter="")  # each process of the cluster has its own
-    expected = msgspec.to_builtins(basis)
     with client:
-        futures = _submitted(client, backend, expected, shards, wanted, limit)
+        futures = _submitted(client, backend, basis, shards, wanted, limit)
         window = max(sum(client.nthreads().values()), 1) * AHEAD
         running = distributed.as_completed(list(islice(futures, window)), loop=client.loop)
         for future in running:
@@ -79,13 +76,13 @@ def run_on_cluster(
 
 
 def _submitted(
-    client: Any, backend: Backend, expected: Any, shards: Sequence[Shard], wanted: Sequence[int], limit: float
+    client: Any, backend: Backend, expected: Basis, shards: Sequence[Shard], wanted: Sequence[int], limit: float
 ) -> Iterator[Any]:
     for index in wanted:
         yield client.submit(done, index, backend, expected, shards[index], limit, pure=False)
 
 
-def done(index: int, backend: Backend, expected: Any, shard: Shard, limit: float) -> tuple[int, dict[str, Any]]:
+def done(index: int, backend: Backend, expected: Basis, shard: Shard, limit: float) -> tuple[int, dict[str, Any]]:
     """One shard, in a process of the cluster.  Raises InputError where that is not what the client expects."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -97,7 +94,7 @@ def done(index: int, backend: Backend, expected: Any, shard: Shard, limit: float
     raise AssertionError("unreachable")
 
 
-def _worker(backend: Backend, expected: Any) -> Worker:
+def _worker(backend: Backend, expected: Basis) -> Worker:
     """The worker of this thread, which is started where there is none of this backend."""
     if getattr(_kept, "worker", None) is not None and _kept.backend == backend and _kept.expected == expected:
         kept: Worker = _kept.worker
@@ -113,15 +110,10 @@ def _worker(backend: Backend, expected: Any) -> Worker:
     return worker
 
 
-def _must_be_as(expected: Any, worker: Worker, backend: Backend) -> None:
+def _must_be_as(expected: Basis, worker: Worker, backend: Backend) -> None:
     """Raises InputError where this process differs from the client in what results depend on."""
-    opened = start(worker, backend)
-    here = {
-        "versions": opened.versions,
-        "environment": opened.environment,
-        "machine": machine(),
-        "code": ask(worker, backend, None, OPEN_LIMIT)["code"],
-    }
-    for name, value in here.items():
-        if msgspec.to_builtins(value) != expected[name]:
+    here, _ = basis_of(worker, backend)
+    for name in Basis.__struct_fields__:
+        value = getattr(here, name)
+        if value != getattr(expected, name):
             raise InputError(f"a process of the cluster has other {name} than this one: {value!r:.200}")

@@ -15,22 +15,19 @@ import numpy as np
 from flint import arb, fmpq
 
 import reference
-from conformance import contracts
 from conformance.contracts import Contract
 from conformance.errors import HarnessError
 from conformance.judge.escalate import PRECISIONS, WANTED, exact, scale
-from conformance.numbers.clipping import clip_intervals
-from conformance.numbers.formats import FORMATS, Format
+from conformance.numbers.documented import Documented, documents_values
+from conformance.numbers.formats import Format
 from conformance.numbers.literals import float_of
 
-#: How far the error that a sweep found by float64 may be from the one that Arb confirms: `judging.ILL_CONDITIONED`
+#: How far the error that a sweep found by float64 may be from the one that Arb confirms: `expected.ILL_CONDITIONED`
 #: leaves 2^-40 of the value to float64, which is 2^-16 ULP of float32, beside the rounding of the error itself.
 AGREEMENT = 2.0**-14
 
-#: How near a power of two a value is whose binade float64 does not tell: `judging.EDGE`.
+#: How near a power of two a value is whose binade float64 does not tell: `expected.EDGE`.
 EDGE = Fraction(1, 1 << 40)
-
-_REFERENCE = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
 
 
 @dataclass(frozen=True)
@@ -86,12 +83,6 @@ def _values(question: Question, column: str, p: float, y: float) -> Iterator[tup
         yield _ideal(question, 0.0, y)
 
 
-def documents_values(form: str, contract: Contract) -> bool:
-    """Whether a contract asks for other values than the ideal."""
-    fields = ("clip", "log_clamp", "epsilon")
-    return form == "probabilities" and any(contracts.find(contract, name) is not None for name in fields)
-
-
 def _ideal(question: Question, p: float, y: float) -> tuple[float, float]:
     if question.form == "logits" or 0.0 < p < 1.0:
         if (question.form, question.quantity) == ("probabilities", "gradient-prediction"):
@@ -101,22 +92,19 @@ def _ideal(question: Question, p: float, y: float) -> tuple[float, float]:
         if found is None:
             raise HarnessError(f"Arb does not resolve {question.form} {question.quantity} at {p!r}, {y!r}")
         return found
-    special = _REFERENCE[question.quantity](question.form, p, y)
+    special = reference.FUNCTIONS[question.quantity](question.form, p, y)
     return float(special.hi), float(special.lo)
 
 
 def _documented(question: Question, p: float, y: float) -> Iterator[tuple[float, float]]:
-    clip, clamp, epsilon, cast = (
-        contracts.find(question.contract, name) for name in ("clip", "log_clamp", "epsilon", "casts_to")
-    )
-    fmt = FORMATS[cast.dtype] if cast is not None else question.inputs
-    for low, high in clip_intervals(clip, fmt):
-        inside = min(max(p, low), high)
-        if question.quantity == "gradient-prediction" and not low <= p <= high:
+    said = Documented.by(question.contract, question.inputs.name)
+    for interval in said.intervals:
+        if question.quantity == "gradient-prediction" and interval.outside(p):
             yield 0.0, 0.0
             continue
-        shift = epsilon.value if epsilon is not None else 0.0
-        value = _enclosed(question.quantity, inside, y, shift, clamp.bound if clamp is not None else None)
+        inside = float(interval.confined(p))
+        shift, clamp = said.constants.get("epsilon", 0.0), said.constants.get("log_clamp")
+        value = _enclosed(question.quantity, inside, y, shift, clamp)
         yield value if value is not None else _ideal(question, inside, y)
 
 

@@ -16,6 +16,7 @@ from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, 
 from conformance.sweep.parts import swept
 from conformance.sweep.spec import Spec
 from conformance.worker.sweep import sampling, space
+from conformance.worker.sweep.shard import Samples, Single
 from conformance.worker.sweep.space import position_of
 
 #: How far the error in ULP of another version of Arb may be, as a share of it: the last bits of a float64.
@@ -30,7 +31,7 @@ def contradictions(one: Certificate, contracts: Mapping[str, Contract]) -> Itera
         yield f"has {points} results and covers {one.covered['points']}, but its ranges make {spec.points}"
     if (one.kind == "proof") != spec.proof or one.covered["of"] != spec.size:
         yield f"is a {one.kind} of {one.covered['predictions']} predictions of {one.covered['of']}"
-    names = {"pairs"} if spec.paired else set(one.covered["labels"])
+    names = set(one.covered["labels"]) if isinstance(spec.whole.labels, Single) else set(spec.whole.labels.names)
     for result in one.results:
         told = f"{result.implementation}, label {result.label}: "
         if result.label not in names:
@@ -42,14 +43,16 @@ def contradictions(one: Certificate, contracts: Mapping[str, Contract]) -> Itera
 
 def _found_by_search(spec: Spec) -> int:
     """How many results there are of inputs that a search tried around samples, which `Spec.points` leaves out."""
-    tried = 0
-    for start, stop in space.chunks(spec.start, spec.stop, spec.chunk) if spec.samples else ():
+    tried, whole = 0, spec.whole
+    if not isinstance(whole.labels, Samples):
+        return 0
+    for start, stop in space.chunks(whole.start, whole.stop, whole.chunk):
         known = stop - start
         for _ in range(sampling.ROUNDS):
             near = min(known, sampling.KEPT) * sampling.NEIGHBOURS
             known = min(known, sampling.KEPT) + near
             tried += near
-    return tried * len(spec.implementations)
+    return tried * len(whole.implementations)
 
 
 def _of_result(one: Certificate, result: Result, contract: Contract | None) -> Iterator[str]:

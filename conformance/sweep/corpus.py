@@ -13,14 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from conformance import yamlfile
+from conformance.adapters.declaration import Declaration
 from conformance.ids import ImplementationId
 from conformance.judge.verdicts import Judged
 from conformance.numbers.formats import FORMATS, Format
 from conformance.numbers.literals import float_of
 from conformance.plan import cases
 from conformance.plan.cases import WORST, Element
-from conformance.plan.plan import Implementation, Inputs, Request
-from conformance.pool.pool import Backend
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend
 from conformance.sweep.certificate import Certificate
 
 HEAD = "# The largest errors that sweeps have found: `make renew` adds to it from certificates."
@@ -133,7 +135,7 @@ def errors(check: Judged, corpus: Corpus) -> dict[str, float]:
     return found
 
 
-def _request(implementation: Implementation, of: Sequence[Case]) -> Request:
+def _request(implementation: Declaration, of: Sequence[Case]) -> Request:
     fmt = FORMATS[of[0].dtype]
     elements = tuple(
         Element(id=f"{one.id}~{copy}", prediction=_literal(one.prediction, fmt), label=_literal(one.label, fmt))

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from msgspec import structs
-
 from conformance.errors import InputError
 from conformance.sweep.certificate import Certificate, Result, Worst, maxima
-from conformance.sweep.spec import LABEL_STEP, Spec
+from conformance.sweep.covered import ranges
+from conformance.sweep.spec import Spec
 from conformance.worker.sweep import sampling, space
+from conformance.worker.sweep.shard import Labels, Pairs, Samples, Shard, Single
 from conformance.worker.sweep.space import Range, position_of
 
 #: Results up to which a sweep is done again as a whole: each of a 16-bit type with single labels.
@@ -42,36 +42,19 @@ class Part:
 
 def swept(one: Certificate) -> Spec:
     """What a certificate is about.  Raises InputError where it does not tell."""
-    covered = one.covered
-    try:
-        first, last = (position_of(int(covered[end], 16), one.dtype) for end in ("first", "last"))
-        labels = tuple(int(label, 16) for label in covered["labels"])
-        samples, seed, paired = covered["samples"], covered["seed"], covered["pairs"]
-        count = covered["predictions"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"does not tell what was covered: {error!r}") from None
-    start, stop = (0, samples) if samples else (first, last + 1)
-    if stop - start != count:
-        raise InputError(f"covers {count} predictions, but from first to last there are {stop - start}")
-    if paired:
-        labels = (position_of(labels[0], one.dtype), position_of(labels[1], one.dtype) + 1)
+    (start, stop), labels = ranges(one.covered, one.dtype)
     keys = dict.fromkeys(result.implementation.removeprefix(f"{one.backend}/") for result in one.results)
-    return Spec(
-        backend=one.backend,
+    whole = Shard(
         implementations=tuple(keys),
         form=one.form,
         quantity=one.quantity,
         dtype=one.dtype,
-        labels=labels,
-        paired=paired,
         start=start,
         stop=stop,
+        labels=labels,
         chunk=one.chunk,
-        label_step=LABEL_STEP,
-        step=stop,
-        samples=samples,
-        seed=seed,
     )
+    return Spec(backend=one.backend, whole=whole, step=stop)
 
 
 def with_largest_errors(one: Certificate) -> Iterator[tuple[Part, Result, str, Worst]]:
@@ -81,26 +64,26 @@ def with_largest_errors(one: Certificate) -> Iterator[tuple[Part, Result, str, W
         key = result.implementation.removeprefix(f"{one.backend}/")
         for column, worst in result.worst.items():
             place = position_of(int(worst.prediction, 16), one.dtype), int(worst.label, 16)
-            yield Part(_around(structs.replace(spec, implementations=(key,)), *place)), result, column, worst
+            yield Part(_around(spec.part(implementations=(key,)), *place)), result, column, worst
 
 
 def _around(spec: Spec, position: int, label: int) -> Spec:
     """The call of a sweep that has an input; of samples, all calls from which a search may have come there."""
-    if spec.samples:
-        width = space.size(spec.form, spec.dtype) // spec.samples
+    whole = spec.whole
+    if isinstance(whole.labels, Samples):
+        width = spec.size // whole.labels.count
         reach = sampling.ROUNDS << sampling.REACH
-        ends = max(position - reach, 0) // width, min((position + reach) // width, spec.samples - 1)
-        start, stop = ends[0] // spec.chunk * spec.chunk, (ends[1] // spec.chunk + 1) * spec.chunk
-        return structs.replace(spec, start=start, stop=min(stop, spec.stop))
-    pieces = [(start, stop) for start, stop, _ in space.pieces(spec.form, spec.dtype, spec.start, spec.stop)]
-    start, stop = _with(space.chunks(*_with(pieces, position), spec.chunk), position)
-    labels: tuple[int, ...] = (label,)
-    if spec.paired:
-        place = position_of(label, spec.dtype)
-        together = _with(space.chunks(spec.labels[0], spec.labels[1], spec.label_step), place)
-        together = _with(space.signs(spec.dtype, *together), place)
-        labels = _with(space.chunks(*together, max(spec.chunk // (stop - start), 1)), place)
-    return structs.replace(spec, start=start, stop=stop, labels=labels)
+        ends = max(position - reach, 0) // width, min((position + reach) // width, whole.labels.count - 1)
+        start, stop = ends[0] // whole.chunk * whole.chunk, (ends[1] // whole.chunk + 1) * whole.chunk
+        return spec.part(start=start, stop=min(stop, whole.stop))
+    start, stop = _with(_calls(whole), position)
+    labels: Labels = Single((label,))
+    if isinstance(whole.labels, Pairs):
+        place = position_of(label, whole.dtype)
+        together = _with(((one.start, one.stop) for one in whole.labels.parts()), place)
+        together = _with(space.signs(whole.dtype, *together), place)
+        labels = Pairs(*_with(space.chunks(*together, max(whole.chunk // (stop - start), 1)), place))
+    return spec.part(start=start, stop=stop, labels=labels)
 
 
 def _with(ranges: Iterable[Range], at: int) -> Range:
@@ -118,41 +101,43 @@ def at_random(one: Certificate, commit: str) -> list[Part]:
     call where the sweep is of samples, or has no whole binade.
     """
     spec = swept(one)
-    name = "/".join([one.backend, *spec.implementations, one.quantity, one.dtype])
-    if not spec.samples and one.covered["points"] <= WHOLE:
+    sampled = isinstance(spec.whole.labels, Samples)
+    name = "/".join([one.backend, *spec.whole.implementations, one.quantity, one.dtype])
+    if not sampled and one.covered["points"] <= WHOLE:
         return [Part(spec, whole=True)]
-    binades = {} if spec.samples else _whole_binades(spec)
+    binades = {} if sampled else _whole_binades(spec)
     if not binades:
-        start, stop = _chosen(_calls(spec), commit, name)
-        return [Part(structs.replace(spec, start=start, stop=stop))]
+        start, stop = _chosen(list(_calls(spec.whole)), commit, name)
+        return [Part(spec.part(start=start, stop=stop))]
     made = []
     for which in ("any", "with an error"):
         result = _chosen(one.results, commit, name, which, "label")
         wrong = [binade for binade in maxima(result, "ideal") if binade in binades]
         binade = _chosen(wrong if wrong and which != "any" else sorted(binades), commit, name, which, "binade")
         start, stop = binades[binade]
-        labels = spec.labels if spec.paired else (int(result.label, 16),)
-        made.append(Part(structs.replace(spec, start=start, stop=stop, labels=labels), binade=binade))
+        labels = Single((int(result.label, 16),)) if isinstance(spec.whole.labels, Single) else spec.whole.labels
+        made.append(Part(spec.part(start=start, stop=stop, labels=labels), binade=binade))
     return made
 
 
 def _whole_binades(spec: Spec) -> dict[str, Range]:
     """Binades that are swept from end to end; 0 is one with the subnormal numbers."""
     found: list[dict[str, Range]] = []
-    for ends in ((spec.start, spec.stop), (0, spec.size)):
+    whole = spec.whole
+    for ends in ((whole.start, whole.stop), (0, spec.size)):
         found.append({})
-        for start, stop, _ in space.pieces(spec.form, spec.dtype, *ends):
-            name = space.binade(start, spec.dtype)
+        for start, stop, _ in space.pieces(whole.form, whole.dtype, *ends):
+            name = space.binade(start, whole.dtype)
             found[-1][name] = found[-1].get(name, (start, stop))[0], stop
     return {name: ends for name, ends in found[0].items() if found[1][name] == ends}
 
 
-def _calls(spec: Spec) -> list[Range]:
+def _calls(whole: Shard) -> Iterator[Range]:
     """Predictions, or samples, of each call."""
-    if spec.samples:
-        return list(space.chunks(spec.start, spec.stop, spec.chunk))
-    pieces = space.pieces(spec.form, spec.dtype, spec.start, spec.stop)
-    return [call for start, stop, _ in pieces for call in space.chunks(start, stop, spec.chunk)]
+    pieces: Iterable[Range] = [(whole.start, whole.stop)]
+    if not isinstance(whole.labels, Samples):
+        pieces = (ends[:2] for ends in space.pieces(whole.form, whole.dtype, whole.start, whole.stop))
+    return (call for ends in pieces for call in space.chunks(*ends, whole.chunk))
 
 
 def tenth(names: Sequence[str], commit: str) -> list[str]:

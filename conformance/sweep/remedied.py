@@ -26,7 +26,7 @@ from conformance.formulas.expression import Expression
 from conformance.formulas.source import parameters, source
 from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.literals import bits_of
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.run import run as runs
 from conformance.sweep import spec
 from conformance.sweep.certificate import Certificate, Result
@@ -167,7 +167,12 @@ def _swept(
     with runs.open_pool(options) as pool:
         (backend,) = (one for one in runs.discover(pool, options) if one.name == "remedied")
         part = spec.make(
-            backend, backend.implementations, quantity, dtype, labels or (), None if labels else "unit", positions
+            backend,
+            backend.implementations,
+            quantity=quantity,
+            dtype=dtype,
+            labels=spec.single(labels, dtype) if labels else spec.pairs("unit", dtype),
+            positions=positions,
         )
         return sweep(pool, backend, list(backend.implementations), part, file.with_suffix(".json"), "", False)
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Opened, Pool, Worker, opened
-from conformance.sweep.spec import wire
-from conformance.worker.sweep.kernel import Shard
+from conformance.pool.backend import Backend, Opened, opened
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended, Worker
+from conformance.worker.sweep.shard import Shard
 
 #: How often a shard is tried: whatever ends a worker three times on it will do so again.
 ATTEMPTS = 3
@@ -35,19 +36,9 @@ def start(worker: Worker, backend: Backend) -> Opened:
     return now
 
 
-def describe(pool: Pool, backend: Backend) -> tuple[Opened, dict[str, str]]:
-    """What a worker says of itself: versions and switches, and the files that results depend on by SHA-256."""
-    with pool.worker(backend.interpreter, backend.source) as worker:
-        try:
-            now = start(worker, backend)
-            return now, ask(worker, backend, None, OPEN_LIMIT)["code"]
-        except Ended as end:
-            raise HarnessError(f"backend {backend.name} could not be opened: {end.observation.message}") from None
-
-
 def ask(worker: Worker, backend: Backend, shard: Shard | None, limit: float) -> dict[str, Any]:
     """The answer of an open worker.  Raises Ended, and HarnessError where the shard is void."""
-    answer = worker.request({"op": "sweep", "shard": None if shard is None else wire(shard)}, (), limit).header
+    answer = worker.request({"op": "sweep", "shard": None if shard is None else shard.to_wire()}, (), limit).header
     if "voided" in answer:
         raise HarnessError(f"a shard of {backend.name} is void: {answer['voided']}")
     return answer

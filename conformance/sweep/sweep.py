@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import InputError
-from conformance.plan.plan import Implementation
-from conformance.pool.pool import Backend, Pool
-from conformance.run.run import machine
+from conformance.adapters.declaration import Declaration
+from conformance.errors import HarnessError, InputError
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended
 from conformance.sweep import certificate, cluster, schedule
+from conformance.sweep.basis import Basis, basis_of
 from conformance.sweep.certificate import Certificate
-from conformance.sweep.checkpoint import Basis, open_checkpoint
+from conformance.sweep.checkpoint import open_checkpoint
 from conformance.sweep.spec import Spec
-from conformance.version import __version__
 
 #: Is told how many results are judged, of all: once at the start, and when shards are done.
 Progress = Callable[[int], None]
@@ -23,7 +24,7 @@ Progress = Callable[[int], None]
 def sweep(
     pool: Pool,
     backend: Backend,
-    implementations: list[Implementation],
+    implementations: list[Declaration],
     spec: Spec,
     file: Path,
     command: str,
@@ -37,25 +38,15 @@ def sweep(
 
     Raises InputError where the backend or its dtype is absent, or the checkpoint to be resumed has another basis.
     """
-    opened, code = schedule.describe(pool, backend)
-    if spec.dtype in opened.lacking:
-        raise InputError(f"backend {backend.name} has no {spec.dtype} here: {opened.lacking[spec.dtype]}")
-    basis = Basis(
-        spec=spec,
-        suite=__version__,
-        versions=opened.versions,
-        environment=opened.environment,
-        machine=machine(),
-        code=code,
-    )
-    checkpoint = open_checkpoint(checkpoint_of(file), basis, resume)
+    basis = _basis(pool, backend, spec.whole.dtype)
+    checkpoint = open_checkpoint(checkpoint_of(file), spec, basis, resume)
     try:
         shards = spec.shards()
-        progress(sum(spec.points_of(shards[index]) for index in checkpoint.done))
+        progress(sum(shards[index].points for index in checkpoint.done))
 
         def on_done(index: int, found: dict[str, Any]) -> None:
             checkpoint.add(index, found)
-            progress(spec.points_of(shards[index]))
+            progress(shards[index].points)
 
         missing = [index for index in range(len(shards)) if index not in checkpoint.done]
         if missing and scheduler is not None:
@@ -64,13 +55,24 @@ def sweep(
             schedule.run_locally(pool, backend, shards, missing, pool.timeout, on_done)
         contracts = {one.key: one.contract for one in implementations}
         found = [checkpoint.done[index] for index in range(len(shards))]
-        made = certificate.certificate(basis, contracts, found, command)
+        made = certificate.certificate(spec, basis, contracts, found, command)
         certificate.write(made, file)
     except BaseException:
         checkpoint.close()
         raise
     checkpoint.close(remove=True)
     return made
+
+
+def _basis(pool: Pool, backend: Backend, dtype: str) -> Basis:
+    with pool.worker(backend.interpreter, backend.source) as worker:
+        try:
+            basis, opened = basis_of(worker, backend)
+        except Ended as end:
+            raise HarnessError(f"backend {backend.name} could not be opened: {end.observation.message}") from None
+    if dtype in opened.lacking:
+        raise InputError(f"backend {backend.name} has no {dtype} here: {opened.lacking[dtype]}")
+    return basis
 
 
 def checkpoint_of(file: Path) -> Path:

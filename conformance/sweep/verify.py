@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from conformance.errors import HarnessError, InputError
-from conformance.pool.pool import OPEN_LIMIT, Backend, Ended, Pool, Worker
-from conformance.run.run import machine
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
+from conformance.pool.process import Ended, Worker
 from conformance.sweep import certificate, parts
+from conformance.sweep.basis import Basis, basis_of
 from conformance.sweep.certificate import ROUNDING, Certificate, Result, Worst, maxima
-from conformance.sweep.checkpoint import Basis
 from conformance.sweep.consistency import contradictions
 from conformance.sweep.parts import Part
-from conformance.sweep.schedule import ask, start
+from conformance.sweep.schedule import ask
 from conformance.sweep.spec import Spec
-from conformance.version import __version__
+from conformance.worker.sweep.shard import Pairs, Shard, Single
 from conformance.worker.sweep.space import position_of
 from conformance.worker.sweep.statistics import COLUMNS
 
@@ -110,17 +110,12 @@ def _of_backend(
     """What becomes of certificates of a backend that were `read`, one after the other, in one worker."""
     with pool.worker(backend.interpreter, backend.source) as worker:
         try:
-            opened = start(worker, backend)
+            basis, _ = basis_of(worker, backend)
         except InputError as absent:
             yield from ((name, replace(one, absent=absent.message)) for name, one in read.items())
             return
         except Ended as end:
             raise HarnessError(f"backend {backend.name} could not be opened: {end.observation.message}") from None
-        code = ask(worker, backend, None, OPEN_LIMIT)["code"]
-        versions, environment = opened.versions, opened.environment
-        basis = partial(
-            Basis, suite=__version__, versions=versions, environment=environment, machine=machine(), code=code
-        )
         for name, one in read.items():
             again = _Again(pool=pool, backend=backend, worker=worker, basis=basis, progress=progress)
             try:
@@ -136,18 +131,17 @@ class _Again:
     pool: Pool
     backend: Backend
     worker: Worker
-    basis: Callable[..., Basis]
+    basis: Basis
     progress: Progress
     done: dict[Spec, Certificate] = field(default_factory=dict)
 
     def verified(self, read: Verified, commit: str | None) -> Verified:
         """A certificate that does not contradict itself against what is done again: parts where there is a `commit`."""
-        one = read.certificate
-        now = self.basis(spec=parts.swept(one))
+        one, basis = read.certificate, self.basis
         here = replace(
             read,
-            elsewhere=tuple(_elsewhere(one, now)),
-            other_code=(one.kernel, one.code) != (now.code["kernel"], now.digest),
+            elsewhere=tuple(_elsewhere(one, basis)),
+            other_code=(one.kernel, one.code) != (basis.code["kernel"], basis.digest),
         )
         if read.contradictions:
             return here
@@ -176,7 +170,7 @@ class _Again:
         if spec not in self.done:
             found = [ask(self.worker, self.backend, shard, self.pool.timeout)["found"] for shard in spec.shards()]
             contracts = {one.key: one.contract for one in self.backend.implementations}
-            self.done[spec] = certificate.certificate(self.basis(spec=spec), contracts, found, "")
+            self.done[spec] = certificate.certificate(spec, self.basis, contracts, found, "")
             self.progress(spec.points)
         return self.done[spec]
 
@@ -229,22 +223,24 @@ def _beyond(part: Part, result: Result, found: Result) -> Iterator[str]:
         before, here = (_place(part, each.firsts.get(name)) for each in (result, found))
         if here is not None and (before is None or here < before):
             yield f"{_name(result)}: the first of {name} was {result.firsts.get(name)}, and is {found.firsts[name]}"
-        elif before is not None and here != before and _inside(part.spec, before):
+        elif before is not None and here != before and _inside(part.spec.whole, before):
             yield f"{_name(result)}: the first of {name} was {result.firsts[name]}, and is not there"
 
 
 def _place(part: Part, first: dict[str, str] | None) -> tuple[int, int] | None:
     if first is None:
         return None
-    return position_of(int(first["prediction"], 16), part.spec.dtype), int(first["label"], 16)
+    return position_of(int(first["prediction"], 16), part.spec.whole.dtype), int(first["label"], 16)
 
 
-def _inside(spec: Spec, place: tuple[int, int]) -> bool:
-    """Whether a part of single inputs has an input."""
-    if spec.samples or not spec.start <= place[0] < spec.stop:
+def _inside(whole: Shard, place: tuple[int, int]) -> bool:
+    """Whether a part has an input; of samples that is not known."""
+    prediction, label = place
+    if not whole.start <= prediction < whole.stop:
         return False
-    label = position_of(place[1], spec.dtype) if spec.paired else place[1]
-    return spec.labels[0] <= label < spec.labels[1] if spec.paired else label in spec.labels
+    if isinstance(whole.labels, Pairs):
+        return whole.labels.start <= position_of(label, whole.dtype) < whole.labels.stop
+    return isinstance(whole.labels, Single) and label in whole.labels.bits
 
 
 def _name(result: Result) -> str:

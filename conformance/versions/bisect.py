@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from conformance.errors import InputError
 from conformance.versions import behaviour, columns
 from conformance.versions.behaviour import Checks, Script
 from conformance.versions.build import Builder, Environment, Failure
-from conformance.versions.columns import Asked
+from conformance.versions.columns import Question
 from conformance.versions.companions import Known
 from conformance.versions.index import Index
-from conformance.versions.ladder import EndUntestable, Found, SameEnds, Untestable, search
+from conformance.versions.ladder import EndUntestable, Found, SameEnds, Untestable, search, steps
 from conformance.versions.requirements import Column, column
 
 Behaviour = Checks | Script
@@ -95,6 +95,19 @@ def _released(package: str, text: str, versions: set[Version]) -> Version:
     return wanted
 
 
+def plan(chosen: Range, builder: Builder) -> Iterator[str]:
+    """What is about to happen: how many versions and tests, what is passed over, the environments of both ends."""
+    count = len(chosen.columns)
+    low, high = chosen.columns[0], chosen.columns[-1]
+    yield f"{chosen.package}: {count} versions from {low.version} to {high.version}, about {steps(count)} tests"
+    for version, why in chosen.skipped:
+        yield f"  passed over {version}: {why}"
+    for one in (low, high):
+        resolved = builder.resolve(one)
+        told = resolved.reason if isinstance(resolved, Failure) else resolved.told
+        yield f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}"
+
+
 def bisect(
     chosen: Range,
     builder: Builder,
@@ -161,11 +174,11 @@ def words(seen: Behaviour) -> str:
     return ", ".join(f"{states.count(one)} × {one}" for one in dict.fromkeys(states))
 
 
-def of_checks(asked: Asked, element: str, bits: bool) -> Callable[[Column, Environment], Behaviour | Untestable]:
+def of_checks(question: Question, element: str, bits: bool) -> Callable[[Column, Environment], Behaviour | Untestable]:
     """What a version does with the checks that are asked for."""
 
     def behave(one: Column, environment: Environment) -> Behaviour | Untestable:
-        record = columns.run(one, environment, asked)
+        record = columns.run(one, environment, question)
         if isinstance(record, Failure):
             return Untestable(record.reason)
         if record.interrupted:

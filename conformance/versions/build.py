@@ -26,7 +26,7 @@ from packaging.version import Version
 
 from conformance.errors import InputError
 from conformance.pool.observation import anonymous
-from conformance.record.record import write_lines
+from conformance.record.files import write_lines
 from conformance.versions.index import Index
 from conformance.versions.requirements import HERE, Column
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.plan.cases import Suite
-from conformance.plan.plan import matches
-from conformance.pool.pool import Backend
+from conformance.plan.filters import matches
+from conformance.pool.backend import Backend
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.run import run as runs
@@ -21,7 +21,7 @@ from conformance.versions.requirements import Column
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """What every column is asked: the checks that `options` leave of `suite`, held against `record`.
 
     `backends` are all that there are, and `known` which of them an environment can run.
@@ -34,26 +34,26 @@ class Asked:
     known: Known
 
 
-def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Asked:
+def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Question:
     """The question to every column; which adapters there are is found out once."""
     with runs.open_pool(options) as pool:
-        return Asked(suite, options, record, runs.discover(pool, options), known)
+        return Question(suite, options, record, runs.discover(pool, options), known)
 
 
-def run(column: Column, environment: Environment, asked: Asked) -> RunRecord | Failure:
+def run(column: Column, environment: Environment, question: Question) -> RunRecord | Failure:
     """The run record of a column, or why there is none: nothing runs there, or the framework cannot be imported.
 
     An interrupted run gives a record without footer.
     """
-    chosen = chosen_backends(column, environment, asked)
+    chosen = chosen_backends(column, environment, question)
     if not chosen:
         return Failure("holds nothing that a backend runs on")
     names = tuple(one.name for one in chosen)
-    options = replace(asked.options, filters=replace(asked.options.filters, backend=names))
-    plan = runs.planned(chosen, asked.suite, options)
+    options = replace(question.options, filters=replace(question.options.filters, backend=names))
+    plan = runs.planned(chosen, question.suite, options)
     try:
         with runs.open_pool(options) as pool:
-            record = runs.execute(pool, chosen, plan, asked.record, options).record
+            record = runs.execute(pool, chosen, plan, question.record, options).record
     except InputError as error:
         return Failure(error.message)
     failed = [f"{line.name}: {line.failed}" for line in record.header.backends if line.failed]
@@ -67,19 +67,19 @@ def _last_words() -> list[str]:
     return [line.strip()[:300] for line in lines if line.strip()][-1:]
 
 
-def chosen_backends(column: Column, environment: Environment, asked: Asked) -> tuple[Backend, ...]:
+def chosen_backends(column: Column, environment: Environment, question: Question) -> tuple[Backend, ...]:
     """The backends of a column, in its interpreter: those that its package has to do with, or the filters name.
 
     A backend that `known` does not know, since a user's file brings it, is one where the filters name it.
     """
     installed = frozenset(environment.installed.packages)
-    wanted = asked.options.filters.backend
+    wanted = question.options.filters.backend
     # By name any that can run: SciPy in several versions of NumPy, for instance.
-    able = asked.known.runnable(installed, "" if wanted or column.interpreter is not None else column.package)
+    able = question.known.runnable(installed, "" if wanted or column.interpreter is not None else column.package)
     return tuple(
         replace(one, interpreter=str(environment.interpreter))
-        for one in asked.backends
-        if (one.name in able or (wanted and one.name not in asked.known.backends))
+        for one in question.backends
+        if (one.name in able or (wanted and one.name not in question.known.backends))
         and (not wanted or matches(wanted, one.name))
     )
 
@@ -98,16 +98,16 @@ class Result:
         return self.record.reason if isinstance(self.record, Failure) else ""
 
 
-def question(asked: Asked) -> str:
-    """A digest of what decides a record beside its environment: suite, cases, adapters and filters.
+def digest(question: Question) -> str:
+    """What decides a record beside its environment, in a word: suite, cases, adapters and filters.
 
     The code counts with all its files, so that a record is not taken for one of another adapter.
     """
-    digest = hashlib.sha256(asked.suite.digest.encode())
-    for file in sorted([*PACKAGE.rglob("*.py"), *asked.options.adapters]):
-        digest.update(file.read_bytes())
-    digest.update(repr((asked.options.filters, asked.options.strict, asked.options.environment)).encode())
-    return digest.hexdigest()[:16]
+    made = hashlib.sha256(question.suite.digest.encode())
+    for file in sorted([*PACKAGE.rglob("*.py"), *question.options.adapters]):
+        made.update(file.read_bytes())
+    made.update(repr((question.options.filters, question.options.strict, question.options.environment)).encode())
+    return made.hexdigest()[:16]
 
 
 def kept(file: Path) -> RunRecord | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -27,10 +27,14 @@ MODULE = "module:"
 STATE = "floating-point state"
 
 
-class Message(NamedTuple):
-    """One message: `header` is JSON-ready, `arrays` are its tensors."""
+#: What a message says beside its tensors, ready for JSON: requests and answers, as `session` takes and gives them.
+Header = Dict[str, Any]
 
-    header: Dict[str, Any]
+
+class Message(NamedTuple):
+    """One message: its header, and its tensors."""
+
+    header: Header
     arrays: List[Tensor]
 
 
@@ -38,7 +42,7 @@ class ProtocolError(Exception):
     """The stream does not hold a message: a foreign byte, an impossible length, a cut frame."""
 
 
-def write(stream: BinaryIO, header: Dict[str, Any], arrays: Sequence[Tensor] = ()) -> None:
+def write(stream: BinaryIO, header: Header, arrays: Sequence[Tensor] = ()) -> None:
     """Write one message and flush."""
     header = dict(header)
     payload = []
@@ -71,7 +75,7 @@ def read(stream: BinaryIO) -> Optional[Message]:
         raise ProtocolError("not a message: %s: %s" % (type(error).__name__, error)) from None
 
 
-def _arrays(items: Any, body: bytes) -> Iterator[Tensor]:
+def _arrays(items: Sequence[Tuple[str, str, List[int]]], body: bytes) -> Iterator[Tensor]:
     """The tensors that a header lists, which must use up the payload."""
     offset = 0
     for dtype, storage, shape in items:

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import importlib
 import os
-import platform
 import sys
 import types
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from conformance import adapters as adapter_package
-from conformance.adapters import Adapter, Implementation, Runtime
+from conformance.adapters import Adapter, Arguments, Implementation, Native, Runtime
 from conformance.adapters.writing import source
-from conformance.numbers.formats import FORMATS, Tensor, decode, encode
+from conformance.numbers.formats import Tensor
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.worker import protocol, timing
-
-#: Values of the paired control: inside the domain of both forms, with a label that every entry point takes.
-CONTROL = {"prediction": 0.5, "label": 1.0}
+from conformance.worker.call import Call, Kinds
+from conformance.worker.process import facts, give_back, resident, version_of
+from conformance.worker.protocol import Header
+from conformance.worker.results import condensed, cut, raised, row, same_bits
+from conformance.worker.variants import VARIANTS
 
 #: Elements above which a call is not repeated to see whether it gives the same result again.
 LARGEST_REPEATED = 1 << 20
 
-#: Results up to this size travel as they are.
-LARGEST_WHOLE = 256
-
 #: Bytes by which a process may grow before its framework is asked to forget what it compiled (`Runtime.forget`).
 GROWTH = 500 << 20
+
+#: What the answer of a paired control depends on: implementation, reduction, quantity, kinds and values of the inputs.
+Control = Tuple[str, str, str, Kinds, Tuple[bytes, ...], Tuple[Tuple[str, float], ...]]
 
 
 def load(source: str) -> List[Adapter]:
@@ -74,7 +74,7 @@ class Session:
         self.adapter = self.adapters[0]
         self.runtime: Runtime = Runtime()
         self.implementations: Dict[str, Implementation] = {}
-        self.controls: Dict[Any, bool] = {}
+        self.controls: Dict[Control, bool] = {}
         self.flushing = flushes_to_zero()
         self.size = resident()
 
@@ -82,7 +82,7 @@ class Session:
         """Import the framework and fix its switches, for as long as the process lives."""
         runtime.open()
 
-    def open(self, name: str) -> Dict[str, Any]:
+    def open(self, name: str) -> Header:
         """Import the framework of adapter `name`; the answer holds versions and switches, or why it is absent."""
         for adapter in self.adapters:
             if adapter.name == name:
@@ -105,7 +105,7 @@ class Session:
             "lacking": self.runtime.lacking(),
         }
 
-    def write(self, request: Dict[str, Any]) -> Dict[str, Any]:
+    def write(self, request: Header) -> Header:
         """One call in Python text (`writing.source`); nothing is called, and no framework is needed."""
         (adapter,) = [one for one in self.adapters if one.name == request["adapter"]]
         try:
@@ -113,7 +113,7 @@ class Session:
         except Exception as error:
             return raised(error)
 
-    def evaluate(self, request: Dict[str, Any], arrays: List[Tensor]) -> Tuple[Dict[str, Any], List[Tensor]]:
+    def evaluate(self, request: Header, arrays: List[Tensor]) -> Tuple[Header, List[Tensor]]:
         """Observe every call of one request, in each of its presentations, or one call of several requests.
 
         Where an unreduced one-dimensional call of one request raises, it is repeated element by element.
@@ -126,7 +126,7 @@ class Session:
         )
         presented = [call.presented(one["layout"], one["shapes"]) for one in request["presentations"]]
         results: List[Tensor] = []
-        observations: Dict[str, Any] = {}
+        observations: Dict[str, List[Header]] = {}
         for name in request["calls"]:
             observe = functools.partial(self.observe, name=name, results=results)
             if presented:
@@ -145,7 +145,7 @@ class Session:
             self.size = resident()  # what is left is not given back by forgetting once more
         return {"observations": observations}, results
 
-    def combined(self, call: Call, name: str, alone: Sequence[int], results: List[Tensor]) -> Dict[str, Any]:
+    def combined(self, call: Call, name: str, alone: Sequence[int], results: List[Tensor]) -> Header:
         """The observation of one call for several requests, and what those of the elements `alone` give that differ.
 
         An exception needs no control: what it is about is not known before the requests were called for themselves.
@@ -173,9 +173,11 @@ class Session:
 
     def variant(self, call: Call, name: str) -> Tuple[Call, str]:
         """The call and the quantity that `name` stands for.  Raises what the framework raises that makes the inputs."""
-        return (VARIANTS[name](self, call), "value") if name in VARIANTS else (call, name)
+        if name not in VARIANTS:
+            return call, name
+        return VARIANTS[name](call, self.runtime, self.implementations), "value"
 
-    def observe(self, call: Call, name: str, results: List[Tensor]) -> Dict[str, Any]:
+    def observe(self, call: Call, name: str, results: List[Tensor]) -> Header:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
         try:
             call, name = self.variant(call, name)
@@ -190,7 +192,7 @@ class Session:
             observation["control"] = self.controls[key]
         return observation
 
-    def time(self, request: Dict[str, Any], arrays: List[Tensor]) -> Dict[str, Any]:
+    def time(self, request: Header, arrays: List[Tensor]) -> Header:
         """Time up to `calls` calls on tensors of `elements` elements, which repeat those that were sent.
 
         Before the `first` ones a call is made in which a framework may compile, and one for its memory.  The backward
@@ -226,24 +228,24 @@ class Session:
         except BaseException as error:  # a framework may raise anything, MemoryError among others
             return raised(error)
 
-    def sweep(self, request: Dict[str, Any]) -> Dict[str, Any]:
+    def sweep(self, request: Header) -> Header:
         """Judge one shard of a sweep, or without a shard tell the files that its result depends on, by SHA-256."""
         kernel = importlib.import_module("conformance.worker.sweep.kernel")
         if request.get("shard") is None:
             return {"code": kernel.code()}
         try:
-            return {"found": kernel.run(self.runtime, self.implementations, kernel.shard_from(request["shard"]))}
+            return {"found": kernel.run(self.runtime, self.implementations, kernel.Shard.from_wire(request["shard"]))}
         except kernel.Voided as error:
             return {"voided": str(error)}
 
-    def result(self, returned: Any) -> Tensor:
+    def result(self, returned: Native) -> Tensor:
         """The bits of what a call returned; what is no tensor of the framework is a result of its own type."""
         try:
             return self.runtime.bits(returned)
         except TypeError:
             return Tensor(type(returned).__name__, np.zeros(0, dtype=np.uint8))
 
-    def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Dict[str, Any]:
+    def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Header:
         """Call once and describe what happened."""
         padded = call.padded(self.runtime.sizes(call.implementation)) if call.separable else call
         try:
@@ -276,7 +278,7 @@ class Session:
         results.append(result)
         return observation
 
-    def natives(self, call: Call) -> Dict[str, Any]:
+    def natives(self, call: Call) -> Arguments:
         """The tensors of a call as the framework's own."""
         made = {
             name: self.runtime.arrange(tensor, call.layout)
@@ -288,14 +290,14 @@ class Session:
             made["prediction"] = self.runtime.produce(call.producer, self.runtime.tensor(call.logits))
         return made
 
-    def call(self, call: Call, quantity: str, natives: Dict[str, Any]) -> Any:
+    def call(self, call: Call, quantity: str, natives: Arguments) -> Native:
         """Evaluate a quantity on native tensors."""
         arguments = dict(natives, **call.parameters)
         if call.implementation.reductions != ("none",):
             arguments["reduction"] = call.reduction
         return self.runtime.evaluate(call.implementation, quantity, arguments)
 
-    def repeated(self, call: Call, natives: Dict[str, Any], result: Tensor) -> str:
+    def repeated(self, call: Call, natives: Arguments, result: Tensor) -> str:
         """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors.
 
         Of the many presentations of a case the copy is asked for first, and nothing else where that gives no other.
@@ -308,302 +310,6 @@ class Session:
         if not same_bits(self.result(self.call(call, "value", natives)), result):
             return "the same call again"
         return "" if copied else "a copy of the tensors"
-
-
-class Call:
-    """Inputs of one call, and the calls derived from it.
-
-    `tensors` holds prediction, label and options, in the order in which they travel; `period` is the number of elements
-    that a presentation repeats, 0 for a call that is no presentation; `producer` makes the prediction of its logits.
-    """
-
-    def __init__(
-        self,
-        implementation: Implementation,
-        reduction: str,
-        tensors: Dict[str, Tensor],
-        parameters: Dict[str, float],
-        layout: str = "contiguous",
-        period: int = 0,
-    ) -> None:
-        self.implementation = implementation
-        self.reduction = reduction
-        self.tensors = tensors
-        self.parameters = parameters
-        self.layout = layout
-        self.period = period
-        self.producer = ""
-        self.logits: Optional[Tensor] = None
-
-    def with_tensors(self, tensors: Dict[str, Tensor]) -> Call:
-        """The same call on other tensors."""
-        return Call(
-            self.implementation, self.reduction, tensors, self.parameters, layout=self.layout, period=self.period
-        )
-
-    @property
-    def prediction(self) -> Tensor:
-        """The prediction."""
-        return self.tensors["prediction"]
-
-    @property
-    def options(self) -> Dict[str, Tensor]:
-        """Tensors other than prediction and label."""
-        return {name: tensor for name, tensor in self.tensors.items() if name not in ("prediction", "label")}
-
-    @property
-    def shape(self) -> Tuple[int, ...]:
-        """Shape of the prediction."""
-        return self.prediction.shape
-
-    @property
-    def size(self) -> int:
-        """Number of elements of the prediction."""
-        return int(self.prediction.bits.size)
-
-    @property
-    def kinds(self) -> Tuple[Any, ...]:
-        """Name, dtype and shape of all inputs."""
-        return tuple((name, tensor.dtype, tensor.shape) for name, tensor in self.tensors.items())
-
-    @property
-    def separable(self) -> bool:
-        """Whether each element has a call of its own: an unreduced, one-dimensional request."""
-        return self.reduction == "none" and len(self.shape) == 1 and not self.period
-
-    def presented(self, layout: str, shapes: List[List[int]]) -> Call:
-        """The elements repeated in order until tensors of these shapes are full, in a memory layout."""
-        tensors = {}
-        for (name, tensor), shape in zip(self.tensors.items(), shapes):
-            bits = tensor.bits[:1] if layout == "broadcast" else tensor.bits
-            tensors[name] = Tensor(tensor.dtype, repeated(bits, tuple(shape)))
-        return Call(self.implementation, self.reduction, tensors, self.parameters, layout=layout, period=self.size)
-
-    def element(self, index: int) -> Call:
-        """The call of element `index` alone, as a tensor of shape (1,)."""
-
-        def pick(tensor: Tensor) -> Tensor:
-            return Tensor(tensor.dtype, tensor.bits[index : index + 1] if tensor.shape == self.shape else tensor.bits)
-
-        return self.with_tensors({name: pick(tensor) for name, tensor in self.tensors.items()})
-
-    def control(self) -> Call:
-        """The paired control: same dtypes and options, values inside the domain, shapes that fit together."""
-        controls = {
-            name: filled(tensor, self.shape, CONTROL[name]) if name in CONTROL else reshaped(tensor, self.shape)
-            for name, tensor in self.tensors.items()
-        }
-        return self.with_tensors(controls)
-
-    def padded(self, sizes: Sequence[int]) -> Call:
-        """This one-dimensional call with control elements appended up to the next of `sizes`, if there is one.
-
-        A framework that compiles anew for every shape then compiles for a few sizes only.
-        """
-        extra = min((size - self.size for size in sizes if size >= self.size), default=0)
-        if extra == 0:
-            return self
-
-        def pad(name: str, tensor: Tensor) -> Tensor:
-            if tensor.shape != self.shape:
-                return tensor
-            more = filled(tensor, (extra,), CONTROL.get(name, 1.0))
-            return Tensor(tensor.dtype, np.concatenate([tensor.bits, more.bits]))
-
-        return self.with_tensors({name: pad(name, tensor) for name, tensor in self.tensors.items()})
-
-
-def unreduced(session: Session, call: Call) -> Call:
-    """The same call without its reduction."""
-    return Call(call.implementation, "none", call.tensors, call.parameters, layout=call.layout, period=call.period)
-
-
-def without_options(session: Session, call: Call) -> Call:
-    """The same call with prediction and label only."""
-    return call.with_tensors({name: call.tensors[name] for name in ("prediction", "label")})
-
-
-def in_reversed_order(session: Session, call: Call) -> Call:
-    """The same elements, the last one first."""
-    return call.with_tensors({name: Tensor(one.dtype, one.bits[::-1].copy()) for name, one in call.tensors.items()})
-
-
-def counterpart(session: Session, call: Call) -> Call:
-    """The implementation's counterpart on the probabilities of the logits, rounded to their dtype."""
-    one = call.implementation
-    other = session.implementations["%s/%s/%s" % (one.counterpart, one.mode, one.device)]
-    made = call.with_tensors(dict(call.tensors, prediction=probabilities_of(call.prediction)))
-    made.implementation = other
-    return made
-
-
-def probabilities_of(logits: Tensor) -> Tensor:
-    """The sigmoid of logits, rounded to their dtype."""
-    with np.errstate(over="ignore"):
-        return encode(1.0 / (1.0 + np.exp(-decode(logits))), logits.dtype)
-
-
-def logits_of(probabilities: Tensor) -> Tensor:
-    """The logits of probabilities, rounded to their dtype."""
-    p = decode(probabilities)
-    with np.errstate(all="ignore"):
-        return encode(np.log(p) - np.log1p(-p), probabilities.dtype)
-
-
-def produced(producer: str, copied: bool) -> Callable[[Session, Call], Call]:
-    """Variants with the probabilities that the framework makes of logits: as it hands them out, or a copy of them."""
-
-    def variant(session: Session, call: Call) -> Call:
-        logits = logits_of(call.prediction)
-        made = session.runtime.bits(session.runtime.produce(producer, session.runtime.tensor(logits)))
-        tensors = dict(call.tensors, prediction=made)
-        if len(made.shape) > 1:  # one column for each of the two classes
-            label = decode(call.tensors["label"])
-            tensors["label"] = encode(np.stack([1.0 - label, label], axis=-1), call.tensors["label"].dtype)
-        result = call.with_tensors(tensors)
-        if not copied:
-            result.producer, result.logits = producer, logits
-        return result
-
-    return variant
-
-
-#: Other calls on the same inputs, by the name under which a request asks for them.
-VARIANTS = {
-    "unreduced": unreduced,
-    "absent": without_options,
-    "reversed": in_reversed_order,
-    "counterpart": counterpart,
-    "sigmoid": produced("sigmoid", False),
-    "sigmoid-copy": produced("sigmoid", True),
-    "softmax": produced("softmax", False),
-    "softmax-copy": produced("softmax", True),
-}
-
-
-def condensed(result: Tensor, period: int) -> Tuple[Tensor, List[int], List[int], List[int]]:
-    """A result whose elements repeat: distinct bit patterns by element, the shape, where each stands first, how often.
-
-    Nothing that a verdict depends on is lost: every pattern that came back for an element is there.
-    """
-    flat = result.bits.ravel()
-    shape = list(result.shape)
-    if flat.size <= LARGEST_WHOLE:
-        return Tensor(result.dtype, flat), shape, list(range(flat.size)), [1] * flat.size
-    patterns: List[Any] = []
-    positions: List[int] = []
-    counts: List[int] = []
-    for element in range(min(period, flat.size)):
-        column = flat[element::period]
-        if (column == column[0]).all():
-            found, first, times = column[:1], np.zeros(1, dtype=np.int64), np.array([column.size])
-        else:
-            found, first, times = np.unique(column, return_index=True, return_counts=True)
-        patterns.append(found)
-        positions += (first * period + element).tolist()
-        counts += times.tolist()
-    return Tensor(result.dtype, np.concatenate(patterns)), shape, positions, counts
-
-
-def reshaped(tensor: Tensor, shape: Tuple[int, ...]) -> Tensor:
-    """The tensor's values repeated to another shape."""
-    if tensor.shape == shape or not tensor.bits.size:
-        return tensor
-    return Tensor(tensor.dtype, repeated(tensor.bits, shape))
-
-
-def repeated(bits: Any, shape: Tuple[int, ...]) -> Any:
-    """A few numbers, in order again and again until an array is full: np.resize, which is slow for many.
-
-    What is filled is copied behind itself, twice as much each time.
-    """
-    flat = bits.ravel()
-    full = np.empty(shape, dtype=flat.dtype)
-    there = full.reshape(-1)
-    filled = min(flat.size, there.size)
-    there[:filled] = flat[:filled]
-    while filled < there.size:
-        more = min(filled, there.size - filled)
-        there[filled : filled + more] = there[:more]
-        filled += more
-    return full
-
-
-def filled(like: Tensor, shape: Tuple[int, ...], value: float) -> Tensor:
-    """A tensor of `shape` full of `value`, in the dtype of `like`; it is encoded once, narrow formats being slow."""
-    one = np.array([value])
-    known = encode(one, like.dtype) if like.dtype in FORMATS else Tensor(like.dtype, one.astype(like.bits.dtype))
-    return Tensor(like.dtype, np.full(shape, known.bits[0]))
-
-
-def cut(result: Tensor, padded_size: int, size: int) -> Tensor:
-    """The result without what padding appended; a result of another shape is left as it is, to be reported."""
-    if padded_size != size and result.shape == (padded_size,):
-        return Tensor(result.dtype, result.bits[:size])
-    return result
-
-
-def row(result: Tensor, index: int) -> Tensor:
-    """What belongs to one element of a result."""
-    return Tensor(result.dtype, result.bits[index : index + 1])
-
-
-def raised(error: BaseException) -> Dict[str, Any]:
-    """The observation of an exception: its type and the start of its message."""
-    try:
-        message = str(error)
-    except Exception:  # an exception whose __str__ fails is still an observation
-        message = ""
-    return {"kind": "raised", "type": type(error).__name__, "message": message[:4000]}
-
-
-def same_bits(left: Tensor, right: Tensor) -> bool:
-    """Whether two tensors hold the same dtype, shape and bit patterns."""
-    return left.dtype == right.dtype and left.shape == right.shape and _equal(left.bits, right.bits)
-
-
-def _equal(left: Any, right: Any) -> bool:
-    """Whether arrays of one shape hold the same bytes: patterns are integers, anything else is compared as bytes."""
-    if left.dtype == right.dtype and left.dtype.kind in "uib":
-        return bool((left == right).all())
-    return bool(left.tobytes() == right.tobytes())
-
-
-def version_of(package: str) -> str:
-    """`__version__` of an imported module: metadata has no `tensorflow` where `tensorflow-cpu` is installed."""
-    module = sys.modules.get(package)
-    if module is None:
-        try:
-            module = __import__(package)
-        except ImportError:
-            return "absent"
-    return str(getattr(module, "__version__", "unknown"))
-
-
-def facts() -> Dict[str, Any]:
-    """Facts of this process that can change bits."""
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "flush-to-zero": flushes_to_zero(),
-    }
-
-
-def resident() -> int:
-    """Bytes of memory that this process holds; 0 where there is no /proc."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as stream:
-            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
-
-
-def give_back() -> None:
-    """Give freed memory back to the system, which glibc keeps (malloc_trim(3)); elsewhere nothing happens."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def serve(read_fd: int, write_fd: int, source: str) -> int:

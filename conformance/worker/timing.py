@@ -1,18 +1,18 @@
 """How long a call takes and what memory it needs, measured in the worker.
 
-Worker-side code: standard library only, Python 3.7 on.
+Worker-side code: standard library and NumPy only, Python 3.7 on.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
+
+from conformance.worker.process import give_back
 
 #: Function without arguments that returns when its result is there.
-Once = Callable[[], Any]
+Once = Callable[[], object]
 
 STATUS = "/proc/self/status"
 CLEAR_REFS = "/proc/self/clear_refs"
@@ -47,8 +47,7 @@ def peak(once: Once) -> Optional[int]:
     what that call needs.  What a framework's own allocator keeps stays hidden.
     """
     gc.collect()
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # of glibc only
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     try:
         with open(CLEAR_REFS, "w") as stream:
             stream.write(RESET_PEAK)

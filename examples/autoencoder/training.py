@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from conformance.contracts import find
-from conformance.pool.pool import SINGLE_THREADED
+from conformance.pool.process import SINGLE_THREADED
 from examples.autoencoder.problem import Array, Problem
 from examples.autoencoder.worker import REFERENCE, Run, implementation
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+from typing import Any
+
 import pytest
 from click.testing import CliRunner
 
 from conformance.adapters import BUILTIN, Adapter, Implementation, load_builtin
 from conformance.adapters import numpy as numpy_adapter
+from conformance.adapters.declaration import COMPILED_BEFORE, Declaration
 from conformance.cli import main
 
 ADAPTERS = {adapter.name: adapter for module in BUILTIN for adapter in load_builtin(module)}
+
+
+def declarations(name: str) -> list[Declaration]:
+    """What the adapter of that name declares."""
+    return [one.declared(name, ADAPTERS[name].runtime) for one in ADAPTERS[name].implementations]
 
 
 @pytest.mark.parametrize("name", sorted(ADAPTERS))
@@ -27,6 +37,31 @@ def test_every_runtime_has_the_plain_mode_and_every_mode_that_is_declared(name: 
     modes = ADAPTERS[name].runtime.modes
     assert "eager" in modes
     assert {one.mode for one in ADAPTERS[name].implementations} <= set(modes)
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_a_declaration_arrives_as_it_was_sent(name: str) -> None:
+    """The parent plans by what the adapter said, and a field that JSON changes would be another one."""
+    sent = json.loads(json.dumps(ADAPTERS[name].declaration()))["implementations"]
+    assert list(map(Declaration.from_wire, sent)) == declarations(name)
+
+
+def test_what_an_implementation_says_of_itself_is_declared_under_the_same_name() -> None:
+    """All but what is called; of the dtypes those that the runtime has."""
+    said = set(inspect.signature(Implementation).parameters) - {"call", "derivatives"}
+    assert said <= set(Declaration._fields)
+    fields: dict[str, Any] = {name: object() for name in said} | {"mode": "eager", "dtypes": ["float64"]}
+    one = Implementation("loss", "logits", max)
+    vars(one).update(fields)
+    declared = one.declared("made", ADAPTERS["numpy"].runtime)
+    assert {name: getattr(declared, name) for name in said} == fields | {"dtypes": ("float64",)}
+
+
+def test_a_mode_that_compiles_says_so_in_records_as_it_did_before_by_its_name() -> None:
+    """Records of before and after are read alike."""
+    declared = {(one.mode, one.compiled) for name in ADAPTERS for one in declarations(name)}
+    assert {mode for mode, compiled in declared if compiled} == set(COMPILED_BEFORE)
+    assert not {mode for mode, compiled in declared if not compiled} & set(COMPILED_BEFORE)
 
 
 def test_a_declaration_does_not_depend_on_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import reference
-from conformance.numbers.clipping import clip_bounds
+from conformance.numbers.documented import clip_bounds
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.plan import cases
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 from conformance.record import record
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.summary import causes, scoreboard

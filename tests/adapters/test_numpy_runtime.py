@@ -10,7 +10,7 @@ import pytest
 from conformance.adapters import LAYOUTS
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.numbers.formats import Tensor, encode
-from conformance.worker.session import same_bits
+from conformance.worker.results import same_bits
 
 SHAPES = ((), (0,), (1,), (7,), (3, 4), (2, 3, 4))
 DTYPES = ("float64", "float32", "float16", "bfloat16")

@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters import NUMERIC, Implementation, load_builtin
+from conformance.adapters import Implementation, load_builtin
 from conformance.adapters.torch.modes import MODES
 from conformance.adapters.torch.runtime import TorchRuntime
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
-from conformance.plan.plan import Filters, Plan, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan, make_plan
+from conformance.pool.backend import Backend
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.pool import Pool
+from conformance.quantities import NUMERIC
 from tests.builders import case, suite
 
 ROOT = Path(__file__).parents[2]

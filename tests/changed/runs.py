@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance.commands.options import record_from
 from conformance.known import deviations
 from conformance.plan import cases
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Filters, Plan, Request, make_plan
-from conformance.pool.pool import Backend
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan, make_plan
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend
 from conformance.record.record import RunRecord
 from conformance.run import run as runs
 from tests.changed import hook
@@ -33,7 +34,7 @@ class Bench:
         """The built-in backends, the cases and the record of deviations."""
         with runs.open_pool(runs.Options()) as pool:
             backends = {one.name: one for one in runs.discover(pool, runs.Options())}
-        return cls(backends, cases.load_suite(ROOT / "cases"), record_from((ROOT / "deviations",), replace=True))
+        return cls(backends, cases.load_suite(ROOT / "cases"), deviations.load((ROOT / "deviations",)))
 
     def changed(self, change: Change, made: Path) -> RunRecord:
         """The part of the suite that must tell `change`, with the change made."""

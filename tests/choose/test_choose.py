@@ -14,9 +14,9 @@ from conformance.adapters import ALL_DTYPES
 from conformance.choose import needs
 from conformance.choose.choose import MET, NOT_MEASURED, NOT_MET, Choice, Row, Worst
 from conformance.errors import InputError
-from conformance.plan.plan import QUANTITIES
+from conformance.quantities import QUANTITIES
 from conformance.record import record
-from conformance.record.record import RunRecord
+from conformance.record.record import ImplementationLine, RunRecord
 from conformance.render import choice as choices
 from conformance.run import pinned
 from tests.builders import deterministic
@@ -156,6 +156,16 @@ def test_vectorized_modes_are_not_compiled_ones() -> None:
     """Only a mode that makes a program of the call is one."""
     made = run([check("hard-labels/x", A), check("hard-labels/x", "stub/a/vmap/cpu")])
     assert {name: row.status for name, row in named(chosen("compile", made)).items()} == {A: NOT_MEASURED}
+
+
+@pytest.mark.parametrize(("compiled", "status"), [(True, MET), (False, NOT_MEASURED), (None, NOT_MEASURED)])
+def test_whether_a_mode_compiles_is_what_its_runtime_declared(compiled: bool | None, status: str) -> None:
+    """The mode of a plugin has any name; a record that does not say so knows those that there were."""
+    name = "stub/a/ahead/cpu"
+    line = ImplementationLine(id=name, family="stub/a", form="probabilities", compiled=compiled)
+    checks = [check("hard-labels/x", name), check("hard-labels/x", name, quantity="agreement", ulp=None)]
+    made = run(checks, implementations=(line,))
+    assert named(chosen("compile", made))[name].status == status
 
 
 @given(st.sets(st.sampled_from(sorted(set(needs.BY_NAME) - set(ALL_DTYPES))), min_size=2, max_size=4))

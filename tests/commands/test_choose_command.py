@@ -13,8 +13,8 @@ from markdown_it import MarkdownIt
 
 from conformance.choose import needs
 from conformance.choose.choose import Source, choose
+from conformance.choose.sources import sources
 from conformance.cli import main
-from conformance.commands.choose import sources
 from conformance.errors import Exit
 from conformance.record import record
 from conformance.record.record import BackendLine, SpeedLine

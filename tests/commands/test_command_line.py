@@ -217,7 +217,7 @@ def test_a_failure_of_the_suite_itself_exits_with_3(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("conformance.commands.run.suite_from", fail)
+    monkeypatch.setattr("conformance.commands.options.Asked.suite", fail)
     assert CliRunner().invoke(main, ["run"]).exit_code == code
 
 

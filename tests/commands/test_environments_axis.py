@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance.cli import main
-from conformance.commands.environments import distance
 from conformance.errors import Exit
-from conformance.plan.plan import Filters, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import make_plan
 from conformance.record import record
 from tests.builders import CASES, FLAGS, case, implementation, suite
 
@@ -160,25 +160,6 @@ def test_a_backend_without_settings_is_bad_input(command: Command) -> None:
     done = command("environments", "--backend", "drifting", words="none")
     assert done.exit_code == Exit.BAD_INPUT
     assert "none of drifting declares settings of its environment" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("pair", "expected"),
-    [
-        (("3f800000", "3f800001"), (1.0, 0)),
-        (("3f800000", "bf800000"), (2.0**24, 0)),
-        (("00000000", "00000001"), (1.0, 0)),
-        (("00000000", "80000000"), (0.0, 0)),
-        (("00000000", "3f800000"), (2.0**23, 0)),
-        (("3f800000", "7f800000"), (0.0, 1)),
-        (("7f800000", "ff800000"), (0.0, 1)),
-        (("7fc00000", "ffc00000"), (0.0, 0)),
-        (("3f800000", ""), (0.0, 1)),
-    ],
-)
-def test_two_results_differ_by_ulps_or_by_class(pair: tuple[str, str], expected: tuple[float, int]) -> None:
-    """Finite results by ULP of the larger; infinities, NaN and no result at all are classes; NaN equals NaN."""
-    assert distance([pair], "float32") == expected
 
 
 @pytest.mark.slow

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from conformance.adapters.declaration import Declaration
 from conformance.cli import main
 from conformance.errors import Exit
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Filters, Implementation, Plan, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan, make_plan
 from conformance.run import run as runs
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +31,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Filters | N
     """The filters of every plan that a command makes."""
     found: list[Filters | None] = []
 
-    def noted(suite: Suite, implementations: Sequence[Implementation], filters: Filters | None = None) -> Plan:
+    def noted(suite: Suite, implementations: Sequence[Declaration], filters: Filters | None = None) -> Plan:
         found.append(filters)
         return make_plan(suite, implementations, filters)
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.adapters.declaration import Declaration
 from conformance.contracts import CastsTo, Source
 from conformance.judge.verdicts import Judged
 from conformance.plan.cases import Case
-from conformance.plan.plan import AGREEMENT, Implementation, Request
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation
+from conformance.quantities import AGREEMENT
 from tests.builders import case, implementation, judged_all, raised, request, returned
 
 JIT = implementation(mode="jit")
@@ -26,7 +28,7 @@ def agreement(mode: Request, plain: Request, of_mode: list[Observation], of_plai
     return found
 
 
-def by_mode(one: Case = ONE, by: Implementation = JIT) -> Request:
+def by_mode(one: Case = ONE, by: Declaration = JIT) -> Request:
     """A request of a case by the mode."""
     return replace(request(one, by), quantities=("value", AGREEMENT))
 

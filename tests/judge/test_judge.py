@@ -25,8 +25,9 @@ from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Case, Element
 from conformance.plan.domain import regions
-from conformance.plan.plan import BEHAVIOUR, Inputs
+from conformance.plan.inputs import Inputs
 from conformance.pool.observation import Observation
+from conformance.quantities import BEHAVIOUR
 from tests.builders import (
     CRASHED,
     SOURCE,

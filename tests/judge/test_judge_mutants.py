@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.judge import agreement, behaviour, expected, judge, related, summation, verdicts
-from conformance.known import deviations
+from conformance.judge import agreement, behaviour, judge, numeric, probe, related, summation, verdicts
+from conformance.known import deviations, match
 from conformance.numbers import measurement
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CODE, Limits, Measured
 from conformance.plan import cases, domain
-from conformance.plan.plan import Filters, Plan, Request
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observation, Observed
-from conformance.pool.pool import Backend, Opened
 from conformance.run import run as runs
-from reference import Reference
+from reference import FUNCTIONS, Reference
 from tests.miniatures import kills
 
 pytestmark = pytest.mark.slow
@@ -219,7 +221,7 @@ def one_format(patch: pytest.MonkeyPatch) -> None:
 
 def budget(value: float) -> Callable[[pytest.MonkeyPatch], None]:
     """The budget is something else."""
-    return lambda patch: patch.setattr(judge, "BUDGET", value)
+    return lambda patch: patch.setattr(numeric, "BUDGET", value)
 
 
 # -- mutations of the expected values --------------------------------------------------------------------------------
@@ -231,8 +233,8 @@ def reference(
     """The reference of a quantity is another one."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        original = expected.QUANTITY[quantity]
-        patch.setitem(expected.QUANTITY, quantity, lambda *all_, **named: change(original(*all_, **named)))
+        original = FUNCTIONS[quantity]
+        patch.setitem(FUNCTIONS, quantity, lambda *all_, **named: change(original(*all_, **named)))
 
     return mutate
 
@@ -285,7 +287,7 @@ def behaves(quantity: str) -> Callable[[pytest.MonkeyPatch], None]:
     """One quantity of how a result came back is not looked at."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        patch.setitem(behaviour._BEHAVIOUR, quantity, lambda *all_: ("conforms", "", ""))
+        patch.setitem(behaviour.JUDGES, quantity, lambda *all_: ("conforms", "", ""))
 
     return mutate
 
@@ -299,13 +301,13 @@ def assembled(change: Callable[[Any], None]) -> Callable[[pytest.MonkeyPatch], N
     """The errors of a check are changed before they become verdicts."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        original = judge.Judge._assemble
+        original = numeric._verdicts
 
-        def mutant(self: Any, check: Any, errors: Any, *rest: Any) -> Any:
+        def mutant(check: Any, errors: Any, *rest: Any) -> Any:
             change(errors)
-            return original(self, check, errors, *rest)
+            return original(check, errors, *rest)
 
-        patch.setattr(judge.Judge, "_assemble", mutant)
+        patch.setattr(numeric, "_verdicts", mutant)
 
     return mutate
 
@@ -333,7 +335,7 @@ def every_verdict_expected(patch: pytest.MonkeyPatch) -> None:
 
 def probes_show(patch: pytest.MonkeyPatch) -> None:
     """A contract's field shows whatever the result is."""
-    patch.setattr(judge, "_probe", lambda check, *rest: (["by-contract"] * check.count, [""] * check.count))
+    patch.setattr(probe, "verdicts", lambda check, *rest: [("by-contract", "")] * check.count)
 
 
 def no_difference(mode: Any, plain: Any, ideal: Reference) -> Any:
@@ -358,7 +360,7 @@ def nothing_judged(patch: pytest.MonkeyPatch) -> None:
 
 def findings_ignored(patch: pytest.MonkeyPatch) -> None:
     """Whatever was found, a check is as expected."""
-    everywhere(patch, deviations.outcome_of, lambda matches: "as expected")
+    everywhere(patch, match.outcome_of, lambda matches: "as expected")
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
@@ -425,6 +427,6 @@ def test_a_budget_that_nothing_can_exceed_or_meet_is_refused(
     value: float, canaries: Canaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tolerance that became NaN let everything pass in another suite (KhronosGroup/OpenCL-CTS PR#1848)."""
-    monkeypatch.setattr(judge, "BUDGET", value)
+    monkeypatch.setattr(numeric, "BUDGET", value)
     with pytest.raises(ValueError, match="budget must be a positive finite number"):
         canaries.judged()

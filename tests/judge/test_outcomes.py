@@ -9,7 +9,7 @@ import pytest
 from conformance.known import deviations
 from conformance.known.deviations import Deviation, Record, Selector
 from conformance.plan import cases
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.run import pinned
 from conformance.run import run as runs
 from conformance.run.run import Run

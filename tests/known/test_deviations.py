@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 from conformance.errors import Exit, InputError
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
-from conformance.known.deviations import Deviation, Matcher, Record, Seen, outcome_of, unmatched
+from conformance.known.deviations import Deviation, Record, unmatched
+from conformance.known.match import Matcher, Seen, outcome_of
 from conformance.pool.observation import Observation
 from tests.builders import CRASHED, case, deterministic, implementation, judged, plan, raised, request, returned
 

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from conformance.commands.options import record_from
+from conformance.adapters.declaration import BASE_MODE
 from conformance.judge.verdicts import Judged
 from conformance.known import deviations
 from conformance.plan import cases
-from conformance.plan.plan import AGREEMENT, BASE_MODE, Filters, Request, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import make_plan
+from conformance.plan.requests import Request
+from conformance.quantities import AGREEMENT
 from conformance.run import run as runs
 from conformance.run.run import Run
 
@@ -68,7 +71,7 @@ def run() -> Run:
         compared = {one.call for one in asked if AGREEMENT in one.quantities}
         plain = [one for one in plan.requests if one.implementation.mode == BASE_MODE and one.call in compared]
         plan = replace(plan, requests=tuple({id(one): one for one in (*asked, *plain)}.values()))
-        return runs.execute(pool, backends, plan, record_from((ROOT / "deviations",), replace=True), runs.Options())
+        return runs.execute(pool, backends, plan, deviations.load((ROOT / "deviations",)), runs.Options())
 
 
 def of_modes(request: Request) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from conformance.adapters import NUMERIC
+from conformance.quantities import NUMERIC
 
 ALL_REDUCTIONS = ("none", "mean", "sum")
 WEIGHTS = ("weight", "pos_weight")

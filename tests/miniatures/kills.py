@@ -7,7 +7,8 @@ from pathlib import Path
 
 from conformance.known import deviations
 from conformance.plan import cases
-from conformance.plan.plan import Filters, Plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import Plan
 from conformance.record.record import CheckLine, RunRecord
 from conformance.run import run as runs
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 import math
 import os
 import re
@@ -24,14 +25,16 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import Report, assert_conforms, measure
-from conformance.adapters import NUMERIC, Runtime
+from conformance.adapters import Implementation, Runtime
 from conformance.adapters.numpy import NumPyRuntime, log_textbook, log_textbook_gradient, sigmoid_gradient
 from conformance.cli import main
 from conformance.contracts import Clip
 from conformance.errors import HarnessError, InputError
 from conformance.judge.judge import Judge
 from conformance.numbers.soundness import flushes_to_zero
+from conformance.own_loss import api
 from conformance.plan import cases
+from conformance.quantities import NUMERIC
 from conformance.record import record
 from tests.builders import SOURCE
 from tests.projects import session
@@ -93,6 +96,11 @@ def failing(loss: Callable[..., Any], **arguments: Any) -> str:
 
 
 # -- what passes -----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_loss_declares_are_arguments_of_an_implementation() -> None:
+    """So an implementation is described in one vocabulary, whoever it is of."""
+    assert set(api.Declared.__annotations__) < set(inspect.signature(Implementation).parameters)
 
 
 @pytest.mark.parametrize("form", ["probabilities", "logits"])

@@ -16,7 +16,7 @@ from conformance.errors import Exit, InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Suite, json_schema, load_suite
-from conformance.plan.plan import Inputs
+from conformance.plan.inputs import Inputs
 
 SHIPPED = Path(__file__).parents[2] / "cases"
 
@@ -130,7 +130,7 @@ def test_a_version_directive_does_not_bring_yaml_1_1_back(load: Load) -> None:
         ("form: probabilities", "form: 'probabilities", 11, ["YAML"]),
         ("form: probabilities", "form: probabilities\n   why2: x", 7, ["YAML"]),
         ("    form:", "    parameters: {gamma: 2.5}\n    form:", 4, ["gamma", "2.5"]),
-        ("    form:", "    parameters: {gamma: 2}\n    form:", 4, ["gamma", "gradient_label"]),
+        ("    form:", "    parameters: {gamma: 2}\n    form:", 4, ["gamma", "gradient-label"]),
         ("    form:", "    dtypes_of: {label: uint8}\n    form:", 4, ["b.label", "0 to 255", "0x1p-1"]),
         ("    form:", "    divisor: weights\n    form:", 4, ["needs a weight"]),
         ("    form:", "    present: [3 label 3 label 1]\n    form:", 4, ["presentation"]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.plan.plan import AGREEMENT, Filters, make_plan
+from conformance.plan.filters import Filters
+from conformance.plan.plan import make_plan
+from conformance.quantities import AGREEMENT
 from tests.builders import case, implementation, suite
 
 SUITE = suite(case(("0.3", "1")))

@@ -14,7 +14,7 @@ from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder, load_suite
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.run import run as runs
 from conformance.run.run import Options
 from tests.builders import implementation

@@ -9,7 +9,8 @@ import pytest
 
 from conformance.errors import InputError
 from conformance.judge.judge import Judge
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.run import run as runs
 from conformance.sweep import corpus
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.plan.cases import Case, Element
-from conformance.plan.plan import Request, make_plan
+from conformance.plan.plan import make_plan
+from conformance.plan.requests import Request
 from conformance.pool import batches as sharing
 from conformance.pool.batches import DRAWN, LARGEST, LONG, Batch, batches
 from conformance.pool.observation import Observation, Observed, observed

@@ -14,7 +14,8 @@ import pytest
 
 from conformance.adapters import BUILTIN
 from conformance.errors import Exit
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +38,7 @@ def test_built_in_adapters_declare_without_a_worker(monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> NoReturn:
         raise AssertionError("a worker is started")
 
-    monkeypatch.setattr("conformance.pool.pool.Worker", fail)
+    monkeypatch.setattr("conformance.pool.workers.Worker", fail)
     assert {backend.source for backend in discovered()} == set(BUILTIN)
 
 

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance.commands.options import memory_from
 from conformance.errors import InputError
 from conformance.plan.plan import Plan, make_plan
 from conformance.pool import usage
-from conformance.pool.pool import PATIENCE
+from conformance.pool.service import PATIENCE
 from conformance.pool.usage import SLEEP, Patience, family, resident
+from conformance.run.asked import memory
 from tests.builders import case, suite
 from tests.pool.test_robustness import Ran
 
@@ -178,11 +178,11 @@ def test_a_worker_that_has_grown_over_many_requests_is_replaced() -> None:
 @pytest.mark.parametrize(("text", "size"), [("2GB", 2_000_000_000), ("1500MB", 1_500_000_000), ("0.5 gb", 500_000_000)])
 def test_a_size_is_a_number_and_its_unit(text: str, size: int) -> None:
     """Units are decimal, and may be written in small letters."""
-    assert memory_from({"memory": text}) == size
+    assert memory(text) == size
 
 
 def test_a_limit_that_could_not_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a system does not tell what a process holds, --memory is bad input and not a promise."""
     monkeypatch.setattr(usage, "KNOWN", False)
     with pytest.raises(InputError, match=r"--memory needs /proc, which this system does not have \(got '2GB'\)"):
-        memory_from({"memory": "2GB"})
+        memory("2GB")

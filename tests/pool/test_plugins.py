@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.adapters import BUILTIN
+from conformance.adapters import BUILTIN, load_builtin
 from conformance.errors import Exit
 from tests.builders import FLAGS
 
@@ -170,14 +170,29 @@ NAMES = {"torch", "tensorflow", "jax", "keras", "optax", "openvino", "scipy"}
 #: The name, in case files, of the contract under which the numbers of the question were once printed.
 HISTORICAL = "keras-clip"
 
-ELSEWHERE = sorted(
-    [file for file in (ROOT / "conformance").rglob("*.py") if "adapters" not in file.relative_to(ROOT).parts[1:2]]
-    + list((ROOT / "reference").rglob("*.py"))
+CORE = sorted(
+    file for file in (ROOT / "conformance").rglob("*.py") if "adapters" not in file.relative_to(ROOT).parts[1:2]
 )
+
+ELSEWHERE = sorted([*CORE, *(ROOT / "reference").rglob("*.py")])
+
+
+#: Words that are the name of a mode as well: a need of `choose`, a tag of HTML, and a command of uv.
+NO_MODE = {"choose/needs.py": {"compile"}, "render/report.py": {"script"}, "versions/build.py": {"compile"}}
 
 
 def words(source: str) -> Iterator[str]:
     """Identifiers and string constants of Python code; docstrings and comments are prose."""
+    yield from constants(source)
+    for node in ast.walk(ast.parse(source)):
+        for field in ("id", "attr", "name", "module", "arg"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                yield value
+
+
+def constants(source: str) -> Iterator[str]:
+    """String constants of Python code without docstrings."""
     tree = ast.parse(source)
     prose = {
         id(node.body[0].value)
@@ -189,10 +204,12 @@ def words(source: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
             yield node.value
-        for field in ("id", "attr", "name", "module", "arg"):
-            value = getattr(node, field, None)
-            if isinstance(value, str):
-                yield value
+
+
+def modes(source: str) -> set[str]:
+    """The execution modes that Python code names, each as a string of its own or as a part of an id."""
+    known = {mode for module in BUILTIN for adapter in load_builtin(module) for mode in adapter.runtime.modes}
+    return {part for constant in constants(source) for part in constant.split("/")} & known
 
 
 def named(source: str) -> set[str]:
@@ -210,6 +227,18 @@ def test_every_built_in_backend_is_among_the_names() -> None:
 def test_no_other_module_names_a_backend(file: Path) -> None:
     """Cases, plan, workers, judge, reference and commands treat every backend alike."""
     assert named(file.read_text(encoding="utf-8")) == set()
+
+
+def test_no_other_module_names_a_mode() -> None:
+    """What a mode is like its runtime declares; the plain one has a name in `declaration`, like any other."""
+    found = {file.relative_to(ROOT / "conformance").as_posix(): modes(file.read_text("utf-8")) for file in CORE}
+    assert {file: seen for file, seen in found.items() if seen} == NO_MODE
+
+
+@pytest.mark.parametrize("source", ["x = 'jit'", "name.endswith('/eager/cpu')", "f'{entry}/vmap/cpu'", "{'xla': 1}"])
+def test_the_test_sees_a_mode_that_is_named(source: str) -> None:
+    """Alone, in an id, in a part of an f-string, as a key."""
+    assert modes(source)
 
 
 @pytest.mark.parametrize(

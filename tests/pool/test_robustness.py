@@ -23,8 +23,10 @@ from conformance.judge.verdicts import EXPECTED, Judged
 from conformance.numbers import formats
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan.plan import Plan, make_plan
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed
-from conformance.pool.pool import PATIENCE, Backend, Opened, Pool
+from conformance.pool.pool import Pool
+from conformance.pool.service import PATIENCE
 from tests.builders import case, suite
 
 pytestmark = pytest.mark.slow
@@ -274,7 +276,7 @@ def test_a_worker_that_is_killed_while_idle_is_replaced(token: str) -> None:
 
         def on_observed(self, index: int, observed: dict[str, Observed]) -> None:
             super().on_observed(index, observed)
-            (worker,) = self.pool._alive
+            (worker,) = self.pool.alive
             worker.process.send_signal(signal.SIGKILL)
             os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped
             self.killed += 1

@@ -16,9 +16,10 @@ import pytest
 
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.known import deviations
-from conformance.plan.plan import BEHAVIOUR
-from conformance.pool.pool import Backend, Opened
+from conformance.pool.backend import Backend, Opened
+from conformance.quantities import BEHAVIOUR
 from conformance.record import record
+from conformance.record.files import write_lines
 from conformance.record.record import SCHEMA, RunRecord
 from conformance.run import run
 from tests.builders import CRASHED, case, implementation, plan, raised, request, returned
@@ -315,7 +316,7 @@ def test_a_record_that_cannot_be_encoded_leaves_nothing_behind(tmp_path: Path) -
         raise UnicodeEncodeError("utf-8", "\udc80", 0, 1, "surrogates not allowed")
 
     with pytest.raises((HarnessError, UnicodeEncodeError)):
-        record.write_lines(lines(), tmp_path / "run.jsonl")  # type: ignore[arg-type]
+        write_lines(lines(), tmp_path / "run.jsonl")  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == []
 
 

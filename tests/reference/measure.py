@@ -15,7 +15,7 @@ from flint import arb
 import reference
 from tests.reference import oracle, samples
 
-QUANTITIES = ("loss", "gradient_prediction", "gradient_label", "second_derivative")
+QUANTITIES = ("value", "gradient-prediction", "gradient-label", "second-derivative")
 
 #: Options measured, by form: none, both weights, and for probabilities what entry points put into the logarithm.
 OPTIONS = {
@@ -30,7 +30,7 @@ WEIGHTS = {"weight": 0.1, "pos_weight": 3.7}
 BY_WEIGHTS = [
     (form, quantity, options)
     for form in reference.FORMS
-    for quantity in ("gradient_weight", "gradient_pos_weight")
+    for quantity in ("gradient-weight", "gradient-pos_weight")
     for options in OPTIONS[form]
 ]
 
@@ -38,7 +38,7 @@ BY_WEIGHTS = [
 SMOOTHED = [
     (form, quantity, {"label_smoothing": smoothing, **weights})
     for form in reference.FORMS
-    for quantity in (*QUANTITIES, "gradient_weight", "gradient_pos_weight")
+    for quantity in (*QUANTITIES, "gradient-weight", "gradient-pos_weight")
     for smoothing, weights in ((0.1, {}), (0.1, WEIGHTS), (1.0, {}), (1e-20, {}))
 ]
 
@@ -46,7 +46,7 @@ SMOOTHED = [
 FOCAL = [
     (form, quantity, options)
     for form in reference.FORMS
-    for quantity in ("loss", "gradient_prediction")
+    for quantity in ("value", "gradient-prediction")
     for options in (
         {"gamma": 2},
         {"gamma": 0, "alpha": 0.25},
@@ -83,7 +83,7 @@ LAW = 2.0
 def measure(form, quantity, prediction, label, got=None, **options):
     """Return the errors of a reference (by default that for the arguments) over vectors; options may be vectors too."""
     if got is None:
-        got = getattr(reference, quantity)(form, prediction, label, **options)
+        got = reference.FUNCTIONS[quantity](form, prediction, label, **options)
     columns = {name: np.broadcast_to(value, prediction.shape).tolist() for name, value in options.items()}
     rows = [
         _errors_of_one(form, quantity, arguments, values, {name: column[i] for name, column in columns.items()})

@@ -45,7 +45,7 @@ def exact(
     Its relative accuracy is at least ACCURACY bits, or its radius is zero.
     """
     y, p, e = _smoothed(label, label_smoothing), _rational(prediction), _rational(epsilon, 0)
-    w = fmpq(1) if quantity == "gradient_weight" else _rational(weight, 1)
+    w = fmpq(1) if quantity == "gradient-weight" else _rational(weight, 1)
 
     def plain(quantity: str) -> arb:
         positive, negative = _coefficients(quantity, y, pos_weight, label_smoothing)
@@ -57,10 +57,10 @@ def exact(
 
     def focal() -> arb:
         miss, slope = _miss(form, p, y)
-        if quantity != "gradient_prediction":
-            return miss**gamma * plain("loss")
+        if quantity != "gradient-prediction":
+            return miss**gamma * plain("value")
         steep = miss**gamma * plain(quantity)
-        return steep if gamma == 0 or y == fmpq(1, 2) else steep + gamma * miss ** (gamma - 1) * slope * plain("loss")
+        return steep if gamma == 0 or y == fmpq(1, 2) else steep + gamma * miss ** (gamma - 1) * slope * plain("value")
 
     if gamma is None:
         return accurate(lambda: _times(w, plain(quantity)))
@@ -69,7 +69,7 @@ def exact(
 
 def _like(quantity: str) -> str:
     """Return the quantity whose factors a quantity has; its coefficients are its own."""
-    return "loss" if quantity in ("gradient_weight", "gradient_pos_weight") else quantity
+    return "value" if quantity in ("gradient-weight", "gradient-pos_weight") else quantity
 
 
 def _smoothed(label: float, smoothing: float | None) -> fmpq:
@@ -105,10 +105,10 @@ def accurate(value: Callable[[], arb]) -> arb:
 
 def _coefficients(quantity: str, y: fmpq, pos_weight: float | None, label_smoothing: float | None) -> tuple[fmpq, fmpq]:
     """Return the coefficients of the two terms without the weight, for a label that is already smoothed."""
-    if quantity == "gradient_label":
+    if quantity == "gradient-label":
         slope = 1 - _rational(label_smoothing, 0)
         return slope * _rational(pos_weight, 1), slope
-    if quantity == "gradient_pos_weight":
+    if quantity == "gradient-pos_weight":
         return y, fmpq(0)
     return _rational(pos_weight, 1) * y, 1 - y
 
@@ -143,15 +143,15 @@ def _sigmoid(z: fmpq) -> arb:
 
 def _logit_terms(quantity: str, z: fmpq, positive: fmpq, negative: fmpq) -> tuple[arb, arb]:
     """Return the two natural terms, joined into one where they are multiples of each other (z = 0) or of z."""
-    if quantity == "loss":
+    if quantity == "value":
         if z == 0:
             return _times(positive + negative, _softplus(z)), arb(0)
         return _times(positive, _softplus(-z)), _times(negative, _softplus(z))
-    if quantity == "gradient_label":
+    if quantity == "gradient-label":
         if positive == negative:
             return _ball(-positive * z), arb(0)
         return _times(positive, _softplus(-z)), -_times(negative, _softplus(z))
-    if quantity == "gradient_prediction":
+    if quantity == "gradient-prediction":
         if z == 0:
             return _ball((negative - positive) / 2), arb(0)
         return _times(negative, _sigmoid(z)), -_times(positive, _sigmoid(-z))
@@ -164,15 +164,15 @@ def _probability_terms(
     """Return the two natural terms; rational ones are added exactly."""
     of_p, of_q = p + epsilon, 1 - p + epsilon
     p_clamped, q_clamped = _is_clamped(of_p, log_clamp), _is_clamped(of_q, log_clamp)
-    if quantity in ("loss", "gradient_label"):
-        sign = 1 if quantity == "loss" else -1
+    if quantity in ("value", "gradient-label"):
+        sign = 1 if quantity == "value" else -1
         if of_p == of_q:
             return _times(-positive - sign * negative, _log(of_p, p_clamped, log_clamp)), arb(0)
         a = arb(0) if positive == 0 else _times(-positive, _log(of_p, p_clamped, log_clamp))
         b = arb(0) if negative == 0 else _times(-sign * negative, _log(of_q, q_clamped, log_clamp))
         return a, b
-    power = 1 if quantity == "gradient_prediction" else 2
-    sign = -1 if quantity == "gradient_prediction" else 1
+    power = 1 if quantity == "gradient-prediction" else 2
+    sign = -1 if quantity == "gradient-prediction" else 1
     a = fmpq(0) if positive == 0 or p_clamped else sign * positive / of_p**power
     b = fmpq(0) if negative == 0 or q_clamped else negative / of_q**power
     return _ball(a + b), arb(0)
@@ -203,31 +203,31 @@ def natural_scale(
 ) -> arb:
     """Return abs(A) + abs(B) of the natural terms (or abs of the value where that is the scale)."""
     y, z, e = _smoothed(label, label_smoothing), _rational(prediction), _rational(epsilon, 0)
-    w = fmpq(1) if quantity == "gradient_weight" else _rational(weight, 1)
+    w = fmpq(1) if quantity == "gradient-weight" else _rational(weight, 1)
     if gamma is not None:
         options = prediction, label, None, pos_weight, log_clamp, epsilon, label_smoothing
         balance = abs(_alpha(y, alpha))
         if alpha is not None:
             balance = abs(y * _rational(alpha)) + abs((1 - y) * (1 - _rational(alpha)))
-        loss = natural_scale(form, "loss", *options)
-        steep = natural_scale(form, "gradient_prediction", *options)
+        loss = natural_scale(form, "value", *options)
+        steep = natural_scale(form, "gradient-prediction", *options)
         flint.ctx.prec = _FIRST_PRECISION
         p, q = (_sigmoid(z), _sigmoid(-z)) if form == "logits" else (_ball(z), _ball(1 - z))
         miss = _ball(abs(y)) * q + _ball(abs(1 - y)) * p
         slope = abs(_ball(1 - 2 * y)) * (p * q if form == "logits" else 1)
-        if quantity != "gradient_prediction":
+        if quantity != "gradient-prediction":
             return _ball(abs(w) * balance) * miss**gamma * loss
         flat = gamma * miss ** (gamma - 1) * slope * loss if gamma else arb(0)
         return _ball(abs(w) * balance) * (flat + miss**gamma * steep)
-    if form == "logits" and quantity in ("gradient_label", "second_derivative") and pos_weight in (None, 1.0):
+    if form == "logits" and quantity in ("gradient-label", "second-derivative") and pos_weight in (None, 1.0):
         return abs(exact(form, quantity, prediction, label, weight, pos_weight, label_smoothing=label_smoothing))
     positive, negative = _coefficients(quantity, y, pos_weight, label_smoothing)
     quantity = _like(quantity)
     functions = {
-        "loss": (lambda: _softplus(-z), lambda: _softplus(z)),
-        "gradient_label": (lambda: _softplus(-z), lambda: _softplus(z)),
-        "gradient_prediction": (lambda: _sigmoid(-z), lambda: _sigmoid(z)),
-        "second_derivative": (lambda: _sigmoid(z) * _sigmoid(-z),) * 2,
+        "value": (lambda: _softplus(-z), lambda: _softplus(z)),
+        "gradient-label": (lambda: _softplus(-z), lambda: _softplus(z)),
+        "gradient-prediction": (lambda: _sigmoid(-z), lambda: _sigmoid(z)),
+        "second-derivative": (lambda: _sigmoid(z) * _sigmoid(-z),) * 2,
     }[quantity]
     if form == "probabilities":
         functions = (
@@ -243,9 +243,9 @@ def natural_scale(
 
 def _probability_factor(quantity: str, x: fmpq, log_clamp: float | None) -> arb:
     clamped = _is_clamped(x, log_clamp)
-    if quantity in ("loss", "gradient_label"):
+    if quantity in ("value", "gradient-label"):
         return arb(0) if x == 0 and not clamped else _log(x, clamped, log_clamp)
-    return arb(0) if clamped or x == 0 else _ball(1 / x ** (1 if quantity == "gradient_prediction" else 2))
+    return arb(0) if clamped or x == 0 else _ball(1 / x ** (1 if quantity == "gradient-prediction" else 2))
 
 
 def unit_exponent(value: arb) -> int:

@@ -77,7 +77,7 @@ def test_the_error_law_holds_at_zero_crossings_of_the_loss_by_logits(label):
     end = math.copysign(750.0, label)
     z = crossing(lambda z: float(reference.loss("logits", z, label).hi), 0.0, end)
     x = math.copysign(1.0, z) * samples.neighbourhood(abs(z), 20)
-    errors = measure("logits", "loss", x, np.full(x.size, label))
+    errors = measure("logits", "value", x, np.full(x.size, label))
     assert errors.excess <= 0.5 + 1e-6
     assert errors.bound <= 1.0
     assert errors.law <= 2.0
@@ -90,7 +90,7 @@ def test_the_error_law_holds_at_zero_crossings_of_the_loss_by_probabilities(labe
     p = crossing(lambda p: float(reference.loss("probabilities", p, label).hi), low, high)
     x = samples.neighbourhood(p, 20)
     x = x[x < 1.0]
-    errors = measure("probabilities", "loss", x, np.full(x.size, label))
+    errors = measure("probabilities", "value", x, np.full(x.size, label))
     assert errors.excess <= 0.5 + 1e-6
     assert errors.bound <= 1.0
 
@@ -100,23 +100,23 @@ def test_the_error_law_holds_where_the_gradient_vanishes(label):
     """dL/dz vanishes at the logit of the label, dL/dp at the label itself."""
     z = crossing(lambda z: float(reference.gradient_prediction("logits", z, label).hi), -745.0, 745.0)
     x = math.copysign(1.0, z) * samples.neighbourhood(abs(z), 20)
-    errors = measure("logits", "gradient_prediction", x, np.full(x.size, label))
+    errors = measure("logits", "gradient-prediction", x, np.full(x.size, label))
     assert errors.excess <= 0.5 + 1e-6
     assert errors.bound <= 1.0
     p = samples.neighbourhood(label, 20)
     p = p[p < 1.0]
-    assert measure("probabilities", "gradient_prediction", p, np.full(p.size, label)).normal <= 0.51
+    assert measure("probabilities", "gradient-prediction", p, np.full(p.size, label)).normal <= 0.51
 
 
 @pytest.mark.parametrize("z", [1e-8, 1e-20, 1e-97, 1e-300, 5e-324])
 def test_the_gradient_for_label_one_half_keeps_its_relative_accuracy_near_zero(z):
     """dL/dz = tanh(z/2)/2 there: the two natural terms cancel completely, the result must not."""
     x = np.array([z, -z])
-    assert measure("logits", "gradient_prediction", x, np.full(2, 0.5)).excess <= 0.5 + 1e-6
+    assert measure("logits", "gradient-prediction", x, np.full(2, 0.5)).excess <= 0.5 + 1e-6
     got = reference.gradient_prediction("logits", x, 0.5)
     for value, argument in zip(got.hi, x, strict=True):
         assert (
-            oracle.ulp_error(float(value), oracle.exact("logits", "gradient_prediction", float(argument), 0.5)) <= 1.0
+            oracle.ulp_error(float(value), oracle.exact("logits", "gradient-prediction", float(argument), 0.5)) <= 1.0
         )
 
 
@@ -183,7 +183,7 @@ def test_clamp_and_epsilon_are_right_at_the_ends_too(quantity, options):
     """With a clamp or an epsilon the loss is finite at p = 0 and p = 1; the epsilon is added without rounding."""
     random = np.random.RandomState(15)
     x = np.concatenate([samples.probabilities(300, random), [0.0, 1.0, 1e-45, 3.7e-44]])
-    if quantity in ("gradient_prediction", "second_derivative") and "log_clamp" not in options:
+    if quantity in ("gradient-prediction", "second-derivative") and "log_clamp" not in options:
         x = np.maximum(x, 1e-150) if options["epsilon"] < 1e-300 else x
         x = np.where(x == 1.0, 0.5, x) if options["epsilon"] < 1e-150 else x
     errors = measure("probabilities", quantity, x, samples.labels_inside(x.size, random), **options)
@@ -199,26 +199,26 @@ def test_narrow_inputs_are_taken_exactly(name):
     random = np.random.RandomState(16)
     z, y = (random.standard_normal(500) * 8).astype(dtype), random.random_sample(500).astype(dtype)
     for quantity in QUANTITIES:
-        narrow = getattr(reference, quantity)("logits", z, y)
-        wide = getattr(reference, quantity)("logits", z.astype(np.float64), y.astype(np.float64))
+        narrow = reference.FUNCTIONS[quantity]("logits", z, y)
+        wide = reference.FUNCTIONS[quantity]("logits", z.astype(np.float64), y.astype(np.float64))
         assert all(np.array_equal(a, b) for a, b in zip(narrow, wide, strict=True))
-    assert measure("logits", "loss", z.astype(np.float64), y.astype(np.float64)).normal <= 0.51
+    assert measure("logits", "value", z.astype(np.float64), y.astype(np.float64)).normal <= 0.51
 
 
 TEXTBOOK = {
     "max(z, 0) - z*y + log1p(exp(-abs(z)))": (
         "logits",
-        "loss",
+        "value",
         36.7,
         1.0 - 2.0**-53,
         lambda z, y: np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z))),
         1e4,
     ),
-    "logaddexp(0, z) - z*y": ("logits", "loss", 36.0, 1.0, lambda z, y: np.logaddexp(0, z) - z * y, 1e4),
-    "sigmoid(z) - y": ("logits", "gradient_prediction", 36.0, 1.0, lambda z, y: 1 / (1 + np.exp(-z)) - y, 1e4),
+    "logaddexp(0, z) - z*y": ("logits", "value", 36.0, 1.0, lambda z, y: np.logaddexp(0, z) - z * y, 1e4),
+    "sigmoid(z) - y": ("logits", "gradient-prediction", 36.0, 1.0, lambda z, y: 1 / (1 + np.exp(-z)) - y, 1e4),
     "log(1 - p)": (
         "probabilities",
-        "loss",
+        "value",
         1e-17,
         0.0,
         lambda p, y: -(y * np.log(p) + (1 - y) * np.log(1 - p)),
@@ -234,7 +234,7 @@ def test_textbook_forms_fail_the_comparison(name):
     wrong = float(function(np.float64(prediction), np.float64(label)))
     assert oracle.ulp_error(wrong, oracle.exact(form, quantity, prediction, label)) >= at_least
     x, y = np.array([prediction]), np.array([label])
-    right = getattr(reference, quantity)(form, x, y)
+    right = reference.FUNCTIONS[quantity](form, x, y)
     assert measure(form, quantity, x, y).normal <= 0.51
     assert measure(form, quantity, x, y, got=right._replace(hi=np.array([wrong]))).normal >= at_least
 
@@ -243,12 +243,12 @@ def test_a_reference_that_is_slightly_wrong_fails_the_comparison():
     """Negative control: one unit in hi, a lost lo, a bound too small, a scale off by 1e-14 and a NaN are all seen."""
     x, y = np.array([0.7]), np.array([0.3])
     right = reference.loss("logits", x, y)
-    assert measure("logits", "loss", x, y, got=right).normal <= 0.51
-    assert measure("logits", "loss", x, y, got=right._replace(hi=np.nextafter(right.hi, 9))).normal > 0.51
-    assert measure("logits", "loss", x, y, got=right._replace(lo=right.lo * 0)).bound > 1.0
-    assert measure("logits", "loss", x, y, got=right._replace(bound=right.bound * 2.0**-30)).bound > 1.0
-    assert measure("logits", "loss", x, y, got=right._replace(scale=right.scale * (1 + 1e-14))).scale > 1e-15
-    assert measure("logits", "loss", x, y, got=right._replace(hi=right.hi * np.nan)).normal == np.inf
+    assert measure("logits", "value", x, y, got=right).normal <= 0.51
+    assert measure("logits", "value", x, y, got=right._replace(hi=np.nextafter(right.hi, 9))).normal > 0.51
+    assert measure("logits", "value", x, y, got=right._replace(lo=right.lo * 0)).bound > 1.0
+    assert measure("logits", "value", x, y, got=right._replace(bound=right.bound * 2.0**-30)).bound > 1.0
+    assert measure("logits", "value", x, y, got=right._replace(scale=right.scale * (1 + 1e-14))).scale > 1e-15
+    assert measure("logits", "value", x, y, got=right._replace(hi=right.hi * np.nan)).normal == np.inf
 
 
 def test_the_gradient_at_one_half_is_on_its_side_of_a_power_of_two():
@@ -273,7 +273,7 @@ def test_an_oracle_of_fixed_precision_would_lie():
     t = (-arb(1e-97)).exp()
     lying = arb(0.5) / (1 + t) - arb(0.5) * t / (1 + t)
     assert lying.rel_accuracy_bits() < 10
-    honest = oracle.exact("logits", "gradient_prediction", 1e-97, 0.5)
+    honest = oracle.exact("logits", "gradient-prediction", 1e-97, 0.5)
     assert honest.rel_accuracy_bits() >= oracle.ACCURACY
     assert float(honest.mid()) == 2.5e-98
 

@@ -9,16 +9,7 @@ import pytest
 
 import reference
 from conformance.judge.escalate import escalate, exact
-
-#: The judge's names of quantities.
-FUNCTIONS = {
-    "value": reference.loss,
-    "gradient-prediction": reference.gradient_prediction,
-    "gradient-label": reference.gradient_label,
-    "gradient-weight": reference.gradient_weight,
-    "gradient-pos_weight": reference.gradient_pos_weight,
-    "second-derivative": reference.second_derivative,
-}
+from reference import FUNCTIONS
 
 FOCAL = ("value", "gradient-prediction", "gradient-weight")
 

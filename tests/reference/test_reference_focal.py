@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 INF, NAN = np.inf, np.nan
 P, Z = reference.FORMS
-LOSS, DX = "loss", "gradient_prediction"
+LOSS, DX = "value", "gradient-prediction"
 POINTS = 800
 
 
@@ -44,14 +44,14 @@ def test_every_power_is_right_for_the_labels_that_cases_use(form, label, gamma):
     assert measure(form, DX, x, np.full(x.size, label), **options).bound <= 1.0
 
 
-@pytest.mark.parametrize("quantity", [LOSS, DX, "gradient_weight"])
+@pytest.mark.parametrize("quantity", [LOSS, DX, "gradient-weight"])
 @pytest.mark.parametrize("form", reference.FORMS)
 def test_gamma_zero_without_alpha_changes_no_bit(form, quantity):
     """It is the plain loss."""
     random = np.random.RandomState(53)
     x = samples.predictions(form, 200, random)
     y = samples.labels_outside(x.size, random)
-    plain, focal = (getattr(reference, quantity)(form, x, y, 0.1, **options) for options in ({}, {"gamma": 0.0}))
+    plain, focal = (reference.FUNCTIONS[quantity](form, x, y, 0.1, **options) for options in ({}, {"gamma": 0.0}))
     assert all(np.array_equal(a, b) for a, b in zip(plain, focal, strict=True))
 
 
@@ -125,26 +125,26 @@ def test_keras_prints_the_same_numbers():
 )
 def test_focal_losses_follow_the_rules_for_special_values(form, quantity, prediction, label, options, expected):
     """Those of the plain loss, times 1 - p_t, which is 0 only where the term is annihilated anyway."""
-    result = getattr(reference, quantity)(form, prediction, label, **options)
+    result = reference.FUNCTIONS[quantity](form, prediction, label, **options)
     np.testing.assert_array_equal(result.hi, expected)
 
 
 @pytest.mark.parametrize(
     ("quantity", "options", "message"),
     [
-        ("loss", {"gamma": 1.5}, "'gamma' must be an integer from 0 to 8"),
-        ("loss", {"gamma": 9}, "'gamma' must be an integer from 0 to 8"),
-        ("loss", {"gamma": -1}, "'gamma' must be an integer from 0 to 8"),
-        ("loss", {"gamma": NAN}, "'gamma' must be an integer from 0 to 8"),
-        ("loss", {"gamma": 2, "alpha": 1.5}, "'alpha' must be between 0 and 1"),
-        ("loss", {"gamma": 2, "alpha": NAN}, "'alpha' must be between 0 and 1"),
-        ("loss", {"alpha": 0.25}, "'alpha' exists with 'gamma' only"),
-        ("gradient_label", {"gamma": 2}, "'gradient_label' has no focal reference"),
-        ("gradient_pos_weight", {"gamma": 2}, "'gradient_pos_weight' has no focal reference"),
-        ("second_derivative", {"gamma": 2}, "'second_derivative' has no focal reference"),
+        ("value", {"gamma": 1.5}, "'gamma' must be an integer from 0 to 8"),
+        ("value", {"gamma": 9}, "'gamma' must be an integer from 0 to 8"),
+        ("value", {"gamma": -1}, "'gamma' must be an integer from 0 to 8"),
+        ("value", {"gamma": NAN}, "'gamma' must be an integer from 0 to 8"),
+        ("value", {"gamma": 2, "alpha": 1.5}, "'alpha' must be between 0 and 1"),
+        ("value", {"gamma": 2, "alpha": NAN}, "'alpha' must be between 0 and 1"),
+        ("value", {"alpha": 0.25}, "'alpha' exists with 'gamma' only"),
+        ("gradient-label", {"gamma": 2}, "'gradient-label' has no focal reference"),
+        ("gradient-pos_weight", {"gamma": 2}, "'gradient-pos_weight' has no focal reference"),
+        ("second-derivative", {"gamma": 2}, "'second-derivative' has no focal reference"),
     ],
 )
 def test_parameters_that_have_no_reference_are_refused(quantity, options, message):
     """With a message that names the parameter, the requirement and the value."""
     with pytest.raises(ValueError, match=message):
-        getattr(reference, quantity)(Z, 0.0, 0.5, **options)
+        reference.FUNCTIONS[quantity](Z, 0.0, 0.5, **options)

@@ -58,41 +58,41 @@ def test_the_gradient_by_pos_weight_is_the_slope_of_the_loss(form):
 @pytest.mark.parametrize(
     ("form", "quantity", "prediction", "label", "options", "expected"),
     [
-        (Z, "gradient_weight", INF, 1.0, {"weight": 0.0}, 0.0),
-        (Z, "gradient_weight", INF, 0.0, {"weight": 0.0}, INF),
-        (Z, "gradient_weight", 1.0, 0.0, {"weight": NAN}, NAN),
-        (Z, "gradient_weight", 800.0, 1.0, {"weight": INF}, np.exp(-800.0)),
-        (P, "gradient_weight", 0.0, 1.0, {}, INF),
-        (P, "gradient_weight", 0.0, 0.0, {}, 0.0),
-        (P, "gradient_weight", 0.0, 1.0, {"log_clamp": -100.0}, 100.0),
-        (P, "gradient_weight", 2.0, 1.0, {}, NAN),
-        (Z, "gradient_pos_weight", -INF, 0.0, {}, 0.0),
-        (Z, "gradient_pos_weight", -INF, 0.5, {}, INF),
-        (Z, "gradient_pos_weight", INF, 0.5, {}, 0.0),
-        (Z, "gradient_pos_weight", -INF, 0.5, {"pos_weight": 0.0}, INF),
-        (Z, "gradient_pos_weight", -INF, 0.5, {"weight": 0.0}, NAN),
-        (Z, "gradient_pos_weight", -1.0, 1.0, {"weight": INF}, INF),
-        (Z, "gradient_pos_weight", -1.0, 1.0, {"pos_weight": NAN}, NAN),
-        (Z, "gradient_pos_weight", -1.0, INF, {}, INF),
-        (P, "gradient_pos_weight", 0.0, 0.0, {}, 0.0),
-        (P, "gradient_pos_weight", 0.0, 1.0, {}, INF),
-        (P, "gradient_pos_weight", 0.0, -1.0, {}, -INF),
-        (P, "gradient_pos_weight", 1.0, 0.5, {}, 0.0),
-        (P, "gradient_pos_weight", 0.0, 1.0, {"log_clamp": -100.0}, 100.0),
-        (P, "gradient_pos_weight", -0.5, 1.0, {}, NAN),
+        (Z, "gradient-weight", INF, 1.0, {"weight": 0.0}, 0.0),
+        (Z, "gradient-weight", INF, 0.0, {"weight": 0.0}, INF),
+        (Z, "gradient-weight", 1.0, 0.0, {"weight": NAN}, NAN),
+        (Z, "gradient-weight", 800.0, 1.0, {"weight": INF}, np.exp(-800.0)),
+        (P, "gradient-weight", 0.0, 1.0, {}, INF),
+        (P, "gradient-weight", 0.0, 0.0, {}, 0.0),
+        (P, "gradient-weight", 0.0, 1.0, {"log_clamp": -100.0}, 100.0),
+        (P, "gradient-weight", 2.0, 1.0, {}, NAN),
+        (Z, "gradient-pos_weight", -INF, 0.0, {}, 0.0),
+        (Z, "gradient-pos_weight", -INF, 0.5, {}, INF),
+        (Z, "gradient-pos_weight", INF, 0.5, {}, 0.0),
+        (Z, "gradient-pos_weight", -INF, 0.5, {"pos_weight": 0.0}, INF),
+        (Z, "gradient-pos_weight", -INF, 0.5, {"weight": 0.0}, NAN),
+        (Z, "gradient-pos_weight", -1.0, 1.0, {"weight": INF}, INF),
+        (Z, "gradient-pos_weight", -1.0, 1.0, {"pos_weight": NAN}, NAN),
+        (Z, "gradient-pos_weight", -1.0, INF, {}, INF),
+        (P, "gradient-pos_weight", 0.0, 0.0, {}, 0.0),
+        (P, "gradient-pos_weight", 0.0, 1.0, {}, INF),
+        (P, "gradient-pos_weight", 0.0, -1.0, {}, -INF),
+        (P, "gradient-pos_weight", 1.0, 0.5, {}, 0.0),
+        (P, "gradient-pos_weight", 0.0, 1.0, {"log_clamp": -100.0}, 100.0),
+        (P, "gradient-pos_weight", -0.5, 1.0, {}, NAN),
     ],
 )
 def test_gradients_by_the_weights_follow_the_rules_for_special_values(
     form, quantity, prediction, label, options, expected
 ):
     """A label of zero annihilates, a weight of zero does not, and the varied factor itself matters only if NaN."""
-    result = getattr(reference, quantity)(form, prediction, label, **options)
+    result = reference.FUNCTIONS[quantity](form, prediction, label, **options)
     np.testing.assert_allclose(result.hi, expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("quantity", ["gradient_weight", "gradient_pos_weight"])
+@pytest.mark.parametrize("quantity", ["gradient-weight", "gradient-pos_weight"])
 def test_gradients_by_the_weights_have_the_broadcast_shape_of_all_arguments(quantity):
     """One gradient for each element of the loss, not the sum over those that share a weight."""
     weight = np.ones((3, 1))
     for options in ({"weight": weight}, {"pos_weight": weight}):
-        assert getattr(reference, quantity)(Z, np.zeros(4), 1.0, **options).hi.shape == (3, 4)
+        assert reference.FUNCTIONS[quantity](Z, np.zeros(4), 1.0, **options).hi.shape == (3, 4)

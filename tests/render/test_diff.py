@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from conformance.cli import main
 from conformance.errors import InputError
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.record import record
 from conformance.record.compare import Comparison, FailOn, Side, compare
 from conformance.record.record import BackendLine, CheckLine, FindingLine, Footer, Header, ImplementationLine, RunRecord
@@ -61,7 +61,7 @@ def run(*checks: CheckLine, version: str = "1.0", footer: bool = True, **header:
         "machine": {"processor": "any"},
         "filters": {},
         "backends": (BackendLine(name="stub", versions={"stub": version}),),
-        "implementations": (ImplementationLine(LOSS, "stub/loss", "probabilities"),),
+        "implementations": (ImplementationLine(id=LOSS, family="stub/loss", form="probabilities"),),
         "planned": len(checks),
         "not_offered": {},
     } | header

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.known import deviations
-from conformance.plan.plan import AGREEMENT, BASE_MODE, Implementation
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observation
-from conformance.pool.pool import Backend, Opened
+from conformance.quantities import AGREEMENT
 from conformance.record.record import RunRecord
 from conformance.record.summary import Cell, Row, by_entry, folded, scoreboard
 from conformance.render import markdown, text
@@ -52,7 +53,7 @@ class Canned:
         """Nothing to stop."""
 
 
-def made(*pairs: tuple[Implementation, Observation]) -> RunRecord:
+def made(*pairs: tuple[Declaration, Observation]) -> RunRecord:
     """The record of a run in which each implementation gave one observation for p = 0.5, y = 1 in float32."""
     one = case(("0.5", "1"))
     asked = plan([request(one, by, "float32", quantities(by)) for by, _ in pairs])
@@ -60,7 +61,7 @@ def made(*pairs: tuple[Implementation, Observation]) -> RunRecord:
     return run.execute(canned, (), asked, deviations.Record(Path(), ()), run.Options()).record  # type: ignore[arg-type]
 
 
-def quantities(by: Implementation) -> tuple[str, ...]:
+def quantities(by: Declaration) -> tuple[str, ...]:
     """What is asked: of other modes than eager also whether they do as eager does."""
     return ("value", "acceptance", *((AGREEMENT,) if by.mode != BASE_MODE else ()))
 

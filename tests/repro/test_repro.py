@@ -32,7 +32,7 @@ from conformance.record.record import RunRecord
 from conformance.record.summary import causes
 from conformance.repro import derivation, finding, folder, groups, issue, projects, shrink, tensors
 from conformance.repro.clean import CANNOT_TELL, MATCH, MISMATCH
-from tests.builders import case, deterministic, implementation, located
+from tests.builders import case, deterministic, implementation
 from tests.records import HOSTILE, run
 from tests.reference import oracle
 
@@ -416,8 +416,7 @@ def test_a_formula_is_that_of_the_reference(key: tuple[str, str]) -> None:
     """Evaluated in float64 it is the oracle's value, which knows nothing of these texts."""
     form, quantity = key
     x = POINT["z" if form == "logits" else "p"]
-    name = "loss" if quantity == "value" else quantity.replace("-", "_")
-    exact = oracle.exact(form, name, x, POINT["y"], POINT["w"], POINT["q"])
+    exact = oracle.exact(form, quantity, x, POINT["y"], POINT["w"], POINT["q"])
     assert eval(derivation.FORMULAS[key], numbers_of(**POINT)) == pytest.approx(float(exact), rel=1e-12)
 
 
@@ -438,7 +437,8 @@ def test_candidates_are_few_and_begin_with_the_finding() -> None:
     element = Element(id="e0", prediction="1.2345678e-9", label="0.123456", weight="1.75", pos_weight="3.25")
     one = case(elements=(element,))
     target = finding.Target(
-        located=located(one),
+        case=one,
+        family="small",
         implementation=implementation(),
         dtype="float32",
         quantity="value",
@@ -459,7 +459,8 @@ def test_a_hard_label_stays_hard() -> None:
     """An entry point that takes the labels 0 and 1 alone gets no other one."""
     one = case(("0.123456", "1"))
     chosen = finding.Target(
-        located=located(one),
+        case=one,
+        family="small",
         implementation=implementation(labels="hard"),
         dtype="float32",
         quantity="value",

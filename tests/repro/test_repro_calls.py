@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.adapters.declaration import Declaration
 from conformance.adapters.expressions import Expression, NotWritable, named_modules, traced
 from conformance.adapters.writing import filled
 from conformance.numbers.formats import FORMATS, decode
 from conformance.plan.cases import Case, Element
-from conformance.plan.plan import Implementation, Inputs, Request
+from conformance.plan.inputs import Inputs
+from conformance.plan.requests import Request
 from conformance.pool.observation import Observation
 from conformance.repro import clean, sources, tensors
 from conformance.repro.script import TEMPLATES
@@ -43,7 +45,7 @@ for file in sys.argv[1:]:
 """
 
 
-def request(one: Implementation) -> Request:
+def request(one: Declaration) -> Request:
     """One element, in as many copies as its mode computes at once."""
     copies = PADDED if one.few_shapes else 1
     prediction, label = ELEMENT[one.form]

@@ -26,7 +26,7 @@ from conformance.repro.report import Failed
 from conformance.repro.script import TEMPLATES
 from conformance.repro.sources import Source
 from conformance.sweep.certificate import Certificate, Result, Worst
-from tests.builders import SOURCE, case, implementation, judged, located, request, returned
+from tests.builders import SOURCE, case, implementation, judged, request, returned
 from tests.records import check, run
 from tests.records import finding as finding_line
 
@@ -281,7 +281,8 @@ def small(prediction: str, label: str, got: float, contract: Contract = ()) -> s
     shown = judged(asked, returned([got]))
     (found,) = shown.findings
     target = finding.Target(
-        located=located(asked.case),
+        case=asked.case,
+        family="small",
         implementation=asked.implementation,
         dtype="float32",
         quantity="value",
@@ -343,7 +344,8 @@ def test_dtypes_of_its_own_are_left_out_where_a_finding_does_without() -> None:
     """A label of float32 beside a prediction of float64 would make a reader doubt the label."""
     one = case(("0.5", "1"), dtypes_of={"label": "float32"})
     target = finding.Target(
-        located=located(one),
+        case=one,
+        family="small",
         implementation=implementation(),
         dtype="float64",
         quantity="value",
@@ -357,7 +359,8 @@ def test_dtypes_of_its_own_are_left_out_where_a_finding_does_without() -> None:
 def test_everyday_predictions_are_among_the_candidates() -> None:
     """Of a finding at 1.2345678e-9 also 0.5 is tried, and the exact bits of the finding are, too."""
     target = finding.Target(
-        located=located(case(("1.2345678e-9", "0"))),
+        case=case(("1.2345678e-9", "0")),
+        family="small",
         implementation=implementation(),
         dtype="float32",
         quantity="value",
@@ -374,7 +377,8 @@ def test_two_modes_are_compared_on_the_inputs_of_the_finding_too() -> None:
     """The cause of a disagreement is of all inputs of a call together: 0.5 beside 1e-9 could change it."""
     one = case(("1.2345678e-9", "0"))
     target = finding.Target(
-        located=located(one),
+        case=one,
+        family="small",
         implementation=implementation(),
         dtype="float32",
         quantity="agreement",
@@ -407,7 +411,8 @@ def test_helpers_of_a_script_are_whole() -> None:
 def test_a_group_without_a_script_is_in_the_index_with_its_reason() -> None:
     """And with what is recorded upstream; the name of the check is not told twice."""
     target = finding.Target(
-        located=located(case(("0.5", "1"))),
+        case=case(("0.5", "1")),
+        family="small",
         implementation=implementation(),
         dtype="float32",
         quantity="value",

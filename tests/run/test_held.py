@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from conformance.cli import main
 from conformance.errors import Exit
 from conformance.known import deviations
-from conformance.known.deviations import Deviation, Match, Record, Selector, outcome_of
+from conformance.known.deviations import Deviation, Record, Selector
+from conformance.known.match import Match, outcome_of
 from conformance.record import record
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import held

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from conformance.cli import main
 from conformance.errors import Exit, HarnessError, InputError
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.record import record
 from conformance.record.record import RunRecord
 from conformance.render.kept import filters_text

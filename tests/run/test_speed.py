@@ -19,7 +19,8 @@ from conformance.adapters import Implementation as Declared
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.numbers.formats import decode
 from conformance.plan.plan import Plan, make_plan
-from conformance.pool.pool import Opened, Pool
+from conformance.pool.backend import Opened
+from conformance.pool.pool import Pool
 from conformance.record import record
 from conformance.render import jsondoc
 from conformance.run import speed

@@ -8,9 +8,9 @@ from itertools import count
 
 import pytest
 
-from conformance.plan.plan import Request
+from conformance.plan.requests import Request
+from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Backend, Opened
 from conformance.run.told import EVERY, Told
 from tests.builders import case, implementation, request
 

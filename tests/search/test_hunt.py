@@ -18,7 +18,7 @@ from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan.cases import load_suite
-from conformance.search import hunt
+from conformance.search import hunt, target
 from conformance.search import options as hunt_options
 from conformance.search.options import Call, hunt_calls
 from conformance.sweep import certificate
@@ -177,7 +177,7 @@ def test_the_search_knows_nothing_of_sweeps() -> None:
     code = "import sys; from conformance.commands import hunt; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert [name for name in done.stdout.split() if name.startswith("conformance.sweep")] == []
-    for module in (hunt, hunt_command, hunt_options):
+    for module in (hunt, hunt_command, hunt_options, target):
         text = Path(str(module.__file__)).read_text()
         assert not [word for word in ("certificates", "worst/", "glob(") if word in text]
 

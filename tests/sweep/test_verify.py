@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from conformance.cli import main
 from conformance.commands.verify import NO_COMMIT, commit_of
 from conformance.errors import Exit, InputError
-from conformance.pool.pool import Backend, Pool
+from conformance.pool.backend import Backend
+from conformance.pool.pool import Pool
 from conformance.run import run as runs
 from conformance.sweep import certificate, parts, spec
 from conformance.sweep.certificate import Certificate
@@ -22,6 +23,7 @@ from conformance.sweep.sweep import sweep
 from conformance.sweep.verify import Verified
 from conformance.sweep.verify import verify as do_verify
 from conformance.worker.sweep import space
+from conformance.worker.sweep.shard import Labels, Samples
 
 pytestmark = pytest.mark.slow
 
@@ -30,14 +32,17 @@ ADAPTER = ("--adapter", str(ADAPTERS / "sweepable.py"))
 
 #: Sweeps of each kind: all of a format, binades of float32, pairs, samples; and of a loss that the place in a call
 #: decides.
-SWEEPS: dict[str, tuple[str, dict[str, Any]]] = {
-    "whole": ("no_tail", {"dtype": "float16"}),
-    "large": ("no_tail", {"labels": ("0", "0.5"), "positions": (3238002688, 3254779904)}),
-    "pairs": ("no_tail", {"dtype": "float16", "pairs": "unit", "positions": (50176, 52300)}),
-    "samples": ("no_tail", {"samples": 131072, "seed": 3}),
-    "places": ("by_place", {"dtype": "float16", "chunk": 1000}),
-    "places-large": ("by_place", {"labels": ("0.3",), "positions": (1065353000, 1068000000), "chunk": 3000}),
-    "places-pairs": ("by_place", {"dtype": "float16", "pairs": "unit", "positions": (14000, 14100)}),
+SWEEPS: dict[str, tuple[str, str, Labels, dict[str, Any]]] = {
+    "whole": ("no_tail", "float16", spec.single(spec.LABELS, "float16"), {}),
+    "large": ("no_tail", "float32", spec.single(("0", "0.5"), "float32"), {"positions": (3238002688, 3254779904)}),
+    "pairs": ("no_tail", "float16", spec.pairs("unit", "float16"), {"positions": (50176, 52300)}),
+    "samples": ("no_tail", "float32", Samples(131072, seed=3), {}),
+    "places": ("by_place", "float16", spec.single(spec.LABELS, "float16"), {"chunk": 1000}),
+    "places-large": (
+        *("by_place", "float32", spec.single(("0.3",), "float32")),
+        {"positions": (1065353000, 1068000000), "chunk": 3000},
+    ),
+    "places-pairs": ("by_place", "float16", spec.pairs("unit", "float16"), {"positions": (14000, 14100)}),
 }
 
 
@@ -58,10 +63,9 @@ def made(pool: tuple[Pool, tuple[Backend, ...]], tmp_path_factory: pytest.TempPa
     """A folder with a certificate of each of SWEEPS."""
     folder = tmp_path_factory.mktemp("certificates")
     (backend,) = (one for one in pool[1] if one.name == "sweepable")
-    for name, (entry, fields) in SWEEPS.items():
+    for name, (entry, dtype, labels, fields) in SWEEPS.items():
         implementations = [one for one in backend.implementations if one.entry == entry]
-        given = {"quantity": "value", "dtype": "float32", "labels": spec.LABELS} | fields
-        part = spec.make(backend, implementations, **given)
+        part = spec.make(backend, implementations, quantity="value", dtype=dtype, labels=labels, **fields)
         sweep(pool[0], backend, implementations, part, folder / f"{name}.json", "a command")
     return folder
 
@@ -315,10 +319,10 @@ def test_every_binade_has_its_turn(made: Path) -> None:
     seen = set()
     for number in range(100):
         for part in parts.at_random(one, str(number)):
-            ends = {space.binade(at, "float32") for at in (part.spec.start, part.spec.stop - 1)}
+            ends = {space.binade(at, "float32") for at in (part.spec.whole.start, part.spec.whole.stop - 1)}
             assert ends == {part.binade}
-            assert part.spec.stop - part.spec.start == 1 << 23
-            seen.add((part.binade, part.spec.labels))
+            assert part.spec.whole.stop - part.spec.whole.start == 1 << 23
+            seen.add((part.binade, part.spec.whole.labels))
     assert {binade for binade, _ in seen} == {"-4", "-5"}  # -16 to -64
     assert len(seen) == 4
 

@@ -19,7 +19,7 @@ from packaging.version import Version
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.known import deviations
-from conformance.plan.plan import Filters
+from conformance.plan.filters import Filters
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import matrix as rendered
@@ -618,8 +618,8 @@ def test_a_digest_of_the_question_changes_with_the_filters_and_the_adapters(tmp_
 
     def digest(**changed: object) -> str:
         options = replace(running.Options(adapters=(file,)), **changed)  # type: ignore[arg-type]
-        return columns.question(
-            columns.Asked(suite(case(("0.5", "1"))), options, deviations.Record(Path(), ()), (), KNOWN)
+        return columns.digest(
+            columns.Question(suite(case(("0.5", "1"))), options, deviations.Record(Path(), ()), (), KNOWN)
         )
 
     first = digest()

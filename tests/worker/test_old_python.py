@@ -15,8 +15,9 @@ import pytest
 from conformance import adapters
 from conformance.judge.judge import Judge
 from conformance.plan.plan import make_plan
+from conformance.pool.backend import Opened
 from conformance.pool.observation import Observed
-from conformance.pool.pool import Opened, Pool
+from conformance.pool.pool import Pool
 from conformance.versions.build import uv
 from tests.builders import case, suite
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 #: Folders of which everything runs in workers, and modules beside them that do.
 FOLDERS = ("reference", "conformance/numbers", "conformance/adapters", "conformance/worker")
-MODULES = ("conformance/__init__.py", "conformance/contracts.py", "conformance/version.py")
+MODULES = ("conformance/__init__.py", "conformance/contracts.py", "conformance/quantities.py", "conformance/version.py")
 
 WORKER_SIDE = sorted(
     [*(ROOT / name for name in MODULES), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))]

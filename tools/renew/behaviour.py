@@ -23,6 +23,7 @@ from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.record import record as records
 from conformance.record.compare import Change, Side, compare
+from conformance.record.files import write_lines
 from conformance.record.record import CheckLine, RunRecord
 from conformance.render.comparison import told
 from conformance.render.markdown import cell, cell_code, row
@@ -292,4 +293,4 @@ def days() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    records.write_lines([msgspec.json.format(msgspec.json.encode(days()), indent=2)], DATA / "released.json")
+    write_lines([msgspec.json.format(msgspec.json.encode(days()), indent=2)], DATA / "released.json")

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import msgspec
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import ConformanceError, InputError
-from conformance.plan.plan import BASE_MODE
 from conformance.record import record
 from conformance.record.record import SCHEMA, RunRecord
 from conformance.record.tally import tallies

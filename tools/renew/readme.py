@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from conformance.commands.run import WIDTH
 from conformance.record import record
 from conformance.record.record import RunRecord
 from conformance.render import text
@@ -29,7 +28,7 @@ SHOWN = {
 def printed(run: RunRecord) -> str:
     """A run as `bce-conformance run` prints it where standard output is no terminal."""
     stream = io.StringIO()
-    text.render(run, Console(file=stream, width=WIDTH, force_terminal=False))
+    text.render(run, Console(file=stream, width=text.WIDTH, force_terminal=False))
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
 
 

@@ -12,9 +12,9 @@ from conformance.adapters.writing import Derived, Way, Written
 #: derivatives in forward mode; one element at a time under tf.vectorized_map.
 MODES = {
     "eager": Mode(varied=True),
-    "function": Mode(varied=True),
-    "function-unknown": Mode(),
-    "xla": Mode(varied=True),
+    "function": Mode(varied=True, compiled=True),
+    "function-unknown": Mode(compiled=True),
+    "xla": Mode(varied=True, compiled=True),
     "jvp": Mode(),
     "vmap": Mode(),
 }

@@ -8,7 +8,7 @@ import importlib
 import warnings
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
-from conformance.adapters import NUMERIC, PLAIN, VARIABLE, Arguments, Call, Implementation, Mode, chosen_device
+from conformance.adapters import NUMERIC, VARIABLE, Arguments, Call, Implementation, Mode, chosen_device
 from conformance.adapters.torch.calls import Public, Transform, framework
 from conformance.adapters.writing import Derived, Way, Written
 
@@ -221,27 +221,33 @@ def _autocast(implementation: Implementation, quantity: str, arguments: Argument
 
 
 class Execution(NamedTuple):
-    """One way to run a loss: `execute` computes a quantity, which is one of `quantities`."""
+    """One way to run a loss, declared as `mode`: `execute` computes a quantity, which is one of `quantities`."""
 
     execute: Execute
+    mode: Mode = Mode()
     quantities: Tuple[str, ...] = NUMERIC
 
 
+#: What the modes have in common that make a program of the call.
+COMPILED = Mode(compiled=True)
+
 MODES = {
-    "eager": Execution(_eager),
+    "eager": Execution(_eager, Mode(varied=True)),
     # "torch.compile with aot_autograd does not currently support double backward": torch/_functorch/aot_autograd.py
-    "compile": Execution(_compile, tuple(one for one in NUMERIC if one != "second-derivative")),
-    "script": Execution(_script),
+    "compile": Execution(_compile, COMPILED, tuple(one for one in NUMERIC if one != "second-derivative")),
+    "script": Execution(_script, COMPILED),
     # A trace is that of its shapes: torch.broadcast_shapes, which the losses use, becomes a constant in it.
-    "trace": Execution(_ahead(_traced, lambda tensor: (tensor.dtype, tuple(tensor.shape)))),
-    "export": Execution(_ahead(_exported, lambda tensor: (tensor.dtype, tuple(min(size, 2) for size in tensor.shape)))),
+    "trace": Execution(_ahead(_traced, lambda tensor: (tensor.dtype, tuple(tensor.shape))), COMPILED),
+    "export": Execution(
+        _ahead(_exported, lambda tensor: (tensor.dtype, tuple(min(size, 2) for size in tensor.shape))), COMPILED
+    ),
     "vmap": Execution(_vmap),
     "jvp": Execution(_jvp),
     "autocast": Execution(_autocast),
 }
 
 #: Of these, what the suite asks in them.
-DECLARED = dict({name: Mode() for name in MODES}, **PLAIN)
+DECLARED = {name: one.mode for name, one in MODES.items()}
 
 
 #: What the modes above do, as somebody would write it for a loss of few elements.

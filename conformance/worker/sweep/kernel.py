@@ -20,10 +20,14 @@ from conformance.adapters import Implementation, Runtime
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.worker.sweep import sampling, space
-from conformance.worker.sweep.judging import SIGNED, Block, Expected, Predictions, can_cancel, judge
+from conformance.worker.sweep.block import Block, Predictions, can_cancel
+from conformance.worker.sweep.expected import Expected
+from conformance.worker.sweep.judging import judge
 from conformance.worker.sweep.readings import Reading, readings
+from conformance.worker.sweep.rounding import SIGNED
+from conformance.worker.sweep.shard import Pairs, Samples, Shard, Single
 from conformance.worker.sweep.statistics import Statistics, from_wire
-from reference.operands import GRADIENT_PREDICTION, LOSS
+from reference.operands import GRADIENT_PREDICTION, VALUE
 from reference.split import Splits
 
 #: Raised when the same shard may give another result than before although no file of it changed.
@@ -35,36 +39,8 @@ JUDGED = 1 << 17
 #: What a call gives: results, or why there are none that can be judged.
 Result = Union[Tensor, str]
 
-#: Names of quantities, and those that `reference` has for them.
-QUANTITIES = {"value": LOSS, "gradient-prediction": GRADIENT_PREDICTION}
-
-
-class Shard(NamedTuple):
-    """What a shard is about.
-
-    `implementations` are keys of one adapter; `start` and `stop` positions.  `labels` are bit patterns: each has a
-    result of its own, unless they are `paired`; then they are positions, all of [labels[0], labels[1]) are meant, and
-    have one result.  `chunk` is the number of elements of one call.
-    Where `samples` is not 0, `start` and `stop` number samples, of so many in all, whose labels are random.
-    """
-
-    implementations: tuple[str, ...]
-    form: str
-    quantity: str
-    dtype: str
-    start: int
-    stop: int
-    labels: tuple[int, ...]
-    paired: bool
-    chunk: int
-    samples: int = 0
-    seed: int = 0
-
-
-def shard_from(item: dict[str, Any]) -> Shard:
-    """A shard as it travels, which has lists for tuples."""
-    given: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-    return Shard(**given)
+#: The quantities that can be swept.
+QUANTITIES = (VALUE, GRADIENT_PREDICTION)
 
 
 class Voided(Exception):
@@ -79,7 +55,7 @@ def run(runtime: Runtime, implementations: dict[str, Implementation], shard: Sha
     return {key: {name: one.to_wire() for name, one in of.items()} for key, of in found.items()}
 
 
-class Labels(NamedTuple):
+class Column(NamedTuple):
     """Labels of a block, in order: bit patterns, a column of values, and whether natural terms may cancel for them."""
 
     name: str
@@ -110,13 +86,13 @@ class _Sweep:
         self.implementations = implementations
         self.shard = shard
         storage = FORMATS[shard.dtype].storage
-        single = [] if shard.paired else shard.labels
-        self.labels = [self.made("%x" % label, np.array([label], dtype=storage)) for label in single]
+        single = shard.labels.bits if isinstance(shard.labels, Single) else ()
+        self.single = [self.made("%x" % label, np.array([label], dtype=storage)) for label in single]
         self.keys = [one.key for one in implementations]
-        names = [labels.name for labels in self.labels] or ["pairs"]
+        names = shard.labels.names
         self.found = {key: {name: Statistics() for name in names} for key in self.keys}
         # By implementation and label another one whose results were the same so far, bit for bit: they are judged once.
-        leaders = () if shard.samples else _leaders(implementations)
+        leaders = () if isinstance(shard.labels, Samples) else _leaders(implementations)
         self.leaders = {(one.key, name): leader for one, leader in leaders for name in names}
         self.tensors: dict[tuple[int, int], Any] = {}
         self.tensors_for = 0
@@ -133,9 +109,9 @@ class _Sweep:
         shard = self.shard
         with warnings.catch_warnings(), np.errstate(over="ignore", under="ignore"):
             warnings.simplefilter("ignore")  # the checks tell of them
-            if shard.samples:
+            if isinstance(shard.labels, Samples):
                 for start, stop in space.chunks(shard.start, shard.stop, shard.chunk):
-                    self.sample(start, stop)
+                    self.sample(shard.labels, start, stop)
                 return
             for start, stop, single in space.pieces(shard.form, shard.dtype, shard.start, shard.stop):
                 for first, last in space.chunks(start, stop, shard.chunk):
@@ -150,8 +126,9 @@ class _Sweep:
         bits = space.patterns(shard.dtype, start, stop)
         natives: dict[int, Any] = {}
         waiting = []
-        whole = self.terms(start, bits, single) if shard.paired or stop - start <= JUDGED else None
-        for labels in self.label_blocks(stop - start):
+        at_once = isinstance(shard.labels, Pairs) or stop - start <= JUDGED
+        whole = self.terms(start, bits, single) if at_once else None
+        for labels in self.columns(stop - start):
             shape = (len(labels.bits), stop - start)
             if shape[0] not in natives:
                 many = bits if shape[0] == 1 else np.tile(bits, shape[0])
@@ -191,22 +168,21 @@ class _Sweep:
     def terms(self, start: int, bits: Any, single: bool) -> Terms:
         """What predictions of one binade alone decide."""
         shard = self.shard
-        quantity = QUANTITIES[shard.quantity]
         predictions = Predictions(Tensor(shard.dtype, bits))
-        splits = None if single else Splits(shard.form, quantity, predictions.ends, predictions.values)
+        splits = None if single else Splits(shard.form, shard.quantity, predictions.ends, predictions.values)
         documented = [
-            readings(one.contract, shard.form, quantity, shard.dtype, predictions, single)
+            readings(one.contract, shard.form, shard.quantity, shard.dtype, predictions, single)
             for one in self.implementations
         ]
         return Terms(start, predictions, space.binade(start, shard.dtype), splits, documented)
 
-    def judge(self, terms: Terms, labels: Labels, results: list[Result]) -> None:
+    def judge(self, terms: Terms, labels: Column, results: list[Result]) -> None:
         """The results of all implementations for some predictions and labels."""
         shard = self.shard
         shape = len(labels.bits), terms.predictions.tensor.bits.size
         block = Block(
             form=shard.form,
-            quantity=QUANTITIES[shard.quantity],
+            quantity=shard.quantity,
             predictions=terms.predictions,
             label=labels.values,
             start=terms.start,
@@ -225,12 +201,12 @@ class _Sweep:
             if got.dtype not in expected:
                 expected[got.dtype] = Expected(block, terms.splits, fmt)
             documented = None if reading is None else [each.expected(block, fmt) for each in reading]
-            judge(self.found[self.keys[at]][labels.name], block, expected[got.dtype], got, documented)
+            judge(self.found[self.keys[at]][labels.name], expected[got.dtype], got, documented)
 
-    def sample(self, start: int, stop: int) -> None:
+    def sample(self, samples: Samples, start: int, stop: int) -> None:
         """All implementations on some samples, and on what a search around them finds."""
         shard = self.shard
-        points = sampling.stratified(shard.form, shard.dtype, shard.samples, shard.seed, start, stop)
+        points = sampling.stratified(shard.form, shard.dtype, samples, start, stop)
         for one in self.implementations:
             statistics = self.found[one.key]["pairs"]
 
@@ -241,26 +217,25 @@ class _Sweep:
                 tell(statistics, place, prediction.bits.size, got)  # noqa: B023
                 return None if isinstance(got, str) else got
 
-            sampling.sample(statistics, call, shard.form, QUANTITIES[shard.quantity], shard.dtype, points, shard.seed)
+            sampling.sample(statistics, call, shard.form, shard.quantity, shard.dtype, points, samples.seed)
 
-    def label_blocks(self, predictions: int) -> Iterator[Labels]:
+    def columns(self, predictions: int) -> Iterator[Column]:
         """The labels that go into one call with so many predictions."""
-        if not self.shard.paired:
-            yield from self.labels
+        yield from self.single
+        if not isinstance(self.shard.labels, Pairs):
             return
-        first, last = self.shard.labels
         dtype = self.shard.dtype
-        for one_sign in space.signs(dtype, first, last):
+        for one_sign in space.signs(dtype, self.shard.labels.start, self.shard.labels.stop):
             for start, stop in space.chunks(one_sign[0], one_sign[1], max(self.shard.chunk // predictions, 1)):
                 yield self.made("pairs", space.patterns(dtype, start, stop))
 
-    def made(self, name: str, bits: Any) -> Labels:
+    def made(self, name: str, bits: Any) -> Column:
         """Labels from bit patterns."""
         values = decode(Tensor(self.shard.dtype, bits))[:, np.newaxis]
         ends = float(values[0, 0]), float(values[-1, 0])
-        return Labels(name, bits, values, ends, can_cancel(QUANTITIES[self.shard.quantity], values))
+        return Column(name, bits, values, ends, can_cancel(self.shard.quantity, values))
 
-    def label_tensor(self, labels: Labels, predictions: int) -> Any:
+    def label_tensor(self, labels: Column, predictions: int) -> Any:
         """A native tensor with each label for so many predictions; those of one number of predictions are kept."""
         if self.tensors_for != predictions:
             self.tensors, self.tensors_for = {}, predictions
@@ -280,7 +255,8 @@ class _Sweep:
             got = self.runtime.bits(self.runtime.evaluate(one, self.shard.quantity, arguments))
         except Exception as error:
             return "%s: %s" % (type(error).__name__, str(error)[:300])
-        known = got.dtype in FORMATS and (self.shard.samples or FORMATS[got.dtype].width in SIGNED)
+        sampled = isinstance(self.shard.labels, Samples)
+        known = got.dtype in FORMATS and (sampled or FORMATS[got.dtype].width in SIGNED)
         if got.bits.size != size or not known:
             return "returned %s of shape %s" % (got.dtype, list(got.shape))
         return Tensor(got.dtype, got.bits.reshape(shape))

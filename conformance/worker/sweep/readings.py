@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance import contracts
 from conformance.contracts import Contract
-from conformance.numbers.clipping import clip_intervals
-from conformance.numbers.formats import FORMATS, Format
-from conformance.worker.sweep.judging import EXACT, Block, Documented, Predictions, rounded
+from conformance.numbers.documented import Documented, Interval, documents_values
+from conformance.numbers.formats import Format
+from conformance.worker.sweep import block as blocks
+from conformance.worker.sweep.block import Block, Predictions
+from conformance.worker.sweep.rounding import rounded
+from reference import FUNCTIONS
 from reference.operands import GRADIENT_PREDICTION
 from reference.split import Split, split
 
@@ -30,15 +32,15 @@ class Reading(NamedTuple):
     outside: Any
     hull: Any
 
-    def expected(self, block: Block, fmt: Format) -> Documented:
+    def expected(self, block: Block, fmt: Format) -> blocks.Documented:
         """Its values for the labels of a block."""
         if self.terms is not None:
             values = self.terms.at(block.label)
         else:
-            values = EXACT[block.quantity](block.form, self.prediction, block.label, **self.constants).hi
+            values = FUNCTIONS[block.quantity](block.form, self.prediction, block.label, **self.constants).hi
         if self.outside is not None:
             values = np.where(self.outside, 0.0, values)
-        return Documented(values, rounded(values, fmt), self.hull)
+        return blocks.Documented(values, rounded(values, fmt), self.hull)
 
 
 def readings(
@@ -48,38 +50,33 @@ def readings(
 
     `quantity` is one of `reference.special`; a `single` prediction is 0 or 1.
     """
-    clip, clamp, epsilon = (contracts.find(contract, name) for name in ("clip", "log_clamp", "epsilon"))
-    if form == "logits" or (clip is None and clamp is None and epsilon is None):
+    if not documents_values(form, contract):
         return None
     prediction = predictions.values()
-    constants = {}
-    if clamp is not None:
+    said = Documented.by(contract, dtype)
+    constants = dict(said.constants)
+    if "log_clamp" in constants:
         with np.errstate(divide="ignore"):
             least = min(np.log(prediction[0]), np.log1p(-prediction[-1]))
-        if least < clamp.bound:
-            constants["log_clamp"] = clamp.bound
-    if epsilon is not None:
-        constants["epsilon"] = epsilon.value
-    cast = contracts.find(contract, "casts_to")
-    found = []
-    for low, high in clip_intervals(clip, FORMATS[cast.dtype if cast is not None else dtype]):
-        if low < prediction[0] and prediction[-1] < high and not constants:
-            continue
-        found.append(_reading(form, quantity, prediction, low, high, constants, single))
-    return found
+        if not least < constants["log_clamp"]:
+            del constants["log_clamp"]
+    return [
+        _reading(form, quantity, prediction, interval, constants, single)
+        for interval in said.intervals
+        if constants or not interval.low < prediction[0] or not prediction[-1] < interval.high
+    ]
 
 
 def _reading(
-    form: str, quantity: str, prediction: Any, low: float, high: float, constants: dict[str, float], single: bool
+    form: str, quantity: str, prediction: Any, interval: Interval, constants: dict[str, float], single: bool
 ) -> Reading:
-    clipped = np.clip(prediction, low, high)
-    if clipped[0] == clipped[-1]:
-        clipped = clipped[:1]
+    confined = interval.confined(prediction)
+    if confined[0] == confined[-1]:
+        confined = confined[:1]
     terms = None
-    if not single or 0.0 < clipped[0] < 1.0:
-        terms = split(form, quantity, clipped, **constants)
+    if not single or 0.0 < confined[0] < 1.0:
+        terms = split(form, quantity, confined, **constants)
     outside = hull = None
     if quantity == GRADIENT_PREDICTION:
-        outside = (prediction < low) | (prediction > high)
-        hull = (prediction == low) | (prediction == high)
-    return Reading(terms, clipped, constants, outside, hull)
+        outside, hull = interval.outside(prediction), interval.at_bound(prediction)
+    return Reading(terms, confined, constants, outside, hull)

@@ -16,8 +16,10 @@ import numpy as np
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, infinity_bits
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker.sweep import space
-from conformance.worker.sweep.judging import EXACT, UNMEASURED, low_parts
-from conformance.worker.sweep.statistics import FAR, RELATIVE, Statistics
+from conformance.worker.sweep.expected import low_parts
+from conformance.worker.sweep.shard import Samples
+from conformance.worker.sweep.statistics import FAR, RELATIVE, UNMEASURED, Statistics
+from reference import FUNCTIONS
 
 #: Rounds of the search, results that each goes on from, and neighbours of each that are tried.
 ROUNDS, KEPT, NEIGHBOURS = 6, 16, 64
@@ -37,10 +39,10 @@ class Points(NamedTuple):
 Call = Callable[[Tensor, Tensor], Optional[Tensor]]
 
 
-def stratified(form: str, dtype: str, samples: int, seed: int, start: int, stop: int) -> Points:
-    """Samples `start` to `stop` of `samples`: the same whatever shard they are in is made of."""
-    width = space.size(form, dtype) // samples
-    random = np.random.Generator(np.random.Philox(key=[seed, start]))
+def stratified(form: str, dtype: str, samples: Samples, start: int, stop: int) -> Points:
+    """Some of the samples, `start` to `stop`: the same whatever shard they are in is made of."""
+    width = space.size(form, dtype) // samples.count
+    random = np.random.Generator(np.random.Philox(key=[samples.seed, start]))
     count = stop - start
     positions = np.arange(start, stop, dtype=np.uint64) * np.uint64(width)
     positions += random.integers(0, width, size=count, dtype=np.uint64)
@@ -96,7 +98,7 @@ def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype:
     fmt = FORMATS[got.dtype]
     results = decode(got)
     predictions, labels = (decode(one) for one in inputs)
-    exact = EXACT[quantity](form, predictions, labels)
+    exact = FUNCTIONS[quantity](form, predictions, labels)
     lows = low_parts(form, quantity, predictions, exact)
     at_boundary = np.abs(np.frexp(exact.hi)[0]) == 0.5  # of binades: the low part says in which one the value is
     bound = np.where(at_boundary, np.minimum(exact.bound, 0.5 * np.abs(lows)), exact.bound)
@@ -129,8 +131,7 @@ def _count(statistics: Statistics, ideal: Any) -> None:
     bounds = (0.5, 1.5, 2.5)
     counts = [int(np.count_nonzero(ideal > bound)) for bound in bounds]
     known = int(np.count_nonzero(ideal >= 0.0))
-    for index, count in enumerate((known - counts[0], counts[0] - counts[1], counts[1] - counts[2], counts[2])):
-        statistics.ordinals[index] += count
+    statistics.add_ordinals((known - counts[0], counts[0] - counts[1], counts[1] - counts[2], counts[2]))
 
 
 def _firsts(statistics: Statistics, sign: str, points: Points, part: slice, got: Any, exact: Any, ideal: Any) -> None:

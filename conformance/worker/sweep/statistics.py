@@ -6,7 +6,7 @@ Worker-side code: standard library only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any, Sequence, Tuple
 
 #: Errors that are kept by binade, in ULP of the returned dtype: against the ideal; the same where flushing a subnormal
 #: number to zero is accepted; relative to the natural terms; against what the contract documents.
@@ -15,6 +15,9 @@ COLUMNS = ("ideal", "flushed", "scaled", "contract")
 #: First inputs that are kept: results more than 4 ULP off, those of them that are more than 0.1 % and 10 % off, and 0
 #: for a number that does not round to 0.
 FIRSTS = ("4 ulp", "0.1 %", "10 %", "zero")
+
+#: Classes of results that have no error in ULP.
+UNMEASURED = ("nan", "number", "infinite", "finite", "sign")
 
 #: Error in ULP from which a result can be among the first two or three of FIRSTS: the budget of a value.
 FAR = 4.0
@@ -59,6 +62,11 @@ class Statistics:
         known = self.worst[column].get(binade)
         if known is None or _before(candidate, known):
             self.worst[column][binade] = candidate
+
+    def add_ordinals(self, counts: Sequence[int]) -> None:
+        """Tell how many results are 0, 1, 2, and 3 or more bit patterns off."""
+        for index, count in enumerate(counts):
+            self.ordinals[index] += count
 
     def add_class(self, name: str, count: int) -> None:
         """Tell of results that have no error in ULP."""
@@ -105,7 +113,7 @@ def merged(left: Statistics, right: Statistics) -> Statistics:
     """What two disjoint sets of inputs give together."""
     both = from_wire(left.to_wire())
     both.points += right.points
-    both.ordinals = [one + other for one, other in zip(left.ordinals, right.ordinals)]
+    both.add_ordinals(right.ordinals)
     for name, count in right.classes.items():
         both.add_class(name, count)
     for column, of in right.worst.items():

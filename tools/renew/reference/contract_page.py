@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
+from conformance.adapters.declaration import Declaration
 from conformance.contracts import VOCABULARY, Source
 from conformance.plan.cases import Suite
-from conformance.plan.plan import Implementation
 from tools.renew.reference.case_pages import place
 from tools.renew.reference.markdown import anchor, code, table, text
 
@@ -20,14 +20,14 @@ The page is generated (`make renew`).
 """
 
 
-def page(suite: Suite, implementations: Sequence[Implementation]) -> str:
+def page(suite: Suite, implementations: Sequence[Declaration]) -> str:
     """Every field in the order of the vocabulary, then the class of its source."""
     sections = [_section(name, cls, suite, implementations) for name, cls in VOCABULARY.items()]
     source = f"\n## Source\n\n{_paragraphs(Source)}\n{_attributes(Source)}"
     return HEAD + "".join(sections) + source
 
 
-def _section(name: str, cls: type[Any], suite: Suite, implementations: Sequence[Implementation]) -> str:
+def _section(name: str, cls: type[Any], suite: Suite, implementations: Sequence[Declaration]) -> str:
     families = {one.family: one.adapter for one in implementations if any(field.name == name for field in one.contract)}
     probes = [one.case.id for one in suite.cases if (one.case.probe or "").partition(":")[0] == name]
     declared = ", ".join(

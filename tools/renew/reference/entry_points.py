@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from conformance.plan.plan import Implementation
+from conformance.adapters.declaration import Declaration
 from tools.renew.reference.markdown import table
 
 HEAD = """# Entry points
@@ -21,7 +21,7 @@ An entry point without contract owes exact mathematics and nothing else.
 COLUMNS = ("entry point", "takes", "modes", "reductions", "tensors and numbers", "contract")
 
 
-def page(implementations: list[Implementation]) -> str:
+def page(implementations: list[Declaration]) -> str:
     """The page for these implementations, a table for each backend."""
     parts = [HEAD]
     for backend in dict.fromkeys(one.adapter for one in implementations):
@@ -32,7 +32,7 @@ def page(implementations: list[Implementation]) -> str:
     return "".join(parts)
 
 
-def _row(modes: list[Implementation]) -> tuple[str, ...]:
+def _row(modes: list[Declaration]) -> tuple[str, ...]:
     first = modes[0]
     name = f"`{first.entry}`" if not first.link else f"[`{first.entry}`]({first.link})"
     takes = first.form + (" and hard labels" if first.labels == "hard" else "")
@@ -41,7 +41,7 @@ def _row(modes: list[Implementation]) -> tuple[str, ...]:
     return name, takes, ", ".join(one.mode for one in modes), ", ".join(first.reductions), asked, contract
 
 
-def _fields(modes: list[Implementation]) -> Iterator[str]:
+def _fields(modes: list[Declaration]) -> Iterator[str]:
     """The fields of all modes, then those of some, which are named."""
     every = dict.fromkeys(field for one in modes for field in one.contract)
     having = {field: [one.mode for one in modes if field in one.contract] for field in every}

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from conformance.errors import InputError
 from conformance.run import run as runs
 from conformance.sweep import cluster as cluster_module
-from conformance.sweep.schedule import describe
-from conformance.worker.sweep import kernel
+from conformance.sweep.basis import Basis, basis_of
+from conformance.worker.sweep.shard import Shard, Single
 
 ROOT = Path(__file__).parents[2]
 ADAPTER = ROOT / "tests" / "data" / "adapters" / "sweepable.py"
@@ -118,24 +119,18 @@ def test_a_process_that_differs_from_the_client_is_refused() -> None:
     """In versions, switches, processor or files: before anything is swept."""
     with runs.open_pool(runs.Options()) as pool:
         (backend,) = (one for one in pool.discover([ADAPTER]) if one.name == "sweepable")
-        opened, code = describe(pool, backend)
-    expected = {
-        "versions": opened.versions,
-        "environment": opened.environment,
-        "machine": runs.machine(),
-        "code": code,
-    }
-    shard = kernel.Shard(
+        with pool.worker(backend.interpreter, backend.source) as worker:
+            expected, _ = basis_of(worker, backend)
+    shard = Shard(
         implementations=("right/eager/cpu",),
         form="logits",
         quantity="value",
         dtype="float16",
         start=0,
         stop=64,
-        labels=(0,),
-        paired=False,
+        labels=Single((0,)),
         chunk=64,
     )
-    for name in expected:
+    for name in Basis.__struct_fields__:
         with pytest.raises(InputError, match=f"a process of the cluster has other {name} than this one"):
-            cluster_module.done(0, backend, expected | {name: {"another": "one"}}, shard, 60.0)
+            cluster_module.done(0, backend, structs.replace(expected, **{name: {"another": "one"}}), shard, 60.0)

@@ -104,7 +104,7 @@ def test_the_size_of_the_natural_terms_is_that_of_the_reference(
     form: str, quantity: str, labels: tuple[float, ...]
 ) -> None:
     """To the last bits of float64, which the double-double reference gives."""
-    compute = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}[quantity]
+    compute = reference.FUNCTIONS[quantity]
     for prediction in (0.001, 0.25, 0.75) if form == "probabilities" else (-700.0, -3.0, 1e-30, 0.5, 40.0):
         for label in labels:
             expected = float(compute(form, prediction, label).scale)

@@ -1,4 +1,4 @@
-"""The screen of a sweep against judging every result by itself."""
+"""What a shard finds against judging every result by itself."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 import reference
-from conformance.judge import escalate
 from conformance.numbers.formats import FORMATS, Tensor, decode, encode
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker import session as worker
-from conformance.worker.sweep import judging, kernel, sampling, space, statistics
-from conformance.worker.sweep.judging import UNMEASURED
-from conformance.worker.sweep.statistics import Statistics
-from reference.operands import GRADIENT_PREDICTION
-from reference.split import Splits
-from tests.builders import deterministic
+from conformance.worker.sweep import kernel, screen, space, statistics
+from conformance.worker.sweep.shard import Pairs, Shard, Single
+from conformance.worker.sweep.statistics import UNMEASURED, Statistics
 
 ADAPTER = "tests/data/adapters/sweepable.py"
 LABELS = (0.0, 1.0, 0.5, 0.3)
-EXACT = {"value": reference.loss, "gradient-prediction": reference.gradient_prediction}
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -36,7 +29,7 @@ def session() -> Any:
     return made
 
 
-def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: Any) -> kernel.Shard:
+def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: Any) -> Shard:
     """A shard of everything that one loss has."""
     labels = tuple(int(one) for one in encode(np.array(LABELS), dtype).bits)
     given_fields: dict[str, Any] = {
@@ -46,20 +39,19 @@ def shard(name: str, dtype: str = "float16", quantity: str = "value", **fields: 
         "dtype": dtype,
         "start": 0,
         "stop": space.size("logits", dtype),
-        "labels": labels,
-        "paired": False,
+        "labels": Single(labels),
         "chunk": 4096,
     } | fields
-    return kernel.Shard(**given_fields)
+    return Shard(**given_fields)
 
 
-def swept(session: Any, one: kernel.Shard) -> dict[str, Statistics]:
+def swept(session: Any, one: Shard) -> dict[str, Statistics]:
     """The statistics of the one implementation of a shard, by label."""
     (found,) = kernel.run(session.runtime, session.implementations, one).values()
     return {label: statistics.from_wire(item) for label, item in found.items()}
 
 
-def by_itself(session: Any, one: kernel.Shard, label: int) -> dict[str, Any]:
+def by_itself(session: Any, one: Shard, label: int) -> dict[str, Any]:
     """What `measurement.measure` and the double-double reference say of every result: the oracle."""
     fmt = FORMATS[one.dtype]
     half = space.size("logits", one.dtype) // 2
@@ -70,7 +62,7 @@ def by_itself(session: Any, one: kernel.Shard, label: int) -> dict[str, Any]:
     implementation = session.implementations[one.implementations[0]]
     natives = {"prediction": session.runtime.tensor(prediction), "label": session.runtime.tensor(labels)}
     got = session.runtime.bits(session.runtime.evaluate(implementation, one.quantity, natives))
-    exact = EXACT[one.quantity]("logits", decode(prediction), decode(labels))
+    exact = reference.FUNCTIONS[one.quantity]("logits", decode(prediction), decode(labels))
     limits = Limits(*(np.full(bits.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))
     measured = measure(decode(got), exact, limits)
     nearest = decode(encode(exact.hi, one.dtype))
@@ -122,10 +114,10 @@ def test_a_sweep_finds_what_judging_every_result_finds(session: Any, name: str, 
 def test_counts_do_not_depend_on_how_a_sweep_is_cut(session: Any, name: str, dtype: str, start: int) -> None:
     """The loss of a large logit is 3/4 of it, which is often the middle of two numbers: the even one is right."""
     stop = start + 10 * 1024
-    labels = (int(encode(np.array(0.25), dtype).bits),)
-    whole = shard(name, dtype, start=start, stop=stop, labels=labels)
+    label = int(encode(np.array(0.25), dtype).bits)
+    whole = shard(name, dtype, start=start, stop=stop, labels=Single((label,)))
     (expected,) = swept(session, whole).values()
-    assert expected.ordinals[0] == by_itself(session, whole, labels[0])["exact"]
+    assert expected.ordinals[0] == by_itself(session, whole, label)["exact"]
     for chunk in (100, 1000):
         parts = [
             whole._replace(start=start, stop=start + 777, chunk=chunk),
@@ -139,7 +131,7 @@ def test_counts_do_not_depend_on_how_a_sweep_is_cut(session: Any, name: str, dty
 def test_a_label_outside_the_domain_is_judged_where_terms_cancel(session: Any, label: float) -> None:
     """Same maxima, plain and condition-scaled, as the double-double reference gives."""
     bits = int(encode(np.array(label), "float16").bits)
-    one = shard("no_tail", labels=(bits,))
+    one = shard("no_tail", labels=Single((bits,)))
     (found,) = swept(session, one).values()
     expected = by_itself(session, one, bits)
     for column in ("ideal", "scaled"):
@@ -151,9 +143,9 @@ def test_a_label_outside_the_domain_is_judged_where_terms_cancel(session: Any, l
 def test_the_argument_of_a_maximum_has_that_error(session: Any) -> None:
     """The result at the position that is told is the one that is told, and the farthest off."""
     one = shard("no_tail")
-    found = swept(session, one)[f"{one.labels[3]:x}"]
+    found = swept(session, one)[one.labels.names[3]]
     error, position, label, got = max(found.worst["ideal"].values())
-    alone = one._replace(start=position, stop=position + 1, labels=(label,))
+    alone = one._replace(start=position, stop=position + 1, labels=Single((label,)))
     again = swept(session, alone)[f"{label:x}"].worst["ideal"]
     assert list(again.values()) == [[error, position, label, got]]
 
@@ -161,7 +153,7 @@ def test_the_argument_of_a_maximum_has_that_error(session: Any) -> None:
 def test_a_flushed_result_is_no_error_where_flushing_is_accepted(session: Any) -> None:
     """The column `flushed` has nothing for a loss whose only fault it is, and `ideal` has."""
     one = shard("flushed")
-    found = swept(session, one)[f"{one.labels[1]:x}"]
+    found = swept(session, one)[one.labels.names[1]]
     assert max(item[0] for item in found.worst["ideal"].values()) > 500
     assert found.worst["flushed"] == {}
 
@@ -169,7 +161,7 @@ def test_a_flushed_result_is_no_error_where_flushing_is_accepted(session: Any) -
 def test_a_call_that_raises_is_a_result_of_its_own(session: Any) -> None:
     """The sweep goes on, and the calls that raised are counted with the first message."""
     one = shard("refused")
-    found = swept(session, one)[f"{one.labels[0]:x}"]
+    found = swept(session, one)[one.labels.names[0]]
     assert found.classes == {"raised": 1024}
     assert found.raised is not None
     assert found.raised[2] == "ValueError: no fives, please"
@@ -190,9 +182,9 @@ def test_a_sweep_does_not_depend_on_the_length_of_a_call(session: Any, chunk: in
 def test_pairs_are_the_same_as_their_labels_one_by_one(session: Any, first: int, quantity: str, chunk: int) -> None:
     """The maxima, counts and first inputs of a range of labels are those of all labels together."""
     labels = range(first, first + 9)
-    ends = labels.start, labels.stop
-    pairs = swept(session, shard("no_tail", quantity=quantity, labels=ends, paired=True, chunk=chunk))["pairs"]
-    single = swept(session, shard("no_tail", quantity=quantity, labels=tuple(labels)))
+    all_of_them = Pairs(labels.start, labels.stop)
+    pairs = swept(session, shard("no_tail", quantity=quantity, labels=all_of_them, chunk=chunk))["pairs"]
+    single = swept(session, shard("no_tail", quantity=quantity, labels=Single(tuple(labels))))
     together = Statistics()
     for one in single.values():
         together = statistics.merged(together, one)
@@ -205,7 +197,7 @@ def test_of_equal_errors_the_first_prediction_is_told_however_pairs_are_cut(
     session: Any, name: str, chunk: int
 ) -> None:
     """Large logits have the same error in many binades and with many labels."""
-    pairs = shard(name, labels=(0x3000, 0x3028), paired=True, start=16 << 10, stop=31 << 10)
+    pairs = shard(name, labels=Pairs(0x3000, 0x3028), start=16 << 10, stop=31 << 10)
     whole = kernel.run(session.runtime, session.implementations, pairs._replace(chunk=1 << 16))
     assert kernel.run(session.runtime, session.implementations, pairs._replace(chunk=chunk)) == whole
 
@@ -225,7 +217,7 @@ def test_an_implementation_is_judged_as_if_it_were_alone(session: Any, names: tu
 def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_it_does(session: Any) -> None:
     """Small labels have flushed results; the other ones, of the same binade of logits, are one pattern off."""
     start = space.size("logits", "float16") // 2 + (18 << 10)
-    pairs = shard("flushed_else_next_up", labels=(0, 600), paired=True, start=start, stop=start + 1024, chunk=1 << 16)
+    pairs = shard("flushed_else_next_up", labels=Pairs(0, 600), start=start, stop=start + 1024, chunk=1 << 16)
     (found,) = swept(session, pairs).values()
     (flushed,) = found.worst["flushed"].values()
     (ideal,) = found.worst["ideal"].values()
@@ -234,112 +226,11 @@ def test_an_error_that_flushing_does_not_excuse_counts_beside_a_larger_one_that_
     assert kernel.run(session.runtime, session.implementations, pairs) == whole
 
 
-@deterministic
-@given(st.integers(0, space.size("logits", "bfloat16") - 129), st.integers(0, 0x7F7F - 16), st.data())
-def test_float32_serves_for_narrow_formats_within_its_margin(start: int, first: int, data: Any) -> None:
-    """The line of a block in float32 is that of float64, up to the margin."""
-    dtype, quantity = data.draw(st.sampled_from(["float16", "bfloat16"])), data.draw(st.sampled_from(list(EXACT)))
-    fmt = FORMATS[dtype]
-    start = start % space.size("logits", dtype)
-    stop = min(start + 128, (start | 127) + 1)
-    bits = (np.arange(first, first + 16) % space.labels_in_unit(dtype)).astype(fmt.storage)
-    bits.sort()
-    tensor = Tensor(dtype, space.patterns(dtype, start, stop))
-    label = decode(Tensor(dtype, bits))[:, np.newaxis]
-    ends = float(label[0, 0]), float(label[-1, 0])
-    name = kernel.QUANTITIES[quantity]
-    predictions = judging.Predictions(tensor)
-    binade, cancels = space.binade(start, dtype), judging.can_cancel(name, label)
-    shape = len(bits), stop - start
-    block = judging.Block(
-        form="logits",
-        quantity=name,
-        predictions=predictions,
-        label=label,
-        start=start,
-        label_bits=bits,
-        label_ends=ends,
-        binade=binade,
-        shape=shape,
-        cancels=cancels,
-    )
-    splits = Splits("logits", name, predictions.ends, predictions.values)
-    expected = judging.Expected(block, splits, fmt)
-    assume(expected.regular and expected.line.margin)
-    line, exact = expected.line, splits.whole.at(label)
-    wide = np.abs(exact).view(np.int64) - (1022 + fmt.emin << 52)
-    off = line.positions - wide.astype(np.float64) / 2.0**29
-    assert np.abs(off).max() <= line.margin
-
-
-@pytest.mark.parametrize("label", [0.5, 0.0, 1.0, 0.25])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_gradient_next_to_a_power_of_two_is_on_its_side(label: float, sign: int) -> None:
-    """sigmoid(z) - 1/2 is closer to z/4 than a double-double tells, and less; Arb tells, and so do expected values."""
-    z = sign * np.concatenate([2.0 ** -np.arange(31.0, 149.0), [100.0, 740.0, 1000.0, 2000.0]])
-    y = np.full((1, 1), label)
-    predictions = judging.Predictions(encode(z, "float64"))
-    bits, ends = np.array([0]), (label, label)
-    block = judging.Block(
-        form="logits",
-        quantity=GRADIENT_PREDICTION,
-        predictions=predictions,
-        label=y,
-        start=0,
-        label_bits=bits,
-        label_ends=ends,
-        binade="+0",
-        shape=(1, z.size),
-        cancels=True,
-    )
-    expected = judging.Expected(block, None, FORMATS["float32"])
-    values, lows = expected.at(np.arange(z.size))
-    assert lows is not None
-    at_boundary = np.abs(np.frexp(values)[0]) == 0.5
-    assert np.count_nonzero(at_boundary) > 60
-    for prediction, hi, lo in zip(z[at_boundary], values[at_boundary], lows[at_boundary], strict=True):
-        found = escalate.exact("logits", "gradient-prediction", float(prediction), label, 1.0, 1.0)
-        assert found is not None
-        assert (hi, np.sign(lo)) == (found[0], np.sign(found[1]))
-
-
-@pytest.mark.parametrize("prediction", [0.0, -0.0])
-def test_a_gradient_that_is_a_power_of_two_is_on_no_side_of_it(prediction: float) -> None:
-    """At 0 it is 1/2 - y, exactly."""
-    predictions, y = judging.Predictions(encode(np.array([prediction]), "float64")), np.full((1, 1), 0.5 - 2.0**-12)
-    bits, ends = np.array([0]), (float(y[0, 0]), float(y[0, 0]))
-    block = judging.Block(
-        form="logits",
-        quantity=GRADIENT_PREDICTION,
-        predictions=predictions,
-        label=y,
-        start=0,
-        label_bits=bits,
-        label_ends=ends,
-        binade="+s",
-        shape=(1, 1),
-        cancels=True,
-    )
-    values, lows = judging.Expected(block, None, FORMATS["float16"]).at(np.arange(1))
-    assert (values.tolist(), lows.tolist()) == ([2.0**-12], [0.0])
-
-
-def test_a_sample_at_a_power_of_two_is_in_the_binade_that_its_low_part_says() -> None:
-    """1/2 - y + z/4 is less than 2^-25 by 2^-128, beyond a double-double; a result of 0 is 2^24 off."""
-    z, y = np.array([-(2.0**-126)]), np.array([0.5 - 2.0**-25])
-    bits = [encode(one, "float32").bits.astype(np.uint64) for one in (z, y)]
-    positions = np.array([space.position_of(int(bits[0][0]), "float32")], dtype=np.uint64)
-    made = Statistics()
-    points = sampling.Points(positions, bits[1])
-    sampling._judged(made, lambda *_: encode(np.zeros(1), "float32"), "logits", GRADIENT_PREDICTION, "float32", points)
-    assert [item[0] for item in made.worst["ideal"].values()] == [2.0**24]
-
-
 def test_an_error_at_a_power_of_two_is_that_of_the_binade_below(session: Any) -> None:
     """A gradient that is 2^-25 for all small logits is wrong by most at 2^-53, whose gradient is just below 2^-55."""
     start = (127 - 53) << 23
-    label = int(encode(np.array(0.5), "float32").bits)
-    one = shard("coarse", "float32", "gradient-prediction", start=start, stop=start + (1 << 14), labels=(label,))
+    half = Single((int(encode(np.array(0.5), "float32").bits),))
+    one = shard("coarse", "float32", "gradient-prediction", start=start, stop=start + (1 << 14), labels=half)
     (found,) = swept(session, one).values()
     error, position, *_ = found.worst["ideal"]["+-53"]
     assert (position, error) == (start, pytest.approx((2.0**-25 - 2.0**-55) / 2.0**-79))
@@ -351,7 +242,7 @@ def test_a_screened_sweep_is_an_unscreened_one(session: Any, monkeypatch: pytest
     half = space.size("logits", "float32") // 2
     part = shard("no_tail", "float32", start=half + 0x3F800000, stop=half + 0x3F800000 + (1 << 22), chunk=1 << 15)
     screened = kernel.run(session.runtime, session.implementations, part)
-    monkeypatch.setattr(judging, "_screened", lambda adding, bits: False)
+    monkeypatch.setattr(screen, "screened", lambda adding, bits: False)
     assert kernel.run(session.runtime, session.implementations, part) == screened
     found = screened["no_tail/eager/cpu"]
     assert sum(one["points"] for one in found.values()) == 1 << 24
@@ -365,43 +256,3 @@ def test_a_process_that_flushes_subnormal_numbers_voids_its_shard(
     monkeypatch.setattr(kernel, "_DIGEST", "another")
     with pytest.raises(kernel.Voided, match="NumPy no longer computes"):
         kernel.run(session.runtime, session.implementations, shard("right", stop=10))
-
-
-PLACES = st.tuples(st.integers(0, 5), st.integers(0, 3))
-
-
-@st.composite
-def some_statistics(draw: Any) -> Statistics:
-    """Statistics of a few results, equal errors among them."""
-    made = Statistics()
-    made.points = draw(st.integers(0, 9))
-    made.ordinals = draw(st.lists(st.integers(0, 9), min_size=4, max_size=4))
-    for _ in range(draw(st.integers(0, 4))):
-        column, binade = draw(st.sampled_from(statistics.COLUMNS)), draw(st.sampled_from(["+0", "-0", "+s"]))
-        made.add_worst(column, binade, draw(st.sampled_from([0.75, 1.0, 2.5])), draw(PLACES), draw(st.integers(0, 3)))
-    for name in draw(st.lists(st.sampled_from(statistics.FIRSTS))):
-        made.add_first(name, draw(st.sampled_from("+-")), draw(PLACES))
-    made.add_class("nan", draw(st.integers(0, 2)))
-    made.raised = draw(st.none() | st.tuples(st.integers(0, 5), st.just(0), st.text(max_size=2)).map(list))
-    made.dtypes = {draw(st.sampled_from(["float16", "float32"])): draw(st.integers(1, 9))}
-    return made
-
-
-@deterministic
-@given(some_statistics(), some_statistics(), some_statistics())
-def test_merging_is_associative_and_commutative(one: Statistics, two: Statistics, three: Statistics) -> None:
-    """The order in which shards are done does not matter."""
-    merged = statistics.merged
-    assert merged(one, two).to_wire() == merged(two, one).to_wire()
-    assert merged(merged(one, two), three).to_wire() == merged(one, merged(two, three)).to_wire()
-
-
-@deterministic
-@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=8), st.sampled_from(["float16", "bfloat16"]))
-def test_rounding_by_bits_is_exact_rounding(values: list[float], dtype: str) -> None:
-    """As formats.encode, which rounds the exact rational."""
-    given_values = np.array(values)
-    assert (
-        judging.rounded(given_values, FORMATS[dtype]).view(np.uint16).tolist()
-        == encode(given_values, dtype).bits.tolist()
-    )

@@ -1,0 +1,140 @@
+"""How commands print a run: in a form, in reports beside it, and with what changed from its baseline."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from rich.console import Console
+
+from conformance.commands.options import Function, gathering, listed
+from conformance.errors import Exit, HarnessError, InputError
+from conformance.record.compare import Comparison, FailOn
+from conformance.record.files import write_lines
+from conformance.record.record import RunRecord
+from conformance.render import comparison, github, jsondoc, text
+from conformance.render.forms import FORMS
+
+#: Width of the report with a column for every family: whatever it needs.
+WIDEST = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printing:
+    """How a run is to be printed: what the options of `output_options` were given."""
+
+    everything: bool
+    wide: bool
+    tolerances: bool
+    form: str
+    reports: tuple[tuple[str, Path], ...]
+
+
+def output_options(function: Function) -> Function:
+    """Options on how a run is printed; the command gets `printing`."""
+    forms = click.Choice(["text", *FORMS])
+    options = (
+        click.option(
+            "--report",
+            "reports",
+            multiple=True,
+            metavar="FORM=FILE",
+            callback=_reports,
+            help=f"Also write this form to a file (repeatable): {', '.join(FORMS)}.",
+        ),
+        click.option("--format", "form", type=forms, default="text", show_default=True, help="Form of the output."),
+        click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
+        click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
+        click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
+    )
+    names = ("everything", "wide", "tolerances", "form", "reports")
+    return listed(options, gathering("printing", Printing, *names)(function))
+
+
+def _reports(
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, Path], ...]:
+    """FORM=FILE taken apart; InputError where a form is unknown, before anything is run."""
+    found = []
+    for given in texts:
+        form, _, name = given.partition("=")
+        if form not in FORMS or not name:
+            raise InputError(f"--report must be FORM=FILE, where FORM is one of {', '.join(FORMS)} (got {given!r})")
+        found.append((form, Path(name)))
+    return tuple(found)
+
+
+def console(width: int) -> Console:
+    """Standard output, as wide as the terminal, or as `width` where it is none."""
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
+class Compared(NamedTuple):
+    """What changed from one run to another, and what of it counts as a regression."""
+
+    found: Comparison
+    limits: FailOn
+
+    @property
+    def exit(self) -> Exit:
+        """1 where there is a regression."""
+        return Exit.NOT_AS_EXPECTED if self.found.regressions(self.limits) else Exit.AS_EXPECTED
+
+
+def show_record(
+    record: RunRecord, printing: Printing, quantities: tuple[str, ...] = (), compared: Compared | None = None
+) -> None:
+    """Print a record in one of the forms, when it has been written in those of the reports.
+
+    What changed from its baseline follows where there is one: in a form that has no place for it, on standard error.
+    """
+    for form, file in printing.reports:
+        write_lines([FORMS[form](record).rstrip("\n").encode()], file)
+    if printing.form != "text":
+        _show_form(record, printing.form, compared)
+        return
+    if printing.tolerances:
+        wanted = quantities or ("value",)
+        table = text.tolerance_table([line for line in record.tolerances if line.quantity in wanted])
+        _report_console(printing).print(table)
+        return
+    text.render(record, _report_console(printing), printing.wide, printing.everything)
+    if compared is not None:
+        _report_console(printing).print("\n[bold]Compared with the baseline[/]")
+        comparison.text(*compared, _report_console(printing), printing.everything)
+
+
+def _report_console(printing: Printing) -> Console:
+    return Console(width=WIDEST) if printing.wide else console(text.WIDTH)
+
+
+def _show_form(record: RunRecord, form: str, compared: Compared | None) -> None:
+    if form == "json" and compared is not None:
+        click.echo(jsondoc.render(record, comparison.document(*compared)), nl=False)
+        return
+    if form == "markdown" and compared is not None:
+        changes = comparison.markdown(*compared)
+        click.echo(f"{FORMS[form](record)}\n## Compared with the baseline\n\n{changes}", nl=False)
+        return
+    publish(record) if form == "github" else click.echo(FORMS[form](record), nl=False)
+    if compared is not None:
+        comparison.text(*compared, Console(stderr=True, width=text.WIDTH))
+
+
+def publish(record: RunRecord) -> None:
+    """Print the annotations for GitHub, and append the summary to `$GITHUB_STEP_SUMMARY` where that is set.
+
+    Raises HarnessError where the summary cannot be written.
+    """
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or ".")
+    click.echo(github.workflow_commands(record, github.places(record, root)), nl=False)
+    if name := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(name).open("a", encoding="utf-8") as stream:
+                stream.write(github.summary(record, github.LIMIT - stream.tell()))
+        except OSError as error:
+            raise HarnessError(f"$GITHUB_STEP_SUMMARY: {name}: cannot be written: {error.strerror}") from None

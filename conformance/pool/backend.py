@@ -1,0 +1,109 @@
+"""A backend: what its adapter declares, the interpreter that runs it, and what it says when it is opened."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+from conformance.adapters.declaration import Declaration
+from conformance.errors import InputError
+from conformance.plan.requests import Request
+from conformance.pool import usage
+from conformance.pool.observation import Observation, anonymous
+from conformance.pool.process import Ended, Worker
+from conformance.worker.protocol import Header
+
+#: Seconds that importing a framework may take before its worker is given up, as `usage.Patience` counts them.
+OPEN_LIMIT = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """An adapter, where its code is, and the interpreter that runs it."""
+
+    name: str
+    source: str
+    interpreter: str
+    implementations: tuple[Declaration, ...]
+    cost: int = 0
+    settings: tuple[dict[str, str], ...] = ()
+    chunk: int = 1 << 16
+
+    @classmethod
+    def from_wire(cls, item: Header, source: str, interpreter: str = sys.executable) -> Backend:
+        """What an adapter declares.  Raises InputError where a contract is not of the vocabulary."""
+        try:
+            implementations = tuple(Declaration.from_wire(one) for one in item["implementations"])
+        except ValueError as error:
+            raise InputError(f"adapter {source}: {error}") from None
+        return cls(
+            name=item["name"],
+            source=source,
+            interpreter=interpreter,
+            implementations=implementations,
+            cost=item["cost"],
+            settings=tuple(item["settings"]),
+            chunk=item["chunk"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a backend said when it was opened: versions and switches, or why it is absent, or how that failed.
+
+    Only an ImportError makes a backend absent; a crash or another exception is a failure, and the run ends with 3.
+    `ended` is how the process ended, where that was the failure.  `lacking` are dtypes that a present one does not have
+    here, with the reason.
+    """
+
+    versions: dict[str, str] = field(default_factory=dict)
+    environment: Header = field(default_factory=dict)
+    absent: str | None = None
+    failed: str | None = None
+    ended: Observation | None = None
+    lacking: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_answer(cls, answer: Header) -> Opened:
+        """What the answer of `worker.session.Session.open` says, without private names."""
+        if "absent" in answer:
+            return cls(absent=anonymous(answer["absent"]))
+        if "failed" in answer:
+            return cls(failed=anonymous(answer["failed"]))
+        return cls(
+            versions=_anonymous_values(answer["versions"]),
+            environment=_anonymous_values(answer["environment"]),
+            lacking=_anonymous_values(answer["lacking"]),
+        )
+
+    def lacks(self, dtype: str) -> str | None:
+        """Why it does not have a dtype here; None where it does."""
+        return self.lacking.get(dtype)
+
+    def why_not(self, request: Request) -> str | None:
+        """Why a request has no answer here: the backend is absent, or a dtype of its tensors; None where neither is."""
+        if self.absent is not None or not self.lacking:
+            return self.absent
+        return next(filter(None, (self.lacks(one.dtype) for one in request.inputs.tensors.values())), None)
+
+    def has(self, request: Request) -> bool:
+        """Whether a request can be made."""
+        return self.failed is None and self.why_not(request) is None
+
+
+def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:
+    """Import the framework of a backend in a worker that was just started, for a `sweep` its kernel before that."""
+    try:
+        hello = worker.receive(OPEN_LIMIT).header
+        if hello["kind"] == "refused":
+            return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
+        answer = worker.request({"op": "open", "adapter": backend.name, "sweep": sweep}, (), OPEN_LIMIT).header
+    except Ended as end:
+        return Opened(failed=end.observation.message, ended=end.observation)
+    if worker.outgrown:
+        return Opened(failed=f"with nothing but its framework {usage.beyond(worker.memory)}")
+    return Opened.from_answer(answer)
+
+
+def _anonymous_values(values: Header) -> Header:
+    return {key: anonymous(value) if isinstance(value, str) else value for key, value in values.items()}

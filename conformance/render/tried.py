@@ -1,0 +1,64 @@
+"""Numbers that a reader tried, in words: what they are exactly, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.judge.verdicts import Judged
+from conformance.numbers import literals
+from conformance.numbers.formats import FORMATS
+from conformance.plan.inputs import Inputs
+from conformance.render import narrate
+from conformance.run.run import Run
+
+#: More elements than this are judged but not printed one by one.
+SHOWN = 8
+
+
+def inputs_of(inputs: Inputs) -> Iterator[str]:
+    """Exact inputs and how their ideals come about; of more than SHOWN elements their number."""
+    if len(inputs.elements) > SHOWN:
+        yield f"{inputs.dtype}: {len(inputs.elements)} elements"
+        return
+    form = inputs.case.form
+    told = zip(narrate.derivations(inputs), narrate.floors(inputs), narrate.why_nans(inputs), strict=True)
+    for index, (derivation, *rest) in enumerate(told):
+        yield f"{inputs.dtype} {inputs.elements[index].id}: {narrate.exact_inputs(inputs, index)}"
+        yield f"    {narrate.FORMULA[form]}; {derivation}"
+        for line in filter(None, rest):
+            yield f"    {line}"
+
+
+def absent(done: Run) -> Iterator[str]:
+    """Backends that were not run, and why."""
+    for name, opened in done.opened.items():
+        if opened.absent is not None or opened.failed is not None:
+            yield f"absent {name}: {opened.absent}" if opened.absent else f"failed {name}: {opened.failed}"
+
+
+def worst(done: Run) -> Iterator[str]:
+    """For each implementation and quantity the first non-finite and the worst element."""
+    for check in done.checks:
+        if check.bits:
+            yield from _worst_of(check)
+        elif check.verdict not in ("conforms", "rejects"):
+            yield f"{check.id}: {check.verdict} {'; '.join(check.details)}"
+
+
+def _worst_of(check: Judged) -> Iterator[str]:
+    fmt = FORMATS.get(check.result_dtype)
+    shown = [literals.text_of(int(bits, 16), fmt) if bits and fmt else "" for bits in check.bits]
+    first = next((index for index, text in enumerate(shown) if text in ("nan", "inf", "-inf")), None)
+    largest = max(((error, index) for index, error in enumerate(check.scaled) if error == error), default=None)
+    parts, places = [f"{check.id}: {check.verdict}"], set()
+    if first is not None:
+        parts.append(f"first non-finite {shown[first]} at {check.elements[first]}")
+        places.add(first)
+    if largest is not None:
+        error, index = largest
+        parts.append(f"worst {error:.3g} ULP at {check.elements[index]} (got {shown[index]})")
+        places.add(index)
+    yield ", ".join([*parts, *check.details])
+    for place in places:
+        values = {name: float(array[min(place, len(array) - 1)]) for name, array in check.request.inputs.values.items()}
+        yield f"    {check.elements[place]}: prediction={values['prediction']!r} label={values['label']!r}"

@@ -1,0 +1,93 @@
+"""The inputs of one call that are judged together: predictions of one binade and a few labels.
+
+Worker-side code: standard library and NumPy only, Python 3.7 on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Tuple
+
+import numpy as np
+
+from conformance.numbers.formats import Tensor, decode
+from reference.operands import VALUE
+
+
+class Predictions:
+    """Predictions of one binade, in order; as float64 when they are asked for."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self._values: Any = None
+
+    @property
+    def ends(self) -> Any:
+        """The first and the last."""
+        return decode(Tensor(self.tensor.dtype, self.tensor.bits[[0, -1]]))
+
+    def values(self) -> Any:
+        """All of them."""
+        if self._values is None:
+            self._values = decode(self.tensor)
+        return self._values
+
+
+class Block(NamedTuple):
+    """Inputs of one call: predictions of one binade in a row, and labels as float64 in a column, both in order.
+
+    `start` is the position of the first prediction, `label_bits` has the bit patterns of the labels, `label_ends` the
+    values of the first and of the last.  Where the natural terms may have different signs (`cancels`), a
+    condition-scaled error says something of its own.
+    """
+
+    form: str
+    quantity: str
+    predictions: Predictions
+    label: Any
+    start: int
+    label_bits: Any
+    label_ends: Tuple[float, float]
+    binade: str
+    shape: tuple[int, int]
+    cancels: bool
+
+    @property
+    def prediction(self) -> Any:
+        """The predictions as float64 in a row."""
+        return self.predictions.values()[np.newaxis, :]
+
+    def taken(self, values: Any, index: Any) -> Any:
+        """What broadcasts with the block, at flat indices of it."""
+        if values.shape == self.shape:
+            return values.reshape(-1)[index]
+        if isinstance(index, slice):
+            return np.broadcast_to(values, self.shape).reshape(-1)[index]
+        values = np.atleast_2d(values)
+        rows, columns = np.divmod(index, self.shape[1])
+        return values[rows * (values.shape[0] > 1), columns * (values.shape[1] > 1)]
+
+    def order(self, index: Any) -> Any:
+        """Numbers that sort flat indices by prediction, then by label."""
+        rows, columns = self.shape
+        return index % columns * rows + index // columns
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Position of the prediction and bit pattern of the label at a flat index."""
+        row, column = divmod(index, self.shape[1])
+        return self.start + column, int(self.label_bits[row])
+
+
+class Documented(NamedTuple):
+    """Values of one reading of a contract on a block, and their nearest bit patterns.
+
+    Where `hull` is True any value between 0 and the value is right: the subdifferential at a clip bound.
+    """
+
+    values: Any
+    nearest: Any
+    hull: Any
+
+
+def can_cancel(quantity: str, label: Any) -> bool:
+    """Whether the natural terms of a quantity may have different signs for some of the labels."""
+    return quantity != VALUE or float(label.max()) > 1.0 or float(label.min()) < 0.0
