@@ -291,3 +291,19 @@ def _cost_of_errors(group: Group) -> float:
         finite = np.isfinite(error)
         total += float(np.sum(np.where(finite, 1 + np.log2(1 + np.where(finite, error, 0)), 1.0 + fmt.width)))
     return total
+
+
+def alike(group: Group, fit: Fit, models: Models) -> bool:
+    """Whether the model of another group gives the results of `group`, too: it explains all but what is allowed for."""
+    if group.result_dtype != fit.arithmetic.result:
+        return False
+    named = [
+        next((one for one in candidates(group.form, group.quantity, part.table.options) if one.name in fit.names), None)
+        for part in group.parts
+    ]
+    found = tuple(one for one in named if one is not None)
+    if len(found) < len(named):
+        return False
+    same = _fit(group, _Model(fit.names, found, fit.arithmetic), models)
+    near = same.equal / same.total >= fit.equal / fit.total - ALLOWED
+    return near and _survives(same, math.inf)

@@ -23,22 +23,35 @@ def sentence(guilt: Guilt, found: Sequence[Found], text: Text) -> str:
     return said if followed is None else f"{said} and {_SAYS[followed.mechanism](followed, text)}"
 
 
-#: Three digits are shown; next to 1 the distance from it, which may have exponents as small as those of float64.
-_SHOWN = Context(prec=3)
+#: Digits that are shown, more only where two numbers would look alike; next to 1 the distance from it is shown, which
+#: may have exponents as small as those of float64.
+_DIGITS = 3
 _NEXT_TO_ONE = Decimal("0.001")
+#: Digits with which two numbers of float64 that differ look different.
+_MOST = 17
 
 
-def _number(x: Decimal) -> str:
+def _apart(found: Found) -> str:
+    """What came out, and what should have, with as many digits as tell them apart."""
+    digits = _DIGITS
+    while digits < _MOST and _number(found.rounded, digits) == _number(found.exact, digits):
+        digits += 1
+    return f"{_number(found.rounded, digits)}, not {_number(found.exact, digits)}"
+
+
+def _number(x: Decimal, digits: int = _DIGITS) -> str:
     if not x.is_finite():
         return {"Infinity": "inf", "-Infinity": "-inf"}.get(str(x), "NaN")
     distance = WHOLE.subtract(x.copy_abs(), Decimal(1))
     if 0 < distance.copy_abs() < _NEXT_TO_ONE:
-        beside = f"1 {'+' if distance > 0 else '-'} {_number(distance.copy_abs())}"
+        beside = f"1 {'+' if distance > 0 else '-'} {_number(distance.copy_abs(), digits)}"
         return f"-({beside})" if x < 0 else beside
-    digits, _, exponent = f"{_SHOWN.create_decimal(x):g}".partition("e")
-    if "." in digits:
-        digits = digits.rstrip("0").rstrip(".")
-    return f"{digits}e{exponent}" if exponent else digits
+    if not x:
+        return "-0" if x.is_signed() else "0"
+    mantissa, _, exponent = f"{Context(prec=digits).create_decimal(x):g}".partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{exponent}" if exponent else mantissa
 
 
 def _subject(found: Found, text: Text) -> str:
@@ -70,11 +83,11 @@ def _cancelled(found: Found, text: Text) -> str:
     step = found.step
     assert step is not None
     word = "subtraction" if step.op == "sub" else "addition"
-    return f"the {word} in {_subject(found, text)} leaves {_number(found.rounded)}, not {_number(found.exact)}"
+    return f"the {word} in {_subject(found, text)} leaves {_apart(found)}"
 
 
 def _is(found: Found, text: Text) -> str:
-    return f"{_subject(found, text)} is {_number(found.rounded)}, not {_number(found.exact)}"
+    return f"{_subject(found, text)} is {_apart(found)}"
 
 
 def _rounds(found: Found, text: Text) -> str:
@@ -104,6 +117,10 @@ def _not_a_number(found: Found, text: Text) -> str:
     return f"{_subject(found, text)} combines {' and '.join(map(_number, found.args))}, which is NaN"
 
 
+def _annihilates(found: Found, text: Text) -> str:
+    return f"{_subject(found, text)} multiplies 0 by infinity, which is NaN"
+
+
 def _divides(found: Found, text: Text) -> str:
     return f"{_subject(found, text)} divides by zero"
 
@@ -115,7 +132,7 @@ def _ordered(found: Found, text: Text) -> str:
 def _formula(found: Found, text: Text) -> str:
     if found.mended:
         return f"{_subject(found, text)} is wrong even if exact: the formula is right {found.mended}"
-    return f"the formula is wrong even if exact: it gives {_number(found.rounded)}, not {_number(found.exact)}"
+    return f"the formula is wrong even if exact: it gives {_apart(found)}"
 
 
 def _unidentified(found: Found, text: Text) -> str:
@@ -131,7 +148,7 @@ _SAYS: dict[Mechanism, Callable[[Found, Text], str]] = {
     Mechanism.FLUSHED: _flushed,
     Mechanism.CLIP_WITHOUT_EFFECT: _rounds,
     Mechanism.OVERFLOW: _overflows,
-    Mechanism.ZERO_TIMES_INFINITY: lambda found, text: (_formula if found.mended else _not_a_number)(found, text),
+    Mechanism.ZERO_TIMES_INFINITY: lambda found, text: (_annihilates if found.mended else _not_a_number)(found, text),
     Mechanism.INFINITY_MINUS_INFINITY: _not_a_number,
     Mechanism.DIVISION_BY_ZERO: _divides,
     Mechanism.SATURATED: _is,

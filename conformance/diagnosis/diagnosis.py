@@ -1,0 +1,183 @@
+"""Why the results of an implementation are wrong: its formula, the steps to blame on chosen inputs, the mechanism.
+
+A `Diagnosis` is of one implementation, quantity and dtype.  Its examples are inputs with a wrong result whose bits the
+formula gives as well, one for each cause that the run tells, the plainest first.  Where no formula is identified there
+is no mechanism either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from conformance.diagnosis.guilty import Guilt, Row, guilty, table
+from conformance.diagnosis.identify import Fit, Identified, Models, alike, identify
+from conformance.diagnosis.mechanism import Found, mechanisms_of
+from conformance.diagnosis.results import Group, Part, groups
+from conformance.diagnosis.sentence import sentence
+from conformance.diagnosis.vocabulary import Mechanism
+from conformance.formulas.exact import PartlyExact, Steps
+from conformance.formulas.text import text
+from conformance.numbers.measurement import BUDGET
+from conformance.plan.cases import Suite
+from conformance.record.record import RunRecord
+
+#: Inputs that are looked into for one cause until one has a mechanism: where libraries differ in a last bit, an
+#: emulation can be right where a result is wrong.
+TRIES = 4
+#: Causes of one group that are looked into; more are kinds of the same.
+EXAMPLES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One wrong result: where it stands in the run, and who is to blame for it, the largest loss first."""
+
+    case: str
+    element: str
+    cause: str
+    got: float
+    guilt: Guilt
+    found: tuple[Found, ...]
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What happened first of all."""
+        return self.found[0].mechanism
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in words."""
+        return sentence(self.guilt, self.found, text)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every step, exact and as rounded."""
+        return table(self.guilt)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is known of the results of a group."""
+
+    identified: Identified
+    examples: tuple[Example, ...]
+
+    @property
+    def group(self) -> Group:
+        """The results."""
+        return self.identified.group
+
+    @property
+    def model(self) -> Fit | None:
+        """The model that tells the results best; None where the group is unidentified."""
+        return self.identified.survivors[0] if self.identified else None
+
+    @property
+    def wrong(self) -> int:
+        """How many results are wrong."""
+        return sum(int(part.wrong.sum()) for part in self.group.parts)
+
+    @cached_property
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        """What happened, the commonest of the examples first."""
+        return tuple(one for one, _ in Counter(example.mechanism for example in self.examples).most_common())
+
+    def of_cause(self, cause: str) -> Example | None:
+        """The example of a cause of the run."""
+        return next((one for one in self.examples if one.cause == cause), None)
+
+
+def diagnosed(identified: Identified) -> Diagnosis:
+    """The diagnosis of a group whose models are known."""
+    if not identified:
+        return Diagnosis(identified, ())
+    model = identified.survivors[0]
+    chosen: dict[str, Example] = {}
+    tried: Counter[str] = Counter()
+    for number, row in _wrong_rows(identified.group, model):
+        part = identified.group.parts[number]
+        cause = part.causes[row]
+        if cause in chosen or tried[cause] >= TRIES or len(chosen) >= EXAMPLES:
+            continue
+        tried[cause] += 1
+        example = _example(identified.group, part, row, model, number)
+        if example is not None:
+            chosen[cause] = example
+    return Diagnosis(identified, tuple(chosen.values()))
+
+
+def diagnose(record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str] = ()) -> list[Diagnosis]:
+    """The diagnoses of the wrong results of one implementation in a run, in the order of the run."""
+    return [diagnosed(one) for one in identified_of(record, suite, implementation, quantities)]
+
+
+def identified_of(
+    record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str] = ()
+) -> Iterator[Identified]:
+    """The models of an implementation, of each quantity and dtype in which a result is wrong."""
+    models = Models()
+    for group in groups(record, suite, quantities) if quantities else groups(record, suite):
+        if group.implementation == implementation and any(part.wrong.any() for part in group.parts):
+            yield identify(group, models)
+
+
+def same_formula(diagnosis: Diagnosis, record: RunRecord, suite: Suite) -> list[str]:
+    """Other implementations whose results in the same quantity and dtype the same model gives as well."""
+    if diagnosis.model is None:
+        return []
+    group, models = diagnosis.group, Models()
+    return [
+        other.implementation
+        for other in groups(record, suite, (group.quantity,))
+        if (other.dtype, other.form) == (group.dtype, group.form)
+        and other.implementation != group.implementation
+        and alike(other, diagnosis.model, models)
+    ]
+
+
+def _wrong_rows(group: Group, model: Fit) -> list[tuple[int, int]]:
+    """Part and place of every wrong result that the model explains, the plainest inputs first."""
+    found = [
+        (_plainness(part, int(row)), number, int(row))
+        for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True))
+        for row in np.nonzero(part.wrong & where)[0]
+    ]
+    return [(number, row) for _, number, row in sorted(found)]
+
+
+def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
+    """Numbers before others, labels 0 and 1 before others, then few digits, then a size next to 10."""
+    values = {name: float(column[part.rows[row]]) for name, column in part.table.inputs.items()}
+    prediction = values.get("z", values.get("p", math.nan))
+    if not all(map(math.isfinite, values.values())):
+        return True, True, 0, 0.0
+    size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
+    digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
+    return False, values["y"] not in (0.0, 1.0), digits, size
+
+
+def _example(group: Group, part: Part, row: int, model: Fit, number: int) -> Example | None:
+    """The blame for one result; None where the emulation is right, or nobody is found."""
+    place = part.rows[row]
+    inputs = {name: float(column[place]) for name, column in part.table.inputs.items()}
+    ideal = float(part.table.ideal[group.quantity][place])
+    try:
+        guilt = guilty(_steps(model, number, inputs), ideal, BUDGET)
+    except ValueError:
+        return None
+    found = mechanisms_of(guilt, derivative=group.quantity != "value")
+    if guilt.unresolved or found[0].mechanism is Mechanism.UNIDENTIFIED:
+        return None
+    case, element = part.table.names[place]
+    got = float(part.got[row])
+    return Example(case=case, element=element, cause=part.causes[row], got=got, guilt=guilt, found=found)
+
+
+def _steps(model: Fit, number: int, inputs: dict[str, float]) -> PartlyExact:
+    return PartlyExact(Steps(model.candidates[number].expression, model.arithmetic), inputs)
