@@ -20,6 +20,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from conformance.diagnosis.results import NUMERIC, Group, Part, Table, groups
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
 from conformance.formulas.catalogue import Candidate, candidates
 from conformance.formulas.evaluate import Evaluation, Reach, emulation, reaching
+from conformance.formulas.expression import inlined, ordered
 from conformance.numbers.formats import FORMATS, ulp
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ def identify(group: Group, models: Models | None = None) -> Identified:
             fit = _fit(group, one, models)
             best = min(best, fit.cost)
             found.append(fit)
-    found.sort(key=lambda fit: fit.cost)
+    found.sort(key=_rank)
     plain = _cost_of_errors(group)
     near = [fit for fit in found if fit.cost <= best + DECISIVE]
     return Identified(group, tuple(fit for fit in near if _survives(fit, plain)), found[0] if found else None)
@@ -171,6 +173,17 @@ def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] =
     for _, alike in groupby(sorted(groups(record, suite, quantities), key=key), key):
         models = Models()
         yield from (identify(one, models) for one in alike)
+
+
+def _rank(fit: Fit) -> tuple[float, int]:
+    """By cost; of formulas that no result tells apart, since a factor of 1 changes none, the shorter first."""
+    return fit.cost, sum(_steps(one.expression) for one in fit.candidates)
+
+
+@cache
+def _steps(x: Expression) -> int:
+    """How many steps a formula takes, those inside of functions too."""
+    return sum(bool(node.args) for node in ordered(inlined(x)))
 
 
 def _survives(fit: Fit, plain: float) -> bool:

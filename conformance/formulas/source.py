@@ -1,8 +1,9 @@
 """A formula as source for NumPy, PyTorch, TensorFlow and JAX: a short function in the framework's own operations.
 
 It does the steps of the formula in the dtype of the tensors that it is given, one after the other, and what is used
-twice is computed once, under a name.  Constants are numbers of that dtype; whole numbers that every format holds stand
-as they are, since a framework gives them the dtype of the other operand.
+twice is computed once, under a name.  So a cast to the dtype of the inputs or of the steps does nothing.  Constants are
+numbers of that dtype; whole numbers that every format holds stand as they are, since a framework gives them the dtype
+of the other operand.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from conformance.formulas.evaluate import number
-from conformance.formulas.expression import ARITY, Expression, inputs
+from conformance.formulas.expression import ARITY, OF_ARITHMETIC, Expression, inputs
 from conformance.formulas.text import ATOM, OPERATORS, Form, Names, Notation, Piece, body, called, text
 
 #: Longer parts get a name, so that a line, which has two, fits in the 120 characters of most projects.
@@ -53,7 +54,9 @@ class Dialect(Notation):
         return Piece(self.like.format(_literal(number(text)), self.tensor), ATOM)
 
     def cast(self, dtype: str, x: Piece) -> Piece:
-        """There and back, so that the steps after it are in the dtype that they had."""
+        """There and back, so that the steps after it are in the dtype that they had; inputs and steps have one here."""
+        if dtype in OF_ARITHMETIC:
+            return x
         return Piece(self.to.format(x.text, self.tensor, dtype), ATOM)
 
     def operation(self, node: Expression, args: list[Piece]) -> Piece:
@@ -72,7 +75,7 @@ class Dialect(Notation):
 
     def has_name(self, node: Expression, piece: Piece, uses: int) -> bool:
         """What is computed is computed once, and what is long is cut."""
-        if node.op == "var" or _whole(node):
+        if piece.text.isidentifier() or _whole(node):
             return False
         if node.op == "neg" and node.args[0].op == "var":
             return False

@@ -97,6 +97,7 @@ def test_numpy_source_of_correctly_rounded_steps_gives_the_bits_of_the_emulation
         ex.where(ex.eq(y, 0), 1, 0) * (const("1e-7") - const("0.7")) + z,
         (z - const("eps")) * (1 - const("eps")) + ex.sign(z) * ex.minimum(z, y),
         cast("float16", z / 3) / (y + 1),
+        cast("step", cast("float32", const("0.7"))) * cast("inputs", 1 - y) + cast("step", z / 3) * cast("step", z / 3),
         *(one for one in formulas() if rational(one)),
     ]
     given = inputs(dtype)
