@@ -291,14 +291,16 @@ def _width(low: Floats, high: Floats, fmt: Format) -> Floats:
 
 
 def _cost_of_errors(group: Group) -> float:
-    """Bits in which the wrong results are told by someone who has the exact values, by their errors in ULP."""
+    """Bits in which the wrong results are told by someone who has the exact values, by their errors in ULP.
+
+    Where there is no exact value, or no finite error, a result is spelled.
+    """
     fmt = FORMATS[group.result_dtype]
     total = 0.0
     for part in group.parts:
+        got, rows = part.got[part.wrong], part.rows[part.wrong]
         ideal = part.table.ideal.get(group.quantity)
-        if ideal is None:
-            continue
-        exact, got = ideal[part.rows][part.wrong], part.got[part.wrong]
+        exact = np.full(got.shape, np.nan) if ideal is None else ideal[rows]
         with np.errstate(all="ignore"):
             error = np.abs(got - exact) / ulp(exact, fmt)
         finite = np.isfinite(error)

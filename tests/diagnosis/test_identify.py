@@ -27,7 +27,13 @@ def group(got: Floats) -> Group:
     wrong = ~(np.abs(got - exact) <= 4 * np.spacing(exact.astype(np.float32)))
     names = tuple(("case", str(k)) for k in range(z.size))
     table = Table(
-        form="logits", dtype="float32", options=Options(), inputs={"z": z, "y": y}, ideal={"value": exact}, names=names
+        form="logits",
+        dtype="float32",
+        options=Options(),
+        inputs={"z": z, "y": y},
+        ideal={"value": exact},
+        has_ideal={"value": np.ones(z.size, bool)},
+        names=names,
     )
     part = Part(table, np.arange(z.size), got, wrong, ("",) * z.size)
     return Group(
