@@ -41,7 +41,7 @@ class Dialect(Notation):
     imports: str
     like: str
     epsilon: str
-    to: str
+    to: Form
 
     def __init__(self, tensor: str) -> None:
         """Constants get the dtype of `tensor`, a parameter."""
@@ -57,7 +57,8 @@ class Dialect(Notation):
         """There and back, so that the steps after it are in the dtype that they had; inputs and steps have one here."""
         if dtype in OF_ARITHMETIC:
             return x
-        return Piece(self.to.format(x.text, self.tensor, dtype), ATOM)
+        inner = self.group.format(x.text) if x.level < self.to.needs[0] else x.text
+        return Piece(self.to.template.format(inner, self.tensor, dtype), self.to.level)
 
     def operation(self, node: Expression, args: list[Piece]) -> Piece:
         """An operation, in which a whole number beside a tensor stands as it is."""
@@ -103,7 +104,7 @@ class NumPy(Dialect):
     )
     like = "np.asarray({0}, {1}.dtype)"
     epsilon = "np.spacing(np.asarray(1, {0}.dtype))"
-    to = 'np.asarray({0}).astype("{2}").astype({1}.dtype)'
+    to = called('np.asarray({0}).astype("{2}").astype({1}.dtype)', 1)
 
 
 class Torch(Dialect):
@@ -119,7 +120,7 @@ class Torch(Dialect):
     )
     like = "{1}.new_tensor({0})"
     epsilon = "torch.finfo({0}.dtype).eps"
-    to = "{0}.to(torch.{2}).to({1}.dtype)"
+    to = Form("{0}.to(torch.{2}).to({1}.dtype)", ATOM, (ATOM,))
     _clamps = MappingProxyType({"max": "torch.clamp({}, min={})", "min": "torch.clamp({}, max={})"})
 
     def operation(self, node: Expression, args: list[Piece]) -> Piece:
@@ -141,7 +142,7 @@ class TensorFlow(Dialect):
     )
     like = "tf.constant({0}, {1}.dtype)"
     epsilon = "np.spacing({0}.dtype.as_numpy_dtype(1))"
-    to = "tf.cast(tf.cast({0}, tf.{2}), {1}.dtype)"
+    to = called("tf.cast(tf.cast({0}, tf.{2}), {1}.dtype)", 1)
 
 
 class Jax(Dialect):
@@ -154,7 +155,7 @@ class Jax(Dialect):
     )
     like = "jnp.asarray({0}, {1}.dtype)"
     epsilon = "jnp.finfo({0}.dtype).eps"
-    to = '{0}.astype("{2}").astype({1}.dtype)'
+    to = Form('{0}.astype("{2}").astype({1}.dtype)', ATOM, (ATOM,))
 
 
 DIALECTS: dict[str, type[Dialect]] = {one.name: one for one in (NumPy, Torch, TensorFlow, Jax)}

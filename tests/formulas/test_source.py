@@ -169,6 +169,13 @@ np.savez(sys.argv[2], **results)
 """
 
 
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_cast_by_a_method_is_of_the_whole_sum(framework: str) -> None:
+    """A method binds tighter than a sum."""
+    z, y = var("z"), var("y")
+    assert "return (z + y)." in source(cast("float32", z + y), framework)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "tensorflow", "jax"])
 def test_source_of_every_formula_runs_in_its_framework_and_gives_what_the_formula_can_give(
@@ -196,7 +203,8 @@ def test_source_of_every_formula_runs_in_its_framework_and_gives_what_the_formul
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    results = np.load(tmp_path / "found.npz")
+    with np.load(tmp_path / "found.npz") as kept:
+        results = dict(kept)
     flushed = () if framework == "torch" else ("float64", "float32", "bfloat16")
     wrong = []
     for (number, one), dtype in product(enumerate(made), DTYPES):
