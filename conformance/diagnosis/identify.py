@@ -125,9 +125,7 @@ class Models:
             key = table, arithmetic.steps
             if key not in self._points:
                 self._points[key] = watching(table.inputs, arithmetic.steps)
-            value, small = self._points[key].of(x, arithmetic.result)
-            rows = len(table.names)
-            known = Watched(np.broadcast_to(value, rows), None if small is None else np.broadcast_to(small, rows))
+            known = self._points[key].of(x, arithmetic.result).of(len(table.names))
             self._known_points[table, arithmetic, x] = known
         return known
 
@@ -155,7 +153,7 @@ def identify(group: Group, models: Models | None = None) -> Identified:
     for the others alone.
     """
     models = models or Models()
-    tried = sorted(((_bound(group, one, models), one) for one in _models(group)), key=lambda pair: pair[0])
+    tried = sorted(_bounds(group, models), key=lambda pair: pair[0])
     found: list[Fit] = []
     best = math.inf
     for bound, one in tried:
@@ -261,17 +259,22 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _bound(group: Group, model: _Model, models: Models) -> int:
-    """How many results at least are not the emulation, by the largest part.
+def _bounds(group: Group, models: Models) -> Iterator[tuple[int, _Model]]:
+    """How many results at least are not the emulation of each model, by the largest part.
 
     Without an emulation that flushes: it can be another one only where a step is subnormal.
     """
-    part, x = max(model.parts(group), key=lambda pair: pair[0].rows.size)
-    point, small = models.watched(part.table, x, model.arithmetic.unflushed)
-    differs = ~_same(point[part.rows], part.got)
-    if model.arithmetic.flush and small is not None:
-        differs &= ~small[part.rows]
-    return int(np.count_nonzero(differs))
+    largest = max(range(len(group.parts)), key=lambda number: group.parts[number].rows.size)
+    part = group.parts[largest]
+    known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
+    for model in _models(group):
+        key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
+        if key not in known:
+            point, small = models.watched(part.table, x, arithmetic)
+            differs = ~_same(point[part.rows], part.got)
+            count = int(np.count_nonzero(differs))
+            known[key] = count, count if small is None else int(np.count_nonzero(differs & ~small[part.rows]))
+        yield known[key][model.arithmetic.flush], model
 
 
 def _can_flush(group: Group, model: _Model, models: Models) -> bool:
@@ -289,13 +292,14 @@ def _least_cost(group: Group, model: _Model, models: Models, limit: float) -> fl
     for part, x in sorted(model.parts(group), key=lambda pair: -pair[0].rows.size):
         point = models.point(part.table, x, model.arithmetic)[part.rows]
         rows = ~_same(point, part.got)
+        total += int(np.count_nonzero(rows))
+        if total > limit:
+            break
         if rows.any():
             # A reach that holds two numbers is as wide as they are apart, and an ULP of its wider end is at most twice
             # as large in proportion: where that is higher by binades, so is the width.
             low, high = np.fmin(point[rows], part.got[rows]), np.fmax(point[rows], part.got[rows])
-            total += float(np.sum(np.maximum(_width(low, high, fmt), 1)))
-        if total > limit:
-            break
+            total += float(np.sum(np.maximum(_width(low, high, fmt) - 1, 0)))
     return total
 
 

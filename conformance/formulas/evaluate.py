@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -79,17 +79,19 @@ class Evaluation(Generic[Value]):
     def of(self, x: Expression, result: str = "") -> Value:
         """What `x` gives, in the dtype of the results or in another."""
         with np.errstate(all="ignore"):
-            self._evaluate(ordered(x, known=self._known), self._known, self._inputs, self._step)
+            self._evaluate(x, self._known, self._inputs, self._step)
             return self._rounded(self._known[x], FORMATS[result or self._arithmetic.result])
 
     def _rounded(self, value: Value, fmt: Format) -> Value:
         return self._domain.rounded(value, fmt, self._arithmetic.flush)
 
     def _evaluate(
-        self, nodes: Iterable[Expression], known: dict[Expression, Value], inputs: Mapping[str, Value], step: Format
+        self, x: Expression, known: dict[Expression, Value], inputs: Mapping[str, Value], step: Format
     ) -> None:
-        """Add the values of `nodes` to those `known`."""
-        for node in nodes:
+        """Add the values of `x` and of its steps to those `known`."""
+        for node in _steps(x):
+            if node in known:
+                continue
             if node.op == "var":
                 value = inputs[str(node.name)]
             elif node.op == "const":
@@ -110,7 +112,7 @@ class Evaluation(Generic[Value]):
         if key not in self._calls:
             known: dict[Expression, Value] = {}
             given = dict(zip(function.parameters, args, strict=True))
-            self._evaluate(_steps(function.body), known, given, to)
+            self._evaluate(function.body, known, given, to)
             self._calls[key] = args, self._rounded(known[function.body], step)
         return self._calls[key][1]
 
@@ -134,8 +136,8 @@ class Evaluation(Generic[Value]):
 
 
 @cache
-def _steps(body: Expression) -> tuple[Expression, ...]:
-    return tuple(ordered(body))
+def _steps(x: Expression) -> tuple[Expression, ...]:
+    return tuple(ordered(x))
 
 
 def _fused(node: Expression) -> tuple[str, tuple[Expression, ...]]:

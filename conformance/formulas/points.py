@@ -82,6 +82,12 @@ class Watched(NamedTuple):
     value: Floats
     small: Mask | None
 
+    def of(self, count: int) -> Watched:
+        """One for each of `count` inputs, where a formula that does not depend on them has one for all."""
+        if np.shape(self.value) == (count,):
+            return self
+        return Watched(np.broadcast_to(self.value, count), None if self.small is None else np.full(count, self.small))
+
 
 class WatchedPoints:
     """Operations on one number for each input, which tell where an arithmetic that flushes may give another."""
