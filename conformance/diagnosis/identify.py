@@ -122,12 +122,19 @@ class Models:
         """The emulation of `x` for each row of `table`, and where a step of it is subnormal, if any is."""
         known = self._known_points.get((table, arithmetic, x))
         if known is None:
-            key = table, arithmetic.steps
-            if key not in self._points:
-                self._points[key] = watching(table.inputs, arithmetic.steps)
-            known = self._points[key].of(x, arithmetic.result).of(len(table.names))
+            if arithmetic.flush and not self.flushes(table, x, arithmetic):
+                known = self.watched(table, x, arithmetic.unflushed)
+            else:
+                key = table, arithmetic.steps
+                if key not in self._points:
+                    self._points[key] = watching(table.inputs, arithmetic.steps)
+                known = self._points[key].of(x, arithmetic.result).of(len(table.names))
             self._known_points[table, arithmetic, x] = known
         return known
+
+    def flushes(self, table: Table, x: Expression, arithmetic: Arithmetic) -> bool:
+        """Whether a step is subnormal in a row of `table`: elsewhere who flushes has the results of who does not."""
+        return self.watched(table, x, arithmetic.unflushed).small is not None
 
     def point(self, table: Table, x: Expression, arithmetic: Arithmetic) -> Floats:
         """The emulation of `x` for each row of `table`."""
@@ -137,10 +144,13 @@ class Models:
         """The reach of `x` for each row of `table`."""
         known = self._known_sets.get((table, arithmetic, x))
         if known is None:
-            key = table, arithmetic.steps
-            if key not in self._sets:
-                self._sets[key] = reaching(table.inputs, arithmetic.steps)
-            known = self._sets[key].of(x, arithmetic.result).of(len(table.names))
+            if arithmetic.flush and not self.flushes(table, x, arithmetic):
+                known = self.reach(table, x, arithmetic.unflushed)
+            else:
+                key = table, arithmetic.steps
+                if key not in self._sets:
+                    self._sets[key] = reaching(table.inputs, arithmetic.steps)
+                known = self._sets[key].of(x, arithmetic.result).of(len(table.names))
             self._known_sets[table, arithmetic, x] = known
         return known
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from conformance.formulas.arithmetic import Arithmetic
-from conformance.formulas.expression import COMPARISONS, Expression, Function, ordered
+from conformance.formulas.expression import ARITY, COMPARISONS, EXACT, Expression, Function, ordered
 from conformance.formulas.points import Points, Watched, WatchedPoints
 from conformance.formulas.sets import Reach, Sets
 from conformance.numbers.formats import FORMATS
@@ -44,6 +44,8 @@ Value = TypeVar("Value")
 #: Eigen's log1p, which TensorFlow 2.21 calls, errs by up to 4.3 and its log by 3.3 (measured, at 0.12821215 and at
 #: 0.79822725, on an AMD EPYC).
 ERROR = 5.0
+#: Expressions of which something is remembered: the catalogue has some thousand formulas under all options of a run.
+_KEPT = 2**16
 
 
 class Domain(Protocol[Value]):
@@ -119,7 +121,7 @@ class Evaluation(Generic[Value]):
     def _operation(self, node: Expression, known: dict[Expression, Value], step: Format) -> Value:
         op, args = _fused(node) if self._arithmetic.fused else (node.op, node.args)
         value = self._domain.operation(op, tuple([self._signed(one, known, step) for one in args]), step)
-        return value if op in COMPARISONS else self._rounded(value, step)
+        return value if op in COMPARISONS or _is_step(node) else self._rounded(value, step)
 
     def _signed(self, x: Expression, known: dict[Expression, Value], step: Format) -> Value:
         """The value of a node, or of one with signs that `_fused` put before it."""
@@ -135,7 +137,16 @@ class Evaluation(Generic[Value]):
         return self._constants[text]
 
 
-@cache
+@lru_cache(_KEPT)
+def _is_step(node: Expression) -> bool:
+    """Whether an operation gives one of its arguments, up to its sign, and these are results of steps: rounded already.
+
+    An input of a function, a constant or what is cast may have another format.
+    """
+    return node.op in EXACT and all(one.op in ARITY or one.op == "call" for one in node.args)
+
+
+@lru_cache(_KEPT)
 def _steps(x: Expression) -> tuple[Expression, ...]:
     return tuple(ordered(x))
 
