@@ -183,7 +183,8 @@ def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[_Wron
     """Every wrong result that the model explains: those asked for, then the plainest inputs first."""
     found = []
     for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True)):
-        for row in map(int, np.nonzero(part.wrong & where)[0]):
+        told = part.table.has_ideal.get(group.quantity, np.zeros(len(part.table.names), np.bool_))[part.rows]
+        for row in map(int, np.nonzero(part.wrong & where & told)[0]):
             name, of = part.table.names[part.rows[row]]
             asked_for = name == case and element in ("", of)
             right = _has_right_digits(part, row, group.quantity)

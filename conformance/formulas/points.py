@@ -20,8 +20,8 @@ _IN_FLOAT64: dict[str, Callable[..., Any]] = {
     "mul": np.multiply,
     "div": np.divide,
     "pow": np.power,
-    "max": np.maximum,
-    "min": np.minimum,
+    "max": lambda x, y: np.where(x == y, x, np.maximum(x, y)),  # the first of equal ones, as std::max: 0 and -0
+    "min": lambda x, y: np.where(x == y, x, np.minimum(x, y)),
     "neg": np.negative,
     "abs": np.abs,
     "sign": np.sign,
