@@ -29,6 +29,11 @@ KINDS = (
     "options",
     "contracts",
     "crashes",
+    "constants",
+    "forms",
+    "approximations",
+    "narrow",
+    "slopes",
 )
 
 MODULES = {kind: importlib.import_module(f"tests.miniatures.{kind}") for kind in KINDS}
