@@ -31,6 +31,7 @@ KINDS = (
     "crashes",
     "constants",
     "forms",
+    "neighbours",
     "approximations",
     "narrow",
     "slopes",

@@ -160,23 +160,20 @@ class SquaredError(ApproximateProbabilities):
 class MixedLikelihood(ApproximateProbabilities):
     """-log(y p + (1 - y)(1 - p)): right for hard labels alone."""
 
-    mechanism = (Mechanism.WRONG_TERM,)
+    mechanism = (Mechanism.WRONG_TERM, Mechanism.ABSORBED, Mechanism.MISSING_CHECK)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
-        p = self.inside(x)
-        exact = super().value(x, y, w, q)
-        soft = np.isfinite(y) & (y != 0) & (y != 1)
-        return np.where(soft, -np.log(y * p + (1 - y) * (1 - p)), exact)
+        return -np.log(y * x + (1 - y) * (1 - x))
 
 
 @wrong()
 class SignedMargin(ApproximateLogits):
     """log(1 + exp(-(2 y - 1) z)): right for hard labels alone."""
 
-    mechanism = (Mechanism.WRONG_TERM,)
+    mechanism = (Mechanism.WRONG_TERM, Mechanism.ZERO_TIMES_INFINITY, Mechanism.MISSING_CHECK)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
-        return np.where(np.isfinite(x), self.softplus(-(2 * y - 1) * x), super().value(x, y, w, q))
+        return self.softplus(-(2 * y - 1) * x)
 
 
 @wrong()

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.vocabulary import Mechanism
-from tests.miniatures.base import Logits, Probabilities, single, times
+from tests.miniatures.base import Logits, Probabilities, single
 from tests.miniatures.registry import wrong
+
+#: What a formula does at infinities where nothing is checked.
+AT_INFINITIES = (Mechanism.ZERO_TIMES_INFINITY, Mechanism.INFINITY_MINUS_INFINITY, Mechanism.MISSING_CHECK)
 
 
 class FormOfLogits(Logits):
-    """The value alone, by a formula; where an input is not finite it is right."""
+    """The value alone, by a formula, for infinities too."""
 
     quantities = ("value",)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
-        return np.where(np.isfinite(x) & np.isfinite(y), self.formula(x, y), super().value(x, y, w, q))
+        return self.formula(x, y)
 
     def formula(self, z: Any, y: Any) -> Any:
         """The formula, step by step."""
@@ -25,12 +28,12 @@ class FormOfLogits(Logits):
 
 
 class FormOfProbabilities(Probabilities):
-    """The value alone, by a formula; where the prediction is not between 0 and 1 it is right."""
+    """The value alone, by a formula, for all predictions."""
 
     quantities = ("value",)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
-        return np.where((x > 0) & (x < 1) & np.isfinite(y), self.formula(x, y), super().value(x, y, w, q))
+        return self.formula(x, y)
 
     def formula(self, p: Any, y: Any) -> Any:
         """The formula, step by step."""
@@ -39,7 +42,7 @@ class FormOfProbabilities(Probabilities):
 
 def entropy(y: Any, log_p: Any, log_q: Any) -> Any:
     """-(y log p + (1 - y) log q), each step in float32."""
-    return -single(single(times(y, log_p)) + single(times(single(1.0 - y), log_q)))
+    return -single(single(y * log_p) + single(single(1.0 - y) * log_q))
 
 
 def tail(z: Any) -> Any:
@@ -51,7 +54,7 @@ def tail(z: Any) -> Any:
 class HalfOfTanh(FormOfLogits):
     """(1 + tanh(z/2)) / 2 is the probability: both of its ends are reached at |z| = 17."""
 
-    mechanism = (Mechanism.SATURATED, Mechanism.ABSORBED, Mechanism.CANCELLED)
+    mechanism = (Mechanism.SATURATED, Mechanism.ABSORBED, Mechanism.CANCELLED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         s = single(0.5 * single(1.0 + single(np.tanh(z / 2))))
@@ -62,7 +65,7 @@ class HalfOfTanh(FormOfLogits):
 class ReciprocalPower(FormOfLogits):
     """(1 + exp(-z))**-1 is the probability: exp overflows on one side, and on the other the sum is 1."""
 
-    mechanism = (Mechanism.SATURATED, Mechanism.ABSORBED, Mechanism.OVERFLOW)
+    mechanism = (Mechanism.SATURATED, Mechanism.ABSORBED, Mechanism.OVERFLOW, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         s = single(single(1.0 + single(np.exp(-z))) ** -1)
@@ -73,7 +76,7 @@ class ReciprocalPower(FormOfLogits):
 class StableSigmoidFirst(FormOfLogits):
     """The probability by exp(-|z|), which does not overflow, but its logarithm next to 1 has lost the tail."""
 
-    mechanism = (Mechanism.SATURATED, Mechanism.ABSORBED)
+    mechanism = (Mechanism.SATURATED, Mechanism.ABSORBED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         e = single(np.exp(-np.abs(z)))
@@ -87,7 +90,7 @@ class StableSigmoidFirst(FormOfLogits):
 class PowersOfTwo(FormOfLogits):
     """log2(1 + exp2(-|z| log2 e)) ln 2, as where a processor has only these: the tail is lost."""
 
-    mechanism = (Mechanism.ABSORBED,)
+    mechanism = (Mechanism.ABSORBED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         e = single(np.exp2(single(-np.abs(z) * single(np.log2(np.e)))))
@@ -100,7 +103,7 @@ class PowersOfTwo(FormOfLogits):
 class ExpOfEither(FormOfLogits):
     """y log(1 + exp(-z)) + (1 - y) log(1 + exp(z)): overflows on both sides, and loses both tails."""
 
-    mechanism = (Mechanism.OVERFLOW, Mechanism.ABSORBED)
+    mechanism = (Mechanism.OVERFLOW, Mechanism.ABSORBED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         positive, negative = (single(np.log(single(1.0 + single(np.exp(one))))) for one in (-z, z))
@@ -111,7 +114,7 @@ class ExpOfEither(FormOfLogits):
 class SoftmaxWithoutMaximum(FormOfLogits):
     """exp(z) / (exp(z) + exp(0)) without the maximum taken out: a quotient of infinities."""
 
-    mechanism = (Mechanism.ZERO_TIMES_INFINITY, Mechanism.OVERFLOW, Mechanism.SATURATED, Mechanism.ABSORBED)
+    mechanism = (Mechanism.OVERFLOW, Mechanism.SATURATED, Mechanism.ABSORBED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         e = single(np.exp(z))
@@ -123,7 +126,7 @@ class SoftmaxWithoutMaximum(FormOfLogits):
 class TailFirst(FormOfLogits):
     """(log1p(exp(-|z|)) - z y) + max(z, 0): the tail is added to what cancels afterwards."""
 
-    mechanism = (Mechanism.ABSORBED, Mechanism.REORDERED, Mechanism.CANCELLED)
+    mechanism = (Mechanism.ABSORBED, Mechanism.REORDERED, Mechanism.CANCELLED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         return single(single(tail(z) - single(z * y)) + np.maximum(z, 0.0))
@@ -133,7 +136,7 @@ class TailFirst(FormOfLogits):
 class LogOfCosh(FormOfLogits):
     """z/2 + log(2 cosh(z/2)) for log(1 + exp(z)): cancels for negative logits and overflows at 178."""
 
-    mechanism = (Mechanism.CANCELLED, Mechanism.OVERFLOW, Mechanism.ABSORBED)
+    mechanism = (Mechanism.CANCELLED, Mechanism.OVERFLOW, Mechanism.ABSORBED, *AT_INFINITIES)
 
     def formula(self, z: Any, y: Any) -> Any:
         even = single(np.log(single(2.0 * single(np.cosh(z / 2)))))
@@ -144,7 +147,7 @@ class LogOfCosh(FormOfLogits):
 class LogitBeforeLoss(FormOfProbabilities):
     """The probability becomes the logit log(p / (1 - p)), and that goes into the formula of logits."""
 
-    mechanism = (Mechanism.ABSORBED, Mechanism.CANCELLED, Mechanism.OVERFLOW)
+    mechanism = (Mechanism.ABSORBED, Mechanism.CANCELLED, Mechanism.OVERFLOW, *AT_INFINITIES)
 
     def formula(self, p: Any, y: Any) -> Any:
         z = single(np.log(single(p / single(1.0 - p))))
@@ -155,7 +158,7 @@ class LogitBeforeLoss(FormOfProbabilities):
 class LikelihoodByPowers(FormOfProbabilities):
     """-log(p**y (1 - p)**(1 - y)): the likelihood is formed first, and its ends are lost."""
 
-    mechanism = (Mechanism.ABSORBED, Mechanism.SATURATED, Mechanism.OVERFLOW)
+    mechanism = (Mechanism.ABSORBED, Mechanism.SATURATED, Mechanism.OVERFLOW, *AT_INFINITIES)
 
     def formula(self, p: Any, y: Any) -> Any:
         likelihood = single(single(p**y) * single(single(1.0 - p) ** single(1.0 - y)))
@@ -166,7 +169,7 @@ class LikelihoodByPowers(FormOfProbabilities):
 class TermsExpanded(FormOfProbabilities):
     """-(y (log p - log(1 - p)) + log(1 - p)): at the label 1 the logarithm of 1 - p is added and taken away."""
 
-    mechanism = (Mechanism.CANCELLED, Mechanism.ABSORBED, Mechanism.REORDERED)
+    mechanism = (Mechanism.CANCELLED, Mechanism.ABSORBED, Mechanism.REORDERED, *AT_INFINITIES)
 
     def formula(self, p: Any, y: Any) -> Any:
         log_p, log_q = single(np.log(p)), single(np.log1p(-p))

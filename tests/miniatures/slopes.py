@@ -149,7 +149,7 @@ class SlopeOfTheLogit(SlopeOfProbabilities):
 class SquareSubtracted(Logits):
     """s - s**2 for the second derivative, each step in float32."""
 
-    mechanism = (Mechanism.SATURATED, Mechanism.CANCELLED, Mechanism.ABSORBED)
+    mechanism = (Mechanism.CANCELLED, Mechanism.SATURATED, Mechanism.ABSORBED)
     quantities = ("value", "second-derivative")
 
     def second_derivative(self, x: Any, y: Any, w: Any, q: Any) -> Any:
