@@ -42,6 +42,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "explain:explain",
             "Explain a case: exact inputs, what is expected and why, what the frameworks document.",
         ),
+        "diagnose": Entry(
+            "diagnose:diagnose",
+            "Tell why results are wrong: the formula, the step to blame, where, who else, and a remedy.",
+        ),
         "hunt": Entry(
             "hunt:hunt",
             "Search for the input on which IMPLEMENTATION is worst, or on which it and OTHER disagree most.",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -93,14 +93,14 @@ class Diagnosis:
         return next((one for one in self.examples if one.cause == cause), None)
 
 
-def diagnosed(identified: Identified) -> Diagnosis:
-    """The diagnosis of a group whose models are known."""
+def diagnosed(identified: Identified, case: str = "", element: str = "") -> Diagnosis:
+    """The diagnosis of a group whose models are known, the results of a case, or of its element, first."""
     if not identified:
         return Diagnosis(identified, ())
     model = identified.survivors[0]
     chosen: dict[str, Example] = {}
     tried: Counter[str] = Counter()
-    for number, row in _wrong_rows(identified.group, model):
+    for number, row in _wrong_rows(identified.group, model, case, element):
         part = identified.group.parts[number]
         cause = part.causes[row]
         if cause in chosen or tried[cause] >= TRIES or len(chosen) >= EXAMPLES:
@@ -112,9 +112,38 @@ def diagnosed(identified: Identified) -> Diagnosis:
     return Diagnosis(identified, tuple(chosen.values()))
 
 
-def diagnose(record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str] = ()) -> list[Diagnosis]:
-    """The diagnoses of the wrong results of one implementation in a run, in the order of the run."""
-    return [diagnosed(one) for one in identified_of(record, suite, implementation, quantities)]
+def diagnose(
+    record: RunRecord,
+    suite: Suite,
+    implementation: str,
+    quantities: Sequence[str] = (),
+    case: str = "",
+    element: str = "",
+) -> list[Diagnosis]:
+    """The diagnoses of the wrong results of one implementation in a run, in the order of the run.
+
+    Results of the `case`, or of its `element`, are the first examples where they are wrong.
+    """
+    found = _agreed(list(identified_of(record, suite, implementation, quantities)))
+    return [diagnosed(one, case, element) for one in found]
+
+
+def _agreed(found: list[Identified]) -> list[Identified]:
+    """The survivors of each group, those first that survive in most dtypes of its quantity.
+
+    In one dtype two formulas can be the same: max((1 - p)*p, 1e-12) is (1 - p)*p where 1e-12 is 0.  An implementation
+    has one source.
+    """
+    votes = Counter(
+        vote for one in found for vote in {(one.group.quantity, name) for fit in one.survivors for name in fit.names}
+    )
+
+    def votes_of(one: Identified, fit: Fit) -> int:
+        return max(votes[one.group.quantity, name] for name in fit.names)
+
+    return [
+        replace(one, survivors=tuple(sorted(one.survivors, key=partial(votes_of, one), reverse=True))) for one in found
+    ]
 
 
 def identified_of(
@@ -141,25 +170,32 @@ def same_formula(diagnosis: Diagnosis, record: RunRecord, suite: Suite) -> list[
     ]
 
 
-def _wrong_rows(group: Group, model: Fit) -> list[tuple[int, int]]:
-    """Part and place of every wrong result that the model explains, the plainest inputs first."""
+def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[tuple[int, int]]:
+    """Part and place of every wrong result that the model explains: those asked for, then the plainest inputs first."""
+
+    def asked_for(part: Part, row: int) -> bool:
+        name, of = part.table.names[part.rows[row]]
+        return name == case and element in ("", of)
+
     found = [
-        (_plainness(part, int(row)), number, int(row))
+        ((not asked_for(part, int(row)), _plainness(part, int(row), group.quantity)), number, int(row))
         for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True))
         for row in np.nonzero(part.wrong & where)[0]
     ]
     return [(number, row) for _, number, row in sorted(found)]
 
 
-def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
-    """Numbers before others, labels 0 and 1 before others, then few digits, then a size next to 10."""
+def _plainness(part: Part, row: int, quantity: str) -> tuple[bool, bool, bool, int, float]:
+    """Numbers before others, a result without one right digit before others, labels 0 and 1, then few digits."""
     values = {name: float(column[part.rows[row]]) for name, column in part.table.inputs.items()}
     prediction = values.get("z", values.get("p", math.nan))
     if not all(map(math.isfinite, values.values())):
-        return True, True, 0, 0.0
+        return True, True, True, 0, 0.0
+    ideal, got = float(part.table.ideal[quantity][part.rows[row]]), float(part.got[row])
+    right = math.isfinite(got) and abs(got - ideal) < abs(ideal) / 2
     size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
     digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
-    return False, values["y"] not in (0.0, 1.0), digits, size
+    return False, right, values["y"] not in (0.0, 1.0), digits, size
 
 
 def _example(group: Group, part: Part, row: int, model: Fit, number: int) -> Example | None:

@@ -1,0 +1,122 @@
+"""`bce-conformance diagnose`: why the results of an implementation are wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from conformance.commands.options import Asked, suite_options
+from conformance.commands.output import console
+from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
+from conformance.errors import InputError
+from conformance.ids import ImplementationId
+from conformance.known import deviations
+from conformance.plan import cases
+from conformance.plan.filters import Filters
+from conformance.pool.backend import Backend
+from conformance.quantities import NUMERIC
+from conformance.record import record as records
+from conformance.record.record import RunRecord
+from conformance.render import diagnosis as render
+from conformance.repro.finding import chosen
+from conformance.run import asked as words
+from conformance.run import kept
+from conformance.run import run as runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """Implementations, and what of them is told: all, or one dtype and quantity, with a case or an element first."""
+
+    implementations: tuple[str, ...]
+    dtype: str = ""
+    quantity: str = ""
+    case: str = ""
+    element: str = ""
+
+
+@click.command()
+@click.argument("what", metavar="[RUN | CASE | IMPLEMENTATION]", required=False)
+@click.argument("which", metavar="[FINDING | IMPLEMENTATION]", default="")
+@suite_options
+def diagnose(what: str | None, which: str, asked: Asked) -> None:
+    """Tell why results are wrong: the formula, the step to blame, where, who else, and a remedy.
+
+    With RUN it is about a FINDING of that run (a cause, a check, or a check with `#` and an element) or an
+    IMPLEMENTATION in it.  Otherwise the implementation is run now; a CASE then says which of its wrong results is
+    looked into first.  With --adapter and nothing else it is about every implementation of that file.
+    """
+    suite = asked.suite()
+    record, wanted = _record(what, which, suite, asked)
+    filters = asked.options.filters
+    quantities = (wanted.quantity,) if wanted.quantity else filters.quantity
+    out = console(render.WIDTH)
+    for one in wanted.implementations:
+        found = [
+            each
+            for each in diagnoses_of(record, suite, one, quantities, wanted.case, wanted.element)
+            if each.group.dtype in ((wanted.dtype,) if wanted.dtype else filters.dtype or (each.group.dtype,))
+        ]
+        if not found:
+            click.echo(f"{one}: no number is wrong")
+        for page in render.pages(found, record, suite):
+            render.render(page, out)
+
+
+def _record(what: str | None, which: str, suite: cases.Suite, asked: Asked) -> tuple[RunRecord, _Wanted]:
+    """A run, and what is wanted of it."""
+    file = kept.named(what) if what is not None else None
+    if file is not None and file.is_file() and file.suffix not in cases.CASE_FILES:
+        record = records.read(file)
+        return record, _of_run(record, which)
+    options = asked.options
+    with runs.open_pool(options) as pool:
+        backends = runs.discover(pool, options)
+        wanted = _of_backends(what, which, suite, backends, options)
+        narrowed = Filters(
+            backend=tuple(sorted({ImplementationId.parse(one).backend for one in wanted.implementations})),
+            implementation=wanted.implementations,
+            dtype=options.filters.dtype,
+            quantity=options.filters.quantity or NUMERIC,
+        )
+        options = replace(options, filters=narrowed)
+        plan = runs.planned(backends, suite, options)
+        return runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options).record, wanted
+
+
+def _of_run(record: RunRecord, which: str) -> _Wanted:
+    """An implementation of a run, or one of its findings.  Raises InputError."""
+    if not which:
+        raise InputError("which of the run?", "name a finding of it, or an implementation")
+    for one in dict.fromkeys(check.implementation for check in record.checks):
+        if which in (one, ImplementationId.parse(one).family):
+            return _Wanted(implementations=(one,))
+    check, finding = chosen(record, which)
+    if check.quantity not in NUMERIC:
+        raise InputError(
+            f"{check.id} is about no number ({check.quantity})", "a formula is known of values and derivatives only"
+        )
+    return _Wanted(
+        implementations=(check.implementation,),
+        dtype=check.dtype,
+        quantity=check.quantity,
+        case=check.case,
+        element=finding.element,
+    )
+
+
+def _of_backends(
+    what: str | None, which: str, suite: cases.Suite, backends: tuple[Backend, ...], options: runs.Options
+) -> _Wanted:
+    """An implementation that is installed, or all of an adapter file.  Raises InputError."""
+    if what is None:
+        files = {str(one) for one in options.adapters}
+        own = tuple(one.id for backend in backends if backend.source in files for one in backend.implementations)
+        if not own:
+            raise InputError("diagnose what?", "name an implementation, a run and a finding of it, or --adapter FILE")
+        return _Wanted(implementations=own)
+    known = [one for backend in backends for one in backend.implementations]
+    one = words.implementation(which or what, known)
+    return _Wanted(implementations=(one.id,), case=suite.find(what).case.id if which else "")
