@@ -178,20 +178,20 @@ def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[tuple
         return name == case and element in ("", of)
 
     found = [
-        ((not asked_for(part, int(row)), _plainness(part, int(row), group.quantity)), number, int(row))
+        ((not asked_for(part, int(row)), _plainness(part, int(row))), number, int(row))
         for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True))
         for row in np.nonzero(part.wrong & where)[0]
     ]
     return [(number, row) for _, number, row in sorted(found)]
 
 
-def _plainness(part: Part, row: int, quantity: str) -> tuple[bool, bool, bool, int, float]:
+def _plainness(part: Part, row: int) -> tuple[bool, bool, bool, int, float]:
     """Numbers before others, a result without one right digit before others, labels 0 and 1, then few digits."""
     values = {name: float(column[part.rows[row]]) for name, column in part.table.inputs.items()}
     prediction = values.get("z", values.get("p", math.nan))
     if not all(map(math.isfinite, values.values())):
         return True, True, True, 0, 0.0
-    ideal, got = float(part.table.ideal[quantity][part.rows[row]]), float(part.got[row])
+    ideal, got = float(part.ideal[row]), float(part.got[row])
     right = math.isfinite(got) and abs(got - ideal) < abs(ideal) / 2
     size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
     digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
@@ -202,9 +202,8 @@ def _example(group: Group, part: Part, row: int, model: Fit, number: int) -> Exa
     """The blame for one result; None where the emulation is right, or nobody is found."""
     place = part.rows[row]
     inputs = {name: float(column[place]) for name, column in part.table.inputs.items()}
-    ideal = float(part.table.ideal[group.quantity][place])
     try:
-        guilt = guilty(_steps(model, number, inputs), ideal, BUDGET)
+        guilt = guilty(_steps(model, number, inputs), float(part.ideal[row]), BUDGET, float(part.condition[row]))
     except ValueError:
         return None
     found = mechanisms_of(guilt, derivative=group.quantity != "value")

@@ -14,7 +14,7 @@ from tests.miniatures.registry import CATALOGUE
 pytestmark = pytest.mark.slow
 
 #: Miniatures whose formula and arithmetic are identified, as measured; the others have none of the catalogue.
-IDENTIFIED = 0
+IDENTIFIED = 30
 
 #: Modules with mistakes that the catalogue does not contain as such.
 UNSEEN = ("constants", "forms", "neighbours", "approximations", "narrow", "slopes")
@@ -35,7 +35,7 @@ def test_at_least_forty_mistakes_are_none_of_the_catalogue() -> None:
 
 
 def test_no_miniature_is_told_a_mechanism_that_is_not_true_of_it(said: Said) -> None:
-    """A wrong claim is worse than none: neither of what is wrong by another formula, nor by none, nor of what is right."""
+    """A wrong claim is worse than none, also of what is wrong for another reason than its formula."""
     wrong = [
         f"{name}: {example.sentence}, which is {example.mechanism.value}"
         for name, diagnoses in sorted(said.items())
@@ -49,16 +49,14 @@ def test_no_miniature_is_told_a_mechanism_that_is_not_true_of_it(said: Said) -> 
 def test_what_is_identified_shows_the_mistake_itself(said: Said) -> None:
     """Of what is true of a miniature the first is its own mistake, and one example at least is of that."""
     told = {name: claims(diagnoses) for name, diagnoses in said.items()}
-    missed = [name for name, claimed in told.items() if claimed and declared(name)[:1][0] not in claimed]
+    missed = [name for name, claimed in told.items() if claimed and not set(declared(name)[:1]) & set(claimed)]
     assert not missed, confusion.text(said)
 
 
 def test_mistakes_that_the_catalogue_contains_are_identified(said: Said) -> None:
     """As many as are told here, at least."""
     identified = {name for name in TRUE if claims(said.get(name, []))}
-    assert len(identified) >= IDENTIFIED, (
-        f"{len(identified)} of {len(TRUE)}: {sorted(identified)}\n{confusion.text(said)}"
-    )
+    assert len(identified) >= IDENTIFIED, f"{len(identified)} of {len(TRUE)}\n{confusion.text(said)}"
 
 
 def test_nothing_is_said_of_right_implementations(said: Said) -> None:

@@ -29,7 +29,15 @@ def group(got: Floats) -> Group:
     table = Table(
         form="logits", dtype="float32", options=Options(), inputs={"z": z, "y": y}, ideal={"value": exact}, names=names
     )
-    part = Part(table, np.arange(z.size), got, wrong, ("",) * z.size)
+    part = Part(
+        table=table,
+        rows=np.arange(z.size),
+        got=got,
+        ideal=exact,
+        condition=np.ones(z.size),
+        wrong=wrong,
+        causes=("",) * z.size,
+    )
     return Group(
         implementation="one", dtype="float32", result_dtype="float32", quantity="value", form="logits", parts=(part,)
     )
