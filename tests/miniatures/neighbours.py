@@ -14,15 +14,16 @@ from tests.miniatures.registry import wrong
 from tests.miniatures.right import SOURCE
 
 
-@wrong()
+@wrong(rare=True)
 class ClipThenLog1p(FormOfProbabilities):
-    """The clip to [1e-7, 1 - 1e-7] with log1p(-q) after it, where Keras forms 1 - q."""
+    """The clip to [1e-7, 1 - 1e-7] of float64 with log1p(-q) after it, where Keras forms 1 - q."""
 
     mechanism = (Mechanism.UNDOCUMENTED_CLAMP, *AT_INFINITIES)
+    dtypes = ("float64",)
 
     def formula(self, p: Any, y: Any) -> Any:
-        q = np.clip(p, single(1e-7), single(1 - 1e-7))
-        return entropy(y, single(np.log(q)), single(np.log1p(-q)))
+        q = np.clip(p, 1e-7, 1 - 1e-7)
+        return -(y * np.log(q) + (1.0 - y) * np.log1p(-q))
 
 
 @wrong()
