@@ -209,6 +209,10 @@ def _example(group: Group, part: Part, row: int, model: Fit, number: int) -> Exa
     found = mechanisms_of(guilt, derivative=group.quantity != "value")
     if guilt.unresolved or found[0].mechanism is Mechanism.UNIDENTIFIED:
         return None
+    documented = part.ideal[row] != part.table.ideal[group.quantity][place] and not guilt.ideal.is_nan()
+    if documented and guilt.by_formula and not guilt.changes:
+        # A contract has readings, its bounds in another dtype among them: another value than that of one says little.
+        return None
     case, element = part.table.names[place]
     got = float(part.got[row])
     return Example(case=case, element=element, cause=part.causes[row], got=got, guilt=guilt, found=found)

@@ -19,7 +19,7 @@ import numpy as np
 
 from conformance.formulas.catalogue import Options
 from conformance.numbers.formats import FORMATS, Tensor, decode
-from conformance.numbers.measurement import CLASSES
+from conformance.numbers.measurement import CLASSES, LARGEST
 from conformance.plan.cases import Suite
 from conformance.record.record import CheckLine, InputsLine, RunRecord
 
@@ -65,7 +65,7 @@ class Part:
     table: Table
     rows: Index
     got: Floats
-    #: What a result is held against: for a wrong one what the contract gives, if it says something, else what is exact.
+    #: What a result is held against: what is exact, or for a wrong one what the contract gives, if that is nearer.
     ideal: Floats
     #: By how much an ULP of the natural terms, in which errors are judged, is larger than one of the exact value.
     condition: Floats
@@ -133,16 +133,29 @@ def _part(table: Table, found: list[_Found]) -> Part:
     results = [one for _, check, places in found for one in _results(check, places)]
     exact = table.ideal[check.quantity][rows] if check.quantity in table.ideal else np.full(rows.size, np.nan)
     contract = np.array([float.fromhex(one.contract) if one.contract else np.nan for one in results])
+    got = _decoded([one.bits for one in results], check.result_dtype or check.dtype)
     by_contract = np.array([one.contract != "" for one in results]) & (contract != exact)
+    by_contract &= ~(_octaves(got, exact) < _octaves(got, contract))
     return Part(
         table=table,
         rows=rows,
-        got=_decoded([one.bits for one in results], check.result_dtype or check.dtype),
+        got=got,
         ideal=np.where(by_contract, contract, exact),
         condition=np.where(by_contract, 1.0, [one.condition for one in results]),
         wrong=np.array([one.wrong for one in results], np.bool_),
         causes=tuple(one.cause for one in results),
     )
+
+
+def _octaves(got: Floats, value: Floats) -> Floats:
+    """How far results are from values, in powers of two; infinite where that does not tell it: of NaN, 0 and signs.
+
+    Infinities stand at the number beyond which errors are not told apart.
+    """
+    with np.errstate(all="ignore"):
+        got, value = (np.clip(one, -LARGEST, LARGEST) for one in (got, value))
+        apart = np.abs(np.log2(np.abs(got)) - np.log2(np.abs(value)))
+        return np.where(np.isnan(apart) | (np.sign(got) != np.sign(value)), np.inf, apart)
 
 
 class _Result(NamedTuple):

@@ -66,11 +66,18 @@ def _wrong(**fields: Any) -> CheckLine:
 
 def test_a_wrong_result_is_held_against_what_the_contract_gives() -> None:
     """Of an implementation that documents a clip the clip is no mistake."""
-    check = _wrong(findings=(_finding(contract="0x1.8p0"),))
+    check = _wrong(findings=(_finding(contract="0x1.8p0"),), bits=(TWO, TWO))
     (part,) = groups(_record((_inputs("small/x"),), check), _suite(_case("small/x")))[0].parts
     assert part.wrong.tolist() == [True, False]
     assert part.ideal.tolist() == [1.5, math.inf]
     assert part.condition.tolist() == [1.0, 1.0]
+
+
+def test_a_wrong_result_is_held_against_what_is_exact_where_that_is_nearer() -> None:
+    """PyTorch documents a gradient of 0 where the exact one is infinite, and gives 1e12."""
+    check = _wrong(findings=(_finding(contract="0x0p0"),), bits=(TWO, TWO))
+    (part,) = groups(_record((_inputs("small/x"),), check), _suite(_case("small/x")))[0].parts
+    assert part.ideal.tolist() == [1.0, math.inf]
 
 
 def test_the_condition_is_that_by_which_the_judge_told_the_error() -> None:
