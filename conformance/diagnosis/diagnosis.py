@@ -222,7 +222,7 @@ def _example(group: Group, one: _Wrong, model: Fit) -> Example | None:
     if guilt.unresolved or found[0].mechanism is Mechanism.UNIDENTIFIED:
         return None
     documented = part.ideal[row] != part.table.ideal[group.quantity][place] and not guilt.ideal.is_nan()
-    if documented and guilt.by_formula and not guilt.changes:
+    if documented and not guilt.changes and found[0].mechanism is Mechanism.WRONG_TERM:
         # A contract has readings, its bounds in another dtype among them: another value than that of one says little.
         return None
     case, element = part.table.names[place]

@@ -19,7 +19,7 @@ import numpy as np
 
 from conformance.formulas.catalogue import Options
 from conformance.numbers.formats import FORMATS, Tensor, decode
-from conformance.numbers.measurement import CLASSES, LARGEST
+from conformance.numbers.measurement import LARGEST
 from conformance.plan.cases import Suite
 from conformance.record.record import CheckLine, InputsLine, RunRecord
 
@@ -167,14 +167,14 @@ class _Result(NamedTuple):
 
 
 def _results(check: CheckLine, places: list[int]) -> Iterator[_Result]:
-    """Results of a check.  One that is there where an exception is due is no wrong number."""
+    """Results of a check."""
     findings = {one.element: one for one in check.findings}
     plain_ulp = check.plain_ulp or check.ulp
     for place in places:
         finding = findings.get(check.elements[place])
         plain, scaled = (errors[place] if errors else None for errors in (plain_ulp, check.ulp))
         condition = plain / scaled if plain and scaled else 1.0
-        if finding is not None and finding.verdict == "deviates" and finding.what in CLASSES:
+        if finding is not None and finding.verdict == "deviates":
             yield _Result(check.bits[place], True, finding.cause, finding.contract, condition)
         else:
             yield _Result(check.bits[place], False, "", "", condition)

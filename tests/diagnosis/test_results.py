@@ -87,13 +87,6 @@ def test_the_condition_is_that_by_which_the_judge_told_the_error() -> None:
     assert part.condition.tolist() == [4.0, 1.0]
 
 
-def test_a_number_where_an_exception_is_due_is_no_wrong_number() -> None:
-    """No formula is to blame for it."""
-    check = _wrong(findings=(_finding(what="accepts", cause="one/loss/acceptance/outside/accepts"),))
-    (part,) = groups(_record((_inputs("small/x"),), check), _suite(_case("small/x")))[0].parts
-    assert not part.wrong.any()
-
-
 def test_a_result_stands_beside_its_inputs() -> None:
     """Rows are those of the elements that were called, in their order."""
     (group,) = groups(
