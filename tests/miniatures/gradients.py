@@ -118,7 +118,7 @@ class LabelGradientOfClippedLogit(Logits):
 class LabelGradientAsDifference(Logits):
     """softplus(-z) - softplus(z) is formed as a difference, which loses small logits."""
 
-    mechanism = (Mechanism.ABSORBED,)
+    mechanism = (Mechanism.CANCELLED, Mechanism.ABSORBED)
 
     def gradient_label(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return self.softplus(-x) - self.softplus(x)
