@@ -187,14 +187,14 @@ def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[_Wron
         for row in map(int, np.nonzero(part.wrong & where & told)[0]):
             name, of = part.table.names[part.rows[row]]
             asked_for = name == case and element in ("", of)
-            right = _has_right_digits(part, row, group.quantity)
+            right = _has_right_digits(part, row)
             found.append((not asked_for, right, *_plainness(part, row), number, row))
     return [_Wrong(group.parts[number], number, row, right) for _, right, *_, number, row in sorted(found)]
 
 
-def _has_right_digits(part: Part, row: int, quantity: str) -> bool:
+def _has_right_digits(part: Part, row: int) -> bool:
     """Whether the result is nearer to what is right than half of that."""
-    ideal, got = float(part.table.ideal[quantity][part.rows[row]]), float(part.got[row])
+    ideal, got = float(part.ideal[row]), float(part.got[row])
     return math.isfinite(got) and abs(got - ideal) < abs(ideal) / 2
 
 
@@ -211,27 +211,24 @@ def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
 
 def _example(group: Group, one: _Wrong, model: Fit) -> Example | None:
     """The blame for one result; None where the emulation is right, or nobody is found."""
-    table = one.part.table
-    place = one.part.rows[one.row]
-    inputs = {name: float(column[place]) for name, column in table.inputs.items()}
+    part, row = one.part, one.row
+    place = part.rows[row]
+    inputs = {name: float(column[place]) for name, column in part.table.inputs.items()}
+    steps = _steps(model, one.number, inputs, group.result_dtype)
     try:
-        guilt = guilty(
-            _steps(model, one.number, inputs, group.result_dtype), float(table.ideal[group.quantity][place]), BUDGET
-        )
+        guilt = guilty(steps, float(part.ideal[row]), BUDGET, float(part.condition[row]))
     except ValueError:
         return None
     found = mechanisms_of(guilt, derivative=group.quantity != "value")
     if guilt.unresolved or found[0].mechanism is Mechanism.UNIDENTIFIED:
         return None
-    case, element = table.names[place]
-    return Example(
-        case=case,
-        element=element,
-        cause=one.part.causes[one.row],
-        got=float(one.part.got[one.row]),
-        guilt=guilt,
-        found=found,
-    )
+    documented = part.ideal[row] != part.table.ideal[group.quantity][place] and not guilt.ideal.is_nan()
+    if documented and not guilt.changes and found[0].mechanism is Mechanism.WRONG_TERM:
+        # A contract has readings, its bounds in another dtype among them: another value than that of one says little.
+        return None
+    case, element = part.table.names[place]
+    got = float(part.got[row])
+    return Example(case=case, element=element, cause=part.causes[row], got=got, guilt=guilt, found=found)
 
 
 def _steps(model: Fit, number: int, inputs: dict[str, float], dtype: str) -> PartlyExact:

@@ -69,7 +69,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Guilt:
-    """Who is to blame for a result that is wrong by `error` ULP, above `budget`.
+    """Who is to blame for a result that is wrong by `error` ULP, above `allowed`: `budget` times `condition`.
 
     `sets` are the guilty steps, each set enough by itself, the one that leaves the smallest error first; `smallest`:
     no smaller set is enough, all were tried.  With all steps exact `exact_error` is left.  Where that is above the
@@ -80,6 +80,7 @@ class Guilt:
     evaluation: PartlyExact
     ideal: Decimal
     budget: float
+    condition: float
     got: Decimal
     error: float
     exact_error: float
@@ -88,14 +89,19 @@ class Guilt:
     changes: tuple[Change, ...]
 
     @property
+    def allowed(self) -> float:
+        """The largest error that is right."""
+        return self.budget * self.condition
+
+    @property
     def by_formula(self) -> bool:
         """The exact formula is wrong."""
-        return self.exact_error > self.budget and not self.evaluation.lost
+        return self.exact_error > self.allowed and not self.evaluation.lost
 
     @property
     def unresolved(self) -> bool:
         """The exact formula would need too many digits, and nothing is known."""
-        return self.exact_error > self.budget and self.evaluation.lost
+        return self.exact_error > self.allowed and self.evaluation.lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,23 +118,24 @@ class Row:
     guilty: bool
 
 
-def guilty(evaluation: PartlyExact, ideal: float, budget: float) -> Guilt:
+def guilty(evaluation: PartlyExact, ideal: float, budget: float, condition: float = 1.0) -> Guilt:
     """Who is to blame that the result of `evaluation` is more than `budget` ULP of its dtype away from `ideal`.
 
-    Raises ValueError if it is not.
+    `condition`: by how much the ULP that the budget is told in is larger than one of `ideal`, which is what remains of
+    larger terms.  Raises ValueError if it is not.
     """
-    search = _Search(evaluation, Decimal(ideal), budget)
+    search = _Search(evaluation, Decimal(ideal), budget * condition)
     got, exact = evaluation.result(), evaluation.result(evaluation.rounding)
     error, exact_error = search.error(got), search.error(exact)
-    if error <= budget:
-        raise ValueError(f"a result with an error above {budget} ULP is required, got {error} ULP")
+    if error <= search.allowed:
+        raise ValueError(f"a result with an error above {search.allowed} ULP is required, got {error} ULP")
     changes: tuple[Change, ...] = ()
     sets: tuple[tuple[GuiltyStep, ...], ...] = ()
     smallest = False
     rest = search
-    if exact_error > budget and not evaluation.lost:
+    if exact_error > search.allowed and not evaluation.lost:
         changes = tuple(_changes(search))
-        rest = _Search(evaluation, exact, budget)
+        rest = _Search(evaluation, exact, search.allowed)
     if not rest.right(()) and rest.right(evaluation.rounding):
         found, smallest = minimal_sets(rest.right, evaluation.rounding)
         found = sorted(found, key=lambda one: (rest.error(evaluation.result(one)), one))[:TOLD]
@@ -137,6 +144,7 @@ def guilty(evaluation: PartlyExact, ideal: float, budget: float) -> Guilt:
         evaluation=evaluation,
         ideal=search.ideal,
         budget=budget,
+        condition=condition,
         got=got,
         error=error,
         exact_error=exact_error,
@@ -172,18 +180,18 @@ def _row_error(rounded: Decimal | bool, exact: Decimal | bool, step: Step, steps
 class _Search:
     """The errors of one result, for any set of steps exact."""
 
-    def __init__(self, evaluation: PartlyExact, ideal: Decimal, budget: float) -> None:
+    def __init__(self, evaluation: PartlyExact, ideal: Decimal, allowed: float) -> None:
         self.evaluation = evaluation
         self.ideal = ideal
-        self.budget = budget
+        self.allowed = allowed
 
     def error(self, value: Decimal) -> float:
         """In ULP of the result."""
         return error_in_ulp(value, self.ideal, self.evaluation.steps.result)
 
     def right(self, exact: Sequence[int]) -> bool:
-        """Whether the result is within the budget if these steps are exact."""
-        return self.error(self.evaluation.result(exact)) <= self.budget
+        """Whether the result is right if these steps are exact."""
+        return self.error(self.evaluation.result(exact)) <= self.allowed
 
     def step(self, place: int, places: Places) -> GuiltyStep:
         """What is lost at a step of a set whose others are exact."""
@@ -286,7 +294,7 @@ def _all_of(whole: Expression, kinds: set[Kind], search: _Search) -> Change:
 
 def _is_right(x: Expression, search: _Search) -> bool:
     evaluation = PartlyExact(search.evaluation.steps.of(x), search.evaluation.inputs)
-    return not evaluation.lost and search.error(evaluation.result(evaluation.rounding)) <= search.budget
+    return not evaluation.lost and search.error(evaluation.result(evaluation.rounding)) <= search.allowed
 
 
 def _replacements(whole: Expression, like: PartlyExact) -> Iterator[_Replacement]:

@@ -11,7 +11,7 @@ mean, and what is told of other shapes.  A gradient of a sum is that of its elem
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from conformance.formulas.catalogue import Options
 from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.numbers.measurement import LARGEST
 from conformance.plan.cases import Suite
 from conformance.record.record import CheckLine, InputsLine, RunRecord
 
@@ -59,13 +60,17 @@ class Table:
     names: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Results for rows of a table: bits as float64, the verdict of each, and the cause of what is wrong."""
 
     table: Table
     rows: Index
     got: Floats
+    #: What a result is held against: what is exact, or for a wrong one what the contract gives, if that is nearer.
+    ideal: Floats
+    #: By how much an ULP of the natural terms, in which errors are judged, is larger than one of the exact value.
+    condition: Floats
     wrong: NDArray[np.bool_]
     causes: tuple[str, ...]
 
@@ -125,24 +130,56 @@ class _Key(NamedTuple):
 
 
 def _part(table: Table, found: list[_Found]) -> Part:
-    bits: list[str] = []
-    wrong: list[bool] = []
-    causes: list[str] = []
-    for _, check, places in found:
-        of = {one.element: one.cause for one in check.findings}
-        verdicts = check.verdicts or (check.verdict,) * len(check.elements)
-        for place in places:
-            bits.append(check.bits[place])
-            wrong.append(verdicts[place] == "deviates")
-            causes.append(of.get(check.elements[place], ""))
-    dtype = found[0][1].result_dtype or found[0][1].dtype
+    check = found[0][1]
+    rows = np.concatenate([rows for rows, _, _ in found])
+    results = [one for _, check, places in found for one in _results(check, places)]
+    exact = table.ideal[check.quantity][rows] if check.quantity in table.ideal else np.full(rows.size, np.nan)
+    contract = np.array([float.fromhex(one.contract) if one.contract else np.nan for one in results])
+    got = _decoded([one.bits for one in results], check.result_dtype or check.dtype)
+    by_contract = np.array([one.contract != "" for one in results]) & (contract != exact)
+    by_contract &= ~(_octaves(got, exact) < _octaves(got, contract))
     return Part(
-        table,
-        np.concatenate([rows for rows, _, _ in found]),
-        _decoded(bits, dtype),
-        np.array(wrong, np.bool_),
-        tuple(causes),
+        table=table,
+        rows=rows,
+        got=got,
+        ideal=np.where(by_contract, contract, exact),
+        condition=np.where(by_contract, 1.0, [one.condition for one in results]),
+        wrong=np.array([one.wrong for one in results], np.bool_),
+        causes=tuple(one.cause for one in results),
     )
+
+
+def _octaves(got: Floats, value: Floats) -> Floats:
+    """How far results are from values, in powers of two; infinite where that does not tell it: of NaN, 0 and signs.
+
+    Infinities stand at the number beyond which errors are not told apart.
+    """
+    with np.errstate(all="ignore"):
+        got, value = (np.clip(one, -LARGEST, LARGEST) for one in (got, value))
+        apart = np.abs(np.log2(np.abs(got)) - np.log2(np.abs(value)))
+        return np.where(np.isnan(apart) | (np.sign(got) != np.sign(value)), np.inf, apart)
+
+
+class _Result(NamedTuple):
+    bits: str
+    wrong: bool
+    cause: str
+    contract: str
+    condition: float
+
+
+def _results(check: CheckLine, places: list[int]) -> Iterator[_Result]:
+    """Results of a check."""
+    findings = {one.element: one for one in check.findings}
+    plain_ulp = check.plain_ulp or check.ulp
+    for place in places:
+        finding = findings.get(check.elements[place])
+        plain, scaled = (errors[place] if errors else None for errors in (plain_ulp, check.ulp))
+        condition = plain / scaled if plain and scaled else 1.0
+        if finding is not None and finding.verdict == "deviates":
+            yield _Result(check.bits[place], True, finding.cause, finding.contract, condition)
+        else:
+            yield _Result(check.bits[place], False, "", "", condition)
 
 
 class _Tables:

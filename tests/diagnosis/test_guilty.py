@@ -64,6 +64,18 @@ def test_of_torchs_logit_loss_the_difference_inside_of_log_sigmoid_is_to_blame()
     assert math.isclose(float(step.exact + 20), -TAIL_20, rel_tol=1e-6)
 
 
+def test_what_remains_of_larger_terms_is_right_to_an_ulp_of_those() -> None:
+    """The error of 2 - 2 + tail is an ULP of 2 at most, which is many of the tail: nobody is to blame."""
+    steps = PartlyExact(
+        Steps((Z - 2) + log1p(exp(-absolute(Z) * 10)), arithmetics("float32", "float32")[0]), {"z": 2.0}
+    )
+    exact = TAIL_20 + 1e-10
+    condition = 2.0**-22 / 2.0**-52
+    with pytest.raises(ValueError, match="above"):
+        guilty(steps, exact, BUDGET, condition)
+    assert guilty(steps, exact, BUDGET).by_formula
+
+
 def test_the_effect_of_a_guilty_step_is_in_ulp_of_the_result_and_its_loss_in_its_own() -> None:
     """At z = -20 a thousandth of an ULP of 20 is 9.28 million of the result."""
     (step,) = blamed(TORCH, "float32", TAIL_20, z=-20.0, y=0.0).sets[0]

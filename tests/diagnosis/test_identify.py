@@ -37,7 +37,15 @@ def group(got: Floats) -> Group:
         has_ideal={"value": np.ones(z.size, bool)},
         names=names,
     )
-    part = Part(table, np.arange(z.size), got, wrong, ("",) * z.size)
+    part = Part(
+        table=table,
+        rows=np.arange(z.size),
+        got=got,
+        ideal=exact,
+        condition=np.ones(z.size),
+        wrong=wrong,
+        causes=("",) * z.size,
+    )
     return Group(
         implementation="one", dtype="float32", result_dtype="float32", quantity="value", form="logits", parts=(part,)
     )

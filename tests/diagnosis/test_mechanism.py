@@ -249,6 +249,12 @@ def test_a_clamp_of_the_value_is_told_as_that() -> None:
     assert names(diagnosed(KERAS, "float32", -math.log(p), p=p, y=1.0)[1]) == [M.UNDOCUMENTED_CLAMP]
 
 
+def test_a_bound_and_an_epsilon_that_hide_each_other_are_not_told_apart() -> None:
+    """At p = 0 log(max(p, 1e-7) + 1e-7) is log(1e-7) without either, and a contract may have documented the other."""
+    _, found = diagnosed(log(maximum(P, const("1e-7")) + const("1e-7")), "float32", math.log(1e-7), p=0.0)
+    assert found[0].mechanism is M.UNIDENTIFIED
+
+
 def test_an_epsilon_is_a_wrong_term() -> None:
     """-log(p + 1e-7)."""
     p = near(1e-5)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from conformance.diagnosis.results import groups
 from conformance.plan.cases import Case, Suite
-from conformance.record.record import CheckLine, InputsLine, RunRecord
+from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
 from tests import builders, records
 
 ONE, HALF, TWO = "3f800000", "3f000000", "40000000"
@@ -52,6 +53,38 @@ def _suite(*cases: Case) -> Suite:
 
 def _case(name: str, **fields: Any) -> Case:
     return builders.case(("1", "0.5"), ("2", "1"), name=name, form="logits", **fields)
+
+
+def _finding(**fields: Any) -> FindingLine:
+    known: dict[str, Any] = {"outcome": "new", "verdict": "deviates", "what": "inaccurate", "cause": "one/loss"}
+    return FindingLine(element="a", **{**known, **fields})
+
+
+def _wrong(**fields: Any) -> CheckLine:
+    return _check("small/x", verdict="deviates", verdicts=("deviates", "conforms"), **fields)
+
+
+def test_a_wrong_result_is_held_against_what_the_contract_gives() -> None:
+    """Of an implementation that documents a clip the clip is no mistake."""
+    check = _wrong(findings=(_finding(contract="0x1.8p0"),), bits=(TWO, TWO))
+    (part,) = groups(_record((_inputs("small/x"),), check), _suite(_case("small/x")))[0].parts
+    assert part.wrong.tolist() == [True, False]
+    assert part.ideal.tolist() == [1.5, math.inf]
+    assert part.condition.tolist() == [1.0, 1.0]
+
+
+def test_a_wrong_result_is_held_against_what_is_exact_where_that_is_nearer() -> None:
+    """PyTorch documents a gradient of 0 where the exact one is infinite, and gives 1e12."""
+    check = _wrong(findings=(_finding(contract="0x0p0"),), bits=(TWO, TWO))
+    (part,) = groups(_record((_inputs("small/x"),), check), _suite(_case("small/x")))[0].parts
+    assert part.ideal.tolist() == [1.0, math.inf]
+
+
+def test_the_condition_is_that_by_which_the_judge_told_the_error() -> None:
+    """Plain errors are larger than condition-scaled ones as an ULP of the natural terms is larger."""
+    check = _wrong(findings=(_finding(),), ulp=(8.0, 0.0), plain_ulp=(32.0, 0.0))
+    (part,) = groups(_record((_inputs("small/x"),), check), _suite(_case("small/x")))[0].parts
+    assert part.condition.tolist() == [4.0, 1.0]
 
 
 def test_a_result_stands_beside_its_inputs() -> None:

@@ -29,6 +29,12 @@ KINDS = (
     "options",
     "contracts",
     "crashes",
+    "constants",
+    "forms",
+    "neighbours",
+    "approximations",
+    "narrow",
+    "slopes",
 )
 
 MODULES = {kind: importlib.import_module(f"tests.miniatures.{kind}") for kind in KINDS}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from conformance.diagnosis.vocabulary import Mechanism
 from conformance.quantities import NUMERIC
 
 ALL_REDUCTIONS = ("none", "mean", "sum")
@@ -21,6 +22,22 @@ def times(coefficient: Any, term: Any) -> Any:
     return np.where((coefficient == 0) & ~np.isnan(term), 0.0, product)
 
 
+def single(x: Any) -> Any:
+    """Rounded to float32, as float64: what a step in float32 gives."""
+    return np.asarray(x, np.float64).astype(np.float32).astype(np.float64)
+
+
+def half(x: Any) -> Any:
+    """Rounded to float16, as float64."""
+    return np.asarray(x, np.float64).astype(np.float16).astype(np.float64)
+
+
+def brain(x: Any) -> Any:
+    """Rounded to the 8 bits of bfloat16, as float64; its range is that of float64."""
+    digits, exponent = np.frexp(np.asarray(x, np.float64))
+    return np.where(np.isfinite(x), np.ldexp(np.rint(digits * 256.0) / 256.0, exponent), x)
+
+
 def total(gradient: Any, like: Any) -> Any:
     """A gradient by something that was broadcast: the sum over the elements that share it."""
     gradient = np.asarray(gradient)
@@ -31,8 +48,13 @@ def total(gradient: Any, like: Any) -> Any:
 
 
 class Loss:
-    """What both forms share; class attributes are what an adapter declares."""
+    """What both forms share; class attributes are what an adapter declares.
 
+    But for `mechanism`, which is what a diagnosis may say of what is wrong: each of them is true.  None where the
+    mistake is neither one of the formula nor of the arithmetic.
+    """
+
+    mechanism: ClassVar[tuple[Mechanism, ...]] = ()
     form: ClassVar[str]
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
     options: ClassVar[tuple[str, ...]] = ()

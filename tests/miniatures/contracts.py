@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.contracts import Clip, DenormalsAreZero, Epsilon, FlushToZero, Formula, LogClamp, Reduction
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import ALL_REDUCTIONS, Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import SOURCE, Clips
@@ -35,6 +36,7 @@ class ClipNotDone(OnlyValue):
 class ClipsEarlier(Clips):
     """Documents a clip at 1e-7 and clips at 1e-6."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
     contract = (Clip("1e-7", "0.9999999", SOURCE),)
     quantities = ("value",)
     low, high = 1e-6, 1 - 1e-6
@@ -44,6 +46,7 @@ class ClipsEarlier(Clips):
 class ClampsEarlier(OnlyValue):
     """Documents that logarithms are at least -100 and clamps them at -50."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
     contract = (LogClamp(-100.0, SOURCE),)
 
     def log_p(self, p: Any) -> Any:
@@ -57,6 +60,7 @@ class ClampsEarlier(OnlyValue):
 class ClampsOneLogarithm(OnlyValue):
     """Documents that logarithms are at least -100 and clamps that of p alone."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
     contract = (LogClamp(-100.0, SOURCE),)
 
     def log_p(self, p: Any) -> Any:
@@ -67,6 +71,7 @@ class ClampsOneLogarithm(OnlyValue):
 class EpsilonInOneLogarithm(OnlyValue):
     """Documents an epsilon inside both logarithms and adds it in one."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
     contract = (Epsilon(1e-7, SOURCE),)
 
     def log_p(self, p: Any) -> Any:

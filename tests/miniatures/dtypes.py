@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.contracts import CastsTo
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import ALL_REDUCTIONS, Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import SOURCE
@@ -40,6 +41,8 @@ class ReturnsFloat32ForFloat16(OnlyValue):
 class ComputesInFloat16(OnlyValue):
     """Inputs are rounded to float16."""
 
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
+
     def widen(self, array: Any) -> Any:
         return array.astype(np.float16).astype(np.float64)
 
@@ -47,6 +50,8 @@ class ComputesInFloat16(OnlyValue):
 @wrong()
 class ComputesInBfloat16(OnlyValue):
     """The result is rounded to eight bits."""
+
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
 
     def narrow(self, result: Any, prediction: Any) -> Any:
         bits = np.atleast_1d(super().narrow(result, prediction)).view(np.uint32)
@@ -57,6 +62,7 @@ class ComputesInBfloat16(OnlyValue):
 class Float64InFloat32(OnlyValue):
     """Float64 is computed in float32."""
 
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
     dtypes = ("float64", "float32")
 
     def widen(self, array: Any) -> Any:
@@ -67,6 +73,7 @@ class Float64InFloat32(OnlyValue):
 class Float64ThroughFloat32(Logits):
     """A float64 result passes through float32."""
 
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
     dtypes = ("float64", "float32")
     quantities = ("value",)
 
@@ -78,6 +85,7 @@ class Float64ThroughFloat32(Logits):
 class OverflowsInFloat16(Logits):
     """exp(z) is formed in float16, where it overflows at 11.1."""
 
+    mechanism = (Mechanism.OVERFLOW,)
     dtypes = ("float32", "float16")
     quantities = ("value",)
 
@@ -90,6 +98,8 @@ class OverflowsInFloat16(Logits):
 @wrong(rare=True)
 class ReturnsLabelDtype(OnlyValue):
     """The result has the dtype of the label."""
+
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
 
     def call(self, quantity: str, prediction: Any, label: Any, **rest: Any) -> Any:
         return super().call(quantity, prediction, label, **rest).astype(label.dtype)

@@ -30,9 +30,12 @@ Outcomes = dict[str, frozenset[tuple[str, ...]]]
 Kills = dict[str, tuple[str, ...]]
 
 
-def run(*implementations: str) -> RunRecord:
-    """Run the miniatures (all of them, or those that match a glob) on every case, nothing being recorded."""
-    filters = Filters(backend=("mini-*",), implementation=implementations)
+def run(*implementations: str, families: tuple[str, ...] = (), quantities: tuple[str, ...] = ()) -> RunRecord:
+    """Run the miniatures (all of them, or those that match a glob) on every case, nothing being recorded.
+
+    Families of cases and quantities narrow it.
+    """
+    filters = Filters(backend=("mini-*",), implementation=implementations, case=families, quantity=quantities)
     options = runs.Options(filters=filters, adapters=(ADAPTER,))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)

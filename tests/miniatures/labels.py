@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.contracts import DomainCheck
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import SOURCE
@@ -18,6 +19,8 @@ CHECKS_LABEL = (DomainCheck("label", "ValueError", SOURCE),)
 class ClipsLabels(Probabilities):
     """Labels are clipped to [0, 1]: the question's suspicion."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
+
     def label(self, label: Any, **parameters: float) -> Any:
         return np.clip(label, 0.0, 1.0)
 
@@ -25,6 +28,8 @@ class ClipsLabels(Probabilities):
 @wrong()
 class RoundsLabels(Probabilities):
     """Soft labels are rounded to hard ones."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def label(self, label: Any, **parameters: float) -> Any:
         return np.round(label)
@@ -34,6 +39,8 @@ class RoundsLabels(Probabilities):
 class CastsLabelsToInt(Probabilities):
     """Labels are cast to integers, so that every soft label is 0."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def label(self, label: Any, **parameters: float) -> Any:
         return np.where(np.isfinite(label), np.trunc(label), label)
 
@@ -41,6 +48,8 @@ class CastsLabelsToInt(Probabilities):
 @wrong()
 class AbsoluteLabels(Logits):
     """A label loses its sign."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def label(self, label: Any, **parameters: float) -> Any:
         return np.abs(label)
@@ -50,6 +59,8 @@ class AbsoluteLabels(Logits):
 class NaNLabelIsZero(Probabilities):
     """A label NaN, as of a missing value, is taken for 0."""
 
+    mechanism = (Mechanism.MISSING_CHECK,)
+
     def label(self, label: Any, **parameters: float) -> Any:
         return np.where(np.isnan(label), 0.0, label)
 
@@ -58,6 +69,8 @@ class NaNLabelIsZero(Probabilities):
 class NaNLabelIsMasked(Logits):
     """An element whose label is NaN has the loss 0."""
 
+    mechanism = (Mechanism.MISSING_CHECK,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return np.where(np.isnan(y), 0.0, super().value(x, y, w, q))
 
@@ -65,6 +78,8 @@ class NaNLabelIsMasked(Logits):
 @wrong()
 class PixelLabels(Logits):
     """Labels above 1 are divided by 255."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def label(self, label: Any, **parameters: float) -> Any:
         return np.where(label > 1, label / 255.0, label)

@@ -8,6 +8,7 @@ import numpy as np
 
 from conformance.adapters import PLAIN, Mode
 from conformance.adapters.numpy import NumPyRuntime
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import Checks, DocumentedCheck
@@ -70,6 +71,8 @@ class CompiledWithoutCheck(ChecksUndocumented):
 class CompiledPromotes(CompiledWeighted):
     """Compiled with a weight, it returns float64."""
 
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
+
     def call(self, quantity: str, prediction: Any, label: Any, **rest: Any) -> Any:
         result = super().call(quantity, prediction, label, **rest)
         return result.astype(np.float64) if rest.get("weight") is not None else result
@@ -87,6 +90,8 @@ class CompiledNaNForInfinity(CompiledLogits):
 @wrong(compiled=True)
 class CompiledLosesTail(CompiledLogits):
     """Compiled, log1p(e) becomes log(1 + e) in float32."""
+
+    mechanism = (Mechanism.ABSORBED,)
 
     def softplus(self, z: Any) -> Any:
         e = np.exp(-np.abs(z)).astype(np.float32)
@@ -120,6 +125,8 @@ class CompiledKeepsFirstLength(Compiled):
 class CompiledFusesClip(Compiled):
     """Compiled, predictions outside [0, 1] are clipped to it."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
+
     def inside(self, p: Any) -> Any:
         return np.clip(p, 0.0, 1.0)
 
@@ -127,6 +134,8 @@ class CompiledFusesClip(Compiled):
 @wrong(compiled=True)
 class CompiledGradientLost(Logits):
     """Compiled, the gradient of a logit beyond 20 is 0 or 1 less the label."""
+
+    mechanism = (Mechanism.SATURATED, Mechanism.FLUSHED)
 
     def sigmoid(self, z: Any) -> Any:
         return np.where(z < -20, 0.0, super().sigmoid(z))

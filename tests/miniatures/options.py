@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import WEIGHTS, Logits, Probabilities, times
 from tests.miniatures.registry import wrong
 
@@ -28,6 +29,8 @@ class WeightedLogits(Logits):
 class WeightIgnored(Weighted):
     """The weight is ignored."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return super().coefficients(y, np.float64(1), q)
 
@@ -35,6 +38,8 @@ class WeightIgnored(Weighted):
 @wrong()
 class WeightSquared(Weighted):
     """The weight is applied twice."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return super().coefficients(y, w * w, q)
@@ -44,6 +49,8 @@ class WeightSquared(Weighted):
 class WeightOnPositiveTerm(Weighted):
     """The weight multiplies the term of the label 1 alone."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return w * y, 1.0 - y
 
@@ -52,6 +59,8 @@ class WeightOnPositiveTerm(Weighted):
 class WeightNormalised(WeightedLogits):
     """Weights are divided by their mean."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return super().coefficients(y, w / np.mean(w), q)
 
@@ -59,6 +68,8 @@ class WeightNormalised(WeightedLogits):
 @wrong(rare=True)
 class WeightInsideLogarithm(Weighted):
     """w log p is formed as log(p^w), which underflows for a large weight."""
+
+    mechanism = (Mechanism.SATURATED, Mechanism.OVERFLOW, Mechanism.ABSORBED)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         if not np.ndim(w):
@@ -80,6 +91,8 @@ class WeightAddsAxis(Weighted):
 class PosWeightOnBothTerms(WeightedLogits):
     """The weight of the positive term multiplies both terms."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return w * q * y, w * q * (1.0 - y)
 
@@ -88,6 +101,8 @@ class PosWeightOnBothTerms(WeightedLogits):
 class PosWeightOnNegativeTerm(WeightedLogits):
     """The weight of the positive term multiplies the negative one."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return w * y, w * q * (1.0 - y)
 
@@ -95,6 +110,8 @@ class PosWeightOnNegativeTerm(WeightedLogits):
 @wrong(rare=True)
 class PosWeightOverflows(WeightedLogits):
     """The path of pos_weight forms log(1 + exp(-z)) in float32, which overflows at -89."""
+
+    mechanism = (Mechanism.OVERFLOW,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         if not np.ndim(q):
@@ -106,6 +123,8 @@ class PosWeightOverflows(WeightedLogits):
 @wrong(report="pytorch/pytorch#13773")
 class PosWeightSubtractsMaximum(WeightedLogits):
     """log(exp(-m) + exp(-z - m)) with m = max(-z, 0) in float32: the path of pos_weight loses its tail."""
+
+    mechanism = (Mechanism.ABSORBED,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         if not np.ndim(q) or np.isinf(x).any():
@@ -120,6 +139,8 @@ class PosWeightSubtractsMaximum(WeightedLogits):
 class ZeroPosWeightIsOne(WeightedLogits):
     """A weight 0 of the positive term is taken for one that was not given."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return super().coefficients(y, w, np.where(q == 0, 1.0, q))
 
@@ -127,6 +148,8 @@ class ZeroPosWeightIsOne(WeightedLogits):
 @wrong(rare=True)
 class LargePosWeightIsCapped(WeightedLogits):
     """A weight of the positive term above 50 is 50."""
+
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
 
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return super().coefficients(y, w, np.minimum(q, 50.0))
@@ -142,6 +165,8 @@ class Smoothed(Probabilities):
 class SmoothingWhole(Smoothed):
     """Label smoothing adds s in place of s / 2."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def label(self, label: Any, label_smoothing: float = 0.0, **parameters: float) -> Any:
         return label * (1.0 - label_smoothing) + label_smoothing
 
@@ -150,6 +175,8 @@ class SmoothingWhole(Smoothed):
 class SmoothingIgnored(Smoothed):
     """Label smoothing is ignored."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def label(self, label: Any, **parameters: float) -> Any:
         return label
 
@@ -157,6 +184,8 @@ class SmoothingIgnored(Smoothed):
 @wrong()
 class SmoothingOfProbabilities(Smoothed):
     """The prediction is smoothed in place of the label."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def compute(
         self, quantity: str, x: Any, y: Any, w: Any, q: Any, label_smoothing: float = 0.0, **rest: float

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import Logits, Probabilities
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import FlushesLogits
@@ -184,6 +185,7 @@ class FirstCallDiffers(Logits):
 class Flushes(FlushesLogits):
     """Subnormal results are replaced by zero, and nothing says so."""
 
+    mechanism = (Mechanism.FLUSHED,)
     quantities = ("value",)
 
 
@@ -191,6 +193,7 @@ class Flushes(FlushesLogits):
 class ReadsSubnormalsAsZero(Probabilities):
     """Subnormal predictions are read as zero, and nothing says so."""
 
+    mechanism = (Mechanism.FLUSHED,)
     quantities = ("value",)
 
     def inside(self, p: Any) -> Any:

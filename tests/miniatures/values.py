@@ -8,6 +8,7 @@ import numpy as np
 
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.contracts import Clip
+from conformance.diagnosis.vocabulary import Mechanism
 from tests.miniatures.base import ALL_REDUCTIONS, Logits, Probabilities, times
 from tests.miniatures.registry import wrong
 from tests.miniatures.right import SOURCE, Clips
@@ -35,6 +36,8 @@ class ValueOnly(Probabilities):
 class LogOfOneMinusP(ValueOnly):
     """log(1 - p), which is 0 for p below 1e-16, where log1p(-p) is needed."""
 
+    mechanism = (Mechanism.ABSORBED,)
+
     def log_q(self, p: Any) -> Any:
         return np.log(1.0 - p)
 
@@ -42,6 +45,8 @@ class LogOfOneMinusP(ValueOnly):
 @wrong()
 class LogOfOneMinusPNarrow(ValueOnly):
     """log(1 - p) with the difference rounded to float32."""
+
+    mechanism = (Mechanism.ABSORBED,)
 
     def log_q(self, p: Any) -> Any:
         return np.log((1.0 - p).astype(np.float32).astype(np.float64))
@@ -51,6 +56,8 @@ class LogOfOneMinusPNarrow(ValueOnly):
 class StableFormulaUndocumented(ValueLogits):
     """max(z, 0) - z y + log1p(exp(-|z|)) in float32 without a word of documentation: z y is rounded."""
 
+    mechanism = (Mechanism.CANCELLED, Mechanism.ZERO_TIMES_INFINITY, Mechanism.MISSING_CHECK)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         z, label = x.astype(np.float32), y.astype(np.float32)
         return np.maximum(z, 0) - z * label + np.log1p(np.exp(-np.abs(z)))
@@ -59,6 +66,8 @@ class StableFormulaUndocumented(ValueLogits):
 @wrong(report="pytorch/pytorch#195529")
 class BranchLosesTail(ValueLogits):
     """(1 - y) z + max(-z, 0) + log(exp(-max) + exp(-z - max)): the tail is lost on one of two symmetric branches."""
+
+    mechanism = (Mechanism.CANCELLED, Mechanism.ABSORBED, Mechanism.REORDERED)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         z, label = x.astype(np.float32), y.astype(np.float32)
@@ -70,6 +79,8 @@ class BranchLosesTail(ValueLogits):
 class LostTail(ValueLogits):
     """log(1 + exp(-|z|)) in float32: the tail is lost on both branches beyond |z| = 17."""
 
+    mechanism = (Mechanism.ABSORBED,)
+
     def softplus(self, z: Any) -> Any:
         return np.maximum(z, 0.0) + np.log(np.float32(1) + np.exp(-np.abs(z)).astype(np.float32))
 
@@ -78,6 +89,8 @@ class LostTail(ValueLogits):
 class LogAddExp(ValueLogits):
     """logaddexp(0, z) - z y in float64: at label 1 two numbers of the size of z cancel beyond z = 20."""
 
+    mechanism = (Mechanism.ABSORBED, Mechanism.MISSING_CHECK)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return np.where(np.isinf(x), super().value(x, y, w, q), np.logaddexp(0.0, x) - x * y)
 
@@ -85,6 +98,8 @@ class LogAddExp(ValueLogits):
 @wrong(report="keras-team/keras-core#196")
 class SigmoidFirst(ValueLogits):
     """The logit becomes a clipped probability first, so that a huge wrong logit costs 16 instead of itself."""
+
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
 
     def terms(self, x: Any) -> tuple[Any, Any]:
         p = np.clip(self.sigmoid(x), 1e-7, 1 - 1e-7)
@@ -95,6 +110,8 @@ class SigmoidFirst(ValueLogits):
 class ExpOverflows(ValueLogits):
     """log1p(exp(z)) without the maximum taken out, in float32: infinite from z = 89 on."""
 
+    mechanism = (Mechanism.OVERFLOW,)
+
     def softplus(self, z: Any) -> Any:
         return np.log1p(np.exp(z.astype(np.float32)))
 
@@ -102,6 +119,8 @@ class ExpOverflows(ValueLogits):
 @wrong()
 class AbsForMaximum(ValueLogits):
     """|z| where max(z, 0) belongs."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def softplus(self, z: Any) -> Any:
         return np.abs(z) + np.log1p(np.exp(-np.abs(z)))
@@ -111,6 +130,8 @@ class AbsForMaximum(ValueLogits):
 class LogForgotten(ValueOnly):
     """The logarithm of 1 - p is forgotten."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def log_q(self, p: Any) -> Any:
         return 1.0 - p
 
@@ -118,6 +139,8 @@ class LogForgotten(ValueOnly):
 @wrong()
 class Bits(ValueOnly):
     """The binary logarithm: bits where nats are meant."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def log_p(self, p: Any) -> Any:
         return np.log2(p)
@@ -130,6 +153,8 @@ class Bits(ValueOnly):
 class DecimalForLabelOne(ValueOnly):
     """log10 for log, in the term of label 1 only."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def log_p(self, p: Any) -> Any:
         return np.log10(p)
 
@@ -137,6 +162,8 @@ class DecimalForLabelOne(ValueOnly):
 @wrong()
 class FactorForgotten(ValueLogits):
     """y softplus(-z) + softplus(z): the factor 1 - y is missing."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def coefficients(self, y: Any, w: Any, q: Any) -> tuple[Any, Any]:
         return y, np.ones_like(y)
@@ -146,6 +173,8 @@ class FactorForgotten(ValueLogits):
 class ArgumentsExchanged(ValueOnly):
     """Label and prediction change places: the question's first and second experiment."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(y, x, w, q)
 
@@ -153,6 +182,8 @@ class ArgumentsExchanged(ValueOnly):
 @wrong()
 class DivergenceForEntropy(ValueOnly):
     """The Kullback-Leibler divergence: for soft labels it lacks their entropy."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         floor = -times(y, np.log(y)) - times(1.0 - y, np.log1p(-y))
@@ -166,6 +197,7 @@ class DivergenceForEntropy(ValueOnly):
 class EpsilonTwice(Clips):
     """Clipped as documented, and 1e-7 is added once more inside the logarithms."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
     contract = (Clip("1e-7", "0.9999999", SOURCE),)
     quantities = ("value",)
 
@@ -180,6 +212,7 @@ class EpsilonTwice(Clips):
 class ClipDoesNothing(Clips):
     """The clip is computed in float16, where 1 - 1e-7 is 1."""
 
+    mechanism = (Mechanism.CLIP_WITHOUT_EFFECT,)
     contract = (Clip("1e-7", "0.9999999", SOURCE),)
     dtypes = ("float16",)
     quantities = ("value",)
@@ -190,6 +223,7 @@ class ClipDoesNothing(Clips):
 class ClipHidesNaN(Clips):
     """The clip is made of fmin and fmax, which turn NaN into a bound."""
 
+    mechanism = (Mechanism.MISSING_CHECK,)
     contract = (Clip("1e-7", "0.9999999", SOURCE),)
     quantities = ("value",)
 
@@ -201,6 +235,7 @@ class ClipHidesNaN(Clips):
 class ClipUndocumented(Clips):
     """The prediction is clipped to [1e-7, 1 - 1e-7], and nothing says so."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
     quantities = ("value",)
 
 
@@ -208,6 +243,7 @@ class ClipUndocumented(Clips):
 class ClipSwallowsOutside(Probabilities):
     """Predictions outside [0, 1] are taken for 0 and 1, and nothing else is clipped."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
     quantities = ("value",)
 
     def inside(self, p: Any) -> Any:
@@ -217,6 +253,8 @@ class ClipSwallowsOutside(Probabilities):
 @wrong(report="pytorch/pytorch#103316")
 class ClampedAtHundred(ValueOnly):
     """Logarithms are at least -100, and nothing says so."""
+
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
 
     def log_p(self, p: Any) -> Any:
         return np.maximum(np.log(p), -100.0)
@@ -229,6 +267,8 @@ class ClampedAtHundred(ValueOnly):
 class LossAtMostHundred(ValueLogits):
     """A loss above 100 is 100."""
 
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return np.minimum(super().value(x, y, w, q), 100.0)
 
@@ -240,6 +280,8 @@ class LossAtMostHundred(ValueLogits):
 class InfiniteLogitIsNaN(ValueLogits):
     """z y is formed, which is NaN for an infinite logit and the label 0."""
 
+    mechanism = (Mechanism.ZERO_TIMES_INFINITY,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) + 0.0 * (x * y)
 
@@ -247,6 +289,8 @@ class InfiniteLogitIsNaN(ValueLogits):
 @wrong(rare=True, report="pytorch/pytorch#135359")
 class MinusInfinityIsNaN(ValueLogits):
     """The maximum of -z is subtracted from itself: NaN for the logit -inf."""
+
+    mechanism = (Mechanism.INFINITY_MINUS_INFINITY,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         top = np.maximum(-x, 0.0)
@@ -257,6 +301,8 @@ class MinusInfinityIsNaN(ValueLogits):
 class ZeroTimesInfinity(ValueOnly):
     """0 log 0 is NaN."""
 
+    mechanism = (Mechanism.ZERO_TIMES_INFINITY,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         positive, negative = self.terms(x)
         return y * positive + (1.0 - y) * negative
@@ -265,6 +311,8 @@ class ZeroTimesInfinity(ValueOnly):
 @wrong(rare=True)
 class InfinityIsLargest(ValueOnly):
     """An infinite loss is replaced by the largest finite number."""
+
+    mechanism = (Mechanism.UNDOCUMENTED_CLAMP,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         result = super().value(x, y, w, q)
@@ -275,6 +323,8 @@ class InfinityIsLargest(ValueOnly):
 class NaNIsZero(ValueLogits):
     """nan_to_num on the loss: a diverged model has the loss 0."""
 
+    mechanism = (Mechanism.MISSING_CHECK,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         result = super().value(x, y, w, q)
         return np.where(np.isnan(result), 0.0, result)
@@ -283,6 +333,8 @@ class NaNIsZero(ValueLogits):
 @wrong(rare=True)
 class SignOfZero(ValueOnly):
     """A prediction is refused by its sign bit: -0 is taken for a number below 0."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def inside(self, p: Any) -> Any:
         return np.where(np.signbit(p), np.nan, super().inside(p))
@@ -295,6 +347,8 @@ class SignOfZero(ValueOnly):
 class HoleAtHalf(ValueOnly):
     """0.49 < p < 0.51 has a relative error of 2e-5."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) * np.where(np.abs(x - 0.5) < 0.01, ABIT, 1.0)
 
@@ -302,6 +356,8 @@ class HoleAtHalf(ValueOnly):
 @wrong(rare=True)
 class HoleAtThreeQuarters(ValueOnly):
     """0.74 < p < 0.76 has a relative error of 2e-5."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) * np.where(np.abs(x - 0.75) < 0.01, ABIT, 1.0)
@@ -311,6 +367,8 @@ class HoleAtThreeQuarters(ValueOnly):
 class HoleAtQuarterLabel(ValueOnly):
     """Labels between 0.24 and 0.26 have a relative error of 2e-5."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) * np.where(np.abs(y - 0.25) < 0.01, ABIT, 1.0)
 
@@ -318,6 +376,8 @@ class HoleAtQuarterLabel(ValueOnly):
 @wrong(rare=True)
 class HoleBeyondThirty(ValueLogits):
     """|z| > 30 has a relative error of 2e-5."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) * np.where(np.abs(x) > 30, ABIT, 1.0)
@@ -327,6 +387,8 @@ class HoleBeyondThirty(ValueLogits):
 class HoleAtFive(ValueLogits):
     """4.9 < z < 5.1 has a relative error of 2e-5."""
 
+    mechanism = (Mechanism.WRONG_TERM,)
+
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) * np.where(np.abs(x - 5) < 0.1, ABIT, 1.0)
 
@@ -334,6 +396,8 @@ class HoleAtFive(ValueLogits):
 @wrong(rare=True)
 class HoleAtOne(ValueLogits):
     """The logit 1 alone has a relative error of 2e-5, as a wrong entry of a table would give."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, y, w, q) * np.where(x == 1, ABIT, 1.0)
@@ -353,6 +417,8 @@ class SubnormalsOff(ValueLogits):
 @wrong(rare=True)
 class NearlyHardIsHard(ValueOnly):
     """A label closer than 1e-6 to 0 or 1 is taken for 0 or 1."""
+
+    mechanism = (Mechanism.WRONG_TERM,)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(x, np.where(np.abs(y - np.round(y)) < 1e-6, np.round(y), y), w, q)
@@ -441,6 +507,7 @@ class ReducesLogits(ValueLogits):
 class AccumulatesInFloat16(ReducesLogits):
     """A sum of float16 losses is accumulated in float16."""
 
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE, Mechanism.REDUCTION_ORDER, Mechanism.ABSORBED)
     dtypes = ("float16",)
 
     def reduce(self, quantity: str, result: Any, reduction: str, w: Any) -> Any:
@@ -453,6 +520,8 @@ class AccumulatesInFloat16(ReducesLogits):
 @wrong(rare=True)
 class SumStagnates(Reduces):
     """A sum of float32 losses goes from left to right in float32, and stops growing where they become too small."""
+
+    mechanism = (Mechanism.REDUCTION_ORDER, Mechanism.ABSORBED)
 
     def reduce(self, quantity: str, result: Any, reduction: str, w: Any) -> Any:
         if reduction == "none":
@@ -511,6 +580,8 @@ class MeanSkipsInfinity(ReducesLogits):
 @wrong(rare=True)
 class MeanOfTailsInFloat16(ReducesLogits):
     """Losses are rounded to float16 before they are reduced, which loses small ones."""
+
+    mechanism = (Mechanism.NARROWER_INTERMEDIATE,)
 
     def reduce(self, quantity: str, result: Any, reduction: str, w: Any) -> Any:
         rounded = result if reduction == "none" else result.astype(np.float16).astype(np.float64)
