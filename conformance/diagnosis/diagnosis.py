@@ -106,7 +106,7 @@ def diagnosed(identified: Identified, case: str = "", element: str = "") -> Diag
         if cause in chosen or tried[cause] >= TRIES or len(chosen) >= EXAMPLES:
             continue
         tried[cause] += 1
-        example = _example(identified.group, part, row, model, number)
+        example = example_at(identified.group, model, number, row)
         if example is not None:
             chosen[cause] = example
     return Diagnosis(identified, tuple(chosen.values()))
@@ -198,11 +198,15 @@ def _plainness(part: Part, row: int, quantity: str) -> tuple[bool, bool, bool, i
     return False, right, values["y"] not in (0.0, 1.0), digits, size
 
 
-def _example(group: Group, part: Part, row: int, model: Fit, number: int) -> Example | None:
-    """The blame for one result; None where the emulation is right, or nobody is found."""
+def example_at(group: Group, model: Fit, number: int, row: int, due: float | None = None) -> Example | None:
+    """The blame for the result in a row of a part, by number; None where the emulation is right, or nobody is found.
+
+    `due` is what is documented for it, if that is not the exact value.
+    """
+    part = group.parts[number]
     place = part.rows[row]
     inputs = {name: float(column[place]) for name, column in part.table.inputs.items()}
-    ideal = float(part.table.ideal[group.quantity][place])
+    ideal = float(part.table.ideal[group.quantity][place]) if due is None else due
     try:
         guilt = guilty(_steps(model, number, inputs), ideal, BUDGET)
     except ValueError:

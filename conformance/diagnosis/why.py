@@ -1,0 +1,148 @@
+"""Why, in one line: for causes of a run one sentence each, short enough to stand below a finding.
+
+A sentence is about the very result that a cause is shown by, held against what is documented for it where that is not
+the exact value.  There is none where no model is identified, and none where the models that survive blame different
+things: a few results are given by many formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+from conformance.diagnosis.diagnosis import Example, example_at
+from conformance.diagnosis.identify import Identified, Models, identify
+from conformance.diagnosis.results import NUMERIC, groups
+from conformance.diagnosis.sentence import sentence
+from conformance.errors import InputError
+from conformance.formulas.expression import Expression, ordered, substitute, var
+from conformance.formulas.text import text
+from conformance.plan.cases import Suite, default_folder, load_suite
+from conformance.record.record import RunRecord
+from conformance.record.summary import CauseSummary
+from conformance.record.summary import Example as Shown
+
+#: What stands before a sentence.
+WORD = "why: "
+
+#: Characters of a sentence: two lines of a terminal of 80 columns, less WORD and an indent of 4.
+LENGTH = 2 * 80 - len(WORD) - 4
+
+#: Characters of an expression in a sentence, the most that leave it within LENGTH.
+_LENGTHS = range(80, 20, -4)
+
+
+def sentences(record: RunRecord, causes: Iterable[CauseSummary], suite: Suite | None = None) -> dict[str, str]:
+    """The sentence of each of the `causes` of `record` that has one.
+
+    `suite` has the cases of the run, of which a record does not have the parameters; without it they are read from
+    where the run had them.  A cause takes about a quarter of a second: ask for those that are shown.
+    """
+    wanted = {one.cause: one.example for one in causes if one.example is not None and one.example.quantity in NUMERIC}
+    suite = suite or (_suite(record.header.asked.cases) if wanted else None)
+    if suite is None:
+        return {}
+    known: dict[tuple[str, ...], list[Identified]] = {}
+    found = {}
+    for cause, shown in wanted.items():
+        key = shown.implementation, shown.quantity, shown.dtype
+        if key not in known:
+            known[key] = [identify(one, Models()) for one in groups(_narrowed(record, *key), suite, (shown.quantity,))]
+        due = _documented(record, cause, shown)
+        example = next(filter(None, (_example(one, shown, due) for one in known[key])), None)
+        if example is not None:
+            found[cause] = brief(example)
+    return found
+
+
+def brief(example: Example) -> str:
+    """The sentence of an example within LENGTH: parts of long expressions are left out, then what followed."""
+    said = example.sentence
+    for found in (example.found, example.found[:1]):
+        for length in _LENGTHS:
+            if len(said) <= LENGTH:
+                return said
+            said = sentence(example.guilt, found, partial(short, length=length))
+    return said
+
+
+@cache
+def _suite(folder: str | None) -> Suite | None:
+    """The cases of a run; None where they are no longer there."""
+    try:
+        return load_suite(default_folder() if folder is None else Path(folder).expanduser())
+    except InputError:
+        return None
+
+
+def _narrowed(record: RunRecord, implementation: str, quantity: str, dtype: str) -> RunRecord:
+    """The results of one implementation, quantity and dtype, and their inputs."""
+    key = implementation, quantity, dtype
+    checks = tuple(one for one in record.checks if (one.implementation, one.quantity, one.dtype) == key)
+    cases = {one.case for one in checks}
+    inputs = tuple(line for line in record.inputs if line.dtype == dtype and line.case in cases)
+    return replace(record, checks=checks, inputs=inputs)
+
+
+def _documented(record: RunRecord, cause: str, shown: Shown) -> float | None:
+    """What a contract says that a result should be; None where that is the exact value, or there is none."""
+    if not shown.contract:
+        return None
+    return next(
+        float.fromhex(finding.contract)
+        for check in record.checks
+        if (check.implementation, check.quantity) == (shown.implementation, shown.quantity)
+        and (check.case, check.dtype) == (shown.case, shown.dtype)
+        for finding in check.findings
+        if finding.element == shown.element and finding.cause == cause
+    )
+
+
+def _example(identified: Identified, shown: Shown, due: float | None) -> Example | None:
+    """What all models that survive blame for one result: the same mechanism, and the same numbers."""
+    for number, row in _places(identified, shown):
+        found = [
+            example_at(identified.group, fit, number, row, due) if fit.where[number][row] else None
+            for fit in identified.survivors
+        ]
+        if found and len({_blamed(one) for one in found}) == 1:
+            return found[0]
+    return None
+
+
+def _places(identified: Identified, shown: Shown) -> Iterator[tuple[int, int]]:
+    """Part and row of a result that is wrong."""
+    for number, part in enumerate(identified.group.parts):
+        for row, place in enumerate(part.rows):
+            if part.wrong[row] and part.table.names[place] == (shown.case, shown.element):
+                yield number, row
+
+
+def _blamed(example: Example | None) -> tuple[str, ...]:
+    if example is None:
+        return ()
+    first = example.found[0]
+    return first.mechanism.name, str(first.exact), str(first.rounded)
+
+
+def short(x: Expression, length: int) -> str:
+    """An expression in `length` characters, or as few as one operation has: what lies deepest is left out first."""
+    heights: dict[Expression, int] = {}
+    for node in ordered(x):
+        heights[node] = 1 + max((heights[one] for one in node.args), default=0)
+    said = text(x)
+    for depth in range(heights[x] - 1, 0, -1):
+        if len(said) <= length:
+            break
+        said = text(_cut(x, depth))
+    return said
+
+
+def _cut(x: Expression, depth: int) -> Expression:
+    """`x` with an ellipsis for each part that lies `depth` operations deep, unless it is an input or a constant."""
+    level = [x]
+    for _ in range(depth):
+        level = [one for node in level for one in node.args]
+    return substitute(x, {node: var("…") for node in level if node.args})
