@@ -8,18 +8,16 @@ things: a few results are given by many formulas.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 from conformance.diagnosis.diagnosis import Example, example_at
-from conformance.diagnosis.identify import Identified, Models, identify
-from conformance.diagnosis.results import NUMERIC, groups
+from conformance.diagnosis.identify import Identified
+from conformance.diagnosis.of_run import identified_in, suite_of
+from conformance.diagnosis.results import NUMERIC
 from conformance.diagnosis.sentence import sentence
-from conformance.errors import InputError
 from conformance.formulas.expression import Expression, ordered, substitute, var
 from conformance.formulas.text import text
-from conformance.plan.cases import Suite, default_folder, load_suite
+from conformance.plan.cases import Suite
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary
 from conformance.record.summary import Example as Shown
@@ -41,7 +39,7 @@ def sentences(record: RunRecord, causes: Iterable[CauseSummary], suite: Suite | 
     where the run had them.  A cause takes about a quarter of a second: ask for those that are shown.
     """
     wanted = {one.cause: one.example for one in causes if one.example is not None and one.example.quantity in NUMERIC}
-    suite = suite or (_suite(record.header.asked.cases) if wanted else None)
+    suite = suite or (suite_of(record) if wanted else None)
     if suite is None:
         return {}
     known: dict[tuple[str, ...], list[Identified]] = {}
@@ -49,7 +47,7 @@ def sentences(record: RunRecord, causes: Iterable[CauseSummary], suite: Suite | 
     for cause, shown in wanted.items():
         key = shown.implementation, shown.quantity, shown.dtype
         if key not in known:
-            known[key] = [identify(one, Models()) for one in groups(_narrowed(record, *key), suite, (shown.quantity,))]
+            known[key] = identified_in(record, suite, *key)
         due = _documented(record, cause, shown)
         example = next(filter(None, (_example(one, shown, due) for one in known[key])), None)
         if example is not None:
@@ -66,24 +64,6 @@ def brief(example: Example) -> str:
                 return said
             said = sentence(example.guilt, found, partial(short, length=length))
     return said
-
-
-@cache
-def _suite(folder: str | None) -> Suite | None:
-    """The cases of a run; None where they are no longer there."""
-    try:
-        return load_suite(default_folder() if folder is None else Path(folder).expanduser())
-    except InputError:
-        return None
-
-
-def _narrowed(record: RunRecord, implementation: str, quantity: str, dtype: str) -> RunRecord:
-    """The results of one implementation, quantity and dtype, and their inputs."""
-    key = implementation, quantity, dtype
-    checks = tuple(one for one in record.checks if (one.implementation, one.quantity, one.dtype) == key)
-    cases = {one.case for one in checks}
-    inputs = tuple(line for line in record.inputs if line.dtype == dtype and line.case in cases)
-    return replace(record, checks=checks, inputs=inputs)
 
 
 def _documented(record: RunRecord, cause: str, shown: Shown) -> float | None:
