@@ -1,17 +1,18 @@
 """Why, in one line: for causes of a run one sentence each, short enough to stand below a finding.
 
 A sentence is about the very result that a cause is shown by, held against what is documented for it where that is not
-the exact value.  There is none where no model is identified, and none where the models that survive blame different
+the exact value.  There is none where no model is identified, and none where the formulas that survive blame different
 things: a few results are given by many formulas.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from functools import partial
 
 from conformance.diagnosis.diagnosis import Example, example_at
-from conformance.diagnosis.identify import Identified
+from conformance.diagnosis.identify import Fit, Identified
 from conformance.diagnosis.of_run import identified_in, suite_of
 from conformance.diagnosis.results import NUMERIC
 from conformance.diagnosis.sentence import sentence
@@ -81,11 +82,17 @@ def _documented(record: RunRecord, cause: str, shown: Shown) -> float | None:
 
 
 def _example(identified: Identified, shown: Shown, due: float | None) -> Example | None:
-    """What all models that survive blame for one result: the same mechanism, and the same numbers."""
+    """What all formulas that survive blame for one result: the same mechanism, and the same numbers.
+
+    Of arithmetics under which a formula gives the same results the plainest speaks.
+    """
     for number, row in _places(identified, shown):
+        formulas: dict[Expression, Fit] = {}
+        for fit in identified.survivors:
+            formulas.setdefault(fit.candidates[number].expression, fit)
         found = [
             example_at(identified.group, fit, number, row, due) if fit.where[number][row] else None
-            for fit in identified.survivors
+            for fit in formulas.values()
         ]
         if found and len({_blamed(one) for one in found}) == 1:
             return found[0]
@@ -104,7 +111,12 @@ def _blamed(example: Example | None) -> tuple[str, ...]:
     if example is None:
         return ()
     first = example.found[0]
-    return first.mechanism.name, str(first.exact), str(first.rounded)
+    return first.mechanism.name, _told(first.exact), _told(first.rounded)
+
+
+def _told(value: object) -> str:
+    """A number with the digits that results in 16 bits have at most: one more cast changes the others."""
+    return f"{value:.5g}" if isinstance(value, Decimal) else str(value)
 
 
 def short(x: Expression, length: int) -> str:
