@@ -56,7 +56,7 @@ def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool 
     if models:
         console.print(f"\n[bold]{MODELS}[/]", highlight=False)
     for one in models:
-        console.print(f"  {escape(_place_of(one))}", highlight=False, soft_wrap=True)
+        console.print(f"  {escape(place_of(one))}", highlight=False, soft_wrap=True)
         console.print(f"    {escape(one.sentence)}", highlight=False, soft_wrap=True)
     for title, names in _remainders(found):
         if names:
@@ -81,7 +81,8 @@ def _differing(found: Comparison) -> Iterator[Results]:
     yield from (Results(one.implementation, one.quantity, one.dtype) for one in found.drifts)
 
 
-def _place_of(one: ModelChange) -> str:
+def place_of(one: ModelChange) -> str:
+    """The results that a change of a model is about."""
     return f"{one.implementation} {one.quantity} in {' '.join(one.dtypes)}"
 
 
@@ -206,7 +207,7 @@ def _markdown(found: Comparison, fail_on: FailOn) -> Iterator[str]:
         columns = ("implementation", "dtype", "quantity", "elements", "max", "p99", "largest rise", "at")
         drift_rows = [[cell(one) for one in _drift_cells(drift)] for drift in found.drifts[:SHOWN]]
         yield from _folded(_drift_title(found.drifts), columns, drift_rows, len(found.drifts))
-    models = [[cell(_place_of(one)), cell(one.sentence)] for one in models_of(found)]
+    models = [[cell(place_of(one)), cell(one.sentence)] for one in models_of(found)]
     if models:
         yield from _folded(MODELS, ("results", "what changed"), models, len(models))
     for title, names in _remainders(found):
