@@ -1,6 +1,6 @@
 """Conformance suite for binary cross-entropy (BCE) across deep-learning frameworks.
 
-For a loss of your own: `from conformance import assert_conforms, measure` (`conformance.own_loss.api`).
+For a loss of your own: `from conformance import assert_conforms, diagnose, measure` (`conformance.own_loss`).
 
 This module is imported by workers too: it needs no package and runs on Python 3.7.
 """
@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.version import __version__
 
-__all__ = ["Report", "__version__", "assert_conforms", "measure"]
+__all__ = ["Report", "__version__", "assert_conforms", "diagnose", "measure"]
 
 if TYPE_CHECKING:
     from conformance.own_loss.api import assert_conforms, measure
     from conformance.own_loss.report import Report
+    from conformance.own_loss.why import diagnose
 else:
 
     def __getattr__(name: str) -> Any:
         """The names for users, which need packages that a worker does not have, on first use."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from conformance.own_loss import api
+        from conformance.own_loss import api, why
 
-        return getattr(api, name)
+        return getattr(why if name == "diagnose" else api, name)

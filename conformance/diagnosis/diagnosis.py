@@ -30,8 +30,8 @@ from conformance.record.record import RunRecord
 #: Inputs that are looked into for one cause until one has a mechanism: where libraries differ in a last bit, an
 #: emulation can be right where a result is wrong.
 TRIES = 4
-#: Causes of one group that are looked into; more are kinds of the same.
-EXAMPLES = 6
+#: Examples of one group: for each cause one without a right digit and one with some, which lose them elsewhere.
+EXAMPLES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +98,16 @@ def diagnosed(identified: Identified, case: str = "", element: str = "") -> Diag
     if not identified:
         return Diagnosis(identified, ())
     model = identified.survivors[0]
-    chosen: dict[str, Example] = {}
-    tried: Counter[str] = Counter()
-    for number, row in _wrong_rows(identified.group, model, case, element):
-        part = identified.group.parts[number]
-        cause = part.causes[row]
-        if cause in chosen or tried[cause] >= TRIES or len(chosen) >= EXAMPLES:
+    chosen: dict[tuple[str, bool], Example] = {}
+    tried: Counter[tuple[str, bool]] = Counter()
+    for one in _wrong_rows(identified.group, model, case, element):
+        kind = one.part.causes[one.row], one.right
+        if kind in chosen or tried[kind] >= TRIES or len(chosen) >= EXAMPLES:
             continue
-        tried[cause] += 1
-        example = example_at(identified.group, model, number, row)
+        tried[kind] += 1
+        example = example_at(identified.group, model, one.number, one.row)
         if example is not None:
-            chosen[cause] = example
+            chosen[kind] = example
     return Diagnosis(identified, tuple(chosen.values()))
 
 
@@ -170,32 +169,44 @@ def same_formula(diagnosis: Diagnosis, record: RunRecord, suite: Suite) -> list[
     ]
 
 
-def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[tuple[int, int]]:
-    """Part and place of every wrong result that the model explains: those asked for, then the plainest inputs first."""
+@dataclass(frozen=True)
+class _Wrong:
+    """One wrong result: the part of its group, the number of that and the row in it; some digits of it are `right`."""
 
-    def asked_for(part: Part, row: int) -> bool:
-        name, of = part.table.names[part.rows[row]]
-        return name == case and element in ("", of)
-
-    found = [
-        ((not asked_for(part, int(row)), _plainness(part, int(row), group.quantity)), number, int(row))
-        for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True))
-        for row in np.nonzero(part.wrong & where)[0]
-    ]
-    return [(number, row) for _, number, row in sorted(found)]
+    part: Part
+    number: int
+    row: int
+    right: bool
 
 
-def _plainness(part: Part, row: int, quantity: str) -> tuple[bool, bool, bool, int, float]:
-    """Numbers before others, a result without one right digit before others, labels 0 and 1, then few digits."""
+def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[_Wrong]:
+    """Every wrong result that the model explains: those asked for, then the plainest inputs first."""
+    found = []
+    for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True)):
+        told = part.table.has_ideal.get(group.quantity, np.zeros(len(part.table.names), np.bool_))[part.rows]
+        for row in map(int, np.nonzero(part.wrong & where & told)[0]):
+            name, of = part.table.names[part.rows[row]]
+            asked_for = name == case and element in ("", of)
+            right = _has_right_digits(part, row, group.quantity)
+            found.append((not asked_for, right, *_plainness(part, row), number, row))
+    return [_Wrong(group.parts[number], number, row, right) for _, right, *_, number, row in sorted(found)]
+
+
+def _has_right_digits(part: Part, row: int, quantity: str) -> bool:
+    """Whether the result is nearer to what is right than half of that."""
+    ideal, got = float(part.table.ideal[quantity][part.rows[row]]), float(part.got[row])
+    return math.isfinite(got) and abs(got - ideal) < abs(ideal) / 2
+
+
+def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
+    """Numbers before others, labels 0 and 1 before others, then few digits, then a size next to 10."""
     values = {name: float(column[part.rows[row]]) for name, column in part.table.inputs.items()}
     prediction = values.get("z", values.get("p", math.nan))
     if not all(map(math.isfinite, values.values())):
-        return True, True, True, 0, 0.0
-    ideal, got = float(part.table.ideal[quantity][part.rows[row]]), float(part.got[row])
-    right = math.isfinite(got) and abs(got - ideal) < abs(ideal) / 2
+        return True, True, 0, 0.0
     size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
     digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
-    return False, right, values["y"] not in (0.0, 1.0), digits, size
+    return False, values["y"] not in (0.0, 1.0), digits, size
 
 
 def example_at(group: Group, model: Fit, number: int, row: int, due: float | None = None) -> Example | None:
@@ -204,20 +215,26 @@ def example_at(group: Group, model: Fit, number: int, row: int, due: float | Non
     `due` is what is documented for it, if that is not the exact value.
     """
     part = group.parts[number]
-    place = part.rows[row]
-    inputs = {name: float(column[place]) for name, column in part.table.inputs.items()}
-    ideal = float(part.table.ideal[group.quantity][place]) if due is None else due
+    table, place = part.table, part.rows[row]
+    inputs = {name: float(column[place]) for name, column in table.inputs.items()}
+    ideal = float(table.ideal[group.quantity][place]) if due is None else due
     try:
-        guilt = guilty(_steps(model, number, inputs), ideal, BUDGET)
+        guilt = guilty(_steps(model, number, inputs, group.result_dtype), ideal, BUDGET)
     except ValueError:
         return None
     found = mechanisms_of(guilt, derivative=group.quantity != "value")
     if guilt.unresolved or found[0].mechanism is Mechanism.UNIDENTIFIED:
         return None
-    case, element = part.table.names[place]
-    got = float(part.got[row])
-    return Example(case=case, element=element, cause=part.causes[row], got=got, guilt=guilt, found=found)
+    case, element = table.names[place]
+    return Example(
+        case=case,
+        element=element,
+        cause=part.causes[row],
+        got=float(part.got[row]),
+        guilt=guilt,
+        found=found,
+    )
 
 
-def _steps(model: Fit, number: int, inputs: dict[str, float]) -> PartlyExact:
-    return PartlyExact(Steps(model.candidates[number].expression, model.arithmetic), inputs)
+def _steps(model: Fit, number: int, inputs: dict[str, float], dtype: str) -> PartlyExact:
+    return PartlyExact(Steps(model.candidates[number].expression, model.arithmetic, dtype), inputs)

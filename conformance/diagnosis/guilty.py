@@ -285,13 +285,13 @@ def _all_of(whole: Expression, kinds: set[Kind], search: _Search) -> Change:
 
 
 def _is_right(x: Expression, search: _Search) -> bool:
-    evaluation = PartlyExact(Steps(x, search.evaluation.steps.arithmetic), search.evaluation.inputs)
+    evaluation = PartlyExact(search.evaluation.steps.of(x), search.evaluation.inputs)
     return not evaluation.lost and search.error(evaluation.result(evaluation.rounding)) <= search.budget
 
 
 def _replacements(whole: Expression, like: PartlyExact) -> Iterator[_Replacement]:
     """Parts of a formula without calls, and what can stand in their place."""
-    evaluation = PartlyExact(Steps(whole, like.steps.arithmetic), like.inputs)
+    evaluation = PartlyExact(like.steps.of(whole), like.inputs)
     exact = evaluation.values(evaluation.rounding)
     values = {step.shown: exact[place] for place, step in enumerate(evaluation.steps.steps) if step.op != "result"}
     for node in ordered(whole):

@@ -19,16 +19,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from conformance.diagnosis.results import NUMERIC, Group, Part, Table, groups
-from conformance.formulas.arithmetic import Arithmetic, arithmetics
-from conformance.formulas.catalogue import Candidate, candidates
-from conformance.formulas.evaluate import Evaluation, Reach, emulation, reaching
+from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
+from conformance.formulas.catalogue import Candidate, Options, candidates
+from conformance.formulas.evaluate import Evaluation, Reach, Watched, number, reaching, watching
+from conformance.formulas.expression import Function, inlined, ordered
 from conformance.numbers.formats import FORMATS, ulp
 
 if TYPE_CHECKING:
@@ -111,30 +113,44 @@ class Models:
     """Evaluations of formulas on tables, each step made once; they are kept as long as this is."""
 
     def __init__(self) -> None:
-        self._points: dict[tuple[Table, Arithmetic], Evaluation[Floats]] = {}
+        self._points: dict[tuple[Table, Arithmetic], Evaluation[Watched]] = {}
         self._sets: dict[tuple[Table, Arithmetic], Evaluation[Reach]] = {}
-        self._known_points: dict[tuple[Table, Arithmetic, Expression], Floats] = {}
+        self._known_points: dict[tuple[Table, Arithmetic, Expression], Watched] = {}
         self._known_sets: dict[tuple[Table, Arithmetic, Expression], Reach] = {}
+
+    def watched(self, table: Table, x: Expression, arithmetic: Arithmetic) -> Watched:
+        """The emulation of `x` for each row of `table`, and where a step of it is subnormal, if any is."""
+        known = self._known_points.get((table, arithmetic, x))
+        if known is None:
+            if arithmetic.flush and not self.flushes(table, x, arithmetic):
+                known = self.watched(table, x, arithmetic.unflushed)
+            else:
+                key = table, arithmetic.steps
+                if key not in self._points:
+                    self._points[key] = watching(table.inputs, arithmetic.steps)
+                known = self._points[key].of(x, arithmetic.result).of(len(table.names))
+            self._known_points[table, arithmetic, x] = known
+        return known
+
+    def flushes(self, table: Table, x: Expression, arithmetic: Arithmetic) -> bool:
+        """Whether a step is subnormal in a row of `table`: elsewhere who flushes has the results of who does not."""
+        return self.watched(table, x, arithmetic.unflushed).small is not None
 
     def point(self, table: Table, x: Expression, arithmetic: Arithmetic) -> Floats:
         """The emulation of `x` for each row of `table`."""
-        known = self._known_points.get((table, arithmetic, x))
-        if known is None:
-            of = self._points.get((table, arithmetic))
-            if of is None:
-                of = self._points[table, arithmetic] = emulation(table.inputs, arithmetic)
-            known = np.broadcast_to(of.of(x), len(table.names))
-            self._known_points[table, arithmetic, x] = known
-        return known
+        return self.watched(table, x, arithmetic).value
 
     def reach(self, table: Table, x: Expression, arithmetic: Arithmetic) -> Reach:
         """The reach of `x` for each row of `table`."""
         known = self._known_sets.get((table, arithmetic, x))
         if known is None:
-            of = self._sets.get((table, arithmetic))
-            if of is None:
-                of = self._sets[table, arithmetic] = reaching(table.inputs, arithmetic)
-            known = of.of(x).of(len(table.names))
+            if arithmetic.flush and not self.flushes(table, x, arithmetic):
+                known = self.reach(table, x, arithmetic.unflushed)
+            else:
+                key = table, arithmetic.steps
+                if key not in self._sets:
+                    self._sets[key] = reaching(table.inputs, arithmetic.steps)
+                known = self._sets[key].of(x, arithmetic.result).of(len(table.names))
             self._known_sets[table, arithmetic, x] = known
         return known
 
@@ -142,35 +158,59 @@ class Models:
 def identify(group: Group, models: Models | None = None) -> Identified:
     """The models that give the results of `group`.
 
-    A model whose emulation is so far from the results that they cost more than with another one is behind that whatever
-    its reach is: the reach is computed for the others alone.
+    Models are taken by how many results at least are not their emulation, and a model whose emulation is so far from
+    the results that they cost more than with another one is behind that whatever its reach is: the reach is computed
+    for the others alone.
     """
     models = models or Models()
-    tried = [(_differing(group, one, models), one) for one in _models(group)]
+    tried = sorted(_bounds(group, models), key=lambda pair: pair[0])
     found: list[Fit] = []
     best = math.inf
-    for differing, one in sorted(tried, key=lambda pair: pair[0]):
-        if differing > best + DECISIVE:  # each costs a bit at least
+    for bound, one in tried:
+        if bound > best + DECISIVE:  # each costs a bit at least
             break
-        if _least_cost(group, one, models) <= best + DECISIVE:
+        if _can_flush(group, one, models) and _least_cost(group, one, models, best + DECISIVE) <= best + DECISIVE:
             fit = _fit(group, one, models)
             best = min(best, fit.cost)
             found.append(fit)
-    found.sort(key=lambda fit: fit.cost)
     plain = _cost_of_errors(group)
-    near = [fit for fit in found if fit.cost <= best + DECISIVE]
-    return Identified(group, tuple(fit for fit in near if _survives(fit, plain)), found[0] if found else None)
+    near = sorted((fit for fit in found if fit.cost <= best + DECISIVE), key=_rank)
+    return Identified(group, tuple(fit for fit in near if _survives(fit, plain)), near[0] if near else None)
 
 
 def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
-    """Every group of a run, those of one form, dtype and quantity together: they share what is evaluated."""
+    """Every group of a run, those of one form, dtype and quantity together: they share what is evaluated.
+
+    Groups with the same results are identified once.
+    """
 
     def key(group: Group) -> tuple[str, ...]:
         return group.form, group.dtype, group.quantity
 
     for _, alike in groupby(sorted(groups(record, suite, quantities), key=key), key):
         models = Models()
-        yield from (identify(one, models) for one in alike)
+        known: dict[object, Identified] = {}
+        for one in alike:
+            same = (
+                one.result_dtype,
+                tuple(
+                    (part.table, part.rows.tobytes(), part.got.tobytes(), part.wrong.tobytes()) for part in one.parts
+                ),
+            )
+            if same not in known:
+                known[same] = identify(one, models)
+            yield replace(known[same], group=one)
+
+
+def _rank(fit: Fit) -> tuple[float, int]:
+    """By cost; of formulas that no result tells apart, since a factor of 1 changes none, the shorter first."""
+    return fit.cost, sum(_steps(one.expression) for one in fit.candidates)
+
+
+@cache
+def _steps(x: Expression) -> int:
+    """How many steps a formula takes, those inside of functions too."""
+    return sum(bool(node.args) for node in ordered(inlined(x)))
 
 
 def _survives(fit: Fit, plain: float) -> bool:
@@ -180,19 +220,47 @@ def _survives(fit: Fit, plain: float) -> bool:
     return not fit.wrong or fit.wrong_cost < plain
 
 
-def _models(group: Group) -> Iterator[_Model]:
-    """Formulas that there are under the options of all parts, with every arithmetic; equal ones are one."""
+def _models(group: Group) -> tuple[_Model, ...]:
+    options = tuple(part.table.options for part in group.parts)
+    return _models_of(group.form, group.quantity, group.dtype, group.result_dtype, options)
+
+
+@cache
+def _models_of(form: str, quantity: str, dtype: str, result: str, options: tuple[Options, ...]) -> tuple[_Model, ...]:
+    """Formulas that there are under all of the options, with every arithmetic; equal ones are one."""
     by_name: dict[str, list[Candidate]] = defaultdict(list)
-    for part in group.parts:
-        for one in candidates(group.form, group.quantity, part.table.options):
-            by_name[one.name].append(one)
+    for one in options:
+        for candidate in candidates(form, quantity, one):
+            by_name[candidate.name].append(candidate)
     names: dict[tuple[Expression, ...], list[str]] = defaultdict(list)
     for name, of_parts in by_name.items():
-        if len(of_parts) == len(group.parts):
+        if len(of_parts) == len(options):
             names[tuple(one.expression for one in of_parts)].append(name)
-    for arithmetic in arithmetics(group.dtype, group.result_dtype):
-        for alike in names.values():
-            yield _Model(tuple(alike), tuple(by_name[alike[0]]), arithmetic)
+    found: dict[tuple[object, ...], _Model] = {}
+    for arithmetic in arithmetics(dtype, result):
+        for expressions, alike in names.items():
+            steps = arithmetic.steps
+            if steps.inside != steps.step and not any(_has_kernel(one, steps.step) for one in expressions):
+                steps = replace(steps, inside=steps.step)
+            model = _Model(tuple(alike), tuple(by_name[alike[0]]), arithmetic)
+            found.setdefault((expressions, steps, arithmetic.result), model)
+    return tuple(found.values())
+
+
+@cache
+def _has_kernel(x: Expression, step: str) -> bool:
+    """Whether what `x` gives can depend on what is inside of kernels.
+
+    It calls one, or has a constant that is no number of `step`: constants are rounded as what is inside of kernels is.
+    """
+    for node in ordered(x):
+        if node.op == "const" and node.name != "eps":
+            value = np.array(number(str(node.name)))
+            if not np.array_equal(rounded(value, FORMATS[step]), value, equal_nan=True):
+                return True
+        elif isinstance(node.name, Function) and (node.name.single or _has_kernel(node.name.body, step)):
+            return True
+    return False
 
 
 def _same(point: Floats, got: Floats) -> Mask:
@@ -201,40 +269,53 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _differing(group: Group, model: _Model, models: Models) -> int:
-    """How many results are not the emulation."""
-    return sum(
-        int(np.count_nonzero(~_same(models.point(part.table, x, model.arithmetic)[part.rows], part.got)))
-        for part, x in model.parts(group)
-    )
+def _bounds(group: Group, models: Models) -> Iterator[tuple[int, _Model]]:
+    """How many results at least are not the emulation of each model, by the largest part.
+
+    Without an emulation that flushes: it can be another one only where a step is subnormal.
+    """
+    largest = max(range(len(group.parts)), key=lambda number: group.parts[number].rows.size)
+    part = group.parts[largest]
+    known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
+    for model in _models(group):
+        key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
+        if key not in known:
+            point, small = models.watched(part.table, x, arithmetic)
+            differs = ~_same(point[part.rows], part.got)
+            count = int(np.count_nonzero(differs))
+            known[key] = count, count if small is None else int(np.count_nonzero(differs & ~small[part.rows]))
+        yield known[key][model.arithmetic.flush], model
 
 
-def _least_cost(group: Group, model: _Model, models: Models) -> float:
-    """What the results cost at least, whatever the reach is."""
+def _can_flush(group: Group, model: _Model, models: Models) -> bool:
+    """Whether a step is subnormal for any input, if the model flushes; otherwise it is the one that does not."""
+    if not model.arithmetic.flush:
+        return True
+    smalls = ((part, models.watched(part.table, x, model.arithmetic.unflushed).small) for part, x in model.parts(group))
+    return any(small is not None and small[part.rows].any() for part, small in smalls)
+
+
+def _least_cost(group: Group, model: _Model, models: Models, limit: float) -> float:
+    """What the results cost at least, whatever the reach is; no more is told of what is above the limit."""
     fmt = FORMATS[group.result_dtype]
     total = 0.0
-    for part, x in model.parts(group):
+    for part, x in sorted(model.parts(group), key=lambda pair: -pair[0].rows.size):
         point = models.point(part.table, x, model.arithmetic)[part.rows]
         rows = ~_same(point, part.got)
+        total += int(np.count_nonzero(rows))
+        if total > limit:
+            break
         if rows.any():
             # A reach that holds two numbers is as wide as they are apart, and an ULP of its wider end is at most twice
             # as large in proportion: where that is higher by binades, so is the width.
             low, high = np.fmin(point[rows], part.got[rows]), np.fmax(point[rows], part.got[rows])
-            total += float(np.sum(np.maximum(_width(low, high, fmt), 1)))
+            total += float(np.sum(np.maximum(_width(low, high, fmt) - 1, 0)))
     return total
 
 
 def _fit(group: Group, model: _Model, models: Models) -> Fit:
     fmt = FORMATS[group.result_dtype]
-    told = [
-        _told(
-            part.got,
-            models.point(part.table, x, model.arithmetic)[part.rows],
-            models.reach(part.table, x, model.arithmetic).at(part.rows),
-            fmt,
-        )
-        for part, x in model.parts(group)
-    ]
+    told = [_told(part, x, model.arithmetic, models, fmt) for part, x in model.parts(group)]
     equal, explained, cost = (np.concatenate(masks) for masks in zip(*told, strict=True))
     wrong = np.concatenate([part.wrong for part in group.parts])
     return Fit(
@@ -253,15 +334,19 @@ def _fit(group: Group, model: _Model, models: Models) -> Fit:
     )
 
 
-def _told(got: Floats, point: Floats, sets: Reach, fmt: Format) -> tuple[Mask, Mask, Floats]:
+def _told(part: Part, x: Expression, arithmetic: Arithmetic, models: Models, fmt: Format) -> tuple[Mask, Mask, Floats]:
     """Which results are the emulation, which lie in the reach, and the bits that each costs."""
+    got = part.got
+    point = models.point(part.table, x, arithmetic)[part.rows]
     equal = _same(point, got)
+    cost = ((got == 0) & (np.signbit(point) != np.signbit(got))).astype(np.float64)
+    if equal.all():
+        return equal, equal, cost
+    sets = models.reach(part.table, x, arithmetic).at(part.rows)
     explained = equal | sets.holds(got)
-    flipped = (got == 0) & (np.signbit(point) != np.signbit(got))
-    cost = np.where(explained, flipped, 1.0 + fmt.width)
+    cost[~explained] = 1 + fmt.width
     rows = explained & ~equal
-    if rows.any():
-        cost[rows] = 1 + _width(sets.low[rows], sets.high[rows], fmt)
+    cost[rows] = 1 + _width(sets.low[rows], sets.high[rows], fmt)
     return equal, explained, cost
 
 
@@ -278,14 +363,16 @@ def _width(low: Floats, high: Floats, fmt: Format) -> Floats:
 
 
 def _cost_of_errors(group: Group) -> float:
-    """Bits in which the wrong results are told by someone who has the exact values, by their errors in ULP."""
+    """Bits in which the wrong results are told by someone who has the exact values, by their errors in ULP.
+
+    Where there is no exact value, or no finite error, a result is spelled.
+    """
     fmt = FORMATS[group.result_dtype]
     total = 0.0
     for part in group.parts:
+        got, rows = part.got[part.wrong], part.rows[part.wrong]
         ideal = part.table.ideal.get(group.quantity)
-        if ideal is None:
-            continue
-        exact, got = ideal[part.rows][part.wrong], part.got[part.wrong]
+        exact = np.full(got.shape, np.nan) if ideal is None else ideal[rows]
         with np.errstate(all="ignore"):
             error = np.abs(got - exact) / ulp(exact, fmt)
         finite = np.isfinite(error)

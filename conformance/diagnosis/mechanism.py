@@ -223,12 +223,12 @@ def _widened(guilt: Guilt) -> Steps:
     """The formula with every step in the format of the result, and no casts."""
     steps = guilt.evaluation.steps
     name = steps.result.name
-    wide = replace(steps.arithmetic, inputs=name, step=name, inside=name)
+    wide = replace(steps.arithmetic, inputs=name, step=name, inside=name, result=name)
     x = inlined(steps.expression)
     narrow = [node for node in ordered(x) if node.op == "cast" and _precision(node) < steps.result.precision]
     for node in reversed(narrow):
         x = substitute(x, {node: node.args[0]})
-    return Steps(x, wide)
+    return steps.of(x, wide)
 
 
 def _precision(node: Expression) -> float:
@@ -242,11 +242,11 @@ def _in_other_orders(guilt: Guilt) -> Iterator[Found]:
     blamed = {one.step.shown for one in guilt.sets[0]}
     if (
         steps.arithmetic.fused
-        and _error(guilt, Steps(steps.expression, replace(steps.arithmetic, fused=False))) <= guilt.budget
+        and _error(guilt, steps.of(steps.expression, replace(steps.arithmetic, fused=False))) <= guilt.budget
     ):
         yield Found(mechanism=Mechanism.REORDERED, lost=lost)
     for one in sums_in_other_orders(steps.expression):
-        if blamed & one.sums and _error(guilt, Steps(one.expression, steps.arithmetic)) <= guilt.budget:
+        if blamed & one.sums and _error(guilt, steps.of(one.expression)) <= guilt.budget:
             mechanism = Mechanism.REDUCTION_ORDER if one.alike else Mechanism.REORDERED
             yield Found(mechanism=mechanism, lost=lost, part=one.whole)
             return

@@ -53,6 +53,8 @@ class Table:
     options: Options
     inputs: Mapping[str, Floats]
     ideal: Mapping[str, Floats]
+    #: Where the record has an exact value, which may be NaN; elsewhere `ideal` is NaN, too.
+    has_ideal: Mapping[str, NDArray[np.bool_]]
     #: Case and element of each row.
     names: tuple[tuple[str, str], ...]
 
@@ -172,17 +174,19 @@ class _Tables:
                 )
                 for name in lines[0].inputs
             }
-            ideal: dict[str, Floats] = {}
-            for quantity in {name for one in lines for name in one.ideal}:
-                ideal[quantity] = np.array(
-                    [
-                        float.fromhex(text) if text not in ("inf", "-inf", "nan") else float(text)
-                        for one in lines
-                        for text in _of_elements(one, quantity)
-                    ]
-                )
-            names = tuple((one.case, element) for one in lines for element in one.elements)
-            table = Table(form=form, dtype=dtype, options=options, inputs=inputs, ideal=ideal, names=names)
+            texts = {
+                quantity: [text for one in lines for text in _of_elements(one, quantity)]
+                for quantity in {name for one in lines for name in one.ideal}
+            }
+            table = Table(
+                form=form,
+                dtype=dtype,
+                options=options,
+                inputs=inputs,
+                ideal={quantity: np.array([_number(text) for text in of]) for quantity, of in texts.items()},
+                has_ideal={quantity: np.array([bool(text) for text in of]) for quantity, of in texts.items()},
+                names=tuple((one.case, element) for one in lines for element in one.elements),
+            )
             start = 0
             for one in lines:
                 self.places[one.case, dtype] = table, {e: start + k for k, e in enumerate(one.elements)}
@@ -206,9 +210,14 @@ class _Tables:
 
 
 def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:
-    """The exact values of a quantity for each element: NaN where the record has none, or one for all."""
+    """The exact values of a quantity for each element: empty where the record has none, or one for all."""
     ideal = line.ideal.get(quantity, ())
-    return ideal if len(ideal) == len(line.elements) else ("nan",) * len(line.elements)
+    return ideal if len(ideal) == len(line.elements) else ("",) * len(line.elements)
+
+
+def _number(text: str) -> float:
+    """The number that a record writes in hexadecimal, an infinity or NaN by name; NaN where nothing is written."""
+    return float(text or "nan") if text in ("", "inf", "-inf", "nan") else float.fromhex(text)
 
 
 def _decoded(bits: Sequence[str], dtype: str) -> Floats:

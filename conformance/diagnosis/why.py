@@ -100,10 +100,13 @@ def _example(identified: Identified, shown: Shown, due: float | None) -> Example
 
 
 def _places(identified: Identified, shown: Shown) -> Iterator[tuple[int, int]]:
-    """Part and row of a result that is wrong."""
+    """Part and row of a result that is wrong, and of which the record has the exact value."""
     for number, part in enumerate(identified.group.parts):
+        told = part.table.has_ideal.get(identified.group.quantity)
+        if told is None:
+            continue
         for row, place in enumerate(part.rows):
-            if part.wrong[row] and part.table.names[place] == (shown.case, shown.element):
+            if part.wrong[row] and told[place] and part.table.names[place] == (shown.case, shown.element):
                 yield number, row
 
 

@@ -8,6 +8,7 @@ since 53 >= 2*24 + 2 (S. A. Figueroa, When is double rounding innocuous?, SIGNUM
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,16 @@ class Arithmetic:
     daz: bool = False
     #: A product whose only use is a sum or a difference is not rounded (fused multiply-add).
     fused: bool = False
+
+    @cached_property
+    def steps(self) -> Arithmetic:
+        """What the steps are rounded to, whatever the result is: arithmetics with the same share them."""
+        return replace(self, name="", result=self.step)
+
+    @cached_property
+    def unflushed(self) -> Arithmetic:
+        """The same in which nothing is flushed."""
+        return replace(self, flush=False, daz=False)
 
 
 #: Names of arithmetics: every step in the dtype, ...
@@ -68,11 +79,16 @@ def rounded(values: Floats, fmt: Format, flush: bool = False) -> Floats:
 
     Under `flush` what is below the smallest normal number is zero of the same sign.
     """
+    with np.errstate(over="ignore"):
+        return nearest(values, fmt, flush)
+
+
+def nearest(values: Floats, fmt: Format, flush: bool = False) -> Floats:
+    """`rounded` for who ignores overflow, of which NumPy warns."""
     if fmt.name == "float64":
         result = values
     elif fmt.name in ("float32", "float16"):
-        with np.errstate(over="ignore"):
-            result = values.astype(fmt.name).astype(np.float64)
+        result = values.astype(fmt.name).astype(np.float64)
     else:
         exponent = np.maximum(np.frexp(values)[1] - 1, fmt.emin) - fmt.fraction_bits
         result = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent)

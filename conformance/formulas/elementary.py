@@ -127,11 +127,13 @@ def tanh(x: Floats) -> Floats:
 
 
 def power(x: Floats, y: Floats) -> Floats:
-    """x^y: e^(y log x), the square as a product, whose exact value may lie in the middle of two numbers."""
+    """x^y: e^(y log x), the square as a product, whose exact value may lie in the middle of two numbers, and 1/x."""
     x, y = np.broadcast_arrays(x, y)
-    others = np.where(y == 2, x * x, np.power(x, y))
+    others = np.where(y == 2, x * x, np.where(y == -1, 1 / x, np.power(x, y)))
     # Beyond 800 the result is 0 or infinite: e^800 = 2^1154.
-    ordinary = (x > 0) & (x != 1) & np.isfinite(x) & np.isfinite(y) & (y != 0) & (y != 1) & (y != 2)
+    ordinary = (x > 0) & (x != 1) & np.isfinite(x) & np.isfinite(y) & (y != 0) & (y != 1) & (y != 2) & (y != -1)
+    if not ordinary.any():
+        return others
     ordinary &= np.abs(y * np.log(np.where(ordinary, x, 1.0))) < 800
     base, exponent = np.where(ordinary, x, 0.5), np.where(ordinary, y, 0.5)
     product = dd.multiply(_log(base), dd.normalise(exponent))

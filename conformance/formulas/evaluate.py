@@ -10,14 +10,14 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from conformance.formulas.arithmetic import Arithmetic
-from conformance.formulas.expression import COMPARISONS, Expression, Function, ordered
-from conformance.formulas.points import Points
+from conformance.formulas.expression import ARITY, COMPARISONS, EXACT, Expression, Function, ordered
+from conformance.formulas.points import Points, Watched, WatchedPoints
 from conformance.formulas.sets import Reach, Sets
 from conformance.numbers.formats import FORMATS
 
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from conformance.numbers.arrays import Floats
     from conformance.numbers.formats import Format
 
-__all__ = ["ERROR", "Evaluation", "Reach", "emulated", "emulation", "number", "reach", "reaching"]
+__all__ = [
+    "ERROR",
+    "Evaluation",
+    "Reach",
+    "Watched",
+    "emulated",
+    "emulation",
+    "number",
+    "reach",
+    "reaching",
+    "watching",
+]
 
 Value = TypeVar("Value")
 
@@ -33,6 +44,8 @@ Value = TypeVar("Value")
 #: Eigen's log1p, which TensorFlow 2.21 calls, errs by up to 4.3 and its log by 3.3 (measured, at 0.12821215 and at
 #: 0.79822725, on an AMD EPYC).
 ERROR = 5.0
+#: Expressions of which something is remembered: the catalogue has some thousand formulas under all options of a run.
+_KEPT = 2**16
 
 
 class Domain(Protocol[Value]):
@@ -61,21 +74,26 @@ class Evaluation(Generic[Value]):
             given = {name: domain.rounded(domain.given(one), to, arithmetic.daz) for name, one in inputs.items()}
         self._inputs: Mapping[str, Value] = given
         self._known: dict[Expression, Value] = {}
+        #: Arguments, which are kept since they are told apart by their ids, and what a function gives for them.
+        self._calls: dict[tuple[object, ...], tuple[tuple[Value, ...], Value]] = {}
+        self._constants: dict[str, Value] = {}
 
-    def of(self, x: Expression) -> Value:
-        """What `x` gives, in the dtype of the results."""
+    def of(self, x: Expression, result: str = "") -> Value:
+        """What `x` gives, in the dtype of the results or in another."""
         with np.errstate(all="ignore"):
-            value = self._value(x, self._known, self._inputs, self._step)
-            return self._rounded(value, FORMATS[self._arithmetic.result])
+            self._evaluate(x, self._known, self._inputs, self._step)
+            return self._rounded(self._known[x], FORMATS[result or self._arithmetic.result])
 
     def _rounded(self, value: Value, fmt: Format) -> Value:
         return self._domain.rounded(value, fmt, self._arithmetic.flush)
 
-    def _value(
-        self, root: Expression, known: dict[Expression, Value], inputs: Mapping[str, Value], step: Format
-    ) -> Value:
-        """The value of `root`; those of its steps are added to `known`."""
-        for node in ordered(root, known=known):
+    def _evaluate(
+        self, x: Expression, known: dict[Expression, Value], inputs: Mapping[str, Value], step: Format
+    ) -> None:
+        """Add the values of `x` and of its steps to those `known`."""
+        for node in _steps(x):
+            if node in known:
+                continue
             if node.op == "var":
                 value = inputs[str(node.name)]
             elif node.op == "const":
@@ -84,18 +102,26 @@ class Evaluation(Generic[Value]):
                 dtype = getattr(self._arithmetic, str(node.name), str(node.name))  # "inputs" and "step" are its own
                 value = self._rounded(known[node.args[0]], FORMATS[dtype])
             elif isinstance(node.name, Function):
-                to = self._inside if node.name.single else step
-                given = dict(zip(node.name.parameters, (known[one] for one in node.args), strict=True))
-                value = self._rounded(self._value(node.name.body, {}, given, to), step)
+                value = self._call(node.name, tuple([known[one] for one in node.args]), step)
             else:
-                op, args = _fused(node) if self._arithmetic.fused else (node.op, node.args)
-                value = self._operation(op, args, known, step)
+                value = self._operation(node, known, step)
             known[node] = value
-        return known[root]
 
-    def _operation(self, op: str, args: tuple[Expression, ...], known: dict[Expression, Value], step: Format) -> Value:
-        value = self._domain.operation(op, tuple(self._signed(one, known, step) for one in args), step)
-        return value if op in COMPARISONS else self._rounded(value, step)
+    def _call(self, function: Function, args: tuple[Value, ...], step: Format) -> Value:
+        """What a function gives; those that differ by their backward formulas alone are evaluated once."""
+        to = self._inside if function.single else step
+        key = (function.body, function.parameters, to.name, step.name, *map(id, args))
+        if key not in self._calls:
+            known: dict[Expression, Value] = {}
+            given = dict(zip(function.parameters, args, strict=True))
+            self._evaluate(function.body, known, given, to)
+            self._calls[key] = args, self._rounded(known[function.body], step)
+        return self._calls[key][1]
+
+    def _operation(self, node: Expression, known: dict[Expression, Value], step: Format) -> Value:
+        op, args = _fused(node) if self._arithmetic.fused else (node.op, node.args)
+        value = self._domain.operation(op, tuple([self._signed(one, known, step) for one in args]), step)
+        return value if op in COMPARISONS or _is_step(node) else self._rounded(value, step)
 
     def _signed(self, x: Expression, known: dict[Expression, Value], step: Format) -> Value:
         """The value of a node, or of one with signs that `_fused` put before it."""
@@ -105,8 +131,24 @@ class Evaluation(Generic[Value]):
 
     def _constant(self, text: str) -> Value:
         """A constant; "eps" is the distance from 1 to the next number of the inputs' dtype."""
-        found = 2.0 * FORMATS[self._arithmetic.inputs].unit_roundoff if text == "eps" else number(text)
-        return self._domain.rounded(self._domain.given(np.array(found)), self._inside, False)
+        if text not in self._constants:
+            found = 2.0 * FORMATS[self._arithmetic.inputs].unit_roundoff if text == "eps" else number(text)
+            self._constants[text] = self._domain.rounded(self._domain.given(np.array(found)), self._inside, False)
+        return self._constants[text]
+
+
+@lru_cache(_KEPT)
+def _is_step(node: Expression) -> bool:
+    """Whether an operation gives one of its arguments, up to its sign, and these are results of steps: rounded already.
+
+    An input of a function, a constant or what is cast may have another format.
+    """
+    return node.op in EXACT and all(one.op in ARITY or one.op == "call" for one in node.args)
+
+
+@lru_cache(_KEPT)
+def _steps(x: Expression) -> tuple[Expression, ...]:
+    return tuple(ordered(x))
 
 
 def _fused(node: Expression) -> tuple[str, tuple[Expression, ...]]:
@@ -128,6 +170,11 @@ def _fused(node: Expression) -> tuple[str, tuple[Expression, ...]]:
 def emulation(inputs: Mapping[str, Floats], arithmetic: Arithmetic) -> Evaluation[Floats]:
     """Formulas with correctly rounded operations."""
     return Evaluation(Points(), inputs, arithmetic)
+
+
+def watching(inputs: Mapping[str, Floats], arithmetic: Arithmetic) -> Evaluation[Watched]:
+    """Formulas with correctly rounded operations, and where a step of them is subnormal."""
+    return Evaluation(WatchedPoints(), inputs, arithmetic)
 
 
 def reaching(inputs: Mapping[str, Floats], arithmetic: Arithmetic, error: float = ERROR) -> Evaluation[Reach]:

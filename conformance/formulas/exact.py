@@ -46,19 +46,22 @@ class Step:
 
 
 class Steps:
-    """The steps of the formula `x` under `arithmetic`, each after its arguments; the last is the result."""
+    """The steps of the formula `x` under `arithmetic`, each after its arguments; the last is the result.
 
-    def __init__(self, x: Expression, arithmetic: Arithmetic) -> None:
+    `dtype` is that in which the result is returned, where it is wider than what the arithmetic rounds it to.
+    """
+
+    def __init__(self, x: Expression, arithmetic: Arithmetic, dtype: str = "") -> None:
         self.expression = x
         self.arithmetic = arithmetic
-        self.result = FORMATS[arithmetic.result]
+        self.result = FORMATS[dtype or arithmetic.result]
         self._steps: list[Step] = []
         #: The format and whether it is flushed, of what each step gives; None: a number of every format.
         self._held: list[tuple[str, bool] | None] = []
         self._known: dict[tuple[object, ...], int] = {}
         last = self._body(x, {}, FORMATS[arithmetic.step], None)
         if self._held[last] not in (None, (arithmetic.result, arithmetic.flush)):
-            last = self._add("result", (last,), "", self.result, arithmetic.flush, (x, None))
+            last = self._add("result", (last,), "", FORMATS[arithmetic.result], arithmetic.flush, (x, None))
         self.steps = _used(self._steps, last)
         #: For each step those that round and that it depends on, itself included, as bits.
         self.below: list[int] = []
@@ -66,6 +69,10 @@ class Steps:
             self.below.append(1 << place if step.fmt is not None else 0)
             for one in step.args:
                 self.below[place] |= self.below[one]
+
+    def of(self, x: Expression, arithmetic: Arithmetic | None = None) -> Steps:
+        """The steps of another formula, or under another arithmetic, returned in the same dtype."""
+        return Steps(x, arithmetic or self.arithmetic, self.result.name)
 
     def _body(
         self,

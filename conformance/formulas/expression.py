@@ -47,6 +47,8 @@ COMPARISONS = frozenset({"ge", "gt", "le", "lt", "eq"})
 EXACT = frozenset({"neg", "abs", "sign", "max", "min", "where"}) | COMPARISONS
 #: Operations that IEEE 754 rounds correctly; the others err by what a library's function errs.
 ROUNDED = frozenset({"add", "sub", "mul", "div", "sqrt"})
+#: Casts to what the arithmetic rounds its inputs to, or its steps.
+OF_ARITHMETIC = frozenset({"inputs", "step"})
 ELEMENTARY = frozenset({"exp", "log", "log1p", "expm1", "pow", "tanh"})
 
 Operand = Union["Expression", int, float]
@@ -145,7 +147,7 @@ def const(text: str) -> Expression:
 
 
 def cast(dtype: str, x: Expression) -> Expression:
-    """`x` rounded to `dtype` on the way, whatever the arithmetic is."""
+    """`x` rounded to `dtype` on the way, whatever the arithmetic is, or to one of OF_ARITHMETIC."""
     return _node("cast", (x,), dtype)
 
 

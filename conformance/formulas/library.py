@@ -49,7 +49,7 @@ def _sigmoid_backward_kernel(single: bool) -> Function:
     return kernel
 
 
-#: In float32 inside for bfloat16, step by step for float16: aten/src/ATen/native/cpu/BinaryOpsKernel.cpp.
+#: In float32 inside for bfloat16, step by step for float16: measured in PyTorch 2.13.
 SIGMOID_BACKWARD, _SIGMOID_BACKWARD_STEPS = map(_sigmoid_backward_kernel, (True, False))
 
 

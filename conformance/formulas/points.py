@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from conformance.formulas import elementary
-from conformance.formulas.arithmetic import rounded
+from conformance.formulas.arithmetic import nearest
 
 if TYPE_CHECKING:
-    from conformance.numbers.arrays import Floats
+    from conformance.numbers.arrays import Floats, Mask
     from conformance.numbers.formats import Format
 
 _IN_FLOAT64: dict[str, Callable[..., Any]] = {
@@ -20,8 +20,8 @@ _IN_FLOAT64: dict[str, Callable[..., Any]] = {
     "mul": np.multiply,
     "div": np.divide,
     "pow": np.power,
-    "max": np.maximum,
-    "min": np.minimum,
+    "max": lambda x, y: np.where(x == y, x, np.maximum(x, y)),  # the first of equal ones, as std::max: 0 and -0
+    "min": lambda x, y: np.where(x == y, x, np.minimum(x, y)),
     "neg": np.negative,
     "abs": np.abs,
     "sign": np.sign,
@@ -73,4 +73,42 @@ class Points:
 
     def rounded(self, value: Floats, fmt: Format, flush: bool) -> Floats:
         """`value` as a number of `fmt`."""
-        return rounded(value, fmt, flush)
+        return nearest(value, fmt, flush)
+
+
+class Watched(NamedTuple):
+    """Numbers, and where one on the way to them is subnormal; None where none is."""
+
+    value: Floats
+    small: Mask | None
+
+    def of(self, count: int) -> Watched:
+        """One for each of `count` inputs, where a formula that does not depend on them has one for all."""
+        if np.shape(self.value) == (count,):
+            return self
+        return Watched(np.broadcast_to(self.value, count), None if self.small is None else np.full(count, self.small))
+
+
+class WatchedPoints:
+    """Operations on one number for each input, which tell where an arithmetic that flushes may give another."""
+
+    def given(self, values: Floats) -> Watched:
+        """Inputs or a constant."""
+        return Watched(np.asarray(values, np.float64), None)
+
+    def operation(self, op: str, args: tuple[Watched, ...], fmt: Format) -> Watched:
+        """The result, to be rounded to `fmt`."""
+        small: Mask | None = None
+        for one in args:
+            if one.small is not None:
+                small = one.small if small is None else small | one.small
+        return Watched(operation(op, fmt)(*(one.value for one in args)), small)
+
+    def rounded(self, value: Watched, fmt: Format, flush: bool) -> Watched:
+        """`value` as a number of `fmt`."""
+        found = nearest(value.value, fmt, flush)
+        size = np.abs(found)
+        small = (size < 2.0**fmt.emin) & (size > 0)
+        if not small.any():
+            return Watched(found, value.small)
+        return Watched(found, small if value.small is None else value.small | small)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance.formulas.arithmetic import rounded
+from conformance.formulas.arithmetic import nearest
 from conformance.formulas.elementary import sum_to_odd
 from conformance.formulas.points import operation
 
@@ -79,8 +79,8 @@ class Sets:
 
     def rounded(self, value: Reach, fmt: Format, flush: bool) -> Reach:
         """Rounding is monotonic; what can be flushed may be zero or not."""
-        low = rounded(value.low, fmt)
-        high = low if value.single else rounded(value.high, fmt)
+        low = nearest(value.low, fmt)
+        high = low if value.single else nearest(value.high, fmt)
         if not flush:
             return Reach(low, high, value.nan)
         least = 2.0**fmt.emin
@@ -110,7 +110,10 @@ class Sets:
                 low = np.where(outside & (x.high >= begin), begin, low)
         low_end = function(low)
         found = Reach(low_end, low_end if x.single else function(x.high), nan)
-        return found if op == "sqrt" else self._widened(found, _exact(op, low), _exact(op, x.high), fmt)
+        if op == "sqrt":
+            return found
+        exact = _exact(op, low)
+        return self._widened(found, exact, exact if x.single else _exact(op, x.high), fmt)
 
     def _widened(self, x: Reach, exact_low: Mask, exact_high: Mask, fmt: Format) -> Reach:
         """With an error of `error` ULP at each end that is not exact; the sign of a result is always right.
@@ -118,8 +121,12 @@ class Sets:
         What is less than a quarter of the smallest number is 0 in every library.
         """
         least = 2.0 ** (fmt.emin - fmt.fraction_bits - 2) if fmt.emin > -1022 else 0.0
-        low = np.where(exact_low | (np.abs(x.low) <= least), x.low, x.low - self.error * _unit(x.low, fmt))
-        high = np.where(exact_high | (np.abs(x.high) <= least), x.high, x.high + self.error * _unit(x.high, fmt))
+        keep_low, low_error = exact_low | (np.abs(x.low) <= least), self.error * _unit(x.low, fmt)
+        keep_high, high_error = keep_low, low_error
+        if not x.single:
+            keep_high, high_error = exact_high | (np.abs(x.high) <= least), self.error * _unit(x.high, fmt)
+        low = np.where(keep_low, x.low, x.low - low_error)
+        high = np.where(keep_high, x.high, x.high + high_error)
         low = np.where((x.low > 0) & (low <= 0), 0.0, low)
         high = np.where((x.high < 0) & (high >= 0), -0.0, high)
         return Reach(low, high, x.nan)
@@ -127,7 +134,7 @@ class Sets:
     def _power(self, x: Reach, y: Reach, fmt: Format) -> Reach:
         """From 0 on x^y is monotonic in x and in y; below, y is an integer or the result is NaN."""
         function = operation("pow", fmt)
-        corners = [function(a, b) for a in (x.low, x.high) for b in (y.low, y.high)]
+        corners = [function(a, b) for a in _ends(x) for b in _ends(y)]
         nan = x.nan | y.nan | _any_nan(corners)
         below = np.signbit(x.low)
         if below.any():
@@ -206,21 +213,29 @@ def _add(x: Reach, y: Reach, add: Callable[..., Floats] = np.add) -> Reach:
     if x.single and y.single:
         return point(low)
     high = add(x.high, y.high)
-    nan = x.nan | y.nan | ((x.low == -np.inf) & (y.high == np.inf)) | ((x.high == np.inf) & (y.low == -np.inf))
-    # -inf + inf at one end: the numbers next to one of the infinities give what the other end gives.
-    return Reach(np.where(np.isnan(low), high, low), np.where(np.isnan(high), low, high), nan)
+    nan = x.nan | y.nan
+    low_nan, high_nan = np.isnan(low), np.isnan(high)
+    if low_nan.any() or high_nan.any() or (np.isinf(low) & np.isinf(high)).any():
+        nan = nan | ((x.low == -np.inf) & (y.high == np.inf)) | ((x.high == np.inf) & (y.low == -np.inf))
+        # -inf + inf at one end: the numbers next to one of the infinities give what the other end gives.
+        low, high = np.where(low_nan, high, low), np.where(high_nan, low, high)
+    return Reach(low, high, nan)
+
+
+def _ends(x: Reach) -> tuple[Floats, ...]:
+    return (x.low,) if x.single else (x.low, x.high)
 
 
 def _corners(operation: Callable[..., Floats], x: Reach, y: Reach) -> list[Floats]:
     """Products or quotients of all ends; for 0*inf and inf/inf what numbers next to the infinity give, a zero."""
-    x_wide, y_wide = x.low != x.high, y.low != y.high
     corners = []
-    for a in (x.low, x.high):
-        for b in (y.low, y.high):
+    for a in _ends(x):
+        for b in _ends(y):
             found = operation(a, b)
-            beside = np.isnan(found) & ~np.isnan(a) & ~np.isnan(b)
+            beside = np.isnan(found)
             if beside.any():
-                beside &= np.where(np.isinf(a), x_wide, np.isinf(b) & y_wide)
+                beside &= ~np.isnan(a) & ~np.isnan(b)
+                beside &= np.where(np.isinf(a), x.low != x.high, np.isinf(b) & (y.low != y.high))
                 zero = np.where(np.signbit(a) != np.signbit(b), -0.0, 0.0)
                 found = np.where(beside, zero, found)
             corners.append(found)
@@ -230,7 +245,12 @@ def _corners(operation: Callable[..., Floats], x: Reach, y: Reach) -> list[Float
 def _multiply(x: Reach, y: Reach) -> Reach:
     if x.single and y.single:
         return point(x.low * y.low)
-    nan = x.nan | y.nan | (_has_zero(x) & _infinite(y)) | (_has_zero(y) & _infinite(x))
+    x_infinite, y_infinite = _infinite(x), _infinite(y)
+    nan = x.nan | y.nan
+    if x_infinite.any():
+        nan = nan | (x_infinite & _has_zero(y))
+    if y_infinite.any():
+        nan = nan | (y_infinite & _has_zero(x))
     return Reach(*hull(_corners(np.multiply, x, y)), nan)
 
 

@@ -1,8 +1,9 @@
 """A formula as source for NumPy, PyTorch, TensorFlow and JAX: a short function in the framework's own operations.
 
 It does the steps of the formula in the dtype of the tensors that it is given, one after the other, and what is used
-twice is computed once, under a name.  Constants are numbers of that dtype; whole numbers that every format holds stand
-as they are, since a framework gives them the dtype of the other operand.
+twice is computed once, under a name.  So a cast to the dtype of the inputs or of the steps does nothing.  Constants are
+numbers of that dtype; whole numbers that every format holds stand as they are, since a framework gives them the dtype
+of the other operand.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from conformance.formulas.evaluate import number
-from conformance.formulas.expression import ARITY, Expression, inputs
+from conformance.formulas.expression import ARITY, OF_ARITHMETIC, Expression, inputs
 from conformance.formulas.text import ATOM, OPERATORS, Form, Names, Notation, Piece, body, called, text
 
 #: Longer parts get a name, so that a line, which has two, fits in the 120 characters of most projects.
@@ -40,7 +41,7 @@ class Dialect(Notation):
     imports: str
     like: str
     epsilon: str
-    to: str
+    to: Form
 
     def __init__(self, tensor: str) -> None:
         """Constants get the dtype of `tensor`, a parameter."""
@@ -53,8 +54,11 @@ class Dialect(Notation):
         return Piece(self.like.format(_literal(number(text)), self.tensor), ATOM)
 
     def cast(self, dtype: str, x: Piece) -> Piece:
-        """There and back, so that the steps after it are in the dtype that they had."""
-        return Piece(self.to.format(x.text, self.tensor, dtype), ATOM)
+        """There and back, so that the steps after it are in the dtype that they had; inputs and steps have one here."""
+        if dtype in OF_ARITHMETIC:
+            return x
+        inner = self.group.format(x.text) if x.level < self.to.needs[0] else x.text
+        return Piece(self.to.template.format(inner, self.tensor, dtype), self.to.level)
 
     def operation(self, node: Expression, args: list[Piece]) -> Piece:
         """An operation, in which a whole number beside a tensor stands as it is."""
@@ -72,7 +76,7 @@ class Dialect(Notation):
 
     def has_name(self, node: Expression, piece: Piece, uses: int) -> bool:
         """What is computed is computed once, and what is long is cut."""
-        if node.op == "var" or _whole(node):
+        if piece.text.isidentifier() or _whole(node):
             return False
         if node.op == "neg" and node.args[0].op == "var":
             return False
@@ -100,7 +104,7 @@ class NumPy(Dialect):
     )
     like = "np.asarray({0}, {1}.dtype)"
     epsilon = "np.spacing(np.asarray(1, {0}.dtype))"
-    to = 'np.asarray({0}).astype("{2}").astype({1}.dtype)'
+    to = called('np.asarray({0}).astype("{2}").astype({1}.dtype)', 1)
 
 
 class Torch(Dialect):
@@ -116,7 +120,7 @@ class Torch(Dialect):
     )
     like = "{1}.new_tensor({0})"
     epsilon = "torch.finfo({0}.dtype).eps"
-    to = "{0}.to(torch.{2}).to({1}.dtype)"
+    to = Form("{0}.to(torch.{2}).to({1}.dtype)", ATOM, (ATOM,))
     _clamps = MappingProxyType({"max": "torch.clamp({}, min={})", "min": "torch.clamp({}, max={})"})
 
     def operation(self, node: Expression, args: list[Piece]) -> Piece:
@@ -138,7 +142,7 @@ class TensorFlow(Dialect):
     )
     like = "tf.constant({0}, {1}.dtype)"
     epsilon = "np.spacing({0}.dtype.as_numpy_dtype(1))"
-    to = "tf.cast(tf.cast({0}, tf.{2}), {1}.dtype)"
+    to = called("tf.cast(tf.cast({0}, tf.{2}), {1}.dtype)", 1)
 
 
 class Jax(Dialect):
@@ -151,7 +155,7 @@ class Jax(Dialect):
     )
     like = "jnp.asarray({0}, {1}.dtype)"
     epsilon = "jnp.finfo({0}.dtype).eps"
-    to = '{0}.astype("{2}").astype({1}.dtype)'
+    to = Form('{0}.astype("{2}").astype({1}.dtype)', ATOM, (ATOM,))
 
 
 DIALECTS: dict[str, type[Dialect]] = {one.name: one for one in (NumPy, Torch, TensorFlow, Jax)}

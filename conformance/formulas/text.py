@@ -22,6 +22,10 @@ from conformance.formulas.expression import Expression, Function, inputs, ordere
 ANY, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(7)
 
 
+#: What the dtypes that an arithmetic gives, `expression.OF_ARITHMETIC`, are called.
+_OF_ARITHMETIC = {"inputs": "input_dtype", "step": "step_dtype"}
+
+
 class Piece(NamedTuple):
     """Text, and how tightly it binds."""
 
@@ -113,8 +117,9 @@ class Notation:
         return Piece(written, SIGN if written.startswith("-") else ATOM)
 
     def cast(self, dtype: str, x: Piece) -> Piece:
-        """`x` rounded to `dtype`."""
-        return Piece(f"{self.function(dtype)}{self.group.format(x.text)}", ATOM)
+        """`x` rounded to `dtype`, or to that of the inputs or of the steps."""
+        name = _OF_ARITHMETIC.get(dtype, dtype)
+        return Piece(f"{self.function(name)}{self.group.format(x.text)}", ATOM)
 
     def operation(self, node: Expression, args: list[Piece]) -> Piece:
         """An operation of its arguments, with the parentheses that they need."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -102,10 +103,11 @@ def render(page: Page, console: Console) -> None:
 
 def document(pages: Sequence[Page], width: int = WIDTH) -> str:
     """The pages as plain text."""
-    console = Console(width=width, color_system=None, force_terminal=False, file=None, record=True, quiet=True)
+    written_to = io.StringIO()
+    console = Console(width=width, color_system=None, force_terminal=False, file=written_to)
     for page in pages:
         render(page, console)
-    return console.export_text()
+    return "\n".join(line.rstrip() for line in written_to.getvalue().splitlines()) + "\n"
 
 
 def _parts(page: Page) -> Iterator[RenderableType]:
@@ -153,18 +155,19 @@ def _facts(page: Page) -> Table:
     facts.add_column(no_wrap=True, style="dim")
     facts.add_column(overflow="fold")
     marked = [example.found[0].step.shown for example in one.examples[:1] if example.found[0].step is not None]
-    facts.add_row("formula", str(written(model.candidates[0].expression, marked)))
-    facts.add_row("", model.candidates[0].source)
+    _row(facts, "formula", str(written(model.candidates[0].expression, marked)))
+    _row(facts, "", model.candidates[0].source)
     arithmetics: dict[str, list[str]] = {}
     for each in page.diagnoses:
         if each.model is not None:
             arithmetics.setdefault(each.model.arithmetic.name, []).append(_dtype(each))
     for name, of in arithmetics.items():
-        facts.add_row("arithmetic", name + (f" ({', '.join(of)})" if len(arithmetics) > 1 else ""))
+        _row(facts, "arithmetic", name + (f" ({', '.join(of)})" if len(arithmetics) > 1 else ""))
     for each in page.diagnoses:
         if each.model is not None:
             fits = each.model
-            facts.add_row(
+            _row(
+                facts,
                 "fits",
                 f"{_dtype(each)}: {fits.explained} of {fits.total} results, {fits.equal} of them bit for bit,"
                 f" and {fits.wrong_explained} of {fits.wrong} that are wrong",
@@ -176,34 +179,49 @@ def _facts(page: Page) -> Table:
             for each in also[:3]
         ]
         more = f" and {len(also) - 3} more" if len(also) > 3 else ""
-        facts.add_row("or", f"{'; '.join(said)}{more}: the results do not tell them apart")
+        _row(facts, "or", f"{'; '.join(said)}{more}: the results do not tell them apart")
     for label in page.labels:
-        facts.add_row("wrong", _where(label, [each for each in page.windows if each.label == label]))
+        _row(facts, "wrong", _where(label, [each for each in page.windows if each.label == label]))
     if page.others:
-        facts.add_row("also", ", ".join(page.others))
-    facts.add_row("remedy", _remedy(page.remedies))
+        _row(facts, "also", ", ".join(page.others))
+    _row(facts, "remedy", _remedy(page.remedies))
     return facts
+
+
+def _row(facts: Table, name: str, said: str) -> None:
+    """A line of facts; brackets in formulas are no markup."""
+    facts.add_row(name, Text(said))
 
 
 def _where(label: float, found: Sequence[Window]) -> str:
     if not found:
         return f"at label {label:g}: nowhere that was tried"
-    said = [
-        f"{_range(one)}, at worst {'lost' if one.error == float('inf') else f'{one.error:.3g} ULP'} at {one.worst:.6g}"
-        for one in found[:3]
-    ]
+    said = [f"{_range(one)}, at worst {_size(one.error)} at {_near(one.worst)}" for one in found[:3]]
     more = f", and in {len(found) - 3} more places" if len(found) > 3 else ""
     return f"at label {label:g}: {'; '.join(said)}{more}"
+
+
+def _size(error: float) -> str:
+    return "lost" if error == float("inf") else f"{error:.3g} ULP"
+
+
+def _near(x: float) -> str:
+    """A prediction with as many digits as an end is known to; next to 1 the distance from it."""
+    return f"1 - {1 - x:.3g}" if 0 < 1 - x < NEXT_TO_ONE else f"{x:.4g}"
+
+
+#: How near to 1 a prediction is told by its distance.
+NEXT_TO_ONE = 1e-3
 
 
 def _range(one: Window) -> str:
     if one.from_first and one.to_last:
         return "everywhere"
     if one.from_first:
-        return f"up to about {one.high:.4g}"
+        return f"up to about {_near(one.high)}"
     if one.to_last:
-        return f"from about {one.low:.4g} on"
-    return f"from about {one.low:.4g} to {one.high:.4g}"
+        return f"from about {_near(one.low)} on"
+    return f"from about {_near(one.low)} to {_near(one.high)}"
 
 
 def _remedy(found: Sequence[Remedy]) -> str:
@@ -224,7 +242,7 @@ def _steps(example: Example) -> Group:
             continue
         mark = "→ " if row.guilty else "  "
         steps.add_row(
-            mark + textwrap.shorten(text(row.step.shown), 60, placeholder=" …"),
+            Text(mark + textwrap.shorten(text(row.step.shown), 60, placeholder=" …")),
             _shown(row.exact),
             _shown(row.rounded),
             _error(row),

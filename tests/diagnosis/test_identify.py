@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conformance.diagnosis.identify import identify
+from conformance.diagnosis.identify import Models, identify
 from conformance.diagnosis.results import Group, Part, Table
+from conformance.formulas.arithmetic import arithmetics
 from conformance.formulas.catalogue import Options
+from conformance.formulas.expression import absolute, exp, var
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +29,13 @@ def group(got: Floats) -> Group:
     wrong = ~(np.abs(got - exact) <= 4 * np.spacing(exact.astype(np.float32)))
     names = tuple(("case", str(k)) for k in range(z.size))
     table = Table(
-        form="logits", dtype="float32", options=Options(), inputs={"z": z, "y": y}, ideal={"value": exact}, names=names
+        form="logits",
+        dtype="float32",
+        options=Options(),
+        inputs={"z": z, "y": y},
+        ideal={"value": exact},
+        has_ideal={"value": np.ones(z.size, bool)},
+        names=names,
     )
     part = Part(table, np.arange(z.size), got, wrong, ("",) * z.size)
     return Group(
@@ -97,3 +105,22 @@ def test_the_cost_grows_with_the_reach() -> None:
     other = identify(group(moved)).survivors[0]
     assert best.cost == 0
     assert other.cost >= 1
+
+
+def test_models_are_evaluated_with_flushing_only_where_a_step_is_subnormal() -> None:
+    """exp(-100) is subnormal in float32 and 0 where it is flushed; without it both are one evaluation."""
+    z, y, models = var("z"), var("y"), Models()
+    (table,) = (part.table for part in group(torch_like()).parts)
+    flushed = next(one for one in arithmetics("float32", "float32") if one.name == "each step, flushed")
+    with_exp, without = exp(-absolute(z)), (1 - y) * z
+    assert models.point(table, without, flushed) is models.point(table, without, flushed.unflushed)
+    at = table.inputs["z"] == 100
+    assert models.point(table, with_exp, flushed)[at].tolist() == [0.0]
+    assert models.point(table, with_exp, flushed.unflushed)[at] > 0
+
+
+def test_formulas_that_no_result_can_tell_apart_stand_the_shorter_first() -> None:
+    """1 + (c - 1)*y is 1 where a case has no weight of positives."""
+    names = [fit.names for fit in identify(group(torch_like())).survivors]
+    assert names[0] == ("(1 - y)*z - log_sigmoid(z)",)
+    assert ("(1 - y)*z + (1 + (c - 1)*y)*(log1p(exp(-|z|)) + max(-z, 0))",) in names

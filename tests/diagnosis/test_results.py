@@ -93,3 +93,16 @@ def test_of_a_sum_the_gradients_of_its_elements_are_taken_and_of_a_mean_none() -
         whole = _check("small/x", elements=("all",), bits=(ONE,))
         found = groups(_record((line,), whole, _check("small/x", **gradients)), _suite(_case("small/x")))
         assert [one.quantity for one in found] == expected
+
+
+def test_an_exact_value_that_is_none_is_told_from_one_that_the_record_lacks() -> None:
+    """Where NaN is right a NaN is no mistake; where nothing is known nothing is said."""
+    record = _record(
+        (_inputs("small/x", ideal={"value": ("0x1p0", "nan")}), _inputs("small/y", ideal={})),
+        _check("small/x"),
+        _check("small/y"),
+    )
+    (group,) = groups(record, _suite(_case("small/x"), _case("small/y")))
+    (part,) = group.parts
+    assert [repr(float(one)) for one in part.table.ideal["value"]] == ["1.0", "nan", "nan", "nan"]
+    assert part.table.has_ideal["value"].tolist() == [True, True, False, False]

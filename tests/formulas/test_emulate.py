@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import flint
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from conformance.formulas import elementary
 from conformance.formulas.arithmetic import Arithmetic, rounded
-from conformance.formulas.evaluate import emulated, emulation
+from conformance.formulas.catalogue import Options, candidates
+from conformance.formulas.evaluate import emulated, emulation, watching
 from conformance.formulas.expression import exp, log, log1p, var
 from conformance.numbers.formats import FORMATS, Tensor, decode, round_to_bits
 
@@ -111,3 +113,21 @@ def test_a_step_is_rounded_as_the_exact_rounding_of_fractions(dtype: str) -> Non
 
 def _decoded(bits: int, dtype: str) -> float:
     return float(decode(Tensor(dtype, np.array([bits], FORMATS[dtype].storage)))[0])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_where_no_step_is_subnormal_flushing_changes_nothing(dtype: str) -> None:
+    """And where it changes a result, a step was told to be subnormal."""
+    rng = np.random.default_rng(8)
+    size = np.concatenate([rng.uniform(-400, 400, 600), [0.0, -0.0, 1.0, -1.0, 1e-45, -6e-8, 1e-310]])
+    inputs = {"z": rounded(size, FORMATS[dtype]), "y": np.resize([0.0, 1.0, 0.3], size.size)}
+    each = Arithmetic(name="each step", inputs=dtype, step=dtype, inside=dtype, result=dtype)
+    flushing = replace(each, flush=True, daz=True)
+    changed = 0
+    for candidate in candidates("logits", "gradient-prediction", Options()):
+        value, small = watching(inputs, each).of(candidate.expression).of(size.size)
+        flushed = np.broadcast_to(emulated(candidate.expression, inputs, flushing), size.size)
+        differs = (flushed != value) & ~(np.isnan(flushed) & np.isnan(value))
+        assert not np.any(differs if small is None else differs & ~small), candidate.name
+        changed += int(differs.sum())
+    assert changed > 0

@@ -9,10 +9,12 @@ from typing import Any
 
 import flint
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.formulas.arithmetic import Arithmetic
+from conformance.formulas.derivative import RECIPROCAL
 from conformance.formulas.evaluate import ERROR, number, reach
 from conformance.formulas.expression import (
     ARITY,
@@ -175,3 +177,22 @@ def test_the_reach_holds_what_errors_of_elementary_functions_can_give(
     low, high, nan = (np.broadcast_to(one, 1)[0] for one in reach(x, inputs, arithmetic(dtype)))
     value = perturbed(x, {"z": z, "y": y}, dtype, errors)
     assert _inside(value, low, high, bool(nan)), (value, low, high, nan)
+
+
+def test_a_reciprocal_kernel_errs_at_one_too() -> None:
+    """Eigen's reciprocal of 1 in float32 is 0.99999994, one ULP below: only a function at its own point is exact."""
+    found = reach(RECIPROCAL(_z), {"z": np.array([1.0])}, arithmetic("float32"))
+    assert found.holds(np.array([1 - 2.0**-24])).all()
+    exact = reach(make("exp", _z), {"z": np.array([0.0])}, arithmetic("float32"))
+    assert [float(end[0]) for end in (exact.low, exact.high)] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("op", ["max", "min"])
+@pytest.mark.parametrize("zeros", [(0.0, -0.0), (-0.0, 0.0)])
+def test_an_extremum_of_zeros_with_two_signs_may_be_either(op: str, zeros: tuple[float, float]) -> None:
+    """IEEE 754-2008, 5.3.1 leaves it open: what divides by it has infinities of both signs; of one sign it is that."""
+    inputs = {"z": np.array([zeros[0]]), "y": np.array([zeros[1]])}
+    both = reach(1 / make(op, _z, _y), inputs, arithmetic("float32"))
+    assert [float(end[0]) for end in (both.low, both.high)] == [-math.inf, math.inf]
+    alike = reach(1 / make(op, _z, _z), inputs, arithmetic("float32"))
+    assert [float(end[0]) for end in (alike.low, alike.high)] == [math.copysign(math.inf, zeros[0])] * 2

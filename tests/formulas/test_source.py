@@ -97,6 +97,7 @@ def test_numpy_source_of_correctly_rounded_steps_gives_the_bits_of_the_emulation
         ex.where(ex.eq(y, 0), 1, 0) * (const("1e-7") - const("0.7")) + z,
         (z - const("eps")) * (1 - const("eps")) + ex.sign(z) * ex.minimum(z, y),
         cast("float16", z / 3) / (y + 1),
+        cast("step", cast("float32", const("0.7"))) * cast("inputs", 1 - y) + cast("step", z / 3) * cast("step", z / 3),
         *(one for one in formulas() if rational(one)),
     ]
     given = inputs(dtype)
@@ -168,6 +169,13 @@ np.savez(sys.argv[2], **results)
 """
 
 
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_cast_by_a_method_is_of_the_whole_sum(framework: str) -> None:
+    """A method binds tighter than a sum."""
+    z, y = var("z"), var("y")
+    assert "return (z + y)." in source(cast("float32", z + y), framework)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "tensorflow", "jax"])
 def test_source_of_every_formula_runs_in_its_framework_and_gives_what_the_formula_can_give(
@@ -195,7 +203,8 @@ def test_source_of_every_formula_runs_in_its_framework_and_gives_what_the_formul
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    results = np.load(tmp_path / "found.npz")
+    with np.load(tmp_path / "found.npz") as kept:
+        results = dict(kept)
     flushed = () if framework == "torch" else ("float64", "float32", "bfloat16")
     wrong = []
     for (number, one), dtype in product(enumerate(made), DTYPES):

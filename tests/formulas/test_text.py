@@ -19,6 +19,7 @@ from conformance.formulas.text import decimal, latex, text, written
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 COMPARED = {ast.GtE: "ge", ast.Gt: "gt", ast.LtE: "le", ast.Lt: "lt", ast.Eq: "eq"}
+CASTS = {"float32": "float32", "float16": "float16", "input_dtype": "inputs", "step_dtype": "step"}
 QUANTITIES = ("value", "gradient-prediction", "second-derivative")
 OPTIONS = (Options(), Options(weight=True, gamma="2.0", alpha="0.25"), Options(pos_weight=True, label_smoothing="0.1"))
 
@@ -60,15 +61,17 @@ class Reader:
         function = self.known.get(node.func.id)
         if isinstance(function, Function):
             return function(*args)
-        return ex.cast(node.func.id, args[0]) if node.func.id.startswith("float") else make(node.func.id, *args)
+        dtype = CASTS.get(node.func.id)
+        return make(node.func.id, *args) if dtype is None else ex.cast(dtype, args[0])
 
 
 def plain(x: Expression) -> Expression:
     """`x` with constants by their value, so that 1, 1.0 and a folded 2 - 1 are one."""
     values: dict[Expression, Expression] = {}
     for node in ordered(x):
-        if node.op == "const" and node.name in ("eps", "inf"):
-            values[node] = var(str(node.name))
+        if node.op == "const" and str(node.name).removeprefix("-") in ("eps", "inf", "nan"):
+            name = var(str(node.name).removeprefix("-"))
+            values[node] = -name if str(node.name).startswith("-") else name
         elif node.op == "const":
             value = number(str(node.name))
             values[node] = -const(repr(-value)) if value < 0 else const(repr(value))
@@ -146,6 +149,15 @@ def test_a_formula_is_written_as_a_person_writes_it() -> None:
     assert text(z - (y - z)) == "z - (y - z)"
     assert text(-(z * y) + ex.absolute(-ex.absolute(z))) == "-(z*y) + abs(-|z|)"
     assert text(z / (y / z) ** 2) == "z/(y/z)**2"
+
+
+def test_a_cast_is_written_with_the_dtype_that_it_is_to() -> None:
+    """Of a fixed dtype its name; what the arithmetic decides is told as that."""
+    p = var("p")
+    assert text(ex.cast("float32", p)) == "float32(p)"
+    assert text(ex.log(ex.cast("inputs", 1 - p))) == "log(input_dtype(1 - p))"
+    assert text(ex.maximum(p, ex.cast("step", const("1e-7")))) == "max(p, step_dtype(1e-7))"
+    assert latex(ex.cast("step", p)).formula == r"\operatorname{step\_dtype}\left(p\right)"
 
 
 def test_a_long_part_that_is_used_twice_gets_a_name() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, reference, schemas
+from tools.renew import ROOT, accuracy, behaviour, diagnoses, reference, schemas, vocabulary
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
 WHOLE = ("docs/reference", "docs/schema")
@@ -12,7 +12,14 @@ WHOLE = ("docs/reference", "docs/schema")
 
 def files() -> dict[str, str]:
     """Every generated file by its path in the repository, with its text."""
-    return schemas.files() | reference.files() | accuracy.files() | behaviour.files()
+    return (
+        schemas.files()
+        | reference.files()
+        | accuracy.files()
+        | behaviour.files()
+        | diagnoses.files()
+        | vocabulary.files()
+    )
 
 
 def changes() -> dict[str, str | None]:

@@ -1,0 +1,110 @@
+"""`diagnose`: of a run that is kept, of what is installed, of an adapter file; and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conformance.cli import main
+from conformance.errors import Exit
+
+ROOT = Path(__file__).parents[2]
+RUN = str(ROOT / "results" / "pinned.jsonl.gz")
+
+#: Of a loss that PyTorch computes as (1 - y)*z - log_sigmoid(z).
+CHECK = (
+    "extreme-predictions/logits-tail::torch/nn.functional.binary_cross_entropy_with_logits/eager/cpu::float32::value"
+)
+
+TEXTBOOK = '''"""A sigmoid, and the logarithms of it and of the rest."""
+
+import numpy as np
+
+from conformance.adapters import Adapter, Implementation
+from conformance.adapters.numpy import NumPyRuntime
+
+
+def loss(prediction, label):
+    """-(y*log(s) + (1 - y)*log(1 - s))."""
+    with np.errstate(all="ignore"):
+        s = 1 / (1 + np.exp(-prediction))
+        return -(label * np.log(s) + (1 - label) * np.log(1 - s))
+
+
+adapters = [
+    Adapter("mine", [Implementation("textbook", "logits", loss, dtypes=("float32",))], backend=NumPyRuntime())
+]
+'''
+
+
+def invoke(*words: str) -> Result:
+    """A command on the cases of this checkout."""
+    return CliRunner().invoke(main, ["diagnose", *words, "--cases", str(ROOT / "cases")])
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run writes its log."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_finding_of_a_run_is_told_with_the_element_that_was_named() -> None:
+    """Its dtype and quantity alone."""
+    done = invoke(RUN, f"{CHECK}#m9-y0")
+    assert done.exit_code == 0, done.output
+    assert "(1 - y)*z - log_sigmoid(z)" in done.stdout
+    assert "extreme-predictions/logits-tail#m9-y0: z = -9, y = 0" in done.stdout
+    assert "the gradient" not in done.stdout
+    assert "float64" not in done.stdout.splitlines()[0]
+
+
+@pytest.mark.slow
+def test_an_adapter_file_is_run_and_its_formula_found() -> None:
+    """Nothing of it is known but what it returns."""
+    Path("mine.py").write_text(TEXTBOOK)
+    done = invoke("--adapter", "mine.py")
+    assert done.exit_code == 0, done.output
+    assert "-(y*log(sigmoid(z)) + (1 - y)*log(1 - sigmoid(z)))" in done.stdout
+    assert "saturated: at z = 20, y = 0: sigmoid(z) = 1/(1 + exp(-z)) is 1, not 1 - 2.06e-9" in done.stdout
+
+
+@pytest.mark.slow
+def test_an_implementation_whose_numbers_are_right_has_no_diagnosis() -> None:
+    """Of a quantity in which nothing is wrong."""
+    done = invoke(RUN, "keras-tensorflow/ops.binary_crossentropy", "--quantity", "gradient-label", "--dtype", "float32")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "keras-tensorflow/ops.binary_crossentropy/eager/cpu: no number is wrong\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "diagnose what?"),
+        (("torch/nn.BCEloss",), "no implementation is called 'torch/nn.BCEloss'"),
+        (("extreme-predictions/nothing", "torch/nn.BCELoss"), "no case is called 'extreme-predictions/nothing'"),
+    ],
+)
+def test_what_is_not_there_is_refused(words: tuple[str, ...], said: str) -> None:
+    """With a next step, and nothing run."""
+    done = invoke(*words)
+    assert done.exit_code == Exit.BAD_INPUT, done.output
+    assert said in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ("", "name a finding of it, or an implementation"),
+        ("torch/nowhere", "torch/nowhere"),
+        ("dtypes/label-int32-logits::torch/nn.BCEWithLogitsLoss/eager/cpu::float32::acceptance", "no number"),
+    ],
+)
+def test_what_a_run_does_not_have_is_refused(which: str, said: str) -> None:
+    """As bad input."""
+    done = invoke(RUN, *([which] if which else []))
+    assert done.exit_code == Exit.BAD_INPUT, done.output
+    assert said in done.stderr

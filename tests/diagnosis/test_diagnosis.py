@@ -1,0 +1,158 @@
+"""What is diagnosed of the runs that ship: known facts about frameworks, each found from results alone."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+
+from conformance.diagnosis.diagnosis import Diagnosis, diagnose, same_formula
+from conformance.diagnosis.vocabulary import Mechanism
+from conformance.formulas.text import written
+from conformance.plan.cases import Suite, default_folder, load_suite
+from conformance.record.record import RunRecord, read
+from tests.projects import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@cache
+def suite() -> Suite:
+    """The cases."""
+    return load_suite(default_folder())
+
+
+@cache
+def run(name: str) -> RunRecord:
+    """A run of `results/`."""
+    return read(ROOT / "results" / f"{name}.jsonl.gz")
+
+
+@cache
+def found(name: str, implementation: str, quantity: str) -> dict[str, Diagnosis]:
+    """The diagnoses of an implementation whose results have the dtype of its inputs, by that."""
+    return {
+        one.group.dtype: one
+        for one in diagnose(run(name), suite(), implementation, (quantity,))
+        if one.group.dtype == one.group.result_dtype
+    }
+
+
+class Fact(NamedTuple):
+    """What is known: the formula that is read in the source, the arithmetic, and a mechanism that shows."""
+
+    run: str
+    implementation: str
+    quantity: str
+    dtype: str
+    formula: str
+    arithmetic: str
+    mechanism: Mechanism
+
+
+LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits"
+TORCH = "(1 - y)*z - log_sigmoid(z)"
+KERAS = "-(y*log(q) + (1 - y)*log(1 - q))"
+EACH, KERNELS, INSIDE = "each step", "float32 in each kernel", "float32 inside"
+M = Mechanism
+
+FACTS = (
+    Fact("pinned", f"{LOGITS}/eager/cpu", "value", "float32", TORCH, EACH, M.ABSORBED),
+    Fact("pinned", f"{LOGITS}/eager/cpu", "value", "float64", TORCH, EACH, M.ABSORBED),
+    Fact("pinned", f"{LOGITS}/eager/cpu", "gradient-prediction", "float32", "sigmoid(z) - y", EACH, M.SATURATED),
+    Fact("pinned", f"{LOGITS}/eager/cpu", "gradient-prediction", "bfloat16", "sigmoid(z) - y", KERNELS, M.SATURATED),
+    Fact("modes", f"{LOGITS}/compile/cpu", "value", "float16", TORCH, INSIDE, M.ABSORBED),
+    Fact("modes", f"{LOGITS}/compile/cpu", "value", "bfloat16", TORCH, INSIDE, M.ABSORBED),
+    Fact("pinned", "torch/nn.BCELoss/eager/cpu", "gradient-prediction", "float32", "1e-12", EACH, M.UNDOCUMENTED_CLAMP),
+    Fact(
+        "pinned", "torch/nn.BCELoss/eager/cpu", "gradient-prediction", "float16", "1e-12", EACH, M.CLIP_WITHOUT_EFFECT
+    ),
+    Fact("pinned", "keras-tensorflow/ops.binary_crossentropy/eager/cpu", "value", "float32", KERAS, EACH, M.ABSORBED),
+    Fact(
+        "pinned",
+        "keras-tensorflow/ops.binary_crossentropy/eager/cpu",
+        "value",
+        "bfloat16",
+        KERAS,
+        EACH,
+        M.CLIP_WITHOUT_EFFECT,
+    ),
+    Fact(
+        "pinned",
+        "tf-keras/backend.binary_crossentropy/eager/cpu",
+        "value",
+        "float32",
+        "-(y*log(q + 1e-7) + (1 - y)*log(1 - q + 1e-7))",
+        EACH,
+        M.ABSORBED,
+    ),
+    Fact(
+        "pinned",
+        "keras-jax/losses.binary_crossentropy/eager/cpu",
+        "value",
+        "float64",
+        "clip",
+        "float32",
+        M.NARROWER_INTERMEDIATE,
+    ),
+    Fact(
+        "pinned",
+        "jax/optax.losses.sigmoid_focal_loss/eager/cpu",
+        "value",
+        "float32",
+        "exp",
+        EACH,
+        M.ZERO_TIMES_INFINITY,
+    ),
+    Fact(
+        "pinned",
+        "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu",
+        "value",
+        "float32",
+        "log1p(exp(",
+        EACH,
+        M.FLUSHED,
+    ),
+)
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: f"{fact.implementation} {fact.quantity} {fact.dtype}")
+def test_a_known_fact_is_found_from_the_results_alone(fact: Fact) -> None:
+    """The formula and its arithmetic, and among the mechanisms the one that is known."""
+    one = found(fact.run, fact.implementation, fact.quantity)[fact.dtype]
+    assert one.model is not None, one.identified.nearest
+    formula = f"{one.model.name} {written(one.model.candidates[0].expression)}"
+    assert fact.formula in formula
+    assert fact.arithmetic in one.model.arithmetic.name
+    assert fact.mechanism in {each.mechanism for example in one.examples for each in example.found}
+
+
+def test_every_example_is_a_wrong_result_of_the_run_that_the_formula_gives_as_well() -> None:
+    """Its error is beyond the budget with every step rounded, and within it with the guilty steps exact."""
+    for one in found("pinned", f"{LOGITS}/eager/cpu", "value").values():
+        assert one.examples
+        for example in one.examples:
+            guilt = example.guilt
+            assert guilt.error > guilt.budget
+            if guilt.sets and not guilt.by_formula:
+                exact = guilt.evaluation.result([step.place for step in guilt.sets[0]])
+                assert abs(float(exact) - float(guilt.ideal)) < abs(float(guilt.got) - float(guilt.ideal))
+
+
+def test_an_alias_has_the_same_formula_and_another_loss_has_not() -> None:
+    """BCEWithLogitsLoss is the function as a module; TensorFlow's loss is written otherwise."""
+    one = found("pinned", f"{LOGITS}/eager/cpu", "value")["float32"]
+    others = same_formula(one, run("pinned"), suite())
+    assert "torch/nn.BCEWithLogitsLoss/eager/cpu" in others
+    assert "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu" not in others
+    assert f"{LOGITS}/eager/cpu" not in others
+
+
+def test_the_case_that_is_asked_for_comes_first() -> None:
+    """Whatever is plainer."""
+    asked = diagnose(
+        run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), "extreme-predictions/logits-tail", "m9-y0"
+    )
+    one = next(each for each in asked if each.group.dtype == each.group.result_dtype == "float32")
+    assert one.examples[0].element == "m9-y0"
