@@ -37,7 +37,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "choose": Entry("choose:choose", "Rank implementations for what you need, from run records."),
     },
     "Look closer": {
-        "list": Entry("listing:list_", "List what the filters leave: cases, implementations, checks or flags."),
+        "list": Entry(
+            "listing:list_", "List what the filters leave: cases, implementations, checks or flags; or formulas."
+        ),
         "explain": Entry(
             "explain:explain",
             "Explain a case: exact inputs, what is expected and why, what the frameworks document.",

@@ -9,6 +9,7 @@ import click
 
 from conformance.adapters.declaration import Declaration
 from conformance.commands.options import Asked, suite_options
+from conformance.commands.reasons import reasons
 from conformance.known import deviations
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
@@ -52,8 +53,10 @@ def explain(case_id: str, implementation_id: str | None, asked: Asked) -> None:
         narrowed = replace(options, filters=filters)
         plan = runs.filtered(backends, suite, narrowed)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
-    click.echo()
-    print_table(check_table(done))
+        click.echo()
+        print_table(check_table(done))
+        for line in reasons(pool, backends, done, suite, narrowed):
+            click.echo(line)
 
 
 def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,8 @@ from conformance.render import history as render
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also draw it, as one HTML page.")
 @click.option("--last", type=click.IntRange(1), default=10, show_default=True, help="Runs in each table.")
-def history(folder: Path, html: Path | None, last: int) -> None:
+@click.option("--formulas", is_flag=True, help="Also tell which formulas changed from run to run: half a minute each.")
+def history(folder: Path, html: Path | None, last: int, formulas: bool) -> None:
     """Show verdicts and worst errors of the runs whose records lie in DIR, by backend, versions and date.
 
     Runs that were interrupted, or that are about other cases or filters than the newest complete one, are marked.
@@ -27,5 +28,7 @@ def history(folder: Path, html: Path | None, last: int) -> None:
     wide = console(render.WIDTH)
     for table in render.tables(found, last):
         wide.print(table)
+    for line in render.models(found, last) if formulas else ():
+        click.echo(line)
     interrupted = sum(run.interrupted for run in found.runs)
     wide.print(f"{len(found.runs)} runs{f', [bold red]{interrupted} INTERRUPTED[/]' if interrupted else ''}")

@@ -1,25 +1,39 @@
-"""`bce-conformance list cases|implementations|checks`."""
+"""`bce-conformance list cases|implementations|checks|flags|formulas`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import click
 
 from conformance.adapters.declaration import Declaration
 from conformance.commands.options import Asked, suite_options
 from conformance.errors import InputError
-from conformance.plan.cases import Suite
+from conformance.formulas.catalogue import LOSSES, Options
+from conformance.formulas.text import written
+from conformance.plan.cases import Form, Suite
 from conformance.plan.filters import Filters, matches
 from conformance.pool.backend import Backend
 from conformance.run import run as runs
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["cases", "implementations", "checks", "flags"]))
+@click.argument("what", type=click.Choice(["cases", "implementations", "checks", "flags", "formulas"]))
+@click.option("--form", type=click.Choice(get_args(Form)), help="Of formulas: those of this prediction.")
 @suite_options
-def list_(what: str, asked: Asked) -> None:
-    """List what the filters leave: cases, implementations, checks or flags.  No framework is imported."""
+def list_(what: str, form: str | None, asked: Asked) -> None:
+    """List what the filters leave: cases, implementations, checks or flags; or formulas.  No framework is imported.
+
+    A formula is one that results are held against to find out how they were computed (`diagnose`): its name, what the
+    prediction is, the formula with what its names stand for, and where it is from.
+    """
+    if form is not None and what != "formulas":
+        raise InputError(f"--form chooses formulas (got {what})", "`--implementation` and `--case` choose the others")
+    if what == "formulas":
+        for line in _formulas(form):
+            click.echo(line)
+        return
     suite, options = asked.suite(), asked.options
     if what == "flags":
         for name, flag in suite.flags.items():
@@ -40,6 +54,15 @@ def list_(what: str, asked: Asked) -> None:
         return
     for check in runs.filtered(backends, suite, options).check_ids():
         click.echo(check)
+
+
+def _formulas(form: str | None) -> Iterator[str]:
+    """The losses of the catalogue without a weight or a parameter, where a focal one has gamma 0."""
+    for loss in LOSSES:
+        expression = loss.build(Options().given(loss.form))
+        if form in (None, loss.form) and expression is not None:
+            text = "; ".join(str(written(expression)).splitlines())
+            yield f"{loss.name}\t{loss.form}\t{text}\t{loss.source}"
 
 
 def _implementations(backends: Sequence[Backend], suite: Suite, filters: Filters) -> list[Declaration]:

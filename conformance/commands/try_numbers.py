@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from conformance.commands.options import Asked, suite_options
+from conformance.commands.reasons import reasons
 from conformance.errors import InputError
 from conformance.known import deviations
 from conformance.plan import own_numbers
@@ -59,13 +60,16 @@ def try_(
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
         done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
-    for dtype in dtypes:
-        for line in tried.inputs_of(Inputs(case, dtype)):
+        for dtype in dtypes:
+            for line in tried.inputs_of(Inputs(case, dtype)):
+                click.echo(line)
+        for line in tried.absent(done):
             click.echo(line)
-    for line in tried.absent(done):
-        click.echo(line)
-    if len(elements) <= tried.SHOWN:
-        print_table(check_table(done))
-    else:
-        for line in tried.worst(done):
+        if len(elements) <= tried.SHOWN:
+            print_table(check_table(done))
+        else:
+            for line in tried.worst(done):
+                click.echo(line)
+        known = asked.suite()
+        for line in reasons(pool, backends, done, replace(known, cases=(*known.cases, *suite.cases)), options):
             click.echo(line)

@@ -105,7 +105,7 @@ def diagnosed(identified: Identified, case: str = "", element: str = "") -> Diag
         if kind in chosen or tried[kind] >= TRIES or len(chosen) >= EXAMPLES:
             continue
         tried[kind] += 1
-        example = _example(identified.group, one, model)
+        example = example_at(identified.group, model, one.number, one.row)
         if example is not None:
             chosen[kind] = example
     return Diagnosis(identified, tuple(chosen.values()))
@@ -209,12 +209,12 @@ def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
     return False, values["y"] not in (0.0, 1.0), digits, size
 
 
-def _example(group: Group, one: _Wrong, model: Fit) -> Example | None:
-    """The blame for one result; None where the emulation is right, or nobody is found."""
-    part, row = one.part, one.row
+def example_at(group: Group, model: Fit, number: int, row: int) -> Example | None:
+    """The blame for the result in a row of a part, by number; None where the emulation is right, or nobody is found."""
+    part = group.parts[number]
     place = part.rows[row]
     inputs = {name: float(column[place]) for name, column in part.table.inputs.items()}
-    steps = _steps(model, one.number, inputs, group.result_dtype)
+    steps = _steps(model, number, inputs, group.result_dtype)
     try:
         guilt = guilty(steps, float(part.ideal[row]), BUDGET, float(part.condition[row]))
     except ValueError:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
+from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.own_loss.found import Found
@@ -73,6 +74,7 @@ def _versions(record: RunRecord) -> str:
 
 def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
     checks = {check.id: check for check in report.checks}
+    why = sentences(report.record, [one for one in findings[:SPELLED_OUT] if one.outcome == "new"])
     for number, one in enumerate(findings, start=1):
         dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
         yield ""
@@ -83,17 +85,19 @@ def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
         if one.example is None:
             yield "   recorded, but not seen: take it out of the record"
         elif number <= SPELLED_OUT:
-            yield from (f"   {line}" for line in _example(report, checks, one.example))
+            yield from (f"   {line}" for line in _example(report, checks, one.example, why.get(one.cause, "")))
         else:
             yield f"   {report.arguments.again(one.example)}"
 
 
-def _example(report: Found, checks: Mapping[str, CheckLine], example: Example) -> Iterator[str]:
+def _example(report: Found, checks: Mapping[str, CheckLine], example: Example, why: str) -> Iterator[str]:
     case = report.cases[example.case]
     check = checks[str(CheckId(example.case, example.implementation, example.dtype, example.quantity))]
     line = report.record.inputs_by_case[example.case, example.dtype]
     yield printable(text.example_text(example)) + _against(example, check)
-    yield f"why:   {case.why}"
+    if why:
+        yield f"{WORD:<7}{why}"
+    yield f"case:  {case.why}"
     if call := report.arguments.call(example, case, line.dtypes):
         yield f"call:  {call}"
     yield f"again: {report.arguments.again(example)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.diagnosis.changed import ModelChange, Results, model_changes
 from conformance.ids import CheckId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
@@ -20,6 +22,12 @@ from conformance.render.scoreboard import error_text
 
 #: Rows of each part that text and Markdown show unless all are asked for; JSON holds all.
 SHOWN = 20
+
+#: Results of which it is found out whether another formula gives them, unless all changes are asked for: 10 seconds.
+IDENTIFIED = 20
+
+#: What changes of models are called.
+MODELS = "another formula or arithmetic"
 
 STYLE = {"deviating": "bold red", "conforming": "green", "behaviour": "yellow"}
 
@@ -44,6 +52,12 @@ def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool 
         console.print(f"\n[bold]{_drift_title(found.drifts)}[/]", highlight=False)
         console.print(_drift_table(found.drifts[:limit]))
         _more(console, found.drifts, limit)
+    models = models_of(found, everything)
+    if models:
+        console.print(f"\n[bold]{MODELS}[/]", highlight=False)
+    for one in models:
+        console.print(f"  {escape(place_of(one))}", highlight=False, soft_wrap=True)
+        console.print(f"    {escape(one.sentence)}", highlight=False, soft_wrap=True)
     for title, names in _remainders(found):
         if names:
             console.print(f"\n[bold]{len(names)} {title}[/]", highlight=False)
@@ -52,6 +66,24 @@ def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool 
         _more(console, names, limit)
     console.print()
     console.print(escape(outcome(found, fail_on)), highlight=False, soft_wrap=True)
+
+
+def models_of(found: Comparison, everything: bool = False) -> list[ModelChange]:
+    """What is computed otherwise in the new run: of the first IDENTIFIED results that differ, or of all."""
+    differing = islice(dict.fromkeys(_differing(found)), None if everything else IDENTIFIED)
+    return model_changes(found.old.record, found.new.record, differing)
+
+
+def _differing(found: Comparison) -> Iterator[Results]:
+    """Those with changes first, then those that drifted, the largest rise first."""
+    for change in found.changes:
+        yield from (Results(change.implementation, change.quantity, dtype) for dtype in change.dtypes)
+    yield from (Results(one.implementation, one.quantity, one.dtype) for one in found.drifts)
+
+
+def place_of(one: ModelChange) -> str:
+    """The results that a change of a model is about."""
+    return f"{one.implementation} {one.quantity} in {' '.join(one.dtypes)}"
 
 
 def _more(console: Console, rows: Sequence[object], limit: int | None) -> None:
@@ -175,6 +207,9 @@ def _markdown(found: Comparison, fail_on: FailOn) -> Iterator[str]:
         columns = ("implementation", "dtype", "quantity", "elements", "max", "p99", "largest rise", "at")
         drift_rows = [[cell(one) for one in _drift_cells(drift)] for drift in found.drifts[:SHOWN]]
         yield from _folded(_drift_title(found.drifts), columns, drift_rows, len(found.drifts))
+    models = [[cell(place_of(one)), cell(one.sentence)] for one in models_of(found)]
+    if models:
+        yield from _folded(MODELS, ("results", "what changed"), models, len(models))
     for title, names in _remainders(found):
         if names:
             yield from _folded(f"{len(names)} {title}", ("check",), [[cell(one)] for one in names[:SHOWN]], len(names))
@@ -206,7 +241,7 @@ def _folded(title: str, heading: Sequence[str], rows: Sequence[list[str]], count
 
 
 def json(found: Comparison, fail_on: FailOn) -> str:
-    """A comparison as one JSON document; nothing is left out."""
+    """A comparison as one JSON document; nothing is left out but models beyond IDENTIFIED."""
     return msgspec.json.format(msgspec.json.encode(document(found, fail_on)), indent=2).decode() + "\n"
 
 
@@ -220,6 +255,7 @@ def document(found: Comparison, fail_on: FailOn) -> dict[str, Any]:
         "left_out": found.left_out,
         "changes": [asdict(one) for one in found.changes],
         "drifts": [asdict(one) for one in found.drifts],
+        "models": [asdict(one) for one in models_of(found)],
         "lost": list(found.lost),
         "added": list(found.added),
         "regressions": list(regressions),

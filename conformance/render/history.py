@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rich.markup import escape
 from rich.table import Table
 
 from conformance.judge.verdicts import VERDICTS
+from conformance.record import record as records
+from conformance.record.compare import Side, compare
 from conformance.record.history import History, Past, Point, Series
+from conformance.render.comparison import models_of, place_of
 from conformance.render.pages import page
 from conformance.render.plots import DRAWN, LARGE, SMALL, Plot, plot
 from conformance.render.scoreboard import error_text
@@ -83,6 +87,18 @@ def tables(history: History, last: int) -> Iterator[Table]:
         for row in rows(history, series)[-last:]:
             table.add_row(row.day, escape(row.versions) or UNKNOWN, *row.cells, f"[bold red]{escape(row.note)}[/]")
         yield table
+
+
+def models(history: History, last: int) -> Iterator[str]:
+    """What changed in formulas and arithmetics from each of the `last` comparable runs to the next.
+
+    Records are read whole for it.  Raises InputError where one is damaged.
+    """
+    comparable = [one for one in history.runs if not one.marks][-last:]
+    sides = (Side(one.ends.header.started[:16].replace("T", " "), records.read(one.ends.file)) for one in comparable)
+    for before, after in pairwise(sides):
+        for one in models_of(compare(before, after)):
+            yield f"{before.name} → {after.name}: {place_of(one)}: {one.sentence}"
 
 
 def render(history: History) -> str:

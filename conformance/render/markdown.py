@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from conformance.diagnosis.why import WORD, sentences
 from conformance.record.record import BackendLine, RunRecord
 from conformance.record.summary import CauseSummary, causes, folded, scoreboard
 from conformance.render.characters import clean
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
 from conformance.render.text import example_text, not_judged_text, quick_text
+
+#: New causes whose reasons are looked for: a quarter of a second each.
+EXPLAINED = 8
 
 
 def render(record: RunRecord) -> str:
@@ -32,7 +36,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
     every = causes(record)
     for outcome in ("new", "fixed", "recorded"):
         if found := [one for one in every if one.outcome == outcome]:
-            yield from ("", f"## {len(found)} {outcome} causes", "", *_causes(found))
+            yield from ("", f"## {len(found)} {outcome} causes", "", *_causes(record, found))
     if record.footer is not None:
         yield ""
         yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."
@@ -62,7 +66,8 @@ def _scoreboard(record: RunRecord) -> Iterator[str]:
     yield "Modes with the same counts share a row; agree: checks in which they do as eager mode does."
 
 
-def _causes(found: Sequence[CauseSummary]) -> Iterator[str]:
+def _causes(record: RunRecord, found: Sequence[CauseSummary]) -> Iterator[str]:
+    why = sentences(record, [one for one in found[:EXPLAINED] if one.outcome == "new"])
     yield row(["cause", "elements", "example", "show it again", "link or reason"])
     yield row(["---"] * 5)
     for cause in found:
@@ -70,11 +75,16 @@ def _causes(found: Sequence[CauseSummary]) -> Iterator[str]:
             [
                 cell_code(cause.cause),
                 str(cause.elements),
-                cell(example_text(cause.example) if cause.example else "not seen"),
+                cell(_example(cause, why.get(cause.cause, ""))),
                 cell_code(cause.example.command) if cause.example else "",
                 cell(" ".join(cause.links) or cause.reason),
             ]
         )
+
+
+def _example(cause: CauseSummary, why: str) -> str:
+    told = example_text(cause.example) if cause.example else "not seen"
+    return f"{told}; {WORD}{why}" if why else told
 
 
 def row(cells: list[str]) -> str:

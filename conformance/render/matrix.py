@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -15,8 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from conformance.record.compare import Side, compare
 from conformance.record.record import RunRecord
 from conformance.render.characters import clean
+from conformance.render.comparison import models_of, place_of
 from conformance.render.markdown import cell, row
 from conformance.render.pages import page
 from conformance.render.scoreboard import error_text
@@ -66,11 +68,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: names of its columns, rows of text, and how many rows are alike in all versions and left out."""
+    """A table: names of its columns, rows of text, and how many rows are alike in all versions and left out.
+
+    `models` say which implementations evaluate another formula than in the version before.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     alike: int
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,15 @@ def _line(result: Result) -> Line:
 def _grid(sheet: Sheet, everything: bool) -> Grid:
     shown = [one for one in sheet.rows if everything or one.differs]
     names = ("implementation", "family", "quantity", *(result.column.label for result in sheet.results))
-    return Grid(names, tuple(map(_row, shown)), len(sheet.rows) - len(shown))
+    return Grid(names, tuple(map(_row, shown)), len(sheet.rows) - len(shown), tuple(_models(sheet)))
+
+
+def _models(sheet: Sheet) -> Iterator[str]:
+    """What changed from each version to the next, of the first results that differ."""
+    sides = [Side(one.column.label, one.record) for one in sheet.results if isinstance(one.record, RunRecord)]
+    for before, after in pairwise(sides):
+        for one in models_of(compare(before, after)):
+            yield f"{before.name} → {after.name}: {place_of(one)}: {one.sentence}"
 
 
 def _row(one: Row) -> tuple[str, ...]:
@@ -132,6 +146,8 @@ def text(shown: Page, console: Console) -> None:
         console.print()
         for part in _tables(grid) if grid.rows else ():
             console.print(part)
+        for said in grid.models:
+            console.print(_safe(said), highlight=False, soft_wrap=True)
         console.print(_alike(grid), highlight=False)
     if shown.grids:
         console.print(LEGEND, style="dim", highlight=False)
@@ -189,6 +205,8 @@ def _markdown(shown: Page) -> Iterator[str]:
         yield row(["---"] * 3 + ["--:"] * (len(grid.columns) - 3))
         yield from (row([cell(one) for one in cells]) for cells in grid.rows)
         yield ""
+        yield from (f"- {cell(said)}" for said in grid.models)
+        yield from [""] * bool(grid.models)
         yield f"{_alike(grid)}."
     yield ""
     yield f"{cell(LEGEND)}."

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
+from conformance.diagnosis.why import WORD, sentences
 from conformance.numbers.measurement import BUDGET
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, Cell, by_entry, causes, diverse, folded, scoreboard
@@ -103,17 +104,24 @@ def _run(record: RunRecord) -> dict[str, Any]:
         "titles": [TITLES[family] for family in MAIN_FAMILIES],
         "rows": list(answers(record)),
         "counts": {name: sum(one.outcome == name for one in found) for name in ("new", "fixed", "recorded")},
-        "headlines": list(_headlines(found)),
+        "headlines": _headlines(record, found),
     }
 
 
-def _headlines(found: Sequence[CauseSummary]) -> Iterator[tuple[CauseSummary, str]]:
-    """Causes with an example of each: the first new ones, then some recorded bugs of every backend in turn."""
+def _headlines(record: RunRecord, found: Sequence[CauseSummary]) -> list[tuple[CauseSummary, str, str]]:
+    """Causes with an example of each and why, "" where nobody knows; other causes of the page have no reason.
+
+    The first new ones, then some recorded bugs of every backend in turn.
+    """
     new = [one for one in found if one.outcome == "new"]
     bugs = [one for one in found if one.outcome == "recorded" and one.kind == "bug"]
-    for one in (*new[:HEADLINES], *diverse(bugs, HEADLINES)):
-        if one.example is not None:
-            yield one, example_text(one.example)
+    shown = (*new[:HEADLINES], *diverse(bugs, HEADLINES))
+    why = sentences(record, shown)
+    return [
+        (one, example_text(one.example), f"{WORD}{why[one.cause]}" if one.cause in why else "")
+        for one in shown
+        if one.example is not None
+    ]
 
 
 def _asset(folder: str, name: str) -> Markup:

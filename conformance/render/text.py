@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.adapters.declaration import PLAIN_CALL
+from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
@@ -26,6 +27,9 @@ FOR_FINDINGS = 17
 
 #: What a quick run is worth.
 QUICK = "A quick run proves nothing: it only looks for what is obvious."
+
+#: Lines of a finding, at most.
+HEIGHT = {"new": 4, "fixed": 3, "recorded": 3}
 
 STYLE = {"new": "bold red", "fixed": "bold yellow", "recorded": "cyan"}
 
@@ -121,7 +125,7 @@ def _versions(line: BackendLine) -> str:
 
 
 def findings(record: RunRecord, lines: int) -> Iterator[str]:
-    """New findings first, all of them if they fit; then fixed ones; then a choice of the recorded ones."""
+    """New findings first, all of them if they fit, and why; then fixed ones; then a choice of the recorded ones."""
     summaries = causes(record)
     by_outcome = {name: [one for one in summaries if one.outcome == name] for name in ("new", "fixed", "recorded")}
     yield ""
@@ -133,10 +137,12 @@ def findings(record: RunRecord, lines: int) -> Iterator[str]:
     versions = {line.name: _named(line) for line in record.header.backends}
     room = max(lines - 5, 3)
     for name, found in by_outcome.items():
-        shown = found[: room // 3] if name == "new" else diverse(found, room // 3)
+        height = HEIGHT[name]
+        shown = found[: room // height] if name == "new" else diverse(found, room // height)
+        why = sentences(record, shown) if name == "new" else {}
         for one in shown:
-            yield from finding(one, versions.get(backend_of(one.cause), ""))
-        room -= 3 * len(shown)
+            yield from finding(one, versions.get(backend_of(one.cause), ""), why.get(one.cause, ""))
+        room -= height * len(shown)
         if len(shown) < len(found):
             yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
 
@@ -145,8 +151,8 @@ def _elements(found: Sequence[CauseSummary]) -> int:
     return sum(one.elements for one in found)
 
 
-def finding(one: CauseSummary, versions: str) -> Iterator[str]:
-    """Three lines on one cause, two where it is fixed, then with the `versions` in which it does not show."""
+def finding(one: CauseSummary, versions: str, why: str = "") -> Iterator[str]:
+    """Lines on one cause, as many as HEIGHT; of a fixed one with the `versions` in which it does not show."""
     dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
     known = f" · {one.kind}" if one.kind else ""
     yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
@@ -156,6 +162,8 @@ def finding(one: CauseSummary, versions: str) -> Iterator[str]:
         yield f"    {escape(recorded)}: fixed upstream in {escape(versions)}?"
         return
     yield "    " + escape(example_text(example))
+    if why:
+        yield f"    {WORD}{escape(why)}"
     link = f" · {one.links[0]}" if one.links else f" · unreported: {one.reason}" if one.reason else ""
     yield f"    {escape(example.command)}{escape(link)}"
 

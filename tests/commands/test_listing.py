@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,11 +62,24 @@ def test_checks_are_planned_once(planned: list[Filters | None]) -> None:
 
 
 def test_explaining_a_case_plans_that_case_alone(planned: list[Filters | None]) -> None:
-    """On the one implementation that was asked for."""
-    done = invoke("explain", LOGITS, "numpy/stable_textbook", "--dtype", "float32")
+    """On the one implementation that was asked for; what is right needs no reason."""
+    done = invoke("explain", LOGITS, "numpy/stable_textbook", "--dtype", "float32", "--quantity", "repeatable")
     assert done.exit_code == 0, done.output
     assert [(one.case, one.backend) for one in planned if one is not None] == [((LOGITS,), ("numpy",))]
     assert len(planned) == 1
+
+
+def test_explaining_wrong_numbers_asks_the_same_implementation_for_more(planned: list[Filters | None]) -> None:
+    """Of one case alone many formulas give the results; the reason is about this case all the same."""
+    done = invoke("explain", LOGITS, "numpy/sigmoid_textbook", "--dtype", "float32", "--quantity", "value")
+    assert done.exit_code == 0, done.output
+    assert {one.implementation for one in planned if one is not None} == {("numpy/sigmoid_textbook/eager/cpu",)}
+    assert LOGITS in planned[-1].case  # type: ignore[union-attr]
+    reason, place = done.stdout.splitlines()[-2:]
+    told = re.match(r"why: at z = (\S+), y = (\S+): .*1 - sigmoid\(z\)", reason)
+    assert told is not None
+    assert f"prediction={told[1]} " in done.stdout
+    assert place == "    numpy/sigmoid_textbook/eager/cpu float32 value"
 
 
 def test_implementations_of_the_form_of_the_cases_that_the_filters_leave_are_listed() -> None:
@@ -86,3 +101,63 @@ def test_filters_that_leave_no_implementation_are_bad_input(words: tuple[str, st
     done = invoke("list", "implementations", *words)
     assert (done.exit_code, done.stdout) == (Exit.BAD_INPUT, "")
     assert "the filters leave no implementation\n  next: `bce-conformance list implementations" in done.stderr
+
+
+def formulas(*words: str) -> list[list[str]]:
+    """The columns of listed formulas."""
+    listed = invoke("list", "formulas", *words)
+    assert listed.exit_code == 0, listed.output
+    return [line.split("\t") for line in listed.stdout.splitlines()]
+
+
+def test_formulas_are_listed_by_form_each_once_and_with_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No backend is asked: they are what results are held against."""
+    monkeypatch.delattr(runs, "open_pool")
+    logits, probabilities = formulas("--form", "logits"), formulas("--form", "probabilities")
+    assert sorted(logits + probabilities) == sorted(formulas())
+    assert {form for _, form, _, _ in logits} == {"logits"}
+    assert len({(name, form) for name, form, _, _ in formulas()}) == len(formulas()) > 40
+    assert all(source.startswith("https://") for *_, source in formulas())
+
+
+@pytest.mark.parametrize("y", [0.0, 1.0])
+def test_a_listed_formula_is_the_loss_as_a_reader_computes_it(y: float) -> None:
+    """What its names stand for stands behind it; at an ordinary input every formula gives the loss of float64."""
+    p = 0.375
+    exact = -math.log(p if y else 1 - p)
+    inputs = {"p": p, "z": math.log(p / (1 - p)), "y": y}
+    computed = [_evaluated(text, inputs) for _, _, text, _ in formulas()]
+    known = [one for one in computed if one is not None]
+    assert len(known) > 30
+    assert known == pytest.approx([exact] * len(known), rel=1e-5)
+
+
+def _evaluated(text: str, inputs: dict[str, float]) -> float | None:
+    """A formula and its definitions as Python; None where a name in it is none."""
+    formula, *definitions = re.sub(r"\|([^|]+)\|", r"abs(\1)", text).split("; ")
+    names = dict.fromkeys(("float32", "inputs", "step", "stop_gradient"), lambda x: x) | {
+        "exp": math.exp,
+        "log": math.log,
+        "log1p": math.log1p,
+        "where": lambda condition, x, other: x if condition else other,
+        "eps": 0.0,
+        "inf": math.inf,
+        **inputs,
+    }
+    for _ in definitions:  # a part may be made of a later function
+        for definition in definitions:
+            head, _, body = definition.partition(" = ")
+            name, call, parameters = head.partition("(")
+            try:
+                names[name] = eval(f"lambda {parameters.rstrip(')')}: {body}" if call else body, names)
+            except (NameError, TypeError, ValueError):
+                continue
+    try:
+        return float(eval(formula, names))
+    except (NameError, TypeError, ValueError):
+        return None
+
+
+def test_a_form_is_refused_where_it_would_choose_nothing() -> None:
+    """It would be ignored in silence."""
+    assert invoke("list", "cases", "--form", "logits").exit_code == int(Exit.BAD_INPUT)

@@ -157,15 +157,30 @@ def test_the_textbook_formula_fails_with_the_case_and_the_numbers() -> None:
     found = re.search(r"(\S+)#(\S+) float32 value: prediction=(\S+) \(0x(\w+)\) label=.*ULP of float32, budget 4", text)
     assert found is not None, text
     case = cases.load_suite(ROOT / "cases").find(found[1]).case
-    assert f"why:   {case.why}\n" in text
+    assert f"case:  {case.why}\n" in text
     assert found[2] in {one.id for one in case.elements}
     assert int(np.array([found[3]], dtype=np.float32).view(np.uint32)[0]) == int(found[4], 16)
+
+
+def test_the_text_says_why_the_result_is_wrong() -> None:
+    """Of the very input that stands above: a label of 0 or 1 times the logarithm of 0."""
+    text = failing(quiet_textbook, form="probabilities", backend="numpy", cases=["special-*"], dtypes=["float32"])
+    told = re.findall(r"prediction=(\S+) \(0x\w+\) label=(\S+) .*\nwhy:   at p = (\S+), y = (\S+): (.*)\n", _flat(text))
+    assert told
+    for prediction, label, p, y, reason in told:
+        assert (float(prediction), float(label)) == pytest.approx((float(p), float(y)), rel=5e-3, nan_ok=True)
+        assert "log(" in reason or "the formula" in reason
+
+
+def _flat(text: str) -> str:
+    """A text without its indents."""
+    return re.sub(r"^ +", "", text, flags=re.MULTILINE)
 
 
 def test_the_call_in_the_text_gives_the_result_in_the_text() -> None:
     """What a reader copies from the text shows what the text says."""
     text = failing(quiet_textbook, form="probabilities", backend="numpy", cases=["extreme-*"], dtypes=["float32"])
-    calls = re.findall(r"got \S+ \(0x(\w+)\).*\n.*\n +call:  (.*)\n", text)
+    calls = re.findall(r"got \S+ \(0x(\w+)\).*\n(?: +(?:why|case):.*\n)+ +call:  (.*)\n", text)
     assert calls
     for bits, call in calls:
         (result,) = eval(call, {"np": np, "quiet_textbook": quiet_textbook})

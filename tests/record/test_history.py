@@ -20,6 +20,9 @@ from conformance.record import record as records
 from conformance.record.record import BackendLine, RunRecord
 from conformance.record.tally import tallies
 from conformance.render import history as render
+from tests.diagnosis.test_changed import run as run_of
+from tests.diagnosis.test_changed import softplus_of_size
+from tests.diagnosis.test_why import from_logits
 from tests.records import CHECKS, HOSTILE, OTHER, PLAIN, STRANGE, check, interrupted, run, with_header
 
 DATA = Path(__file__).parents[1] / "data"
@@ -369,3 +372,18 @@ def test_no_history_is_bad_input(tmp_path: Path, folder: str, message: str) -> N
     assert done.exit_code == 2
     assert message in done.stderr
     assert not (tmp_path / "page.html").exists()
+
+
+def test_formulas_that_changed_are_told_where_they_are_asked_for(tmp_path: Path) -> None:
+    """Between the two runs that they changed between."""
+    folder = kept(tmp_path, *(day(n + 1, run_of(one, "float32")) for n, one in enumerate(LOSSES)))
+    assert "the formula changed" not in CliRunner().invoke(main, ["history", str(folder)]).output
+    lines = CliRunner().invoke(main, ["history", str(folder), "--formulas"]).output.splitlines()
+    assert [line for line in lines if "the formula changed" in line] == [
+        "2026-03-02 00:00 → 2026-03-03 00:00: numpy/loss/eager/cpu value in float32: the formula changed: "
+        "(1 - y)*z - log_sigmoid(z) → max(z, 0) - z*y + log1p(exp(-|z|))"
+    ]
+
+
+#: Of three days.
+LOSSES = (from_logits, from_logits, softplus_of_size)

@@ -17,6 +17,9 @@ from conformance.plan.filters import Filters
 from conformance.record import record
 from conformance.record.compare import Comparison, FailOn, Side, compare
 from conformance.record.record import BackendLine, CheckLine, FindingLine, Footer, Header, ImplementationLine, RunRecord
+from tests.diagnosis.test_changed import run as run_of
+from tests.diagnosis.test_changed import softplus_of_size
+from tests.diagnosis.test_why import from_logits
 
 #: The one implementation of these records.
 LOSS = "stub/loss/eager/cpu"
@@ -341,3 +344,35 @@ def test_a_baseline_that_cannot_be_read_stops_before_anything_runs(tmp_path: Pat
     assert done.exit_code == 2
     assert "cannot be read" in done.output
     assert invoke("run", "--fail-on", "behaviour").exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def other_formula(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two runs of one name, whose formula is another."""
+    folder = tmp_path_factory.mktemp("formulas")
+    names = []
+    for name, loss in (("old", from_logits), ("new", softplus_of_size)):
+        record.write(run_of(loss, "float32"), folder / f"{name}.jsonl")
+        names.append(str(folder / f"{name}.jsonl"))
+    return names[0], names[1]
+
+
+#: What the second of them computes otherwise.
+FORMULAS = "the formula changed: (1 - y)*z - log_sigmoid(z) → max(z, 0) - z*y + log1p(exp(-|z|))"
+
+
+def test_the_text_tells_which_formula_gives_the_results_now(other_formula: tuple[str, str]) -> None:
+    """Below its heading, with the results that it is about."""
+    lines = invoke("diff", *other_formula).output.splitlines()
+    place = lines.index("another formula or arithmetic")
+    assert lines[place + 1 : place + 3] == ["  numpy/loss/eager/cpu value in float32", f"    {FORMULAS}"]
+
+
+def test_markdown_and_json_tell_which_formula_gives_the_results_now(other_formula: tuple[str, str]) -> None:
+    """Parsed back, the formula is what it was: neither emphasis nor cells."""
+    (told,) = json.loads(invoke("diff", *other_formula, "--format", "json").output)["models"]
+    assert f"the {told['what']} changed: {told['old']} → {told['new']}" == FORMULAS
+    tokens = (
+        MarkdownIt("commonmark").enable("table").parse(invoke("diff", *other_formula, "--format", "markdown").output)
+    )
+    assert FORMULAS in ["".join(child.content for child in token.children or ()) for token in tokens]

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,20 @@ def test_the_answer_stands_first_and_has_every_implementation(page: str, ran: Ru
     assert len(names) == len(entries)
     rejecting = next(row for row in first.iter("tr") if row.findtext("th") == "binary_cross_entropy")
     assert [cell.get("class") for cell in rejecting.iter("td")][2] == "rejects"
+
+
+def test_headlines_say_why(page: str) -> None:
+    """Parsed back, each reason is about the numbers of the example above it."""
+    told = [item for item in parsed(page).iterfind(".//section[@id='headlines']//li") if item.find("span[@class='why']")
+            is not None]  # fmt: skip
+    assert len(told) >= 3
+    for item in told:
+        example, why = ("".join(item.find(f"span[@class='{name}']").itertext()) for name in ("example", "why"))
+        prediction = re.search(r"prediction=(\S+) ", example)
+        at = re.match(r"why: at [zp] = (\S+), y = \S+: ", why)
+        assert prediction is not None
+        assert at is not None
+        assert float(at[1]) == pytest.approx(float(prediction[1]), rel=5e-3, nan_ok=True)
 
 
 def test_the_data_of_the_page_are_those_of_the_record(page: str, ran: RunRecord) -> None:

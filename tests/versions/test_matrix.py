@@ -31,6 +31,9 @@ from conformance.versions.index import File, Index, Release, Settings
 from conformance.versions.requirements import HERE, Column
 from tests import records as runs
 from tests.builders import case, suite
+from tests.diagnosis.test_changed import run as run_of
+from tests.diagnosis.test_changed import softplus_of_size
+from tests.diagnosis.test_why import from_logits
 from tests.releases import World
 
 KNOWN = companions.Known(
@@ -475,6 +478,34 @@ def test_no_text_of_anybody_else_reaches_a_terminal_as_a_command() -> None:
     shown = rendered.plain(hostile())
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", shown)
     assert "[31m" in shown
+
+
+@pytest.fixture(scope="module")
+def other_formula() -> rendered.Page:
+    """Two versions of one loss, whose formulas differ."""
+    columns = (Column(package="demo", version=version, python="3.11") for version in ("1.0", "1.1"))
+    losses = (from_logits, softplus_of_size)
+    environment = Environment(Path("python"), Installed("3.11", {}, 1))
+    return rendered.page_of(
+        [Run(column, environment, run_of(loss, "float32")) for column, loss in zip(columns, losses, strict=True)]
+    )
+
+
+#: What the second of them computes otherwise.
+FORMULAS = (
+    "demo 1.0 → demo 1.1: numpy/loss/eager/cpu value in float32: the formula changed: "
+    "(1 - y)*z - log_sigmoid(z) → max(z, 0) - z*y + log1p(exp(-|z|))"
+)
+
+
+def test_every_form_tells_which_formula_changed_from_version_to_version(other_formula: rendered.Page) -> None:
+    """Parsed back it is the same text, once."""
+    assert FORMULAS in rendered.FORMS["text"](other_formula).splitlines()
+    assert json.loads(rendered.FORMS["json"](other_formula))["grids"][0]["models"] == [FORMULAS]
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(rendered.FORMS["html"](other_formula))
+    assert [item.text for item in tree.iterfind(".//li")] == [FORMULAS]
+    tokens = MarkdownIt("commonmark").enable("table").parse(rendered.FORMS["markdown"](other_formula))
+    assert FORMULAS in ["".join(child.content for child in token.children or ()) for token in tokens]
 
 
 @pytest.mark.parametrize("form", sorted(rendered.FORMS))

@@ -1,0 +1,103 @@
+"""What changed from one run to another in what an implementation evaluates: its formula, or the arithmetic of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from conformance.diagnosis.identify import ALLOWED, Fit, Identified, Models, alike
+from conformance.diagnosis.of_run import identified_in, suite_of
+from conformance.diagnosis.results import NUMERIC, Group
+from conformance.record.record import RunRecord
+
+FORMULA, ARITHMETIC = "formula", "arithmetic"
+
+
+class Results(NamedTuple):
+    """Results of an implementation that a model is of."""
+
+    implementation: str
+    quantity: str
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChange:
+    """Another model of an implementation and quantity in some dtypes; `what` changed, from `old` to `new`."""
+
+    implementation: str
+    quantity: str
+    what: str
+    old: str
+    new: str
+    dtypes: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        return f"the {self.what} changed: {self.old} → {self.new}"
+
+
+def model_changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> list[ModelChange]:
+    """The changes of models of `results`, of several dtypes together.
+
+    Nothing is said where a side is unidentified, or where a model survives on both.  Half a second for each of the
+    results.
+    """
+    found: dict[tuple[str, ...], ModelChange] = {}
+    for one in _changes(old, new, results):
+        key = one.implementation, one.quantity, one.what, one.old, one.new
+        known = found.get(key)
+        found[key] = one if known is None else replace(known, dtypes=known.dtypes + one.dtypes)
+    return list(found.values())
+
+
+def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iterator[ModelChange]:
+    asked = [one for one in dict.fromkeys(results) if one.quantity in NUMERIC]
+    suites = (suite_of(old), suite_of(new)) if asked else (None, None)
+    if suites[0] is None or suites[1] is None:
+        return
+    for one in asked:
+        before = {each.group.result_dtype: each for each in identified_in(old, suites[0], *one)}
+        after = {each.group.result_dtype: each for each in identified_in(new, suites[1], *one)}
+        for dtype in before.keys() & after.keys():
+            change = changed(before[dtype], after[dtype])
+            if change is not None:
+                what, was, now = change
+                yield ModelChange(
+                    implementation=one.implementation,
+                    quantity=one.quantity,
+                    what=what,
+                    old=was,
+                    new=now,
+                    dtypes=(one.dtype,),
+                )
+
+
+def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
+    """What changed, from what to what; None where nothing did, or nobody knows.
+
+    On another processor the same code gives other last bits, and may look like another formula.  So both sides are told
+    bit for bit but for what ALLOWED allows for, or no model of either side has the results of the other in its reach.
+    """
+    pairs = [(was, now) for was in old.survivors for now in new.survivors]
+    same = [(was, now) for was, now in pairs if set(was.names) & set(now.names)]
+    if not pairs or any(was.arithmetic == now.arithmetic for was, now in same):
+        return None
+    was, now = (same or pairs)[0]
+    if not (_bit_for_bit(was) and _bit_for_bit(now)) and (_explains(old, new.group) or _explains(new, old.group)):
+        return None
+    if same:
+        return ARITHMETIC, was.arithmetic.name, now.arithmetic.name
+    return FORMULA, was.name, now.name
+
+
+def _bit_for_bit(fit: Fit) -> bool:
+    return fit.equal >= (1 - ALLOWED) * fit.total
+
+
+def _explains(side: Identified, results: Group) -> bool:
+    """Whether a model that survives has `results` in its reach, however many of them are its emulation."""
+    models = Models()
+    return any(alike(results, replace(fit, equal=0), models) for fit in side.survivors)

@@ -1,0 +1,43 @@
+"""What a run record is identified with: the cases that it was made of, and the results of one implementation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from conformance.diagnosis.identify import Identified, Models, identify
+from conformance.diagnosis.results import groups
+from conformance.errors import InputError
+from conformance.plan.cases import Suite, default_folder, load_suite
+from conformance.record.record import RunRecord
+
+
+def suite_of(record: RunRecord) -> Suite | None:
+    """The cases that a run was made of, as they are now; None where they are no longer there."""
+    return _suite(record.header.asked.cases)
+
+
+@cache
+def _suite(folder: str | None) -> Suite | None:
+    try:
+        return load_suite(default_folder() if folder is None else Path(folder).expanduser())
+    except InputError:
+        return None
+
+
+def identified_in(record: RunRecord, suite: Suite, implementation: str, quantity: str, dtype: str) -> list[Identified]:
+    """The models of one implementation, quantity and dtype, one for each dtype of results; a quarter of a second.
+
+    An implementation has one source: of few results, as of labels in another dtype, only formulas survive that give the
+    most results as well.
+    """
+    key = implementation, quantity, dtype
+    checks = tuple(one for one in record.checks if (one.implementation, one.quantity, one.dtype) == key)
+    cases = {one.case for one in checks}
+    inputs = tuple(line for line in record.inputs if line.dtype == dtype and line.case in cases)
+    narrowed = replace(record, checks=checks, inputs=inputs)
+    found = [identify(one, Models()) for one in groups(narrowed, suite, (quantity,))]
+    most = max(found, key=lambda one: sum(part.got.size for part in one.group.parts), default=None)
+    names = {name for fit in most.survivors for name in fit.names} if most is not None else set()
+    return [replace(one, survivors=tuple(fit for fit in one.survivors if names & {*fit.names})) for one in found]

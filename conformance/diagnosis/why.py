@@ -1,0 +1,128 @@
+"""Why, in one line: for causes of a run one sentence each, short enough to stand below a finding.
+
+A sentence is about the very result that a cause is shown by, held against what is documented for it where that is not
+the exact value.  There is none where no model is identified, and none where the formulas that survive blame different
+things: a few results are given by many formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from functools import partial
+
+from conformance.diagnosis.diagnosis import Example, example_at
+from conformance.diagnosis.identify import Fit, Identified
+from conformance.diagnosis.of_run import identified_in, suite_of
+from conformance.diagnosis.results import NUMERIC
+from conformance.diagnosis.sentence import sentence
+from conformance.formulas.expression import Expression, ordered, substitute, var
+from conformance.formulas.text import text
+from conformance.plan.cases import Suite
+from conformance.record.record import RunRecord
+from conformance.record.summary import CauseSummary
+from conformance.record.summary import Example as Shown
+
+#: What stands before a sentence.
+WORD = "why: "
+
+#: Characters of a sentence: two lines of a terminal of 80 columns, less WORD and an indent of 4.
+LENGTH = 2 * 80 - len(WORD) - 4
+
+#: Characters of an expression in a sentence, the most that leave it within LENGTH.
+_LENGTHS = range(80, 20, -4)
+
+
+def sentences(record: RunRecord, causes: Iterable[CauseSummary], suite: Suite | None = None) -> dict[str, str]:
+    """The sentence of each of the `causes` of `record` that has one.
+
+    `suite` has the cases of the run, of which a record does not have the parameters; without it they are read from
+    where the run had them.  A cause takes about a quarter of a second: ask for those that are shown.
+    """
+    wanted = {one.cause: one.example for one in causes if one.example is not None and one.example.quantity in NUMERIC}
+    suite = suite or (suite_of(record) if wanted else None)
+    if suite is None:
+        return {}
+    known: dict[tuple[str, ...], list[Identified]] = {}
+    found = {}
+    for cause, shown in wanted.items():
+        key = shown.implementation, shown.quantity, shown.dtype
+        if key not in known:
+            known[key] = identified_in(record, suite, *key)
+        example = next(filter(None, (_example(one, shown) for one in known[key])), None)
+        if example is not None:
+            found[cause] = brief(example)
+    return found
+
+
+def brief(example: Example) -> str:
+    """The sentence of an example within LENGTH: parts of long expressions are left out, then what followed."""
+    said = example.sentence
+    for found in (example.found, example.found[:1]):
+        for length in _LENGTHS:
+            if len(said) <= LENGTH:
+                return said
+            said = sentence(example.guilt, found, partial(short, length=length))
+    return said
+
+
+def _example(identified: Identified, shown: Shown) -> Example | None:
+    """What all formulas that survive blame for one result: the same mechanism, and the same numbers.
+
+    Of arithmetics under which a formula gives the same results the plainest speaks.
+    """
+    for number, row in _places(identified, shown):
+        formulas: dict[Expression, Fit] = {}
+        for fit in identified.survivors:
+            formulas.setdefault(fit.candidates[number].expression, fit)
+        found = [
+            example_at(identified.group, fit, number, row) if fit.where[number][row] else None
+            for fit in formulas.values()
+        ]
+        if found and len({_blamed(one) for one in found}) == 1:
+            return found[0]
+    return None
+
+
+def _places(identified: Identified, shown: Shown) -> Iterator[tuple[int, int]]:
+    """Part and row of a result that is wrong, and of which the record has the exact value."""
+    for number, part in enumerate(identified.group.parts):
+        told = part.table.has_ideal.get(identified.group.quantity)
+        if told is None:
+            continue
+        for row, place in enumerate(part.rows):
+            if part.wrong[row] and told[place] and part.table.names[place] == (shown.case, shown.element):
+                yield number, row
+
+
+def _blamed(example: Example | None) -> tuple[str, ...]:
+    if example is None:
+        return ()
+    first = example.found[0]
+    return first.mechanism.name, _told(first.exact), _told(first.rounded)
+
+
+def _told(value: object) -> str:
+    """A number with the digits that results in 16 bits have at most: one more cast changes the others."""
+    return f"{value:.5g}" if isinstance(value, Decimal) else str(value)
+
+
+def short(x: Expression, length: int) -> str:
+    """An expression in `length` characters, or as few as one operation has: what lies deepest is left out first."""
+    heights: dict[Expression, int] = {}
+    for node in ordered(x):
+        heights[node] = 1 + max((heights[one] for one in node.args), default=0)
+    said = text(x)
+    for depth in range(heights[x] - 1, 0, -1):
+        if len(said) <= length:
+            break
+        said = text(_cut(x, depth))
+    return said
+
+
+def _cut(x: Expression, depth: int) -> Expression:
+    """`x` with an ellipsis for each part that lies `depth` operations deep, unless it is an input or a constant."""
+    level = [x]
+    for _ in range(depth):
+        level = [one for node in level for one in node.args]
+    return substitute(x, {node: var("…") for node in level if node.args})
