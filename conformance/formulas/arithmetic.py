@@ -40,6 +40,8 @@ class Arithmetic:
 #: Names of arithmetics: every step in the dtype, ...
 EACH, KERNELS, WIDER, NARROWER = "each step", "float32 in each kernel", "float32 inside", "float32 steps"
 DOUBLE, DOUBLE_KERNELS, CAST = "float64 inside", "float64 in each kernel", "float32 result"
+#: ... and what is added to them.
+FLUSHED, FUSED = ", flushed", ", fused"
 
 
 def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
@@ -59,8 +61,10 @@ def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
         plain = [each, replace(each, name=KERNELS, inside="float32")] if same else []
         plain += [single, replace(single, name=DOUBLE_KERNELS, inside="float64")]
         plain += [double] if result == "float64" else []
-    flushing = [replace(one, name=one.name + ", flushed", flush=True, daz=True) for one in plain]
-    return (*plain, *flushing)
+    flushing = [replace(one, name=one.name + FLUSHED, flush=True, daz=True) for one in plain]
+    # LLVM may contract a product and a sum under XLA, which flushes; nothing else here does.
+    fused = [replace(one, name=one.name + FUSED, fused=True) for one in flushing if one.name == EACH + FLUSHED]
+    return (*plain, *flushing, *(fused if dtype in ("float32", "float64") else ()))
 
 
 def rounded(values: Floats, fmt: Format, flush: bool = False) -> Floats:

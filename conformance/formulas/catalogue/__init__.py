@@ -66,7 +66,7 @@ def _derivatives(loss: Loss, value: Expression, quantity: str, given: Given) -> 
     second = quantity == "second-derivative"
     first = "gradient-prediction" if second else quantity
     for rules in loss.rules:
-        gradient = _derivative(value, first, given, rules)
+        gradient = _derivative(value, first, given, (second and RULES[rules].gradient) or rules)
         found = _derivative(gradient, first, given, rules) if second else gradient
         if found is not None:
             yield rules, found
