@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import numpy as np
 
 from conformance.formulas.arithmetic import Arithmetic
-from conformance.formulas.expression import COMPARISONS, Expression, Function, ordered
+from conformance.formulas.expression import COMPARISONS, ELEMENTARY, Expression, Function, ordered
 from conformance.formulas.points import Points
 from conformance.formulas.sets import Reach, Sets
 from conformance.numbers.formats import FORMATS
@@ -56,7 +56,7 @@ class Evaluation(Generic[Value]):
         self._domain = domain
         self._arithmetic = arithmetic
         self._step, self._inside = FORMATS[arithmetic.step], FORMATS[arithmetic.inside]
-        to = FORMATS[arithmetic.inputs]
+        to = FORMATS[arithmetic.given]
         with np.errstate(all="ignore"):
             given = {name: domain.rounded(domain.given(one), to, arithmetic.daz) for name, one in inputs.items()}
         self._inputs: Mapping[str, Value] = given
@@ -82,7 +82,7 @@ class Evaluation(Generic[Value]):
                 value = self._constant(str(node.name))
             elif node.op == "cast":
                 dtype = getattr(self._arithmetic, str(node.name), str(node.name))  # "inputs" and "step" are its own
-                value = self._rounded(known[node.args[0]], FORMATS[dtype])
+                value = self._cast(node.args[0], known, FORMATS[dtype])
             elif isinstance(node.name, Function):
                 to = self._inside if node.name.single else step
                 given = dict(zip(node.name.parameters, (known[one] for one in node.args), strict=True))
@@ -92,6 +92,12 @@ class Evaluation(Generic[Value]):
                 value = self._operation(op, args, known, step)
             known[node] = value
         return known[root]
+
+    def _cast(self, x: Expression, known: dict[Expression, Value], fmt: Format) -> Value:
+        """`x` rounded to `fmt`; an elementary function of a narrow format is computed, and errs, in float32."""
+        if x.op in ELEMENTARY and self._step.name == "float64" != fmt.name:
+            return self._rounded(self._operation(x.op, x.args, known, FORMATS["float32"]), fmt)
+        return self._rounded(known[x], fmt)
 
     def _operation(self, op: str, args: tuple[Expression, ...], known: dict[Expression, Value], step: Format) -> Value:
         value = self._domain.operation(op, tuple(self._signed(one, known, step) for one in args), step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.formulas.catalogue import sources
-from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain
+from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain, promoted
 from conformance.formulas.catalogue.probabilities import keras, saturated, textbook, textbook_log1p
 from conformance.formulas.expression import (
     Expression,
@@ -145,6 +145,11 @@ def _of_probability(sigmoid: Function, formula: Plain) -> Plain:
     return built
 
 
+def _keras_numpy(z: Expression, y: Expression) -> Expression:
+    """The sigmoid is of the logits as float32, whatever they are, and so is what follows until the label comes in."""
+    return promoted(keras(1 / (1 + exp(-cast("float32", z))), y), {"y": "step", "w": "step"}, "float32")
+
+
 def _soft_margin(z: Expression, y: Expression) -> Expression:
     return log1p(exp((-(2 * y - 1)) * z))
 
@@ -185,12 +190,6 @@ LOGITS: tuple[Loss, ...] = (
         rules=("tensorflow",),
     ),
     _logits(
-        "(1 - y)*z + (1 + (c - 1)*y)*(log1p(exp(-|z|)) + max(-z, 0))",
-        _tensorflow_weighted,
-        sources.TF_LOGITS,
-        rules=("tensorflow",),
-    ),
-    _logits(
         "max(z, 0) - z*y + log(1 + exp(-|z|))",
         plain(lambda z, y: (maximum(z, 0) - z * y) + log(1 + exp(-absolute(z)))),
         sources.XLA_LOG1P,
@@ -206,6 +205,12 @@ LOGITS: tuple[Loss, ...] = (
         sources.TORCH_LOSS,
         gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_BACK_BY_STEPS, SIGMOID_STABLE))),
         by_label=(_torch_logits_gradient_by_label,),
+    ),
+    _logits(
+        "(1 - y)*z + (1 + (c - 1)*y)*(log1p(exp(-|z|)) + max(-z, 0))",
+        _tensorflow_weighted,
+        sources.TF_LOGITS,
+        rules=("tensorflow", "tensorflow, sums in the order of names"),
     ),
     _logits(
         "(1 - y)*z + m + log(exp(-m) + exp(-z - m)), m = max(-z, 0)",
@@ -266,6 +271,7 @@ LOGITS: tuple[Loss, ...] = (
         plain(_of_probability(SIGMOID_OF_INPUTS, keras)),
         sources.KERAS_NUMPY,
     ),
+    _logits("sigmoid, clip, log and log(1 - q) in float32", plain(_keras_numpy), sources.KERAS_NUMPY, rules=()),
     _logits(
         "log1p(exp(-t*z)), t = 2*y - 1",
         plain(_soft_margin),
