@@ -29,7 +29,7 @@ import numpy as np
 from conformance.diagnosis.results import NUMERIC, Group, Part, Table, groups
 from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
-from conformance.formulas.evaluate import Evaluation, Reach, Watched, number, reaching, watching
+from conformance.formulas.evaluate import Evaluation, Reach, Watched, fused, number, reaching, watching
 from conformance.formulas.expression import Function, inlined, ordered
 from conformance.numbers.formats import FORMATS, ulp
 
@@ -242,6 +242,8 @@ def _models_of(form: str, quantity: str, dtype: str, result: str, options: tuple
             steps = arithmetic.steps
             if steps.inside != steps.step and not any(_has_kernel(one, steps.step) for one in expressions):
                 steps = replace(steps, inside=steps.step)
+            if steps.fused and not any(map(_has_fusible, expressions)):
+                steps = replace(steps, fused=False)
             model = _Model(tuple(alike), tuple(by_name[alike[0]]), arithmetic)
             found.setdefault((expressions, steps, arithmetic.result), model)
     return tuple(found.values())
@@ -261,6 +263,15 @@ def _has_kernel(x: Expression, step: str) -> bool:
         elif isinstance(node.name, Function) and (node.name.single or _has_kernel(node.name.body, step)):
             return True
     return False
+
+
+@cache
+def _has_fusible(x: Expression) -> bool:
+    """Whether a product goes into a sum or a difference somewhere."""
+    return any(
+        _has_fusible(node.name.body) if isinstance(node.name, Function) else fused(node)[0] == "fma"
+        for node in ordered(x)
+    )
 
 
 def _same(point: Floats, got: Floats) -> Mask:

@@ -199,7 +199,13 @@ class _Tables:
         if several:
             self.sums.add((line.case, line.dtype))
         known = {name: str(value) for name, value in self.parameters[line.case].items()}
-        options = Options(weight="weight" in line.inputs, pos_weight="pos_weight" in line.inputs, **known)
+        beside = tuple((_NAMES[name], _beside(line.dtype, one)) for name, one in sorted(line.dtypes.items()))
+        options = Options(
+            weight="weight" in line.inputs,
+            pos_weight="pos_weight" in line.inputs,
+            beside=tuple((name, one) for name, one in beside if one),
+            **known,
+        )
         self.lines[line.form, line.dtype, options].append(line)
 
     def finish(self) -> None:
@@ -244,6 +250,18 @@ class _Tables:
         if not places:
             return None
         return table, np.array([rows[check.elements[k]] for k in places], np.int64), places
+
+
+def _beside(prediction: str, dtype: str) -> str:
+    """What an operation on an input of `dtype` alone gives, as in `Options.beside`; empty where `prediction` holds it.
+
+    Integers of 32 bits and more are as wide as float64: NumPy's promotion
+    (https://numpy.org/doc/stable/reference/arrays.promotion.html), where others take them for the prediction's dtype.
+    """
+    own, other = FORMATS[prediction], FORMATS.get("float64" if dtype in ("int32", "int64") else dtype)
+    if other is None or (other.precision <= own.precision and other.emax <= own.emax):
+        return ""
+    return "step" if other.precision >= own.precision and other.emax >= own.emax else "other"
 
 
 def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:

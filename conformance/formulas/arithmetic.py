@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conformance.numbers.formats import FORMATS
+
 if TYPE_CHECKING:
     from conformance.numbers.arrays import Floats
     from conformance.numbers.formats import Format
@@ -37,6 +39,9 @@ class Arithmetic:
     #: A product whose only use is a sum or a difference is not rounded (fused multiply-add).
     fused: bool = False
 
+    #: An operation gives the widest dtype of its operands, and no input is rounded to the dtype of another.
+    promotes: bool = False
+
     @cached_property
     def steps(self) -> Arithmetic:
         """What the steps are rounded to, whatever the result is: arithmetics with the same share them."""
@@ -47,10 +52,30 @@ class Arithmetic:
         """The same in which nothing is flushed."""
         return replace(self, flush=False, daz=False)
 
+    @property
+    def given(self) -> str:
+        """What inputs are rounded to first."""
+        return self.step if self.promotes else self.inputs
+
+    @property
+    def own(self) -> str:
+        """What an operation on the prediction alone gives."""
+        return self.inputs if self.promotes else self.step
+
+    @property
+    def other(self) -> str:
+        """What an operation gives on an input alone that has that format of 16 bits which the prediction has not."""
+        return _OTHER.get(self.inputs, self.step) if self.promotes else self.step
+
+
+_OTHER = {"float16": "bfloat16", "bfloat16": "float16"}
 
 #: Names of arithmetics: every step in the dtype, ...
 EACH, KERNELS, WIDER, NARROWER = "each step", "float32 in each kernel", "float32 inside", "float32 steps"
 DOUBLE, DOUBLE_KERNELS, CAST = "float64 inside", "float64 in each kernel", "float32 result"
+PROMOTED = "each step in the widest dtype of its operands"
+#: ... and what is added to them.
+FLUSHED, FUSED = ", flushed", ", fused"
 
 
 def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
@@ -70,8 +95,15 @@ def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
         plain = [each, replace(each, name=KERNELS, inside="float32")] if same else []
         plain += [single, replace(single, name=DOUBLE_KERNELS, inside="float64")]
         plain += [double] if result == "float64" else []
-    flushing = [replace(one, name=one.name + ", flushed", flush=True, daz=True) for one in plain]
-    return (*plain, *flushing)
+    if not same and FORMATS[result].precision > FORMATS[dtype].precision:
+        # The label or a weight is wider than the prediction: promoted step by step, or all cast to the result's first.
+        wider = replace(each, name=PROMOTED, step=result, inside=result, promotes=True)
+        plain += [wider, replace(wider, name=f"{result} steps", inputs=result, promotes=False)]
+    flushing = [replace(one, name=one.name + FLUSHED, flush=True, daz=True) for one in plain]
+    # XLA, which flushes, lets LLVM contract a product and a sum: CompilerTargetOptions in its
+    # xla/service/cpu/cpu_compiler.cc (https://github.com/openxla/xla).
+    fused = [replace(one, name=one.name + FUSED, fused=True) for one in flushing if one.name == EACH + FLUSHED]
+    return (*plain, *flushing, *(fused if dtype in ("float32", "float64") else ()))
 
 
 def rounded(values: Floats, fmt: Format, flush: bool = False) -> Floats:

@@ -7,8 +7,11 @@ A cotangent of one is not multiplied, and signs are moved freely: neither rounds
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
+from typing import ClassVar
 
 from conformance.formulas.expression import (
     COMPARISONS,
@@ -66,14 +69,25 @@ def over(x: Expression, y: Expression) -> Expression:
 class Rules:
     """How the cotangent of each operation's result becomes those of its arguments, and in which order they are summed.
 
-    The cotangents of one node are added in the order in which they arrive, from left to right.
+    The same rules give tangents: what an argument's tangent adds to that of the result is what the cotangent of the
+    result would add to that of the argument.
     """
 
     name = "plain"
+    #: Whether derivatives are taken forwards, by tangents; the gradient of which a second derivative is one, is by the
+    #: rules of the name `gradient` then.
+    forward = False
+    gradient = ""
+    #: Whether an argument that does not depend on the input has a tangent, of zeros.
+    zeros = False
 
     def backwards(self, x: Expression, depends: set[Expression]) -> Iterator[Expression]:
         """The nodes below `x` that are among `depends`, each after all that use it: against the order of evaluation."""
         return (node for node in reversed(list(ordered(x))) if node in depends)
+
+    def summed(self, terms: list[tuple[Expression, Expression]]) -> Expression:
+        """The sum of the cotangents of one node, each beside the node it comes from: as they arrive, left to right."""
+        return reduce(add, (term for _, term in terms))
 
     def add(self, g: Expression, x: Expression, y: Expression, result: Expression) -> Cotangents:
         """g, g."""
@@ -202,6 +216,23 @@ class TensorFlow(Rules):
         yield x, times(g, y) * x ** (y - 1)
 
 
+class TensorFlowGraph(TensorFlow):
+    """TensorFlow in a tf.function, whose optimizer sorts what is added by the names of the operations.
+
+    CanonicalizeNode of tensorflow/core/grappler/utils/canonicalizer.cc, 2.21, sorts the inputs of operations that
+    commute, AddN among them, as strings.  The name of an operation is its type, after the scope of the Python function
+    that made it (`mul/Mul`): capital letters come first.
+    """
+
+    name = "tensorflow, sums in the order of names"
+    #: Names of what each operation's gradient returns, where it is not of its own type.
+    _NAMES: ClassVar = {"where": "Select", "neg": "Neg", "mul": "mul/Mul", "sub": "sub/Neg", "div": "truediv/RealDiv"}
+
+    def summed(self, terms: list[tuple[Expression, Expression]]) -> Expression:
+        """Sorted by name; those of one name are numbered as they arrive."""
+        return super().summed(sorted(terms, key=lambda pair: self._NAMES.get(pair[0].op, "mul")))
+
+
 class Jax(Rules):
     """JAX: jax/_src/lax/lax.py, 0.10."""
 
@@ -224,7 +255,34 @@ class Jax(Rules):
     min = max
 
 
-RULES: dict[str, Rules] = {one.name: one for one in (Rules(), Torch(), TensorFlow(), Jax())}
+class TorchForward(Torch):
+    """PyTorch's forward mode, torch.func.jvp."""
+
+    name, forward, gradient = "torch forwards", True, "torch"
+
+
+class TensorFlowForward(TensorFlow):
+    """TensorFlow's tf.autodiff.ForwardAccumulator, which transposes what its tape records.
+
+    A tensor that is not watched has a tangent of zeros (tensorflow/python/eager/forwardprop.py, 2.21), and an
+    operation multiplies it: 0*inf is NaN.
+    """
+
+    name, forward, gradient, zeros = "tensorflow forwards", True, "tensorflow", True
+
+
+RULES: dict[str, Rules] = {
+    one.name: one
+    for one in (
+        Rules(),
+        Torch(),
+        TensorFlow(),
+        Jax(),
+        TensorFlowGraph(),
+        TorchForward(),
+        TensorFlowForward(),
+    )
+}
 
 
 def derivative(x: Expression, name: str, rules: Rules) -> Expression:
@@ -234,16 +292,39 @@ def derivative(x: Expression, name: str, rules: Rules) -> Expression:
     for node in ordered(x):
         if node.op not in _STEPWISE and any(one in depends for one in node.args):
             depends.add(node)
-    cotangents: dict[Expression, Expression] = {x: _ONE}
+    return (_forwards if rules.forward else _backwards)(x, wanted, depends, rules)
+
+
+def _backwards(x: Expression, wanted: Expression, depends: set[Expression], rules: Rules) -> Expression:
+    """By cotangents, from the result to the input."""
+    terms: dict[Expression, list[tuple[Expression, Expression]]] = defaultdict(list)
+    terms[x].append((x, _ONE))
     for node in rules.backwards(x, depends):
-        g = cotangents.get(node)
-        if g is None or node is wanted:
+        if node is wanted or node not in terms:
             continue
-        for argument, cotangent in _backward(node, g, rules):
+        for argument, cotangent in _backward(node, rules.summed(terms[node]), rules):
             if argument in depends and cotangent is not _ZERO:
-                known = cotangents.get(argument)
-                cotangents[argument] = cotangent if known is None else known + cotangent
-    return cotangents.get(wanted, _ZERO)
+                terms[argument].append((node, cotangent))
+    return rules.summed(terms[wanted]) if wanted in terms else _ZERO
+
+
+def _forwards(x: Expression, wanted: Expression, depends: set[Expression], rules: Rules) -> Expression:
+    """By tangents, from the input to the result."""
+    tangents = {wanted: _ONE}
+    for node in ordered(x):
+        if node is wanted or node not in depends:
+            continue
+        known = tangents if not rules.zeros else dict.fromkeys(node.args, _ZERO) | tangents
+        terms = [
+            (argument, term)
+            for argument in dict.fromkeys(node.args)
+            if argument in known
+            for one, term in _backward(node, known[argument], rules)
+            if one is argument and term is not _ZERO
+        ]
+        if terms:
+            tangents[node] = rules.summed(terms)
+    return tangents.get(x, _ZERO)
 
 
 def _backward(node: Expression, g: Expression, rules: Rules) -> Cotangents:

@@ -28,7 +28,7 @@ def to_odd(high: Floats, low: Floats) -> Floats:
     What is rounded again, to fewer bits, is then rounded as if it had been exact (S. Boldo, G. Melquiond, Emulation of
     FMA and correctly rounded sums: proved algorithms using rounding to odd, IEEE Trans. Computers 57(4), 2008).
     """
-    even = (np.ascontiguousarray(high).view(np.int64) & 1) == 0
+    even = (np.asarray(high, order="C").view(np.int64) & 1) == 0
     move = even & (low != 0) & np.isfinite(high) & np.isfinite(low)
     return np.where(move, np.nextafter(high, np.where(low > 0, np.inf, -np.inf)), high)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import numpy as np
 
 from conformance.formulas.arithmetic import Arithmetic
-from conformance.formulas.expression import ARITY, COMPARISONS, EXACT, Expression, Function, ordered
+from conformance.formulas.expression import ARITY, COMPARISONS, ELEMENTARY, EXACT, Expression, Function, ordered
 from conformance.formulas.points import Points, Watched, WatchedPoints
 from conformance.formulas.sets import Reach, Sets
 from conformance.numbers.formats import FORMATS
@@ -69,7 +69,7 @@ class Evaluation(Generic[Value]):
         self._domain = domain
         self._arithmetic = arithmetic
         self._step, self._inside = FORMATS[arithmetic.step], FORMATS[arithmetic.inside]
-        to = FORMATS[arithmetic.inputs]
+        to = FORMATS[arithmetic.given]
         with np.errstate(all="ignore"):
             given = {name: domain.rounded(domain.given(one), to, arithmetic.daz) for name, one in inputs.items()}
         self._inputs: Mapping[str, Value] = given
@@ -100,7 +100,7 @@ class Evaluation(Generic[Value]):
                 value = self._constant(str(node.name))
             elif node.op == "cast":
                 dtype = getattr(self._arithmetic, str(node.name), str(node.name))  # "inputs" and "step" are its own
-                value = self._rounded(known[node.args[0]], FORMATS[dtype])
+                value = self._cast(node.args[0], known, FORMATS[dtype])
             elif isinstance(node.name, Function):
                 value = self._call(node.name, tuple([known[one] for one in node.args]), step)
             else:
@@ -118,13 +118,19 @@ class Evaluation(Generic[Value]):
             self._calls[key] = args, self._rounded(known[function.body], step)
         return self._calls[key][1]
 
+    def _cast(self, x: Expression, known: dict[Expression, Value], fmt: Format) -> Value:
+        """`x` rounded to `fmt`; an elementary function of a narrow format is computed, and errs, in float32."""
+        if x.op in ELEMENTARY and self._step.name == "float64" != fmt.name:
+            return self._rounded(self._operation(x, known, FORMATS["float32"]), fmt)
+        return self._rounded(known[x], fmt)
+
     def _operation(self, node: Expression, known: dict[Expression, Value], step: Format) -> Value:
-        op, args = _fused(node) if self._arithmetic.fused else (node.op, node.args)
+        op, args = fused(node) if self._arithmetic.fused else (node.op, node.args)
         value = self._domain.operation(op, tuple([self._signed(one, known, step) for one in args]), step)
         return value if op in COMPARISONS or _is_step(node) else self._rounded(value, step)
 
     def _signed(self, x: Expression, known: dict[Expression, Value], step: Format) -> Value:
-        """The value of a node, or of one with signs that `_fused` put before it."""
+        """The value of a node, or of one with signs that `fused` put before it."""
         if x not in known:
             known[x] = self._domain.operation("neg", (self._signed(x.args[0], known, step),), step)
         return known[x]
@@ -151,7 +157,7 @@ def _steps(x: Expression) -> tuple[Expression, ...]:
     return tuple(ordered(x))
 
 
-def _fused(node: Expression) -> tuple[str, tuple[Expression, ...]]:
+def fused(node: Expression) -> tuple[str, tuple[Expression, ...]]:
     """A sum or a difference of which one term is a product as fma(a, b, c) = a*b + c; another node as it is."""
     if node.op not in ("add", "sub"):
         return node.op, node.args

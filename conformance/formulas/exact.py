@@ -129,7 +129,7 @@ class Steps:
     ) -> int:
         flush, name = self.arithmetic.flush, str(node.name)
         if node.op == "var":
-            return self._add("var", (), name, FORMATS[self.arithmetic.inputs], self.arithmetic.daz, what)
+            return self._add("var", (), name, FORMATS[self.arithmetic.given], self.arithmetic.daz, what)
         if node.op == "const":
             return self._add("const", (), name, FORMATS[self.arithmetic.inside], False, what)
         if node.op == "cast":

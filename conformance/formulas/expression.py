@@ -187,12 +187,17 @@ def clip(x: Operand, low: Operand, high: Operand) -> Expression:
     return minimum(maximum(x, low), high)
 
 
+def rebuilt(node: Expression, args: tuple[Expression, ...]) -> Expression:
+    """The node with other arguments."""
+    return _node(node.op, args, node.name) if args else node
+
+
 def substitute(x: Expression, values: dict[Expression, Expression]) -> Expression:
     """`x` with nodes replaced, inputs as a rule."""
     done: dict[Expression, Expression] = dict(values)
     for node in ordered(x):
         if node not in done:
-            done[node] = _node(node.op, tuple(done[one] for one in node.args), node.name) if node.args else node
+            done[node] = rebuilt(node, tuple(done[one] for one in node.args))
     return done[x]
 
 
@@ -205,7 +210,7 @@ def inlined(x: Expression) -> Expression:
             body = inlined(node.name.body)
             done[node] = substitute(body, dict(zip(map(var, node.name.parameters), args, strict=True)))
         else:
-            done[node] = _node(node.op, args, node.name) if args else node
+            done[node] = rebuilt(node, args)
     return done[x]
 
 

@@ -84,9 +84,8 @@ class Watched(NamedTuple):
 
     def of(self, count: int) -> Watched:
         """One for each of `count` inputs, where a formula that does not depend on them has one for all."""
-        if np.shape(self.value) == (count,):
-            return self
-        return Watched(np.broadcast_to(self.value, count), None if self.small is None else np.full(count, self.small))
+        small = None if self.small is None else np.broadcast_to(self.small, count)  # of a constant, one for all
+        return Watched(np.broadcast_to(self.value, count), small)
 
 
 class WatchedPoints:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from conformance.formulas.arithmetic import CAST, DOUBLE, EACH, KERNELS, NARROWER, WIDER, arithmetics, rounded
+from conformance.formulas.arithmetic import CAST, DOUBLE, EACH, KERNELS, NARROWER, PROMOTED, WIDER, arithmetics, rounded
 from conformance.numbers.formats import FORMATS
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -20,7 +20,8 @@ def test_each_arithmetic_has_a_name_of_its_own_and_a_twin_that_flushes(dtype: st
     listed = arithmetics(dtype, result)
     names = [one.name for one in listed]
     assert len(set(names)) == len(names) > 0
-    assert {one.name + ", flushed" for one in listed if not one.flush} == {one.name for one in listed if one.flush}
+    flushing = {one.name for one in listed if one.flush and not one.fused}
+    assert {one.name + ", flushed" for one in listed if not one.flush} == flushing
     assert all(one.daz == one.flush for one in listed)
 
 
@@ -29,7 +30,8 @@ def test_each_arithmetic_has_a_name_of_its_own_and_a_twin_that_flushes(dtype: st
     [
         ("float16", "float16", {EACH, KERNELS, WIDER}),
         ("bfloat16", "float32", {WIDER}),
-        ("float16", "float64", {DOUBLE}),
+        ("float16", "float64", {DOUBLE, PROMOTED, "float64 steps"}),
+        ("float32", "float32", {EACH, "each step, flushed, fused"}),
         ("float64", "float64", {EACH, NARROWER, CAST}),
     ],
 )

@@ -133,3 +133,46 @@ def test_what_a_case_does_not_have_has_no_derivative() -> None:
     """Without a weight there is no formula for the derivative by it."""
     assert not candidates("logits", "gradient-weight", Options())
     assert not candidates("logits", "gradient-pos_weight", Options(weight=True))
+
+
+def test_beside_a_wider_label_each_operation_has_the_widest_dtype_of_its_operands() -> None:
+    """As NumPy promotes them: 1 - p is a float16, its product with the label of float64 is none."""
+    p, y = np.array([0.3, 0.0007, 0.11], np.float16), np.array([0.3, 0.7, 0.1])
+    expected = -np.log(p * y + (np.float16(1) - p) * (1 - y))
+    name = "-log(p*y + (1 - p)*(1 - y))"
+    inputs = {"p": p.astype(np.float64), "y": y}
+    mixed, plain = (
+        next(one for one in candidates("probabilities", "value", options) if one.name == name)
+        for options in (Options(beside=(("y", "step"),)), Options())
+    )
+    arithmetic = next(one for one in arithmetics("float16", "float64") if one.promotes)
+    np.testing.assert_allclose(emulated(mixed.expression, inputs, arithmetic), expected, rtol=1e-15)
+    assert np.all(np.abs(emulated(plain.expression, inputs, arithmetic) / expected - 1) > 1e-6)
+
+
+def test_where_nothing_is_promoted_formulas_beside_wider_inputs_are_the_plain_ones() -> None:
+    """All inputs are cast first: the same numbers."""
+    inputs = {"z": np.linspace(-9, 9, 40), "y": np.linspace(0, 1, 40)}
+    first = [one for one in arithmetics("float16", "float64") if not one.promotes and one.step == "float64"]
+    assert len(first) == 4
+    for arithmetic in first:
+        for mixed, plain in zip(
+            candidates("logits", "value", Options(beside=(("y", "step"),))),
+            candidates("logits", "value", Options()),
+            strict=True,
+        ):
+            found, expected = (emulated(one.expression, inputs, arithmetic) for one in (mixed, plain))
+            if "float32" not in mixed.name and "dtype" not in mixed.name:
+                np.testing.assert_array_equal(found, expected, err_msg=mixed.name)
+
+
+def test_what_constant_folding_moves_together_is_one_number() -> None:
+    """(1 + 1e-7) - q in float32, where 1 - q + 1e-7 keeps 1e-7: at q = 1 the logarithm is of 2^-23."""
+    folded, written = (
+        next(one for one in candidates("probabilities", "value", Options()) if one.name == name)
+        for name in ("log(p + 1e-7) and log((1 + 1e-7) - p)", "log(p + 1e-7) and log(1 - p + 1e-7)")
+    )
+    end = {"p": np.array([1.0]), "y": np.array([0.0])}
+    single = arithmetics("float32", "float32")[0]
+    assert emulated(folded.expression, end, single)[0] == np.float32(23 * np.log(2))
+    assert emulated(written.expression, end, single)[0] == np.float32(-np.log(np.float64(np.float32(1e-7))))

@@ -30,7 +30,7 @@ from conformance.formulas.expression import (
 from conformance.formulas.expression import gt as greater
 from conformance.formulas.library import RELU, STOP_GRADIENT
 
-x = var("x")
+x, y = var("x"), var("y")
 FLOAT64 = arithmetics("float64", "float64")[0]
 FLOAT16 = arithmetics("float16", "float16")[0]
 FRAMEWORKS = ("torch", "tensorflow", "jax")
@@ -53,7 +53,7 @@ def at(expression: Expression, *values: float) -> list[float]:
     return [float(one) for one in np.broadcast_to(found, len(values))]
 
 
-@pytest.mark.parametrize("rules", [*FRAMEWORKS, "plain"])
+@pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("name", SMOOTH)
 def test_by_every_rule_a_smooth_formula_has_the_derivative_of_calculus(name: str, rules: str) -> None:
     """Frameworks differ in how they round, not in what they mean."""
@@ -140,3 +140,39 @@ def test_an_input_that_a_formula_does_not_have_has_the_derivative_zero() -> None
     """And so has what is stopped."""
     assert at(derivative(x * 2, "w", RULES["jax"]), 1.0) == [0.0]
     assert at(derivative(STOP_GRADIENT(x), "x", RULES["jax"]), 1.0) == [0.0]
+
+
+def test_forwards_and_backwards_products_are_rounded_in_other_orders() -> None:
+    """The tangent of 3*exp(x) is multiplied by 3 last, its cotangent first; of exp(x*x*x) by exp last, and first."""
+    formula = log(exp(x) * 3 + 1)
+    backwards, forwards = (derivative(formula, "x", RULES[rules]) for rules in ("torch", "torch forwards"))
+    values = {"x": np.linspace(0.1, 2, 50)}
+    assert np.any(emulated(backwards, values, FLOAT16) != emulated(forwards, values, FLOAT16))
+
+
+def test_tensorflow_multiplies_the_zeros_that_it_takes_for_the_tangent_of_a_label() -> None:
+    """0 times an infinite logit is NaN; PyTorch has no tangent there."""
+    infinite = {"x": np.array([np.inf, 1.0]), "y": np.array([0.5])}
+    of_label = {
+        rules: emulated(derivative(x * y, "x", RULES[rules]), infinite, FLOAT64)
+        for rules in ("tensorflow", "torch forwards", "tensorflow forwards")
+    }
+    assert np.broadcast_to(of_label["tensorflow"], 2).tolist() == [0.5, 0.5]
+    assert np.broadcast_to(of_label["torch forwards"], 2).tolist() == [0.5, 0.5]
+    assert np.isnan(of_label["tensorflow forwards"][0])
+    assert of_label["tensorflow forwards"][1] == 0.5
+
+
+def test_the_optimizer_of_a_tf_function_adds_by_name() -> None:
+    """Neg, Select and mul, where the tape has them in the order of their operations.
+
+    By hand: eager 1 - y first, which is 0, so that -e is left; in order of names -e + 1 is rounded first.
+    """
+    formula = (where(greater(x, 0), x, 0) - x * y) + log1p(exp(where(greater(x, 0), -x, x)))
+    inputs = {"x": np.array([10.0]), "y": np.array([1.0])}
+    eager, graph = (
+        emulated(derivative(formula, "x", RULES[rules]), inputs, FLOAT16)
+        for rules in ("tensorflow", "tensorflow, sums in the order of names")
+    )
+    assert eager[0] == -float(np.float16(np.exp(-10)))
+    assert graph[0] == 0.0

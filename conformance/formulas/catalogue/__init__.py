@@ -9,11 +9,12 @@ evaluates is decided by its results (`conformance.diagnosis`), never by its name
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 from conformance.formulas.catalogue.focal import FOCAL
 from conformance.formulas.catalogue.logits import LOGITS
-from conformance.formulas.catalogue.loss import Candidate, Given, Loss, Options
+from conformance.formulas.catalogue.loss import Candidate, Given, Loss, Options, promoted
 from conformance.formulas.catalogue.probabilities import PROBABILITIES
 from conformance.formulas.catalogue.softmax import SOFTMAX
 from conformance.formulas.derivative import RULES, derivative
@@ -47,7 +48,11 @@ def candidates(form: str, quantity: str, options: Options) -> tuple[Candidate, .
     expression, what belongs together under several options by the name.
     """
     given = options.given(form)
-    return tuple(one for loss in LOSSES if loss.form == form for one in _of_loss(loss, quantity, given))
+    found = (one for loss in LOSSES if loss.form == form for one in _of_loss(loss, quantity, given))
+    if options.beside:
+        beside = dict(options.beside)
+        found = (replace(one, expression=promoted(one.expression, beside)) for one in found)
+    return tuple(found)
 
 
 def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:
@@ -66,7 +71,7 @@ def _derivatives(loss: Loss, value: Expression, quantity: str, given: Given) -> 
     second = quantity == "second-derivative"
     first = "gradient-prediction" if second else quantity
     for rules in loss.rules:
-        gradient = _derivative(value, first, given, rules)
+        gradient = _derivative(value, first, given, (second and RULES[rules].gradient) or rules)
         found = _derivative(gradient, first, given, rules) if second else gradient
         if found is not None:
             yield rules, found

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.logits import tensorflow_plain
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain
-from conformance.formulas.catalogue.probabilities import keras, keras_torch, tf_keras
+from conformance.formulas.catalogue.probabilities import keras, keras_torch, tf_keras, tf_keras_folded
 from conformance.formulas.expression import (
     Expression,
     Function,
@@ -134,10 +134,17 @@ FOCAL: tuple[Loss, ...] = (
         form="logits",
         build=_by_power(LOGISTIC_TF, tensorflow_plain, of_probability=False),
         source=sources.TF_KERAS,
-        rules=("tensorflow",),
+        rules=("tensorflow", "tensorflow, sums in the order of names"),
     ),
     Loss(name="focal: exp(gamma*log(1 - p_t))", form="logits", build=_optax, source=sources.OPTAX, rules=("jax",)),
     _of_probabilities("focal: pow(1 - p_t, gamma) * clipped", keras, sources.KERAS_LOSSES),
     _of_probabilities("focal: pow(1 - p_t, gamma) * torch's bce of clipped", keras_torch, sources.KERAS_LOSSES),
     _of_probabilities("focal: pow(1 - p_t, gamma) * tf_keras' clipped twice", tf_keras, sources.TF_KERAS),
+    Loss(
+        name="focal: pow(1 - p_t, gamma) * tf_keras' clipped twice, (1 + 1e-7) - q",
+        form="probabilities",
+        build=_by_power(_same, tf_keras_folded),
+        source=sources.TF_FOLDING,
+        rules=("tensorflow",),
+    ),
 )

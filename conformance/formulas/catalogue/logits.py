@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.formulas.catalogue import sources
-from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain
+from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain, promoted
 from conformance.formulas.catalogue.probabilities import keras, saturated, textbook, textbook_log1p
 from conformance.formulas.expression import (
     Expression,
@@ -18,6 +18,7 @@ from conformance.formulas.expression import (
     log,
     log1p,
     maximum,
+    minimum,
     where,
 )
 from conformance.formulas.library import (
@@ -99,6 +100,21 @@ def _torch_logits_gradient_by_label(given: Given) -> Expression | None:
     return given.weighted(LOG_SIGMOID(-z) - given.pos_weight * LOG_SIGMOID(z))
 
 
+def _torch_transformed(given: Given) -> Expression | None:
+    """The formula of binary_cross_entropy_with_logits under torch.func.
+
+    Its sums are written down in the order in which the cotangents of z arrive, m being computed first.
+    """
+    if given.focal:
+        return None
+    z, y = given.prediction, given.smoothed
+    m = -minimum(z, 0)
+    rest = log(exp(-m) + exp(-z - m))
+    if given.pos_weight is None:
+        return given.weighted((m + (1 - y) * z) + rest)
+    return given.weighted(((given.pos_weight - 1) * y + 1) * (m + rest) + (1 - y) * z)
+
+
 def by_log_sigmoids(softplus: Function) -> Plain:
     """Optax' formula with log_sigmoid(x) = -softplus(-x)."""
 
@@ -129,6 +145,11 @@ def _of_probability(sigmoid: Function, formula: Plain) -> Plain:
     return built
 
 
+def _keras_numpy(z: Expression, y: Expression) -> Expression:
+    """The sigmoid is of the logits as float32, whatever they are, and so is what follows until the label comes in."""
+    return promoted(keras(1 / (1 + exp(-cast("float32", z))), y), {"y": "step", "w": "step"}, "float32")
+
+
 def _soft_margin(z: Expression, y: Expression) -> Expression:
     return log1p(exp((-(2 * y - 1)) * z))
 
@@ -156,17 +177,16 @@ def _logits(
 
 
 LOGITS: tuple[Loss, ...] = (
-    _logits("max(z, 0) - z*y + log1p(exp(-|z|))", plain(tensorflow_plain), sources.TF_LOGITS),
+    _logits(
+        "max(z, 0) - z*y + log1p(exp(-|z|))",
+        plain(tensorflow_plain),
+        sources.TF_LOGITS,
+        rules=("torch", "tensorflow", "jax", "tensorflow, sums in the order of names", "tensorflow forwards"),
+    ),
     _logits(
         "max(z, 0) - z*y + log1p(exp(-|z|)), cast to float32 before the weight",
         _cast_before_the_weight,
         sources.TF_LOG_LOSS,
-        rules=("tensorflow",),
-    ),
-    _logits(
-        "(1 - y)*z + (1 + (c - 1)*y)*(log1p(exp(-|z|)) + max(-z, 0))",
-        _tensorflow_weighted,
-        sources.TF_LOGITS,
         rules=("tensorflow",),
     ),
     _logits(
@@ -185,6 +205,18 @@ LOGITS: tuple[Loss, ...] = (
         sources.TORCH_LOSS,
         gradient=tuple(map(_torch_logits_gradient, (SIGMOID, SIGMOID_BACK_BY_STEPS, SIGMOID_STABLE))),
         by_label=(_torch_logits_gradient_by_label,),
+    ),
+    _logits(
+        "(1 - y)*z + (1 + (c - 1)*y)*(log1p(exp(-|z|)) + max(-z, 0))",
+        _tensorflow_weighted,
+        sources.TF_LOGITS,
+        rules=("tensorflow", "tensorflow, sums in the order of names"),
+    ),
+    _logits(
+        "(1 - y)*z + m + log(exp(-m) + exp(-z - m)), m = max(-z, 0)",
+        _torch_transformed,
+        sources.TORCH_FUNC,
+        rules=("torch", "torch forwards"),
     ),
     _logits(
         "-y*log_sigmoid(z) - (1 - y)*log_sigmoid(-z)",
@@ -239,6 +271,7 @@ LOGITS: tuple[Loss, ...] = (
         plain(_of_probability(SIGMOID_OF_INPUTS, keras)),
         sources.KERAS_NUMPY,
     ),
+    _logits("sigmoid, clip, log and log(1 - q) in float32", plain(_keras_numpy), sources.KERAS_NUMPY, rules=()),
     _logits(
         "log1p(exp(-t*z)), t = 2*y - 1",
         plain(_soft_margin),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from conformance.formulas.expression import Expression, const, var
+from conformance.formulas.expression import COMPARISONS, Expression, cast, const, ordered, rebuilt, var
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +73,18 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which options a set of points has: inputs by name, parameters by value."""
+    """Which options a set of points has: inputs by name, parameters by value.
+
+    `beside` names the inputs whose dtype the prediction's does not hold, and for each what an operation on it alone
+    gives: "step" where its dtype holds the prediction's, too, and else "other".
+    """
 
     weight: bool = False
     pos_weight: bool = False
     gamma: str | None = None
     alpha: str | None = None
     label_smoothing: str | None = None
+    beside: tuple[tuple[str, str], ...] = ()
 
     def given(self, form: str) -> Given:
         """The inputs as a formula sees them."""
@@ -92,6 +97,28 @@ class Options:
             alpha=self.alpha,
             label_smoothing=self.label_smoothing,
         )
+
+
+#: What has the dtype of its argument, or none; of a constant the others give a number of the dtype.
+_SAME = COMPARISONS | {"neg", "abs", "sign"}
+
+
+def promoted(x: Expression, beside: Mapping[str, str], prediction: str = "own") -> Expression:
+    """`x` where an operation on inputs of one dtype gives that dtype, and on several the wider one, which is a step's.
+
+    `beside` as in `Options`; the other inputs have the dtype `prediction`.
+    """
+    of: dict[Expression, frozenset[str]] = {}
+    done: dict[Expression, Expression] = {}
+    for node in ordered(x):
+        own = {beside.get(str(node.name), prediction)} if node.op == "var" else set()
+        of[node] = frozenset(own.union(*(of[one] for one in node.args)))
+        done[node] = rebuilt(node, tuple(done[one] for one in node.args))
+        if len(of[node]) == 1 and node.args and node.op not in _SAME:
+            (dtype,) = of[node]
+            # What a formula casts to the dtype of its input has this one.
+            done[node] = cast(dtype, done[node.args[0]] if node.op == "cast" else done[node])
+    return done[x]
 
 
 def plain(formula: Plain) -> Build:

@@ -49,6 +49,12 @@ def tf_keras(p: Expression, y: Expression) -> Expression:
     return -(y * log(q + EPSILON) + (1 - y) * log((1 - q) + EPSILON))
 
 
+def tf_keras_folded(p: Expression, y: Expression) -> Expression:
+    """The same by TensorFlow's constant folding, which moves both constants together: (1 + 1e-7) - q."""
+    q = clip(p, EPSILON, 1 - EPSILON)
+    return -(y * log(q + EPSILON) + (1 - y) * log((1 + EPSILON) - q))
+
+
 def keras_torch(p: Expression, y: Expression) -> Expression:
     """PyTorch's kernel of the probability, clipped by bounds that are made numbers of its dtype."""
     return BCE(clip(p, cast("step", EPSILON), cast("step", ONE_LESS_EPSILON)), y)
@@ -72,6 +78,10 @@ def saturated(formula: Plain) -> Plain:
 
 def _log_loss(p: Expression, y: Expression) -> Expression:
     return (-y * log(p + EPSILON)) - (1 - y) * log((1 - p) + EPSILON)
+
+
+def _log_loss_folded(p: Expression, y: Expression) -> Expression:
+    return (-y * log(p + EPSILON)) - (1 - y) * log((1 + EPSILON) - p)
 
 
 def _rest(x: Expression) -> Expression:
@@ -112,7 +122,16 @@ PROBABILITIES: tuple[Loss, ...] = (
         rules=(),
     ),
     _probabilities("clip by 1e-7, log(q + 1e-7) and log(1 - q + 1e-7)", tf_keras, sources.TF_KERAS),
+    _probabilities(
+        "clip by 1e-7, log(q + 1e-7) and log((1 + 1e-7) - q)",
+        tf_keras_folded,
+        sources.TF_FOLDING,
+        rules=("tensorflow",),
+    ),
     _probabilities("log(p + 1e-7) and log(1 - p + 1e-7)", _log_loss, sources.TF_LOG_LOSS),
+    _probabilities(
+        "log(p + 1e-7) and log((1 + 1e-7) - p)", _log_loss_folded, sources.TF_FOLDING, rules=("tensorflow",)
+    ),
     _probabilities("logarithms not below -100", BCE, sources.TORCH_LOSS),
     _probabilities("clip by 1e-7, logarithms not below -100", keras_torch, sources.KERAS_TORCH),
     _probabilities("clip by eps, xlogy(y, q) and xlogy(1 - y, 1 - q)", sklearn, sources.SKLEARN, rules=()),
