@@ -80,10 +80,10 @@ SHOWN = (
         "modes",
     ),
     Shown(
-        "XLA, in 16 bits",
+        "XLA fuses a product into a sum, and flushes",
         "tensorflow/nn.sigmoid_cross_entropy_with_logits/xla/cpu",
         "value",
-        ("float16", "bfloat16"),
+        ("float32", "float64", "float16", "bfloat16"),
         "modes",
     ),
     Shown(
