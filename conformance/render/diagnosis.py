@@ -156,6 +156,8 @@ def _facts(page: Page) -> Table:
     facts.add_column(overflow="fold")
     marked = [example.found[0].step.shown for example in one.examples[:1] if example.found[0].step is not None]
     _row(facts, "formula", str(written(model.candidates[0].expression, marked)))
+    if one.group.quantity != "value":
+        _row(facts, "", model.name)
     _row(facts, "", model.candidates[0].source)
     arithmetics: dict[str, list[str]] = {}
     for each in page.diagnoses:
