@@ -69,14 +69,14 @@ def _erring(op: str, x: float, dtype: str, by: float) -> float:
         return _to(nearest, dtype)
     scale = Fraction(2) ** (max(math.frexp(nearest)[1] - 1, fmt.emin) - fmt.fraction_bits)
     found = _to(_float(exact + Fraction(by) * scale), dtype)
-    return found if found * exact > 0 else math.copysign(0.0, exact)
+    return found if found and (found > 0) == (exact > 0) else 0.0 if exact > 0 else -0.0
 
 
 def _float(x: Fraction) -> float:
     try:
         return float(x)
     except OverflowError:
-        return math.copysign(math.inf, x)
+        return math.inf if x > 0 else -math.inf
 
 
 def _to(x: float, dtype: str) -> float:
