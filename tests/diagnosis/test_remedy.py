@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 import reference
+from conformance.diagnosis.guilty import guilty
 from conformance.diagnosis.regression import regression_test, worst_places
-from conformance.diagnosis.remedy import BUDGET, Remedy, largest_error, remedies
-from conformance.formulas.arithmetic import arithmetics
+from conformance.diagnosis.remedy import BUDGET, Remedy, cures, largest_error, remedies
+from conformance.formulas.arithmetic import EACH, Arithmetic, arithmetics
 from conformance.formulas.catalogue import Options, candidates
 from conformance.formulas.evaluate import emulated
-from conformance.formulas.exact import exact
+from conformance.formulas.exact import PartlyExact, Steps, exact
 from conformance.formulas.expression import absolute, exp, log, log1p, maximum, minimum, var
 from conformance.formulas.library import LOG_SIGMOID, SIGMOID, SOFTPLUS
 from conformance.formulas.source import source
@@ -222,3 +224,14 @@ def test_what_no_sweep_can_try_is_refused() -> None:
     weighted = the(remedies(TORCH * w, "logits", "value", Options(weight=True)))
     with pytest.raises(ValueError, match="and no w"):
         adapter_file(weighted, "torch")
+
+
+def test_a_remedy_cures_what_cancels_and_not_what_is_flushed() -> None:
+    """The same formula under two arithmetics: where exp is flushed, another sum of it changes nothing."""
+    plain = Arithmetic(name=EACH, inputs="float32", step="float32", inside="float32", result="float32")
+    remedy = the(remedies(TORCH, "logits", "value"))
+    for arithmetic, at, cured in ((plain, -20.0, True), (replace(plain, flush=True, daz=True), -89.0, False)):
+        inputs = {"z": at, "y": 0.0}
+        ideal = float(reference.loss("logits", at, 0.0).hi)
+        blamed = guilty(PartlyExact(Steps(TORCH, arithmetic), inputs), ideal, BUDGET)
+        assert cures(remedy, blamed) is cured
