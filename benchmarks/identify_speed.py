@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from conformance.diagnosis.identify import Identified, identify_record
-from conformance.diagnosis.results import NUMERIC
 from conformance.plan.cases import default_folder, load_suite
+from conformance.quantities import NUMERIC
 from conformance.record import record
 
 #: Parts of a finding's cause: what makes it numeric is the verdict of an element, not how the value came back.

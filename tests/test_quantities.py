@@ -19,14 +19,15 @@ from conformance.quantities import (
     QUANTITIES,
     REDUCTION,
 )
-from conformance.repro import derivation, wording
+from conformance.render import narrate
+from conformance.repro import derivation
 from reference import focal, terms
 
 #: Tables whose keys are all numeric quantities, in any order.
 TABLES = {
     "what differentiates by what": adapters.VARIABLE,
     "functions of the reference": reference.FUNCTIONS,
-    "words": wording.QUANTITIES,
+    "words": narrate.QUANTITIES,
 }
 
 #: Tables by form and numeric quantity.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from conformance.diagnosis.results import NUMERIC
 from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import backend_of
 from conformance.known import deviations
@@ -14,6 +13,7 @@ from conformance.plan.cases import Suite
 from conformance.plan.filters import QUICK_FAMILIES, Filters
 from conformance.pool.backend import Backend
 from conformance.pool.pool import Pool
+from conformance.quantities import NUMERIC
 from conformance.record.summary import causes
 from conformance.run import run as runs
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from conformance.diagnosis.identify import ALLOWED, Fit, Identified, Models, alike
 from conformance.diagnosis.of_run import identified_in, suite_of
-from conformance.diagnosis.results import NUMERIC, Group
+from conformance.diagnosis.results import Group
+from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 
 FORMULA, ARITHMETIC = "formula", "arithmetic"

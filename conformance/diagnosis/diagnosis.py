@@ -88,10 +88,6 @@ class Diagnosis:
         """What happened, the commonest of the examples first."""
         return tuple(one for one, _ in Counter(example.mechanism for example in self.examples).most_common())
 
-    def of_cause(self, cause: str) -> Example | None:
-        """The example of a cause of the run."""
-        return next((one for one in self.examples if one.cause == cause), None)
-
 
 def diagnosed(identified: Identified, case: str = "", element: str = "") -> Diagnosis:
     """The diagnosis of a group whose models are known, the results of a case, or of its element, first."""

@@ -26,23 +26,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.diagnosis.results import NUMERIC, Group, Part, Table, groups
+from conformance.diagnosis.results import Group, Part, Table, groups
 from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import Evaluation, Reach, Watched, fused, number, reaching, watching
 from conformance.formulas.expression import Function, inlined, ordered
 from conformance.numbers.formats import FORMATS, ulp
+from conformance.quantities import NUMERIC
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from conformance.formulas.expression import Expression
+    from conformance.numbers.arrays import Floats, Mask
     from conformance.numbers.formats import Format
     from conformance.plan.cases import Suite
     from conformance.record.record import RunRecord
 
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 #: Odds of 100 to 1, in bits, are decisive: H. Jeffreys, Theory of Probability, 3rd edition 1961, appendix B.
 DECISIVE = math.log2(100)

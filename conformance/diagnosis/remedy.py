@@ -27,9 +27,7 @@ from conformance.formulas.remedies import RIGHT
 from conformance.numbers.formats import FORMATS, ulp
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from conformance.numbers.arrays import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

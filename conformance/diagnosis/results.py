@@ -21,28 +21,15 @@ from conformance.formulas.catalogue import Options
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.measurement import LARGEST
 from conformance.plan.cases import Suite
+from conformance.quantities import NUMERIC
 from conformance.record.record import CheckLine, InputsLine, RunRecord
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Index = NDArray[np.int64]
+    from conformance.numbers.arrays import Floats, Index, Mask
 
 #: Inputs of a record by the names that formulas have for them.
 _NAMES = {"label": "y", "weight": "w", "pos_weight": "c"}
 _PREDICTION = {"logits": "z", "probabilities": "p"}
-
-
-#: Quantities that are a number for each element, of which formulas are known.
-NUMERIC = (
-    "value",
-    "gradient-prediction",
-    "gradient-label",
-    "gradient-weight",
-    "gradient-pos_weight",
-    "second-derivative",
-)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,7 +42,7 @@ class Table:
     inputs: Mapping[str, Floats]
     ideal: Mapping[str, Floats]
     #: Where the record has an exact value, which may be NaN; elsewhere `ideal` is NaN, too.
-    has_ideal: Mapping[str, NDArray[np.bool_]]
+    has_ideal: Mapping[str, Mask]
     #: Case and element of each row.
     names: tuple[tuple[str, str], ...]
 
@@ -71,7 +58,7 @@ class Part:
     ideal: Floats
     #: By how much an ULP of the natural terms, in which errors are judged, is larger than one of the exact value.
     condition: Floats
-    wrong: NDArray[np.bool_]
+    wrong: Mask
     causes: tuple[str, ...]
 
 
@@ -226,7 +213,9 @@ class _Tables:
                 dtype=dtype,
                 options=options,
                 inputs=inputs,
-                ideal={quantity: np.array([_number(text) for text in of]) for quantity, of in texts.items()},
+                ideal={
+                    quantity: np.array([float.fromhex(text or "nan") for text in of]) for quantity, of in texts.items()
+                },
                 has_ideal={quantity: np.array([bool(text) for text in of]) for quantity, of in texts.items()},
                 names=tuple((one.case, element) for one in lines for element in one.elements),
             )
@@ -268,11 +257,6 @@ def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:
     """The exact values of a quantity for each element: empty where the record has none, or one for all."""
     ideal = line.ideal.get(quantity, ())
     return ideal if len(ideal) == len(line.elements) else ("",) * len(line.elements)
-
-
-def _number(text: str) -> float:
-    """The number that a record writes in hexadecimal, an infinity or NaN by name; NaN where nothing is written."""
-    return float(text or "nan") if text in ("", "inf", "-inf", "nan") else float.fromhex(text)
 
 
 def _decoded(bits: Sequence[str], dtype: str) -> Floats:

@@ -14,11 +14,11 @@ from functools import partial
 from conformance.diagnosis.diagnosis import Example, example_at
 from conformance.diagnosis.identify import Fit, Identified
 from conformance.diagnosis.of_run import identified_in, suite_of
-from conformance.diagnosis.results import NUMERIC
 from conformance.diagnosis.sentence import sentence
 from conformance.formulas.expression import Expression, ordered, substitute, var
 from conformance.formulas.text import text
 from conformance.plan.cases import Suite
+from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary
 from conformance.record.summary import Example as Shown

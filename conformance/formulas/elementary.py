@@ -16,9 +16,8 @@ from reference import doubledouble as dd
 from reference import elementary
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from conformance.numbers.arrays import Floats, Mask
 
-    Floats = NDArray[np.float64]
     Function = Callable[[Floats], dd.Scaled]
 
 
@@ -60,7 +59,7 @@ def _rounded(x: dd.Scaled) -> Floats:
     return np.where(middle, np.nextafter(found, np.copysign(np.inf, rest)), found)
 
 
-def _where_ordinary(function: Function, ordinary: NDArray[np.bool_], x: Floats, others: Floats) -> Floats:
+def _where_ordinary(function: Function, ordinary: Mask, x: Floats, others: Floats) -> Floats:
     """`function` where it is `ordinary`, elsewhere what NumPy gives for special values."""
     return np.where(ordinary, _rounded(function(np.where(ordinary, x, 0.5))), others)
 

@@ -16,24 +16,15 @@ from rich.text import Text
 from conformance.diagnosis.diagnosis import Diagnosis, Example, same_formula
 from conformance.diagnosis.guilty import Row
 from conformance.diagnosis.remedy import Remedy, cures, remedies
-from conformance.diagnosis.vocabulary import DESCRIPTIONS
 from conformance.diagnosis.window import Window, windows
 from conformance.formulas.catalogue import Options
 from conformance.formulas.text import text, written
 from conformance.plan.cases import Suite
 from conformance.record.record import RunRecord
+from conformance.render import narrate
 
 #: Width where standard output is no terminal.
 WIDTH = 100
-
-QUANTITY = {
-    "value": "the loss",
-    "gradient-prediction": "the gradient by the prediction",
-    "gradient-label": "the gradient by the label",
-    "gradient-weight": "the gradient by the weight",
-    "gradient-pos_weight": "the gradient by pos_weight",
-    "second-derivative": "the second derivative",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +89,7 @@ LABELS = (0.0, 1.0)
 def render(page: Page, console: Console) -> None:
     """Print a page."""
     for part in _parts(page):
-        console.print(part, soft_wrap=isinstance(part, str))
+        console.print(part)
 
 
 def document(pages: Sequence[Page], width: int = WIDTH) -> str:
@@ -113,7 +104,7 @@ def document(pages: Sequence[Page], width: int = WIDTH) -> str:
 def _parts(page: Page) -> Iterator[RenderableType]:
     one = page.first
     dtypes = ", ".join(map(_dtype, page.diagnoses))
-    yield Text(f"{one.group.implementation}: {QUANTITY[one.group.quantity]}, {dtypes}", style="bold")
+    yield Text(f"{one.group.implementation}: {narrate.QUANTITIES[one.group.quantity]}, {dtypes}", style="bold")
     if one.model is None:
         yield from _unidentified(one)
         return
@@ -268,12 +259,3 @@ def _shown(x: Decimal | bool) -> str:
 
 def _error(row: Row) -> str:
     return "0" if row.error == 0 else "lost" if row.error == float("inf") else f"{row.error:.3g}"
-
-
-def vocabulary() -> str:
-    """The mechanisms and what they mean, in Markdown."""
-    lines = []
-    for mechanism, described in DESCRIPTIONS.items():
-        links = " ".join(f"[{number}]({link})" for number, link in enumerate(described.links, 1))
-        lines.append(f"| {mechanism.value} | {described.meaning} | {described.condition} | {links} |")
-    return "\n".join(["| mechanism | meaning | decided by | read |", "|---|---|---|---|", *lines])

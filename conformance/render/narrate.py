@@ -18,6 +18,16 @@ FORMULA = {
     "probabilities": "L = -y·log p - (1-y)·log1p(-p)",
 }
 
+#: Numeric quantities in words.
+QUANTITIES = {
+    "value": "the loss",
+    "gradient-prediction": "the gradient by the prediction",
+    "gradient-label": "the gradient by the label",
+    "gradient-weight": "the gradient by the weight",
+    "gradient-pos_weight": "the gradient by pos_weight",
+    "second-derivative": "the second derivative by the prediction",
+}
+
 
 def exact_inputs(inputs: Inputs, index: int) -> str:
     """Prediction, label and options of an element, in decimal and as bits."""

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from conformance.numbers.measurement import CLASSES
 from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
+from conformance.render.narrate import QUANTITIES
 from conformance.repro.shrink import Small, alone, element_at
-
-#: Numeric quantities in words.
-QUANTITIES = {
-    "value": "the loss",
-    "gradient-prediction": "the gradient by the prediction",
-    "gradient-label": "the gradient by the label",
-    "gradient-weight": "the gradient by the weight",
-    "gradient-pos_weight": "the gradient by pos_weight",
-    "second-derivative": "the second derivative by the prediction",
-}
 
 #: Findings that are about how a call ends.
 ENDS = {

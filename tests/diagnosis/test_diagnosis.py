@@ -10,23 +10,9 @@ import pytest
 from conformance.diagnosis.diagnosis import Diagnosis, diagnose, same_formula
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.formulas.text import written
-from conformance.plan.cases import Suite, default_folder, load_suite
-from conformance.record.record import RunRecord, read
-from tests.projects import ROOT
+from tools.renew.diagnoses import run, suite
 
 pytestmark = pytest.mark.slow
-
-
-@cache
-def suite() -> Suite:
-    """The cases."""
-    return load_suite(default_folder())
-
-
-@cache
-def run(name: str) -> RunRecord:
-    """A run of `results/`."""
-    return read(ROOT / "results" / f"{name}.jsonl.gz")
 
 
 @cache

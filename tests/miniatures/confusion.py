@@ -8,9 +8,10 @@ from itertools import groupby
 
 from conformance.diagnosis.diagnosis import Diagnosis, diagnosed
 from conformance.diagnosis.identify import Models, identify
-from conformance.diagnosis.results import NUMERIC, Group, groups
+from conformance.diagnosis.results import Group, groups
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.plan import cases
+from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 from tests.miniatures import kills
 from tests.miniatures.registry import CATALOGUE

@@ -9,10 +9,9 @@ import pytest
 
 from conformance.diagnosis.diagnosis import diagnose
 from conformance.diagnosis.vocabulary import Mechanism
-from conformance.plan.cases import default_folder, load_suite
-from conformance.record.record import read
 from conformance.render import diagnosis as render
-from tests.projects import ROOT
+from tools.renew import vocabulary
+from tools.renew.diagnoses import run, suite
 
 LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 
@@ -20,8 +19,8 @@ LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 @cache
 def pages(implementation: str, quantity: str) -> tuple[render.Page, ...]:
     """The pages of an implementation in the run that ships."""
-    record, suite = read(ROOT / "results" / "pinned.jsonl.gz"), load_suite(default_folder())
-    return tuple(render.pages(diagnose(record, suite, implementation, (quantity,)), record, suite))
+    record = run("pinned")
+    return tuple(render.pages(diagnose(record, suite(), implementation, (quantity,)), record, suite()))
 
 
 @pytest.mark.slow
@@ -58,6 +57,6 @@ def test_brackets_of_a_formula_are_no_markup() -> None:
 
 def test_the_vocabulary_names_every_mechanism() -> None:
     """One row each, with a meaning and a condition."""
-    rows = [line.split(" | ") for line in render.vocabulary().splitlines()[2:]]
+    rows = [line.split(" | ") for line in vocabulary.table().splitlines()[2:]]
     assert [row[0].removeprefix("| ") for row in rows] == [one.value for one in Mechanism]
     assert all(len(row) == 4 for row in rows)
