@@ -7,16 +7,23 @@ operation acts on it is a domain: `Points` or `Sets`.
 
 from __future__ import annotations
 
-import ast
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from conformance.formulas.arithmetic import Arithmetic
-from conformance.formulas.expression import ARITY, COMPARISONS, ELEMENTARY, EXACT, Expression, Function, ordered
+from conformance.formulas.expression import (
+    ARITY,
+    COMPARISONS,
+    ELEMENTARY,
+    EXACT,
+    Expression,
+    Function,
+    number_of,
+    ordered,
+)
 from conformance.formulas.points import Points, Watched, WatchedPoints
 from conformance.formulas.sets import Reach, Sets
 from conformance.numbers.formats import FORMATS
@@ -201,25 +208,4 @@ def reach(x: Expression, inputs: Mapping[str, Floats], arithmetic: Arithmetic, e
 @cache
 def number(text: str) -> float:
     """A constant as Python computes it in float64: "1e-7", "1 - 1e-7", "inf"."""
-    if text in ("inf", "-inf", "nan"):
-        return float(text)
-    return _number(ast.parse(text, mode="eval").body)
-
-
-_OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.USub: operator.neg,
-}
-
-
-def _number(node: ast.AST) -> float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return float(node.value)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_number(node.left), _number(node.right))
-    if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_number(node.operand))
-    raise ValueError(f"no constant: {ast.unparse(node)}")
+    return number_of(text, float)

@@ -12,9 +12,12 @@ gives it, if it has one of its own.
 
 from __future__ import annotations
 
+import ast
+import operator
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from typing import Union
+from decimal import Decimal
+from typing import Any, TypeVar, Union
 from weakref import WeakValueDictionary
 
 #: Operations and the number of their arguments.  `where` takes a condition; comparisons give one.
@@ -52,6 +55,8 @@ OF_ARITHMETIC = frozenset({"inputs", "step"})
 ELEMENTARY = frozenset({"exp", "log", "log1p", "expm1", "pow", "tanh"})
 
 Operand = Union["Expression", int, float]
+#: What constants are computed in: float64, or with all of their digits.
+Number = TypeVar("Number", float, Decimal)
 #: From the cotangent of a function's result, its arguments and its result to the cotangents of its arguments.
 Backward = Callable[["Expression", "tuple[Expression, ...]", "Expression"], "tuple[Expression | None, ...]"]
 
@@ -144,6 +149,35 @@ def var(name: str) -> Expression:
 def const(text: str) -> Expression:
     """A constant as Python reads `text`, in float64; the arithmetic rounds it once more, where it is used."""
     return _node("const", (), text)
+
+
+def number_of(text: str, literal: Callable[[str], Number]) -> Number:
+    """What the text of a constant says: literals, with their signs, as `literal` reads them, and + - * / of those.
+
+    Raises ValueError for another text.
+    """
+
+    def value(node: ast.AST) -> Number:
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            return literal(str(ast.get_source_segment(text, node)))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            if isinstance(node.operand, ast.Constant):
+                return literal(f"-{ast.get_source_segment(text, node.operand)}")
+            return -value(node.operand)
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            found: Number = _OPERATORS[type(node.op)](value(node.left), value(node.right))
+            return found
+        raise ValueError(f"no constant: {ast.unparse(node)}")
+
+    return literal(text) if text in ("inf", "-inf", "nan") else value(ast.parse(text, mode="eval").body)
+
+
+_OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 def cast(dtype: str, x: Expression) -> Expression:

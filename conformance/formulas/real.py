@@ -5,7 +5,6 @@ NaN, infinities and signed zeros are those of IEEE 754-2019.
 
 from __future__ import annotations
 
-import ast
 import decimal
 import math
 import operator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.formulas.expression import number_of
 from conformance.numbers.formats import FORMATS, ulp
 
 if TYPE_CHECKING:
@@ -138,23 +138,7 @@ def constant(text: str, arithmetic: Arithmetic) -> Decimal:
     """What the text of a constant says, computed in decimal; "eps" is an exact power of two."""
     if text == "eps":
         return Decimal(2.0 * FORMATS[arithmetic.inputs].unit_roundoff)
-    if text in ("inf", "-inf", "nan"):
-        return Decimal(text)
-    return _constant(text, ast.parse(text, mode="eval").body)
-
-
-_OPERATORS: dict[type[ast.AST], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
-
-
-def _constant(text: str, node: ast.AST) -> Decimal:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return Decimal(str(ast.get_source_segment(text, node)))  # by its digits, which may be more than float64 holds
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        found: Decimal = OPERATIONS[_OPERATORS[type(node.op)]](_constant(text, node.left), _constant(text, node.right))
-        return found
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return _constant(text, node.operand).copy_negate()
-    raise ValueError(f"no constant: {ast.unparse(node)}")
+    return number_of(text, Decimal)  # by its digits, which may be more than float64 holds
 
 
 # --------------------------------------------------------------------------------------------------------- rounding

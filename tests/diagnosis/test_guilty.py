@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from conformance.diagnosis.guilty import Guilt, Kind, guilty, minimal_sets, table
-from conformance.formulas.arithmetic import Arithmetic, arithmetics
+from conformance.formulas.arithmetic import arithmetics
 from conformance.formulas.exact import PartlyExact, Steps
 from conformance.formulas.expression import (
     Expression,
     absolute,
     cast,
-    clip,
     const,
     eq,
     exp,
@@ -25,26 +24,10 @@ from conformance.formulas.expression import (
     log1p,
     maximum,
     sign,
-    var,
     where,
 )
 from conformance.formulas.library import LOG_SIGMOID, SIGMOID
-
-Z, P, Y = var("z"), var("p"), var("y")
-TORCH = (1 - Y) * Z - LOG_SIGMOID(Z)
-KERAS_Q = clip(P, const("1e-7"), const("1 - 1e-7"))
-KERAS = -(Y * log(KERAS_Q) + (1 - Y) * log(1 - KERAS_Q))
-#: log(1 + exp(-20)) by Arb.
-TAIL_20 = 2.061153620314381e-09
-BUDGET = 4.0
-
-
-def blamed(
-    formula: Expression, dtype: str, ideal: float, arithmetic: Arithmetic | None = None, **inputs: float
-) -> Guilt:
-    """Who is to blame, with every step in the dtype where no arithmetic is given."""
-    arithmetic = arithmetic or arithmetics(dtype, dtype)[0]
-    return guilty(PartlyExact(Steps(formula, arithmetic), inputs), ideal, BUDGET)
+from tests.blame import BUDGET, KERAS, KERAS_Q, TAIL_20, TORCH, P, Y, Z, blamed
 
 
 def parts(guilt: Guilt) -> list[list[Expression]]:

@@ -8,18 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from conformance.diagnosis.guilty import Guilt, guilty
+from conformance.diagnosis.guilty import Guilt
 from conformance.diagnosis.mechanism import Found, mechanisms_of
 from conformance.diagnosis.sentence import sentence
 from conformance.diagnosis.vocabulary import DESCRIPTIONS, Mechanism
 from conformance.formulas.arithmetic import Arithmetic, arithmetics
-from conformance.formulas.exact import PartlyExact, Steps
 from conformance.formulas.expression import (
     Expression,
     Function,
     absolute,
     cast,
-    clip,
     const,
     eq,
     exp,
@@ -30,15 +28,10 @@ from conformance.formulas.expression import (
     var,
     where,
 )
-from conformance.formulas.library import LOG_SIGMOID, SIGMOID, SOFTPLUS_NAIVE, SOFTPLUS_STEPS, log_sigmoid_by
+from conformance.formulas.library import SIGMOID, SOFTPLUS_NAIVE, SOFTPLUS_STEPS, log_sigmoid_by
+from tests.blame import KERAS, TAIL_20, TORCH, P, Y, Z, blamed
 
-Z, P, Y = var("z"), var("p"), var("y")
-TORCH = (1 - Y) * Z - LOG_SIGMOID(Z)
-KERAS_Q = clip(P, const("1e-7"), const("1 - 1e-7"))
-KERAS = -(Y * log(KERAS_Q) + (1 - Y) * log(1 - KERAS_Q))
 BCE_GRADIENT = (P - Y) / maximum((1 - P) * P, const("1e-12"))
-#: log(1 + exp(-20)) by Arb.
-TAIL_20 = 2.061153620314381e-09
 
 M = Mechanism
 
@@ -53,8 +46,7 @@ def diagnosed(
     **inputs: float,
 ) -> tuple[Guilt, tuple[Found, ...]]:
     """Who is to blame, and what happened, with every step in the dtype where no arithmetic is given."""
-    arithmetic = arithmetic or arithmetics(dtype, dtype)[0]
-    guilt = guilty(PartlyExact(Steps(formula, arithmetic), inputs), ideal, 4.0)
+    guilt = blamed(formula, dtype, ideal, arithmetic, **inputs)
     return guilt, mechanisms_of(guilt, derivative=derivative)
 
 
