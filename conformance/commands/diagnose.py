@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 
@@ -12,7 +11,6 @@ from conformance.commands.output import console
 from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
 from conformance.errors import InputError
 from conformance.ids import ImplementationId
-from conformance.known import deviations
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.pool.backend import Backend
@@ -52,13 +50,10 @@ def diagnose(what: str | None, which: str, asked: Asked) -> None:
     record, wanted = _record(what, which, suite, asked)
     filters = asked.options.filters
     quantities = (wanted.quantity,) if wanted.quantity else filters.quantity
+    dtypes = (wanted.dtype,) if wanted.dtype else filters.dtype
     out = console(render.WIDTH)
     for one in wanted.implementations:
-        found = [
-            each
-            for each in diagnoses_of(record, suite, one, quantities, wanted.case, wanted.element)
-            if each.group.dtype in ((wanted.dtype,) if wanted.dtype else filters.dtype or (each.group.dtype,))
-        ]
+        found = diagnoses_of(record, suite, one, quantities, dtypes, wanted.case, wanted.element)
         if not found:
             click.echo(f"{one}: no number is wrong")
         for page in render.pages(found, record, suite):
@@ -81,9 +76,7 @@ def _record(what: str | None, which: str, suite: cases.Suite, asked: Asked) -> t
             dtype=options.filters.dtype,
             quantity=options.filters.quantity or NUMERIC,
         )
-        options = replace(options, filters=narrowed)
-        plan = runs.planned(backends, suite, options)
-        return runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options).record, wanted
+        return runs.observed(pool, backends, suite, replace(options, filters=narrowed)).record, wanted
 
 
 def _of_run(record: RunRecord, which: str) -> _Wanted:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from conformance.adapters.declaration import Declaration
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.reasons import reasons
-from conformance.known import deviations
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
 from conformance.plan.filters import Filters
@@ -51,8 +49,7 @@ def explain(case_id: str, implementation_id: str | None, asked: Asked) -> None:
             quantity=options.filters.quantity,
         )
         narrowed = replace(options, filters=filters)
-        plan = runs.filtered(backends, suite, narrowed)
-        done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
+        done = runs.observed(pool, backends, suite, narrowed)
         click.echo()
         print_table(check_table(done))
         for line in reasons(pool, backends, done, suite, narrowed):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import backend_of
-from conformance.known import deviations
 from conformance.plan.cases import Suite
 from conformance.plan.filters import QUICK_FAMILIES, Filters
 from conformance.pool.backend import Backend
@@ -37,9 +35,7 @@ def reasons(
         dtype=tuple(dict.fromkeys(check.dtype for check in wrong)),
         quantity=tuple(dict.fromkeys(check.quantity for check in wrong)),
     )
-    asked = replace(options, filters=filters)
-    plan = runs.filtered(backends, suite, asked)
-    more = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), asked)
+    more = runs.observed(pool, backends, suite, replace(options, filters=filters))
     found: dict[str, list[str]] = {}
     told = [one for one in causes(done.record) if one.example is not None]
     said = sentences(more.record, told, suite)

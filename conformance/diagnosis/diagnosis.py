@@ -25,6 +25,7 @@ from conformance.formulas.exact import PartlyExact, Steps
 from conformance.formulas.text import text
 from conformance.numbers.measurement import BUDGET
 from conformance.plan.cases import Suite
+from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 
 #: Inputs that are looked into for one cause until one has a mechanism: where libraries differ in a last bit, an
@@ -112,15 +113,17 @@ def diagnose(
     suite: Suite,
     implementation: str,
     quantities: Sequence[str] = (),
+    dtypes: Sequence[str] = (),
     case: str = "",
     element: str = "",
 ) -> list[Diagnosis]:
     """The diagnoses of the wrong results of one implementation in a run, in the order of the run.
 
+    They are of all `quantities` and `dtypes` where none are named; other dtypes tell the formula as well.
     Results of the `case`, or of its `element`, are the first examples where they are wrong.
     """
-    found = _agreed(list(identified_of(record, suite, implementation, quantities)))
-    return [diagnosed(one, case, element) for one in found]
+    found = _agreed(list(identified_of(record, suite, implementation, quantities or NUMERIC)))
+    return [diagnosed(one, case, element) for one in found if not dtypes or one.group.dtype in dtypes]
 
 
 def _agreed(found: list[Identified]) -> list[Identified]:
@@ -142,12 +145,12 @@ def _agreed(found: list[Identified]) -> list[Identified]:
 
 
 def identified_of(
-    record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str] = ()
+    record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str]
 ) -> Iterator[Identified]:
     """The models of an implementation, of each quantity and dtype in which a result is wrong."""
     models = Models()
-    for group in groups(record, suite, quantities) if quantities else groups(record, suite):
-        if group.implementation == implementation and any(part.wrong.any() for part in group.parts):
+    for group in groups(record, suite, quantities, implementation=implementation):
+        if any(part.wrong.any() for part in group.parts):
             yield identify(group, models)
 
 
@@ -158,8 +161,8 @@ def same_formula(diagnosis: Diagnosis, record: RunRecord, suite: Suite) -> list[
     group, models = diagnosis.group, Models()
     return [
         other.implementation
-        for other in groups(record, suite, (group.quantity,))
-        if (other.dtype, other.form) == (group.dtype, group.form)
+        for other in groups(record, suite, (group.quantity,), dtype=group.dtype)
+        if other.form == group.form
         and other.implementation != group.implementation
         and alike(other, diagnosis.model, models)
     ]

@@ -32,12 +32,10 @@ def identified_in(record: RunRecord, suite: Suite, implementation: str, quantity
     An implementation has one source: of few results, as of labels in another dtype, only formulas survive that give the
     most results as well.
     """
-    key = implementation, quantity, dtype
-    checks = tuple(one for one in record.checks if (one.implementation, one.quantity, one.dtype) == key)
-    cases = {one.case for one in checks}
-    inputs = tuple(line for line in record.inputs if line.dtype == dtype and line.case in cases)
-    narrowed = replace(record, checks=checks, inputs=inputs)
-    found = [identify(one, Models()) for one in groups(narrowed, suite, (quantity,))]
+    found = [
+        identify(one, Models())
+        for one in groups(record, suite, (quantity,), implementation=implementation, dtype=dtype)
+    ]
     most = max(found, key=lambda one: sum(part.got.size for part in one.group.parts), default=None)
     names = {name for fit in most.survivors for name in fit.names} if most is not None else set()
     return [replace(one, survivors=tuple(fit for fit in one.survivors if names & {*fit.names})) for one in found]

@@ -74,21 +74,36 @@ class Group:
     parts: tuple[Part, ...]
 
 
-def groups(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> list[Group]:
-    """The groups of `record`, in its order.
+def groups(
+    record: RunRecord,
+    suite: Suite,
+    quantities: Iterable[str] = NUMERIC,
+    *,
+    implementation: str | None = None,
+    dtype: str | None = None,
+) -> list[Group]:
+    """The groups of `record`, in its order: all, or those of an `implementation` or of inputs of a `dtype`.
 
     A record has the inputs of a case and not its parameters (gamma, alpha, label_smoothing): these are in `suite`.
     Results of cases that it does not have are left out.
     """
+    wanted = frozenset(quantities)
+    checks = [
+        one
+        for one in record.checks
+        if one.quantity in wanted
+        and one.bits
+        and implementation in (None, one.implementation)
+        and dtype in (None, one.dtype)
+    ]
+    asked = {(one.case, one.dtype) for one in checks}
     tables = _Tables({one.case.id: one.case.parameters for one in suite.cases})
     for line in record.inputs:
-        tables.add(line)
+        if (line.case, line.dtype) in asked:
+            tables.add(line)
     tables.finish()
-    wanted = frozenset(quantities)
     parts: dict[_Key, dict[Table, list[_Found]]] = defaultdict(lambda: defaultdict(list))
-    for check in record.checks:
-        if check.quantity not in wanted or not check.bits:
-            continue
+    for check in checks:
         found = tables.find(check)
         if found is None:
             continue

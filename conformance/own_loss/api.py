@@ -87,7 +87,7 @@ def measure(
     )
     if form not in get_args(Form):
         raise InputError(f"form must be one of {', '.join(get_args(Form))} (got {form!r})")
-    suite = _suite()
+    suite = shipped_suite()
     _must_be_found(suite, form, filters)
     executor = InProcess(_adapter(loss, form, backend, name or _name(loss), declared))
     options = run.Options(filters=filters, strict=True)
@@ -182,7 +182,8 @@ def _variable(loss: Loss) -> str:
 
 
 @cache
-def _suite() -> Suite:
+def shipped_suite() -> Suite:
+    """The cases that ship, read once."""
     return case_files.load_suite(case_files.default_folder())
 
 

@@ -9,9 +9,9 @@ from typing import Any, Unpack
 from conformance import adapters
 from conformance.diagnosis.diagnosis import Diagnosis
 from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
-from conformance.own_loss.api import Declared, Loss, measure
+from conformance.own_loss.api import Declared, Loss, measure, shipped_suite
 from conformance.own_loss.report import Report
-from conformance.plan.cases import Form, default_folder, load_suite
+from conformance.plan.cases import Form
 from conformance.render import diagnosis as render
 
 
@@ -29,8 +29,8 @@ class Diagnoses:
     def __str__(self) -> str:
         if not self.found:
             return "no number is wrong"
-        suite = load_suite(default_folder())
-        return render.document(list(render.pages(self.found, self.report.record, suite))).rstrip("\n")
+        record = self.report.record
+        return render.document(list(render.pages(self.found, record, shipped_suite()))).rstrip("\n")
 
 
 def diagnose(
@@ -50,6 +50,6 @@ def diagnose(
     """
     given: dict[str, Any] = dict(declared)
     report = measure(loss, form=form, backend=backend, name=name, dtypes=dtypes, quantities=quantities, **given)
-    suite = load_suite(default_folder())
+    suite = shipped_suite()
     ids = dict.fromkeys(check.implementation for check in report.record.checks)
     return Diagnoses(report, tuple(each for one in ids for each in diagnoses_of(report.record, suite, one)))

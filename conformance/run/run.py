@@ -147,6 +147,11 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
     return plan
 
 
+def observed(pool: Pool, backends: Sequence[Backend], suite: Suite, options: Options) -> Run:
+    """Run what the filters leave, held against no record of deviations; InputError where that is nothing."""
+    return execute(pool, backends, filtered(backends, suite, options), deviations.Record(Path(), ()), options)
+
+
 def _implementations(backends: Sequence[Backend]) -> list[Declaration]:
     return [one for backend in backends for one in backend.implementations]
 

@@ -173,7 +173,7 @@ def test_an_alias_has_the_same_formula_and_another_loss_has_not() -> None:
 def test_the_case_that_is_asked_for_comes_first() -> None:
     """Whatever is plainer."""
     asked = diagnose(
-        run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), "extreme-predictions/logits-tail", "m9-y0"
+        run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), "extreme-predictions/logits-tail", "m9-y0"
     )
     one = next(each for each in asked if each.group.dtype == each.group.result_dtype == "float32")
     assert one.examples[0].element == "m9-y0"

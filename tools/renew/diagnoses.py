@@ -123,8 +123,8 @@ def pages(shown: Shown) -> list[render.Page]:
     """What the command tells of it."""
     found = [
         one
-        for one in diagnose(run(shown.run), suite(), shown.implementation, (shown.quantity,))
-        if one.group.dtype in shown.dtypes and one.group.dtype == one.group.result_dtype
+        for one in diagnose(run(shown.run), suite(), shown.implementation, (shown.quantity,), shown.dtypes)
+        if one.group.dtype == one.group.result_dtype
     ]
     return list(render.pages(found, run(shown.run), suite()))
 
