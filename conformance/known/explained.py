@@ -1,0 +1,69 @@
+"""Which problem explains which recorded finding: each has one, that of the narrowest claim to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from conformance.ids import CauseId
+from conformance.known.problem import Explains, Problem
+from conformance.known.recorded import UNEXPLAINED, Row
+
+
+class Claim(NamedTuple):
+    """The entry of a problem's `explains` with this index, which takes so many rows."""
+
+    problem: str
+    index: int
+    size: int
+
+
+def explained(rows: Sequence[Row], problems: dict[str, Problem]) -> tuple[Row, ...]:
+    """The rows, each with the problem of the narrowest claim to it, the one that takes fewest rows, or none.
+
+    Of claims that take as many, the first problem by id has it: `disputed` names these.
+    """
+    return tuple(
+        replace(row, problem=found[0].problem if found else UNEXPLAINED)
+        for row, found in zip(rows, _claimed(rows, problems), strict=True)
+    )
+
+
+def disputed(rows: Sequence[Row], problems: dict[str, Problem]) -> Iterator[str]:
+    """A line for each pair of problems whose claims to a row are as narrow."""
+    seen: set[tuple[str, str]] = set()
+    for row, found in zip(rows, _claimed(rows, problems), strict=True):
+        for other in found[1:]:
+            pair = found[0].problem, other.problem
+            if other.size == found[0].size and pair[0] != pair[1] and pair not in seen:
+                seen.add(pair)
+                yield f"{pair[0]} and {pair[1]} both claim {row.cause} in {row.dtype}: one must be narrower"
+
+
+def idle(rows: Sequence[Row], problems: dict[str, Problem]) -> Iterator[str]:
+    """A line for each problem that explains nothing, and for each entry of `explains` that takes no row."""
+    taken = {row.problem for row in explained(rows, problems)}
+    counts = Counter((one.problem, one.index) for found in _claimed(rows, problems) for one in found)
+    for name, problem in problems.items():
+        if name not in taken:
+            yield f"{name} explains nothing that is recorded"
+        for index in range(len(problem.explains)):
+            if not counts[name, index]:
+                yield f"{name}: explains[{index}] takes nothing that is recorded"
+
+
+def _claimed(rows: Sequence[Row], problems: dict[str, Problem]) -> list[list[Claim]]:
+    """The claims to each row, the narrowest first."""
+    explains = [(name, index, one) for name, each in problems.items() for index, one in enumerate(each.explains)]
+    of_cause: dict[str, list[tuple[str, int, Explains]]] = {}
+    found: list[list[tuple[str, int]]] = []
+    for row in rows:
+        if row.cause not in of_cause:
+            cause = CauseId.parse(row.cause)
+            of_cause[row.cause] = [claim for claim in explains if claim[2].takes_cause(cause)]
+        takers = of_cause[row.cause]
+        found.append([(name, index) for name, index, one in takers if one.takes(row.case, row.dtype, row.modes)])
+    sizes = Counter(claim for claims in found for claim in claims)
+    return [sorted((Claim(*one, sizes[one]) for one in each), key=lambda one: (one.size, one)) for each in found]

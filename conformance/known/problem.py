@@ -1,0 +1,159 @@
+"""Problems: what is wrong and why, one file each, written by people: `known/PROBLEM.yaml`.
+
+What deviates exactly, element by element, is written by a command (`recorded`); a problem says which of it it explains.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from conformance import yamlfile
+from conformance.errors import InputError, at
+from conformance.ids import CauseId
+from conformance.plan.cases import DType, Link, Text
+
+#: What a problem is: a mistake, what its authors meant so, or what an implementation says that it cannot do.
+Kind = Literal["bug", "by-design", "unsupported"]
+
+#: What became of an upstream report, as far as it was seen on a day.
+State = Literal["open", "closed", "fixed", "declined", "merged"]
+
+#: What to do about it: report it, say something below the report there is, or nothing.
+Advice = Literal["file", "comment", "noise"]
+
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Title = Annotated[str, Meta(min_length=1, max_length=120)]
+
+#: A file name of a problem, which is its id.
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+
+
+class Upstream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An upstream report or change: its state on the day it was `seen`, what fixed it, and what was `said` in short."""
+
+    url: Link
+    state: State
+    seen: Day
+    by: Link | None = None
+    said: Text | None = None
+
+
+class Explains(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which recorded findings a problem is about: globs (`*` alone is special) over the parts of their cause.
+
+    A key that is left out takes everything.
+    """
+
+    entries: tuple[str, ...]
+    quantities: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    dtypes: tuple[DType, ...] = ()
+    modes: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+
+    def takes_cause(self, cause: CauseId) -> bool:
+        """Whether a cause is among them."""
+        return (
+            _takes(self.entries, cause.family)
+            and _takes(self.quantities, cause.quantity)
+            and _takes(self.regions, cause.region)
+            and _takes(self.signatures, cause.signature)
+        )
+
+    def takes(self, case: str, dtype: str, modes: Sequence[str]) -> bool:
+        """Whether findings of a cause that it takes are, in these modes all."""
+        return (
+            (not self.dtypes or dtype in self.dtypes)
+            and _takes(self.cases, case)
+            and all(_takes(self.modes, mode) for mode in modes)
+        )
+
+
+def _takes(globs: Sequence[str], text: str) -> bool:
+    return not globs or any(_pattern(glob).fullmatch(text) for glob in globs)
+
+
+_PATTERNS: dict[str, re.Pattern[str]] = {}
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """Only `*` is special: brackets are part of entries' names."""
+    if glob not in _PATTERNS:
+        _PATTERNS[glob] = re.compile(".*".join(map(re.escape, glob.split("*"))))
+    return _PATTERNS[glob]
+
+
+class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One root cause: what goes wrong on which input (`title`), why, who knows of it, and what would mend it.
+
+    `mechanism` are words of the closed vocabulary of `diagnosis`, checked by running; `elsewhere` are precedents in
+    other projects; `because` says why a finding that could be reported should not be.  `shown_by` is the finding that
+    shows it best, a check's id and an element joined by `#`; without it, one is chosen.
+    """
+
+    title: Title
+    kind: Kind
+    why: Text
+    explains: tuple[Explains, ...]
+    advice: Advice
+    links: tuple[Upstream, ...] = ()
+    mechanism: tuple[str, ...] = ()
+    remedy: Text | None = None
+    because: Text | None = None
+    elsewhere: tuple[Link, ...] = ()
+    shown_by: str | None = None
+    id: str = ""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it is known upstream."""
+        return tuple(one.url for one in self.links)
+
+
+def load(folder: Path) -> dict[str, Problem]:
+    """The problems of a folder, by id; none where there is no such folder.
+
+    Raises InputError with file and line for anything that is not a problem.
+    """
+    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    return {file.stem: load_file(file) for file in files}
+
+
+def load_file(file: Path) -> Problem:
+    """One problem; its id is the name of its file.  Raises InputError."""
+    one, lines = yamlfile.load(file, Problem)
+    if one.id:
+        raise at(file, lines[("id",)], f"the name of the file is the id (got {one.id!r})", "take the line out")
+    if not _ID.match(file.stem):
+        raise InputError(f"{file}: a problem is named by words of a-z and 0-9 joined by -", "rename the file")
+    for index, link in enumerate(one.links):
+        _check_day(file, lines[("links", index)], link.seen)
+    if one.advice == "noise" and not one.because:
+        raise at(file, lines[("advice",)], "advice `noise` owes a reason", "say it as `because`")
+    if one.advice == "comment" and not one.links:
+        raise at(file, lines[("advice",)], "advice `comment` owes the link of what is to be commented on")
+    if not one.explains:
+        raise at(file, lines[("explains",)], "a problem must explain something (got [])")
+    return msgspec.structs.replace(one, id=file.stem)
+
+
+def _check_day(file: Path, line: int, day: str) -> None:
+    try:
+        datetime.date.fromisoformat(day)
+    except ValueError:
+        raise at(file, line, f"seen must be a day (got {day!r})") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a problem's file, in which there is no `id`."""
+    schema = msgspec.json.schema(Problem)
+    del schema["$defs"]["Problem"]["properties"]["id"]
+    return schema
