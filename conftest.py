@@ -303,9 +303,7 @@ class Check(pytest.Item):
             pytest.xfail(self._reason(line, checks.done))
 
     def _reason(self, line: CheckLine, done: runs.Run) -> str:
-        known = {one.cause: one for one in done.record.causes}
-        found = [known[cause] for cause in dict.fromkeys(finding.cause for finding in line.findings) if cause in known]
-        return "; ".join(f"{one.title} ({' '.join(one.links) or one.reason})" for one in found)
+        return "; ".join(" ".join((one.title, *one.urls)) for one in done.record.problems_in(line))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What deviates, element by element, and a command that shows it; no source lines, which cost 80 ms each."""

@@ -84,13 +84,13 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Maintain": {
         "lint": Entry(
             "lint:lint",
-            "Check case files and deviation files, and that every deviation's selectors match planned checks.",
+            "Check cases, problems and what is recorded, and that they fit each other and what is planned.",
         ),
         "adapters": Entry("adapters:adapters", "Work with adapter files."),
-        "deviations": Entry("update:deviations", "Work with the record of deviations."),
+        "known": Entry("known:known", "Work with the record of what deviates, and the problems that explain it."),
         "schema": Entry(
             "lint:schema",
-            "Print the JSON Schema of case files, certificates, deviation files or the lines of a run record.",
+            "Print the JSON Schema of case files, certificates, problems or the lines of a run record.",
         ),
     },
 }

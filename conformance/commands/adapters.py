@@ -11,7 +11,7 @@ import click
 from conformance.commands.options import Asked, suite_options
 from conformance.errors import Exit, InputError
 from conformance.judge.verdicts import Judged
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.quantities import PROBE
 from conformance.run import asked as words
 from conformance.run import run as runs
@@ -43,7 +43,7 @@ def check(context: click.Context, /, file: Path, asked: Asked) -> None:
         names = tuple(backend.name for backend in backends)
         options = replace(options, filters=replace(options.filters, backend=names))
         plan = runs.planned(backends, suite, options)
-        done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
+        done = runs.execute(pool, backends, plan, Record(), options)
     problems = 0
     for one in plan.implementations:
         checks = [judged for judged in done.checks if judged.request.implementation.id == one.id]

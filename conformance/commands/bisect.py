@@ -13,7 +13,7 @@ from conformance.commands.options import ADAPTER, CASES, DTYPE, QUANTITY, Asked,
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
 from conformance.ids import backend_of
-from conformance.known import deviations
+from conformance.known.record import default_place, load
 from conformance.render import bisect as rendered
 from conformance.versions import bisect as searches
 from conformance.versions.build import Environment
@@ -99,5 +99,5 @@ def _checks(subject: str, implementation: str, sets: Known, bits: bool, asked: A
         backend=(backend_of(implementation),),  # by name, so that one that is absent tells why
     )
     options = replace(asked.options, filters=filters)
-    recorded = deviations.load((deviations.default_folder(),))
+    recorded = load((default_place(),))
     return searches.of_checks(ask(suite, options, recorded, sets), element, bits)

@@ -9,7 +9,7 @@ import click
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.output import console
 from conformance.errors import Exit
-from conformance.known import deviations
+from conformance.known.record import default_place, load
 from conformance.render import settings as render
 from conformance.render import text
 from conformance.run import run as runs
@@ -32,7 +32,7 @@ def environments(form: str, asked: Asked) -> None:
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
     chosen, plan = settings.chosen(backends, suite, options)
-    known = deviations.load((deviations.default_folder(),))
+    known = load((default_place(),))
     records = settings.run(chosen, plan, known, options, lambda line: click.echo(line, err=True))
     rows = list(settings.rows(chosen, records))
     if form == "text":

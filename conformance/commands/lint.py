@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from conformance import yamlfile
+from conformance.diagnosis.vocabulary import Mechanism
 from conformance.errors import Exit, InputError
-from conformance.known import deviations
+from conformance.known import problem
+from conformance.known.record import Record, default_place, load, mistakes, place, unmatched
 from conformance.plan import cases
 from conformance.plan.plan import make_plan
 from conformance.record import record
@@ -20,7 +23,7 @@ from conformance.sweep import certificate
 SCHEMAS = {
     "cases": cases.json_schema,
     "certificates": certificate.schema,
-    "deviations": deviations.json_schema,
+    "problems": problem.json_schema,
     "record": record.schema,
 }
 
@@ -28,12 +31,14 @@ SCHEMAS = {
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
-@click.option("--deviations", "folder", type=click.Path(path_type=Path), help="Folder or file of deviations.")
+@click.option(
+    "--known", "folder", type=click.Path(path_type=Path), help="A record of your own, in place of the shipped one."
+)
 @click.pass_context
 def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | None, folder: Path | None) -> None:
-    """Check case files and deviation files, and that every deviation's selectors match planned checks.
+    """Check cases, problems and what is recorded, and that they fit each other and what is planned.
 
-    With FILEs (case files, deviation files, flags.yaml) only those are checked, each by itself: the first mistake of
+    With FILEs (case files, problems, flags.yaml) only those are checked, each by itself: the first mistake of
     each is told, and no framework is asked.
     """
     if files:
@@ -41,15 +46,25 @@ def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | N
     suite = cases.load_suite(cases_folder or cases.default_folder())
     elements = sum(len(located.case.elements) for located in suite.cases)
     click.echo(f"{suite.folder}: {len(suite.cases)} cases, {elements} elements, {len(suite.flags)} flags")
-    known = deviations.load((folder or deviations.default_folder(),))
+    known = load((place(folder) if folder else default_place(),))
     with runs.open_pool(runs.Options()) as pool:
         backends = pool.discover()
     plan = make_plan(suite, [one for backend in backends for one in backend.implementations])
-    problems = list(deviations.unmatched(known, plan))
-    for problem in problems:
-        click.echo(f"{known.folder}: {problem}", err=True)
-    click.echo(f"{known.folder}: {len(known.deviations)} deviations, {len(problems)} selectors that match nothing")
-    context.exit(int(Exit.BAD_INPUT if problems else Exit.AS_EXPECTED))
+    wrong = [*mistakes(known), *_strange_words(known), *unmatched(known, plan)]
+    for line in dict.fromkeys(wrong):
+        click.echo(line, err=True)
+    causes = len({row.cause for row in known.rows})
+    click.echo(f"{len(known.problems)} problems explain {causes} recorded causes, {len(wrong)} mistakes")
+    context.exit(int(Exit.BAD_INPUT if wrong else Exit.AS_EXPECTED))
+
+
+def _strange_words(known: Record) -> Iterator[str]:
+    """A line for each mechanism of a problem that is none of the vocabulary."""
+    words = [one.value for one in Mechanism]
+    for name, one in known.problems.items():
+        for word in one.mechanism:
+            if word not in words:
+                yield f"{name}: mechanism {word!r} is not one of {', '.join(words)}"
 
 
 def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
@@ -70,8 +85,8 @@ def _lint_file(file: Path, cases_folder: Path | None) -> None:
     keys = tree if isinstance(tree, dict) else {}
     if "flags" in keys:
         cases.load_flags(file)
-    elif "selectors" in keys:
-        deviations.load((file,))
+    elif "explains" in keys:
+        problem.load_file(file)
     else:
         cases.load_files((file,), cases.load_flags(_flag_file(file, cases_folder)))
 
@@ -86,7 +101,7 @@ def _flag_file(file: Path, cases_folder: Path | None) -> Path:
 @click.command()
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def schema(what: str) -> None:
-    """Print the JSON Schema of case files, certificates, deviation files or the lines of a run record."""
+    """Print the JSON Schema of case files, certificates, problems or the lines of a run record."""
     click.echo(schema_text(what), nl=False)
 
 

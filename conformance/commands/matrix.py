@@ -13,7 +13,7 @@ from conformance.commands.options import Asked, plan_options
 from conformance.commands.output import console
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import Exit, InputError
-from conformance.known import deviations
+from conformance.known.record import default_place, load
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import matrix as rendered
@@ -58,7 +58,7 @@ def matrix(
     if quick:
         options = replace(options, filters=options.filters.quick())
     builder = builder_from(folder, discard)
-    question = ask(suite, options, deviations.load((deviations.default_folder(),)), sets)
+    question = ask(suite, options, load((default_place(),)), sets)
     results = list(worked_off.results(asked_for, builder, question, Settings(build_jobs, discard, fresh), tell))
     code = _exit(results)
     if output is not None and code != INTERRUPTED:

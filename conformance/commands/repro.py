@@ -9,8 +9,8 @@ import click
 
 from conformance.commands.options import RUN_FILE, Asked, suite_options
 from conformance.errors import InputError
-from conformance.known import deviations
-from conformance.known.deviations import Kind
+from conformance.known.problem import Kind
+from conformance.known.record import default_place, load, place
 from conformance.record import record as records
 from conformance.repro.job import Job, joined, write_all, write_one
 from conformance.repro.origin import origin
@@ -35,7 +35,7 @@ REPORTS = Path("reports")
 )
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
-@click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
+@click.option("--known", "own", multiple=True, type=click.Path(path_type=Path), help="A record of your own, too.")
 @suite_options
 def repro(
     what: str | None,
@@ -45,7 +45,7 @@ def repro(
     others: tuple[Path, ...],
     output: Path | None,
     force: bool,
-    extra: tuple[Path, ...],
+    own: tuple[Path, ...],
     asked: Asked,
 ) -> None:
     """Write a script that shows a finding with the framework alone (repro.py), and a report of it (issue.md).
@@ -57,7 +57,7 @@ def repro(
     if (kind or others) and not everything:
         raise InputError("--kind and --with are for many reports", "say --all")
     suite, options = asked.suite(), asked.options
-    recorded = {one.id: one for one in deviations.load((deviations.default_folder(), *extra)).deviations}
+    known = load((default_place(), *map(place, own)))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         record, suite, wanted = origin(what, which, suite, pool, backends, options)
@@ -67,7 +67,7 @@ def repro(
             backends=backends,
             pool=pool,
             options=options,
-            recorded=recorded,
+            known=known,
         )
         if everything:
             write_all(job, kind, output or REPORTS, force, click.echo)

@@ -12,7 +12,7 @@ from conformance.commands import progress
 from conformance.commands.options import RUN_FILE, Asked, fail_options, suite_options
 from conformance.commands.output import Compared, Printing, output_options, show_record
 from conformance.errors import Exit, InputError
-from conformance.known import deviations
+from conformance.known.record import default_place, load, place
 from conformance.record import record as records
 from conformance.record.compare import FailOn, Side, compare
 from conformance.run import kept, speed
@@ -22,9 +22,9 @@ from conformance.run import run as runs
 @click.command()
 @suite_options
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the run record here.")
-@click.option("--deviations", "extra", multiple=True, type=click.Path(path_type=Path), help="More recorded deviations.")
-@click.option("--only-deviations", is_flag=True, help="Use those of --deviations alone, not the shipped ones.")
-@click.option("--strict", is_flag=True, help="Deviations that no longer show fail outside the pinned environment, too.")
+@click.option("--known", "own", multiple=True, type=click.Path(path_type=Path), help="A record of your own, too.")
+@click.option("--only-known", is_flag=True, help="Hold against the records of --known alone, not the shipped one.")
+@click.option("--strict", is_flag=True, help="What no longer deviates fails outside the pinned environment, too.")
 @click.option(
     "--baseline",
     type=RUN_FILE,
@@ -41,8 +41,8 @@ from conformance.run import run as runs
 @output_options
 def run(
     output: Path | None,
-    extra: tuple[Path, ...],
-    only_deviations: bool,
+    own: tuple[Path, ...],
+    only_known: bool,
     strict: bool,
     baseline: Path | None,
     quick: bool,
@@ -66,8 +66,8 @@ def run(
     options = replace(asked.options, strict=strict, sample=sample, speed=timed, seed=seed)
     if quick:
         options = replace(options, filters=options.filters.quick())
-    shipped = () if only_deviations else (deviations.default_folder(),)
-    known = deviations.load((*shipped, *extra))
+    shipped = () if only_known else (default_place(),)
+    known = load((*shipped, *map(place, own)))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)

@@ -10,7 +10,7 @@ import click
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.reasons import reasons
 from conformance.errors import InputError
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.plan import own_numbers
 from conformance.plan.cases import Case, Suite
 from conformance.plan.inputs import Inputs
@@ -59,7 +59,7 @@ def try_(
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
-        done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
+        done = runs.execute(pool, backends, plan, Record(), options)
         for dtype in dtypes:
             for line in tried.inputs_of(Inputs(case, dtype)):
                 click.echo(line)

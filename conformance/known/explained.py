@@ -13,11 +13,11 @@ from conformance.known.recorded import UNEXPLAINED, Row
 
 
 class Claim(NamedTuple):
-    """The entry of a problem's `explains` with this index, which takes so many rows."""
+    """The entry of a problem's `explains` at this place; `width` is how many rows it takes."""
 
     problem: str
-    index: int
-    size: int
+    place: int
+    width: int
 
 
 def explained(rows: Sequence[Row], problems: dict[str, Problem]) -> tuple[Row, ...]:
@@ -37,7 +37,7 @@ def disputed(rows: Sequence[Row], problems: dict[str, Problem]) -> Iterator[str]
     for row, found in zip(rows, _claimed(rows, problems), strict=True):
         for other in found[1:]:
             pair = found[0].problem, other.problem
-            if other.size == found[0].size and pair[0] != pair[1] and pair not in seen:
+            if other.width == found[0].width and pair[0] != pair[1] and pair not in seen:
                 seen.add(pair)
                 yield f"{pair[0]} and {pair[1]} both claim {row.cause} in {row.dtype}: one must be narrower"
 
@@ -45,7 +45,7 @@ def disputed(rows: Sequence[Row], problems: dict[str, Problem]) -> Iterator[str]
 def idle(rows: Sequence[Row], problems: dict[str, Problem]) -> Iterator[str]:
     """A line for each problem that explains nothing, and for each entry of `explains` that takes no row."""
     taken = {row.problem for row in explained(rows, problems)}
-    counts = Counter((one.problem, one.index) for found in _claimed(rows, problems) for one in found)
+    counts = Counter((one.problem, one.place) for found in _claimed(rows, problems) for one in found)
     for name, problem in problems.items():
         if name not in taken:
             yield f"{name} explains nothing that is recorded"
@@ -66,4 +66,4 @@ def _claimed(rows: Sequence[Row], problems: dict[str, Problem]) -> list[list[Cla
         takers = of_cause[row.cause]
         found.append([(name, index) for name, index, one in takers if one.takes(row.case, row.dtype, row.modes)])
     sizes = Counter(claim for claims in found for claim in claims)
-    return [sorted((Claim(*one, sizes[one]) for one in each), key=lambda one: (one.size, one)) for each in found]
+    return [sorted((Claim(*one, sizes[one]) for one in each), key=lambda one: (one.width, one)) for each in found]

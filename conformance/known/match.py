@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from conformance.ids import CauseId, backend_of
+from conformance.ids import CauseId
 from conformance.judge.verdicts import Finding, Judged
-from conformance.known.deviations import INEXACT, INEXACT_CLASSES, Deviation, Record, Selector
+from conformance.known.record import Record
+from conformance.known.recorded import INEXACT, INEXACT_CLASSES, Row
 from conformance.numbers.formats import FORMATS, ulp
 from conformance.numbers.measurement import BUDGET
 from conformance.quantities import BEHAVIOUR
@@ -96,28 +97,16 @@ class Match:
     cause: str
     verdict: str
     what: str
-    deviation: Deviation | None = None
+    row: Row | None = None
     note: str = ""
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    deviation: Deviation
-    expected: str
-    sometimes: bool
-
-    @property
-    def classes(self) -> frozenset[str]:
-        """The classes that it allows."""
-        words = frozenset(self.expected.split("|"))
-        return words | INEXACT_CLASSES if INEXACT in words else words
-
-    def explains(self, finding: Finding) -> bool:
-        """Whether a finding is of its cause; another signature of a finite number is the same mistake."""
-        if finding.what in INEXACT_CLASSES and finding.what in self.classes:
-            return CauseId.parse(finding.cause).stem == self.deviation.stem
-        return finding.cause == self.deviation.id
+def _explains(row: Row, finding: Finding) -> bool:
+    """Whether a finding is of the cause of a row; another signature of a finite number is the same mistake."""
+    if finding.what in INEXACT_CLASSES and finding.what in row.classes:
+        return CauseId.parse(finding.cause).stem == row.id.stem
+    return finding.cause == row.cause
 
 
 #: Errors up to so many budgets are at the edge of being a finding: another kernel's last digit moves them across.
@@ -127,68 +116,63 @@ EDGE = 2
 class Matcher:
     """Holds judged checks against a record."""
 
-    def __init__(self, record: Record, backends: dict[str, tuple[dict[str, str], dict[str, Any]]]) -> None:
-        self._selectors: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
-        self._inexact: dict[tuple[str, str], list[tuple[Deviation, Selector]]] = {}
-        for one in record.deviations:
-            backend = backend_of(one.id)
-            if not one.applies(*backends.get(backend, ({}, {}))):
-                continue
-            for selector in one.selectors:
-                self._selectors.setdefault((selector.case, selector.dtype), []).append((one, selector))
-                if any(INEXACT in wanted for wanted in selector.elements.values()):
-                    self._inexact.setdefault((one.stem, selector.dtype), []).append((one, selector))
+    def __init__(self, record: Record) -> None:
+        self._rows: dict[tuple[str, str], list[Row]] = {}
+        self._inexact: dict[tuple[str, str], list[Row]] = {}
+        for row in record.rows:
+            self._rows.setdefault((row.case, row.dtype), []).append(row)
+            if INEXACT in row.words:
+                self._inexact.setdefault((row.id.stem, row.dtype), []).append(row)
 
     def match(self, check: Seen) -> list[Match]:
         """What is not plainly as expected about a check: recorded, new or fixed elements."""
-        entries = self._entries(check)
-        matches = [self._match(check, finding, entries.get(finding.element, [])) for finding in check.findings]
+        known = self._known(check)
+        matches = [self._match(check, finding, known.get(finding.element, [])) for finding in check.findings]
         matches.extend(
             Match(
                 element=element,
                 outcome="fixed",
-                cause=entry.deviation.id,
+                cause=row.cause,
                 verdict=check.verdict,
-                what=entry.expected,
-                deviation=entry.deviation,
+                what="|".join(row.words),
+                row=row,
             )
-            for element, left in entries.items()
-            for entry in left
-            if not entry.sometimes and not check.in_part
+            for element, left in known.items()
+            for row in left
+            if element not in row.sometimes and not check.in_part
         )
         return matches
 
-    def _match(self, check: Seen, finding: Finding, known: list[_Entry]) -> Match:
-        """A finding against what is `known` of its element, of which the entry that it is held against is taken."""
-        entry = next((one for one in known if one.explains(finding)), known[0] if known else None)
-        if entry is not None:
-            known.remove(entry)
-        deviation = entry.deviation if entry is not None else self._beside(check, finding)
-        note = _differs(entry, check, finding) if entry is not None else ""
-        recorded = deviation is not None and not note
+    def _match(self, check: Seen, finding: Finding, known: list[Row]) -> Match:
+        """A finding against what is `known` of its element, of which the row that it is held against is taken."""
+        own = next((one for one in known if _explains(one, finding)), known[0] if known else None)
+        if own is not None:
+            known.remove(own)
+        row = own if own is not None else self._beside(check, finding)
+        note = _differs(own, check, finding) if own is not None else ""
+        recorded = row is not None and not note
         return Match(
             element=finding.element,
             outcome="recorded" if recorded else "new",
-            cause=deviation.id if deviation is not None and recorded else finding.cause,
+            cause=row.cause if row is not None and recorded else finding.cause,
             verdict=finding.verdict,
             what=finding.what,
-            deviation=deviation,
+            row=row,
             note=note,
             detail=finding.detail,
         )
 
-    def _entries(self, check: Seen) -> dict[str, list[_Entry]]:
+    def _known(self, check: Seen) -> dict[str, list[Row]]:
         """What is recorded of each element of a check; two causes may claim one element."""
-        entries: dict[str, list[_Entry]] = {}
-        for deviation, selector in self._selectors.get((check.case, check.dtype), ()):
-            if check.quantity in selector.quantities and selector.takes(check.implementation):
-                for element, wanted in selector.elements.items():
+        known: dict[str, list[Row]] = {}
+        for row in self._rows.get((check.case, check.dtype), ()):
+            if check.quantity in row.quantities and row.takes(check.implementation):
+                for element in row.elements:
                     if element in check.elements or check.elements == ("all",):
-                        entry = _Entry(deviation, wanted, element in selector.sometimes)
-                        entries.setdefault(element, []).append(entry)
-        return entries
+                        known.setdefault(element, []).append(row)
+        return known
 
-    def _beside(self, check: Seen, finding: Finding) -> Deviation | None:
+    def _beside(self, check: Seen, finding: Finding) -> Row | None:
         """The record of the same mistake on other elements, for one that another kernel happens to get right.
 
         Excused is what is at the edge of the budget, and where 0 is right the rounding of 1 in its place: s (1 - s) is
@@ -201,7 +185,7 @@ class Matcher:
         if not saturates and not (error is not None and error <= EDGE * BUDGET):
             return None
         known = self._inexact.get((CauseId.parse(finding.cause).stem, check.dtype), ())
-        return next((one for one, selector in known if selector.takes(check.implementation)), None)
+        return next((row for row in known if row.takes(check.implementation)), None)
 
 
 def _looked_at_in_part(check: Judged) -> bool:
@@ -210,16 +194,16 @@ def _looked_at_in_part(check: Judged) -> bool:
     return check.quantity in BEHAVIOUR and not set(offered) <= set(check.request.quantities)
 
 
-def _differs(entry: _Entry, check: Seen, finding: Finding) -> str:
+def _differs(row: Row, check: Seen, finding: Finding) -> str:
     """How a finding differs from what is recorded; "" where it does not."""
-    if not entry.explains(finding):
-        return f"recorded as {entry.deviation.id}"
-    if finding.what not in entry.classes:
-        return f"recorded as {entry.expected}, now {finding.what}"
+    if not _explains(row, finding):
+        return f"recorded as {row.cause}"
+    if finding.what not in row.classes:
+        return f"recorded as {'|'.join(row.words)}, now {finding.what}"
     error = check.error(finding.element)
     if finding.what not in INEXACT_CLASSES or error is None or check.rounds_at_one(finding.element):
         return ""
-    largest = 10.0 ** int(entry.deviation.magnitude.get(check.dtype, "0"))
+    largest = 10.0 ** (row.magnitude or 0)
     return "" if error <= largest else f"{error:.6g} ULP, recorded up to about {largest:g}"
 
 

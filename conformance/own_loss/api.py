@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict, Unpack, get_args
 from conformance import adapters
 from conformance.contracts import Contract
 from conformance.errors import Exit, HarnessError, InputError, did_you_mean
-from conformance.known import deviations as deviation_files
+from conformance.known.record import load, place
 from conformance.numbers.formats import FORMATS
 from conformance.own_loss import text
 from conformance.own_loss.arguments import Arguments
@@ -63,7 +63,7 @@ def measure(
     without_flags: Sequence[str] = (),
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
-    deviations: Sequence[str | Path] = (),
+    known: Sequence[str | Path] = (),
     **declared: Unpack[Declared],
 ) -> Report:
     """Judge `loss` on every case that fits it; whatever is found, nothing is raised for it.
@@ -72,8 +72,8 @@ def measure(
     built-in backend, or a Runtime.  `form` tells what the prediction is.  The gradient comes from the framework, or
     where it has none from `derivatives`.  Globs in `cases`, `flags`, `dtypes` and `quantities` choose what is run, as
     the options of the command do; cases with one of `without_flags` are left out, and so are, unless they are asked for
-    or declared, the derivatives that training does without (TRAINED).  `deviations` are files or folders of recorded
-    deviations, and `name` is what the loss is called in reports, if not by its own name.
+    or declared, the derivatives that training does without (TRAINED).  `known` are folders with records
+    of it, and `name` is what the loss is called in reports, if not by its own name.
 
     Raises InputError where the arguments leave nothing to judge or ask for what there is not, HarnessError where the
     suite itself cannot judge in this process.
@@ -81,8 +81,8 @@ def measure(
     filters = Filters(
         case=_words("cases", cases),
         flag=_words("flags", flags),
-        dtype=_known("dtypes", dtypes, tuple(FORMATS)),
-        quantity=_known("quantities", quantities, tuple(QUANTITIES)) or (*TRAINED, *declared.get("derivatives", ())),
+        dtype=_among("dtypes", dtypes, tuple(FORMATS)),
+        quantity=_among("quantities", quantities, tuple(QUANTITIES)) or (*TRAINED, *declared.get("derivatives", ())),
         without_flag=_words("without_flags", without_flags),
     )
     if form not in get_args(Form):
@@ -93,8 +93,8 @@ def measure(
     options = run.Options(filters=filters, strict=True)
     plan = run.planned([executor.backend], suite, options)
     _must_be_planned(plan, dtypes, quantities)
-    known = _recorded(deviations)
-    done = run.execute(executor, [executor.backend], plan, known, options)
+    record = load([place(Path(one)) for one in _words("known", known)])
+    done = run.execute(executor, [executor.backend], plan, record, options)
     if done.record.interrupted:
         raise KeyboardInterrupt
     if done.exit == Exit.HARNESS_FAILED:
@@ -104,7 +104,7 @@ def measure(
         loss=_variable(loss),
         form=form,
         backend=backend,
-        declared={**declared, **({"deviations": [str(one) for one in deviations]} if deviations else {})},
+        declared={**declared, **({"known": [str(one) for one in known]} if known else {})},
         tensor=executor.runtime.written.tensor,
         gradient=executor.runtime.written.gradient,
     )
@@ -123,7 +123,7 @@ def assert_conforms(
     without_flags: Sequence[str] = (),
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
-    deviations: Sequence[str | Path] = (),
+    known: Sequence[str | Path] = (),
     **declared: Unpack[Declared],
 ) -> None:
     """Raise AssertionError where `measure`, which takes the same arguments, finds what is not as expected.
@@ -143,7 +143,7 @@ def assert_conforms(
         without_flags=without_flags,
         dtypes=dtypes,
         quantities=quantities,
-        deviations=deviations,
+        known=known,
         **declared,
     )
     left, unused = report.without(allowed)
@@ -187,10 +187,6 @@ def shipped_suite() -> Suite:
     return case_files.load_suite(case_files.default_folder())
 
 
-def _recorded(paths: Sequence[str | Path]) -> deviation_files.Record:
-    return deviation_files.load([Path(one) for one in _words("deviations", paths)])
-
-
 def _words(argument: str, words: Sequence[Any]) -> tuple[Any, ...]:
     """A sequence as a tuple; one word is a mistake, since it would be taken for a sequence of letters."""
     if isinstance(words, str | bytes):
@@ -208,7 +204,7 @@ def _reasoned(allow: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(allow)
 
 
-def _known(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def _among(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for word in _words(argument, words):
         if not any(matches((word,), one) for one in known):
             raise InputError(f"{argument}: {word!r} is not one of {', '.join(known)}")

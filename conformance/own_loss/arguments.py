@@ -16,7 +16,7 @@ from conformance.record.summary import Example
 class Arguments:
     """What was judged, as it was given: name of the callable, form, backend, what it declares.
 
-    `declared` holds the recorded deviations, too.  `tensor` and `gradient` are those of a Runtime's `written`: how
+    `declared` holds the records, too.  `tensor` and `gradient` are those of a Runtime's `written`: how
     calls are written in this framework.
     """
 

@@ -15,7 +15,7 @@ from conformance.plan.filters import matches
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
 
-#: Outcomes that fail; an element that is recorded, in a file of `deviations`, is as expected.
+#: Outcomes that fail; an element that is recorded, in a record of `known`, is as expected.
 UNEXPECTED = ("new", "fixed")
 
 
@@ -38,7 +38,7 @@ class Found:
 
     @property
     def conforms(self) -> bool:
-        """Whether every check is as expected, or as recorded in the `deviations` that were given."""
+        """Whether every check is as expected, or as recorded in the record that was given."""
         return not any(check.outcome in UNEXPECTED for check in self.checks)
 
     @property

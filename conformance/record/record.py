@@ -25,8 +25,8 @@ from conformance.ids import ImplementationId, backend_of
 from conformance.record.files import lines_of, write_lines
 from conformance.record.spelled import Asked
 
-#: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.
-SCHEMA = 2
+#: Version of this file's structures.  1: first.  2: lines of samples, speeds and tallies.  3: lines of problems.
+SCHEMA = 3
 
 
 class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,7 +113,8 @@ class FindingLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     """An element that is not plainly as expected.
 
     `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, if there is one, and
-    `detail` what happened in words: the exception, the dtype or shape, where in a large tensor.
+    `detail` what happened in words: the exception, the dtype or shape, where in a large tensor.  A recorded finding
+    has the id of its `problem`, if one explains it.
     """
 
     element: str
@@ -124,16 +125,48 @@ class FindingLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     note: str = ""
     contract: str = ""
     detail: str = ""
+    problem: str = ""
+
+
+class LinkLine(Struct, frozen=True, omit_defaults=True):
+    """Where a problem is known upstream, in which state, and on which day that was seen."""
+
+    url: str
+    state: str = ""
+    seen: str = ""
+
+
+class ProblemLine(Struct, frozen=True, omit_defaults=True, tag="problem", tag_field="type"):
+    """A problem of which the run has recorded findings: what its file says."""
+
+    problem: str
+    title: str
+    kind: str
+    advice: str = ""
+    why: str = ""
+    links: tuple[LinkLine, ...] = ()
+    mechanism: tuple[str, ...] = ()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it is known upstream."""
+        return tuple(one.url for one in self.links)
 
 
 class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field="type"):
-    """A recorded cause that this run is about: what its deviation file says."""
+    """In records of before there were problems, what was said of one cause: read as a problem of its name."""
 
     cause: str
     title: str
     kind: str
     links: tuple[str, ...] = ()
     reason: str = ""
+
+    def as_problem(self) -> ProblemLine:
+        """The cause as the problem that it is to its findings."""
+        return ProblemLine(
+            self.cause, self.title, self.kind, why=self.reason, links=tuple(LinkLine(link) for link in self.links)
+        )
 
 
 class CheckLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="check", tag_field="type"):
@@ -248,7 +281,18 @@ class Footer(Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):
     lost: tuple[str, ...] = ()
 
 
-Line = Header | InputsLine | CauseLine | CheckLine | SampleLine | ToleranceLine | SpeedLine | TallyLine | Footer
+Line = (
+    Header
+    | InputsLine
+    | ProblemLine
+    | CauseLine
+    | CheckLine
+    | SampleLine
+    | ToleranceLine
+    | SpeedLine
+    | TallyLine
+    | Footer
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +302,7 @@ class RunRecord:
     header: Header
     inputs: tuple[InputsLine, ...]
     checks: tuple[CheckLine, ...]
-    causes: tuple[CauseLine, ...] = ()
+    problems: tuple[ProblemLine, ...] = ()
     tolerances: tuple[ToleranceLine, ...] = ()
     footer: Footer | None = None
     samples: tuple[SampleLine, ...] = ()
@@ -286,9 +330,18 @@ class RunRecord:
         return {(line.case, line.dtype): line for line in self.inputs}
 
     @cached_property
-    def causes_by_id(self) -> dict[str, CauseLine]:
-        """The recorded causes by id."""
-        return {line.cause: line for line in self.causes}
+    def problems_by_id(self) -> dict[str, ProblemLine]:
+        """The problems by id."""
+        return {line.problem: line for line in self.problems}
+
+    def problem_of(self, finding: FindingLine) -> ProblemLine | None:
+        """What explains a finding; an older record says that of its cause."""
+        return self.problems_by_id.get(finding.problem or finding.cause)
+
+    def problems_in(self, check: CheckLine) -> list[ProblemLine]:
+        """What explains the findings of a check, each problem once."""
+        found = (self.problem_of(finding) for finding in check.findings)
+        return list({line.problem: line for line in found if line is not None}.values())
 
     def lines(self) -> Iterator[Line]:
         """All lines in the order of the file."""
@@ -296,7 +349,7 @@ class RunRecord:
 
     def parts(self) -> tuple[Iterator[Line], Iterator[Line]]:
         """All lines in the order of the file: those of the run, and those that sum it up."""
-        before = (self.inputs, self.causes, self.checks, self.samples, self.tolerances, self.speeds)
+        before = (self.inputs, self.problems, self.checks, self.samples, self.tolerances, self.speeds)
         return chain((self.header,), *before), chain(self.tallies, () if self.footer is None else (self.footer,))
 
 
@@ -332,7 +385,7 @@ def read(file: Path) -> RunRecord:
         header=header,
         inputs=tuple(found[InputsLine]),
         checks=tuple(found[CheckLine]),
-        causes=tuple(found[CauseLine]),
+        problems=(*found[ProblemLine], *(one.as_problem() for one in found[CauseLine])),
         tolerances=tuple(found[ToleranceLine]),
         footer=found[Footer][0] if found[Footer] and not cut else None,
         samples=tuple(found[SampleLine]),

@@ -12,7 +12,7 @@ from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.quantities import AGREEMENT, LAST, NUMERIC, QUANTITIES
-from conformance.record.record import CauseLine, CheckLine, FindingLine, InputsLine, RunRecord
+from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
 
 
@@ -197,7 +197,7 @@ class Example:
 
 @dataclass(kw_only=True)
 class CauseSummary:
-    """All elements of a run with one cause and one outcome."""
+    """All elements of a run with one cause, one outcome and one problem; what is said of that, if it is known."""
 
     cause: str
     outcome: str
@@ -207,6 +207,7 @@ class CauseSummary:
     implementations: dict[str, None] = field(default_factory=dict)
     worst_ulp: float | None = None
     example: Example | None = None
+    problem: str = ""
     title: str = ""
     kind: str = ""
     links: tuple[str, ...] = ()
@@ -216,19 +217,14 @@ class CauseSummary:
 
 def causes(record: RunRecord) -> list[CauseSummary]:
     """Findings by cause: new ones first, then fixed, then recorded, each in the order of `_rank_cause`."""
-    known = {line.cause: line for line in record.causes}
-    found: dict[tuple[str, str], CauseSummary] = {}
+    found: dict[tuple[str, str, str], CauseSummary] = {}
     for check in record.checks:
         positions = {element: index for index, element in enumerate(check.elements)}
         for finding in check.findings:
-            one = found.setdefault(
-                (finding.cause, finding.outcome), CauseSummary(cause=finding.cause, outcome=finding.outcome)
-            )
+            one = found.get(_key(finding)) or found.setdefault(_key(finding), _summary(finding, record))
             _add(one, check, finding, positions.get(finding.element, 0), record)
-        for key in {(finding.cause, finding.outcome) for finding in check.findings}:
+        for key in set(map(_key, check.findings)):
             found[key].checks += 1
-    for one in found.values():
-        _describe(one, known)
     order = {"new": 0, "fixed": 1, "recorded": 2}
     return sorted(found.values(), key=lambda one: (order[one.outcome], *_rank_cause(one)))
 
@@ -329,10 +325,23 @@ def number(hexadecimal: str) -> str:
     return f"{float.fromhex(hexadecimal):.9g}"
 
 
-def _describe(one: CauseSummary, known: dict[str, CauseLine]) -> None:
-    line = known.get(one.cause)
+def _key(finding: FindingLine) -> tuple[str, str, str]:
+    return finding.cause, finding.outcome, finding.problem
+
+
+def _summary(finding: FindingLine, record: RunRecord) -> CauseSummary:
+    """The summary of the findings that are like this one, with nothing added yet."""
+    one = CauseSummary(cause=finding.cause, outcome=finding.outcome)
+    line = record.problem_of(finding)
     if line is not None:
-        one.title, one.kind, one.links, one.reason = line.title, line.kind, line.links, line.reason
+        one.problem, one.title, one.kind, one.links, one.reason = (
+            line.problem,
+            line.title,
+            line.kind,
+            line.urls,
+            line.why,
+        )
+    return one
 
 
 def _quantity_rank(quantity: str) -> int:

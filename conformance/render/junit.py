@@ -90,8 +90,10 @@ def _failure_lines(record: RunRecord, check: CheckLine) -> list[str]:
 
 def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine) -> Iterator[str]:
     if finding.outcome == "fixed":
-        yield f"fixed: {finding.element} no longer deviates as deviations/{finding.cause}.yaml says ({finding.what})"
-        yield "next: bce-conformance deviations update RUN.jsonl --write"
+        known = record.problem_of(finding)
+        yield f"fixed: {finding.element} no longer deviates ({finding.what}){f': {known.title}' if known else ''}"
+        yield f"cause: {finding.cause}"
+        yield "next: bce-conformance known update RUN.jsonl --write"
         return
     spelled = example(record, check, finding)
     yield f"new: {example_text(spelled)}"
@@ -100,11 +102,9 @@ def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine) ->
 
 
 def _reason(record: RunRecord, check: CheckLine) -> str:
-    """Why a check that is not plainly as expected does not fail the run: the titles and links of its causes."""
-    causes = dict.fromkeys(finding.cause for finding in check.findings)
-    known = [line for cause in causes if (line := record.causes_by_id.get(cause))]
-    texts = [f"{line.cause}: {line.title} ({' '.join(line.links) or line.reason})" for line in known]
-    return f"{check.outcome}: " + "; ".join(texts or causes)
+    """Why a check that is not plainly as expected does not fail the run: the titles and links of its problems."""
+    texts = [" ".join((line.title, *line.urls)) for line in record.problems_in(check)]
+    return f"{check.outcome}: " + "; ".join(texts or dict.fromkeys(finding.cause for finding in check.findings))
 
 
 def _element(tag: str, /, **attributes: object) -> ET.Element:

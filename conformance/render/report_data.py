@@ -61,8 +61,8 @@ def page_data(record: RunRecord | None) -> dict[str, Any]:
     flags = Names()
     checks, findings = _checks(record, names)
     inputs, cases = _inputs(record, names, flags, set(zip(findings["check"], findings["element"], strict=True)), checks)
+    said = {one.cause: record.problem_of(one) for check in record.checks for one in check.findings}
     samples = [_sample(line, record, names) for line in record.samples]
-    known = {line.cause: line for line in record.causes}
     return {
         "names": {key: table.all for key, table in names.items()} | {"flag": flags.all},
         "implementations": {
@@ -74,10 +74,9 @@ def page_data(record: RunRecord | None) -> dict[str, Any]:
         "findings": findings,
         "inputs": inputs,
         "causes": [
-            {"title": line.title, "kind": line.kind, "links": line.links, "reason": line.reason}
-            if (line := known.get(cause))
-            else None
+            {"title": one.title, "kind": one.kind, "links": one.urls, "reason": one.why} if one else None
             for cause in names["cause"].all
+            for one in (said[cause],)
         ],
         "sampleInputs": {
             f"{line.case}/{line.dtype}": _sample_inputs(line)

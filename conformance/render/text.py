@@ -158,13 +158,13 @@ def finding(one: CauseSummary, versions: str, why: str = "") -> Iterator[str]:
     yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
     example = one.example
     if example is None:
-        recorded = f"recorded in deviations/{one.cause}.yaml, not seen here"
-        yield f"    {escape(recorded)}: fixed upstream in {escape(versions)}?"
+        known = f": {one.title}" if one.title else ""
+        yield f"    {escape(f'recorded, and not seen here{known}')}: fixed upstream in {escape(versions)}?"
         return
     yield "    " + escape(example_text(example))
     if why:
         yield f"    {WORD}{escape(why)}"
-    link = f" · {one.links[0]}" if one.links else f" · unreported: {one.reason}" if one.reason else ""
+    link = f" · {one.links[0]}" if one.links else ""
     yield f"    {escape(example.command)}{escape(link)}"
 
 

@@ -1,8 +1,6 @@
-"""Grouping causes for people: one report for what one person would fix, not for each element, dtype or quantity.
+"""Grouping causes for people: one report for each problem and project that shows it.
 
-Causes with one recorded link share a report; of those that nobody reported, causes of one project with the same
-recorded reason, up to its first colon or semicolon: what follows is said of single causes.  A cause that is not
-recorded is a report of its own.
+A cause that no problem explains is a report of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.ids import CauseId, backend_of
-from conformance.known.deviations import Deviation
+from conformance.known.problem import Problem
+from conformance.known.record import Record
 from conformance.quantities import BEHAVIOUR, NUMERIC, PROBE, REDUCTION, RELATION
 from conformance.record.summary import CauseSummary
 from conformance.repro.projects import project_of
@@ -24,61 +23,62 @@ TRIED = 4
 #: What a script shows by one number comes before what needs a shape, a dtype, or several calls.
 _RANK = {name: rank for rank, name in enumerate((*NUMERIC, *BEHAVIOUR, PROBE, REDUCTION, RELATION))}
 
-#: An issue or pull request of GitHub.
-_THREAD = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+)/(?:issues|pull)/(\d+)\Z")
-
 
 @dataclass(frozen=True)
 class Group:
-    """Causes that share a report, the plainest first; `links` and `reason` are what is recorded of the first."""
+    """Causes that share a report, the plainest first, and the problem that explains them."""
 
     name: str
     causes: tuple[CauseSummary, ...]
-    links: tuple[str, ...] = ()
-    reason: str = ""
+    problem: Problem | None = None
 
     @property
-    def known(self) -> bool:
-        """Whether there is an upstream report of it."""
-        return bool(self.links)
+    def links(self) -> tuple[str, ...]:
+        """Where it is known upstream."""
+        return self.problem.urls if self.problem is not None else ()
 
 
-def grouped(summaries: Sequence[CauseSummary], recorded: dict[str, Deviation]) -> list[Group]:
-    """The causes as groups, in the order of their first; `recorded` is the record of deviations by cause."""
-    groups: dict[tuple[str, ...], list[CauseSummary]] = {}
+def problem_of(one: CauseSummary, known: Record) -> Problem | None:
+    """The problem that explains a cause: as the run says, or as the record says today of most of its elements."""
+    if one.problem in known.problems:
+        return known.problems[one.problem]
+    sizes: dict[str, int] = {}
+    for row in known.rows:
+        if row.cause == one.cause and row.problem in known.problems:
+            sizes[row.problem] = sizes.get(row.problem, 0) + len(row.elements)
+    return known.problems[max(sizes, key=lambda name: sizes[name])] if sizes else None
+
+
+def grouped(summaries: Sequence[CauseSummary], known: Record) -> list[Group]:
+    """The causes as groups, in the order of their first."""
+    groups: dict[tuple[str, str], list[CauseSummary]] = {}
+    problems: dict[tuple[str, str], Problem | None] = {}
     for one in summaries:
-        groups.setdefault(_key(one.cause, recorded.get(one.cause)), []).append(one)
+        problem = problem_of(one, known)
+        project = project_of(f"{CauseId.parse(one.cause).family}/")
+        key = (problem.id, project.name if project else backend_of(one.cause)) if problem else ("", one.cause)
+        groups.setdefault(key, []).append(one)
+        problems[key] = problem
     names: set[str] = set()
-    made = []
-    for key, members in groups.items():
-        ordered = sorted(members, key=lambda one: not _owns(one.cause, key[0]))
-        known = recorded.get(ordered[0].cause)
-        name = _free(_name(ordered[0].cause, known), names)
-        made.append(Group(name, tuple(ordered), known.links if known else (), (known.reason or "") if known else ""))
-    return made
+    several = Counter(name for name, _ in groups)
+    return [
+        Group(_free(_name(key, several[key[0]] > 1), names), tuple(members), problems[key])
+        for key, members in groups.items()
+    ]
 
 
 def representatives(group: Group) -> list[CauseSummary]:
     """The causes of a group whose examples are tried, in this order.
 
-    Those of the project that its link leads to come first, then those of which a script is simple, those of ordinary
-    inputs, those that are about accuracy, those for the reason that most have, since a cause may have a second one, and
-    those that are seen most.
+    Those of which a script is simple come first, those of ordinary inputs, those that are about accuracy, and those
+    that are seen most.
     """
-    link = group.links[0] if group.known else ""
-    ((common, _),) = Counter(_first_clause(one.reason) for one in group.causes).most_common(1)
 
-    def rank(one: CauseSummary) -> tuple[bool, int, bool, bool, bool, int]:
+    def rank(one: CauseSummary) -> tuple[int, bool, bool, int]:
         cause = CauseId.parse(one.cause)
-        special = cause.region != "ordinary", cause.signature != "inaccurate", _first_clause(one.reason) != common
-        return (not _owns(one.cause, link), _effort(one), *special, -one.elements)
+        return _effort(one), cause.region != "ordinary", cause.signature != "inaccurate", -one.elements
 
     return sorted(group.causes, key=rank)[:TRIED]
-
-
-def _first_clause(reason: str) -> str:
-    """The reason that causes share: what follows a colon or a semicolon is said of single ones."""
-    return reason.partition(";")[0].partition(": ")[0]
 
 
 def _effort(one: CauseSummary) -> int:
@@ -88,25 +88,16 @@ def _effort(one: CauseSummary) -> int:
     return len(_RANK) if somewhere else _RANK.get(quantity, len(_RANK))
 
 
-def _key(cause: str, known: Deviation | None) -> tuple[str, ...]:
-    if known is None:
-        return ("", cause)
-    if known.links:
-        return (known.links[0],)
-    project = project_of(f"{CauseId.parse(cause).family}/")
-    return (project.name if project else backend_of(cause), _first_clause(known.reason or cause))
-
-
 def _owns(cause: str, link: str) -> bool:
     """Whether the link leads to the project whose implementation shows the cause."""
     project = project_of(f"{CauseId.parse(cause).family}/")
     return project is not None and link.startswith(f"https://github.com/{project.repository}/")
 
 
-def _name(cause: str, known: Deviation | None) -> str:
-    """The name of a folder: of the upstream report, or of the cause."""
-    thread = _THREAD.match(known.links[0]) if known and known.links else None
-    return folder_name(f"{thread[1]}-{thread[2]}-{thread[3]}" if thread else cause)
+def _name(key: tuple[str, str], several: bool) -> str:
+    """The name of a folder: of the problem, with the project where several have it, or of the cause."""
+    problem, other = key
+    return folder_name(f"{problem}-{other}" if several and problem else problem or other)
 
 
 def folder_name(text: str) -> str:
@@ -123,24 +114,24 @@ def _free(name: str, taken: set[str]) -> str:
     return chosen
 
 
-def near(cause: str, recorded: dict[str, Deviation]) -> list[Deviation]:
-    """Recorded causes with a link that are much like `cause`, the most alike first, one for each link.
+def near(cause: str, known: Record) -> list[Problem]:
+    """Problems with a link that explain causes much like `cause`, the most alike first, one for each link.
 
     Alike are causes of one entry point that differ in quantity, region or signature alone, and those that differ in the
     entry point alone, with a link to the project that `cause` is about.
     """
     own = CauseId.parse(cause)
-    found: dict[str, tuple[int, Deviation]] = {}
-    for one in recorded.values():
-        theirs = CauseId.parse(one.id)
+    found: dict[str, tuple[int, Problem]] = {}
+    for other, name in {(row.cause, row.problem) for row in known.rows if row.problem in known.problems}:
+        theirs, one = CauseId.parse(other), known.problems[name]
         entry, backend = theirs.entry == own.entry, theirs.backend == own.backend
-        same = sum(mine == other for mine, other in zip(own[2:], theirs[2:], strict=True))
+        same = sum(mine == each for mine, each in zip(own[2:], theirs[2:], strict=True))
         score = 4 * entry + 2 * same + backend
-        if not one.links or one.id == cause or same + entry < ALIKE or not (entry or _owns(cause, one.links[0])):
+        if not one.links or other == cause or same + entry < ALIKE or not (entry or _owns(cause, one.urls[0])):
             continue
-        if score > found.get(one.links[0], (0, one))[0]:
-            found[one.links[0]] = (score, one)
-    return [one for _, one in sorted(found.values(), key=lambda pair: -pair[0])][:3]
+        if score > found.get(one.urls[0], (0, one))[0]:
+            found[one.urls[0]] = (score, one)
+    return [one for _, one in sorted(found.values(), key=lambda pair: (-pair[0], pair[1].id))][:3]
 
 
 #: So many of entry point, quantity, region and signature two causes have in common that are alike.

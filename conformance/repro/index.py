@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.ids import ImplementationId
-from conformance.known.deviations import Deviation
+from conformance.known.problem import Problem
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group
@@ -17,11 +17,11 @@ from conformance.repro.report import Failed, Reproducer
 
 @dataclass(frozen=True)
 class Entry:
-    """A report of the table: its causes, its script or why it has none, and recorded causes that are much like them."""
+    """A report of the table: its causes, its script or why it has none, and problems that are much like them."""
 
     group: Group
     made: Reproducer | Failed
-    near: Sequence[Deviation] = ()
+    near: Sequence[Problem] = ()
 
 
 def render(entries: Sequence[Entry], day: str) -> str:
@@ -32,7 +32,7 @@ def render(entries: Sequence[Entry], day: str) -> str:
 def _lines(entries: Sequence[Entry], day: str) -> Iterator[str]:
     made = [one for one in entries if isinstance(one.made, Reproducer)]
     left = [one for one in entries if isinstance(one.made, Failed)]
-    known = sum(one.group.known for one in made)
+    known = sum(bool(one.group.links) for one in made)
     yield "# Reports"
     yield ""
     yield "Made by `bce-conformance repro`; each script was run in a clean interpreter and showed the mismatch."
@@ -42,7 +42,7 @@ def _lines(entries: Sequence[Entry], day: str) -> Iterator[str]:
     yield ""
     yield row(["report", "project", "what", "upstream", "causes", "dtypes", "versions", "verified"])
     yield row(["---"] * 8)
-    for one in sorted(made, key=lambda each: (_project(each.made.target), not each.group.known, each.group.name)):
+    for one in sorted(made, key=lambda each: (_project(each.made.target), not each.group.links, each.group.name)):
         yield row(_cells(one, day))
     if left:
         yield ""
@@ -69,7 +69,7 @@ def _project(target: Target) -> str:
 
 def _upstream(one: Entry) -> str:
     """The upstream reports, or those of what is much like it."""
-    near = "".join(f"; much like {address(each.links[0])}" for each in one.near[:1])
+    near = "".join(f"; much like {address(each.urls[0])}" for each in one.near[:1])
     return " ".join(map(address, one.group.links)) or f"apparently unreported{near}"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import backend_of
-from conformance.known.deviations import Deviation
+from conformance.known.problem import Problem
 from conformance.numbers.measurement import LARGEST
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
@@ -30,14 +30,13 @@ ROWS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """All that a report is made of: `proofs` are lines of certificates, `reason` is what is recorded of the cause."""
+    """All that a report is made of: `proofs` are lines of certificates."""
 
     group: Group
     made: Reproducer
     rows: Sequence[Row]
     proofs: Sequence[str]
-    near: Sequence[Deviation]
-    reason: str
+    near: Sequence[Problem]
     machine: str
 
     @property
@@ -87,7 +86,8 @@ def _description(issue: Issue) -> str:
     target = issue.made.target
     one = target.implementation
     mode = "" if one.mode == BASE_MODE else f", mode {code(one.mode)}"
-    reason = f"\nWhy, as far as is known: {cell(issue.reason)}." if issue.reason else ""
+    known = issue.group.problem
+    reason = f"\n{known.why.strip()}" if known is not None else ""
     return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(words(issue.made.small))}.{reason}"
 
 
@@ -191,7 +191,7 @@ def _extent(issue: Issue) -> str:
 
 def _related(issue: Issue) -> str:
     lines = [f"- {address(link)}" for link in issue.group.links]
-    lines += [f"- like {cell(one.title)}: {address(one.links[0])}" for one in issue.near]
+    lines += [f"- like {cell(one.title)}: {address(one.urls[0])}" for one in issue.near]
     return "Related reports:\n\n" + "\n".join(lines) if lines else ""
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from conformance.errors import InputError
 from conformance.ids import backend_of
-from conformance.known.deviations import Deviation
+from conformance.known.problem import Problem
+from conformance.known.record import Record
 from conformance.plan import cases
 from conformance.plan.filters import matches
 from conformance.pool.backend import Backend
@@ -38,7 +39,7 @@ class Job:
     backends: tuple[Backend, ...]
     pool: Pool
     options: runs.Options
-    recorded: dict[str, Deviation]
+    known: Record
 
     def target(self, summary: CauseSummary) -> Target:
         """The example of a cause."""
@@ -46,7 +47,7 @@ class Job:
 
     def kind(self, summary: CauseSummary) -> str:
         """What a cause is recorded as: today, or when the run was made."""
-        known = self.recorded.get(summary.cause)
+        known = groups.problem_of(summary, self.known)
         return known.kind if known is not None else summary.kind
 
     def others(self, group: Group, tried: Sequence[Target]) -> list[Target]:
@@ -59,9 +60,9 @@ class Job:
                 found.setdefault(check.case, self._target(check, finding))
         return list(found.values())[: groups.TRIED]
 
-    def near(self, group: Group) -> list[Deviation]:
-        """Recorded causes with a link that are much like a group without one."""
-        return [] if group.known else groups.near(group.causes[0].cause, self.recorded)
+    def near(self, group: Group) -> list[Problem]:
+        """Problems with a link whose findings are much like those of a group without one."""
+        return [] if group.links else groups.near(group.causes[0].cause, self.known)
 
     def wanted(self, name: str) -> Target:
         """The finding of that name."""
@@ -73,14 +74,12 @@ class Job:
 
     def files(self, group: Group, made: Reproducer, rows: dict[str, list[Row]], into: Path) -> dict[Path, str]:
         """The files of a report."""
-        known = self.recorded.get(made.target.cause)
         machine = self.record.header.machine
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
         causes = [one.cause for one in group.causes]
         contracts = {one.id: one.contract for backend in self.backends for one in backend.implementations}
         own = [cause for cause in causes if cause.startswith(f"{made.target.implementation.adapter}/")]
         proved = proofs.proofs(own, contracts, proofs.folder())
-        reason = (known.reason or "") if known else ""
         text = issue.render(
             issue.Issue(
                 group=group,
@@ -88,7 +87,6 @@ class Job:
                 rows=merged(rows, causes),
                 proofs=proved,
                 near=self.near(group),
-                reason=reason,
                 machine=told,
             )
         )
@@ -99,15 +97,14 @@ def write_one(job: Job, wanted: str, output: Path, force: bool, tell: Tell) -> N
     """Write the report of one finding into a folder.  Raises InputError where no script shows it."""
     target = job.wanted(wanted)
     summary = next(one for one in findings.seen(job.record) if one.cause == target.cause)
-    known = job.recorded.get(target.cause)
-    for one in (known, *([] if known and known.links else groups.near(target.cause, job.recorded))):
+    (group,) = groups.grouped([summary], job.known)
+    for one in (group.problem, *job.near(group)):
         if one is not None and one.links:
-            tell(f"{'known' if one is known else 'much like'} {one.links[0]}: {one.title}")
+            tell(f"{'known' if one is group.problem else 'much like'} {one.urls[0]}: {one.title}")
     folder.check(dict.fromkeys((output / "repro.py", output / "issue.md"), ""), force)
     (made,) = reproduce(job.pool, job.backends, [[target]], job.options)
     if isinstance(made, Failed):
         raise InputError(f"no script: {made.why}")
-    (group,) = groups.grouped([summary], job.recorded)
     files = job.files(group, made, extents(job.record), output)
     folder.write(files, force)
     tell(made.ran.output.rstrip())
@@ -125,7 +122,7 @@ def write_all(job: Job, kind: str | None, output: Path, force: bool, tell: Tell)
     ]
     if not summaries:
         raise InputError(f"the run has no {'finding of kind ' + kind if kind else 'new finding'}")
-    found = groups.grouped(summaries, job.recorded)
+    found = groups.grouped(summaries, job.known)
     folder.check({output / "README.md": "", **{output / one.name / "repro.py": "" for one in found}}, force)
     rows = extents(job.record)
     entries = [index.Entry(group, made, job.near(group)) for group, made in _reproduced(job, found, tell)]
@@ -152,11 +149,11 @@ def _reproduced(job: Job, found: Sequence[Group], tell: Tell) -> list[tuple[Grou
 
 
 def joined(record: RunRecord, others: Sequence[RunRecord]) -> RunRecord:
-    """A record with the inputs, causes and checks of others added."""
+    """A record with the inputs, problems and checks of others added."""
     every = (record, *others)
     return replace(
         record,
         inputs=tuple(line for one in every for line in one.inputs),
         checks=tuple(line for one in every for line in one.checks),
-        causes=tuple(line for one in every for line in one.causes),
+        problems=tuple({line.problem: line for one in every for line in one.problems}.values()),
     )

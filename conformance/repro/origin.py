@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from conformance.errors import InputError
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.pool.backend import Backend
@@ -49,5 +48,5 @@ def origin(
     )
     narrowed = replace(options, filters=filters)
     plan = runs.planned(backends, suite, narrowed)
-    done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), narrowed)
+    done = runs.execute(pool, backends, plan, Record(), narrowed)
     return done.record, suite, ""

@@ -10,14 +10,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from conformance.judge.verdicts import Finding, Judged
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode
 from conformance.numbers.literals import bits_of, text_of
 from conformance.plan.cases import OPTIONS, Case, Element, Suite
@@ -118,7 +117,7 @@ def shrink(
     plan = Plan(
         suite=suite, implementations=tuple({one.implementation: None for one in requests}), requests=tuple(requests)
     )
-    done = runs.execute(pool, backends, plan, deviations.Record(Path(), ()), options)
+    done = runs.execute(pool, backends, plan, Record(), options)
     found: dict[Target, list[Small]] = {one: [] for one in targets}
     for check in done.checks:
         one = about[check.request.case.id]

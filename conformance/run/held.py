@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.judge.verdicts import Finding
-from conformance.known.deviations import Record
 from conformance.known.match import Match, Matcher, Seen
+from conformance.known.record import Record
 from conformance.quantities import BEHAVIOUR
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 
@@ -16,8 +16,7 @@ Ideals = dict[str, tuple[str, ...]]
 
 def held(run: RunRecord, known: Record) -> Iterator[tuple[CheckLine, list[Match]]]:
     """Every check of `run` with what the record says of it, as a run of today would be told."""
-    backends = {line.name: (line.versions, line.environment) for line in run.header.backends}
-    matcher = Matcher(known, backends)
+    matcher = Matcher(known)
     ideals = {(line.case, line.dtype): line.ideal for line in run.inputs}
     some_calls = bool(run.header.filters.get("quantity"))
     for line in run.checks:

@@ -11,6 +11,8 @@ from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit
 from conformance.judge.verdicts import Judged
 from conformance.known.match import Match, Outcome
+from conformance.known.record import Record
+from conformance.known.recorded import UNEXPLAINED
 from conformance.numbers.formats import FORMATS, Tensor
 from conformance.plan.plan import Plan
 from conformance.plan.requests import Request
@@ -20,13 +22,14 @@ from conformance.pool.pool import Executor
 from conformance.quantities import NUMERIC
 from conformance.record.record import (
     BackendLine,
-    CauseLine,
     CheckLine,
     FindingLine,
     Footer,
     Header,
     ImplementationLine,
     InputsLine,
+    LinkLine,
+    ProblemLine,
     RunRecord,
     SampleLine,
     SpeedLine,
@@ -79,6 +82,7 @@ def recorded(
     matches: dict[str, list[Match]],
     outcomes: dict[str, Outcome],
     speeds: tuple[SpeedLine, ...],
+    known: Record,
 ) -> RunRecord:
     """A run without its end; what was `judged` `beside` the plan has its own lines and was not matched."""
     checks = [one for one in judged if not is_sample(one.request)]
@@ -88,7 +92,7 @@ def recorded(
         header=header,
         inputs=(*_inputs_lines(plan.requests, checks), *_inputs_lines(beside, sampled)),
         checks=lines,
-        causes=tuple(_cause_lines(matches)),
+        problems=tuple(_problem_lines(matches, known)),
         tolerances=tuple(_tolerance_lines(checks)),
         samples=tuple(map(_sample_line, sampled)),
         speeds=speeds,
@@ -112,10 +116,13 @@ def _tolerance_lines(checks: Sequence[Judged]) -> Iterator[ToleranceLine]:
         )
 
 
-def _cause_lines(matches: dict[str, list[Match]]) -> Iterator[CauseLine]:
-    seen = {match.deviation.id: match.deviation for found in matches.values() for match in found if match.deviation}
-    for cause, one in sorted(seen.items()):
-        yield CauseLine(cause, one.title, one.kind, one.links, one.reason or "")
+def _problem_lines(matches: dict[str, list[Match]], known: Record) -> Iterator[ProblemLine]:
+    """The problems that a run is about, in the order of their ids."""
+    seen = {match.row.problem for found in matches.values() for match in found if match.row is not None}
+    for name in sorted(seen & set(known.problems)):
+        one = known.problems[name]
+        links = tuple(LinkLine(link.url, link.state, link.seen) for link in one.links)
+        yield ProblemLine(name, one.title, one.kind, one.advice, one.why.strip(), links, one.mechanism)
 
 
 def _sample_line(check: Judged) -> SampleLine:
@@ -196,6 +203,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
                 note=one.note,
                 contract=_contract_value(check, one.element),
                 detail=one.detail[:200],
+                problem=one.row.problem if one.row is not None and one.row.problem != UNEXPLAINED else "",
             )
             for one in matches
         ),

@@ -1,23 +1,22 @@
-"""Edits to deviation files that make them say what runs saw."""
+"""The record as complete runs say that it should be: the files of what is recorded, written anew."""
 
 from __future__ import annotations
 
 import difflib
-import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from typing import NamedTuple
 
 from conformance.errors import InputError
-from conformance.ids import CauseId, ImplementationId
-from conformance.known import deviations
+from conformance.ids import ImplementationId, backend_of
+from conformance.known import problem, recorded
+from conformance.known.explained import explained
+from conformance.known.record import Place
+from conformance.known.recorded import INEXACT, INEXACT_CLASSES, UNEXPLAINED, Row
 from conformance.numbers.measurement import BUDGET, LARGEST
+from conformance.quantities import QUANTITIES
 from conformance.record.files import write_lines
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import findings
@@ -31,17 +30,36 @@ _HIGHEST = 300
 #: An element that was seen within so many budgets may be right on another processor.
 NEAR = 4
 
-#: (implementation, case, dtype, quantity).
-Key = tuple[str, str, str, str]
 
-#: Element -> (class, error in ULP), for one run.
-Seen = dict[Key, dict[str, tuple[str, float | None]]]
+class Key(NamedTuple):
+    """A check."""
 
-#: Element -> what is expected of it, as a file has it; and elements that deviate sometimes.
-Content = tuple[dict[str, Any], list[str]]
+    implementation: str
+    case: str
+    dtype: str
+    quantity: str
 
-#: dtype -> order of magnitude of the errors, as the exponent of a power of ten.
-Magnitudes = dict[str, int]
+    @classmethod
+    def of(cls, check: CheckLine) -> Key:
+        """The key of a line."""
+        return cls(check.implementation, check.case, check.dtype, check.quantity)
+
+
+class Expected(NamedTuple):
+    """What an element deviates as: words, and whether it may be right."""
+
+    words: tuple[str, ...]
+    sometimes: bool
+
+
+#: Cause -> check -> element -> what one run saw: class, and error in ULP where there is one.
+Seen = dict[str, dict[Key, dict[str, tuple[str, float | None]]]]
+
+#: Cause -> check -> element -> what is expected.
+Contents = dict[str, dict[Key, dict[str, Expected]]]
+
+#: (cause, dtype) -> the exponent of a power of ten.
+Magnitudes = dict[tuple[str, str], int]
 
 
 @dataclass(frozen=True)
@@ -59,7 +77,7 @@ class Edit:
 
     def diff(self) -> Iterator[str]:
         """A unified diff without its header."""
-        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), lineterm="", n=1)
+        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), lineterm="", n=0)
         yield from list(lines)[2:]
 
     def apply(self) -> None:
@@ -70,53 +88,79 @@ class Edit:
             self.file.unlink()
 
 
-def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]:
-    """Edits for all causes that `runs` are about.  Raises InputError for an interrupted run."""
+def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
+    """Edits that make the record of a place say what `runs` saw, and name the problem of every line.
+
+    What checks of no run are recorded with stays.  Without runs only the problems are looked up again.
+    Raises InputError for an interrupted run.
+    """
     if any(run.interrupted for run in runs):
         raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
-    yield from _edit_machines(runs, folder)
-    seen = [_seen(run) for run in runs]
-    ran = [{_key(line): set(line.elements) for line in run.checks} for run in runs]
-    planned = {key for one in ran for key in one}
-    causes = dict.fromkeys(cause for one in seen for cause in one)
-    causes |= dict.fromkeys(cause for cause in _recorded(folder, planned) if cause not in causes)
-    for cause in causes:
-        file = folder / f"{cause}.yaml"
-        of_cause = [one.get(cause, {}) for one in seen]
-        yield from _edit(file, cause, _contents(of_cause, ran), _magnitudes(of_cause), planned, today)
+    before = recorded.read(place.recorded)
+    rows = explained(_updated(before, runs) if runs else before, problem.load(place.problems))
+    of_backend: dict[str, list[Row]] = {backend_of(row.cause): [] for row in (*before, *rows)}
+    for row in rows:
+        of_backend[backend_of(row.cause)].append(row)
+    for backend, members in sorted(of_backend.items()):
+        yield from _edit(place.recorded / f"{backend}.tsv", recorded.text(members) if members else "")
+    yield from _edit_machines(runs, place.recorded)
 
 
-def _recorded(folder: Path, planned: set[Key]) -> Iterator[str]:
-    """Causes of the files of a folder that are about one of the `planned` checks."""
-    for one in deviations.load((folder,)).deviations if folder.exists() else ():
-        keys = (key for selector in one.selectors for key in _keys(msgspec.structs.asdict(selector)))
-        if any(key in planned for key in keys):
-            yield one.id
+def unexplained(edits: Sequence[Edit]) -> list[str]:
+    """The causes that no problem explains, in the files that edits make, each with its dtype."""
+    lines = (line.split("\t") for edit in edits for line in edit.after.splitlines()[1:] if line.startswith("-\t"))
+    return list(dict.fromkeys(f"{cells[1]}/{cells[4]} in {cells[6]}" for cells in lines))
+
+
+def _edit(file: Path, after: str) -> Iterator[Edit]:
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    if before != after:
+        yield Edit(file, before, after)
 
 
 def _edit_machines(runs: Sequence[RunRecord], folder: Path) -> Iterator[Edit]:
     """The file of instruction sets names those of `runs`, too."""
-    known = deviations.instruction_sets(folder)
+    known = recorded.instruction_sets(folder)
     found = {str(run.header.machine["instruction-set"]) for run in runs if "instruction-set" in run.header.machine}
-    if not found <= set(known):
-        text = "".join(f"{line}\n" for line in sorted(found | set(known)))
-        yield Edit(folder / deviations.INSTRUCTION_SETS, "".join(f"{line}\n" for line in known), text)
+    yield from _edit(folder / recorded.INSTRUCTION_SETS, "".join(f"{line}\n" for line in sorted(found | set(known))))
 
 
-def _key(check: CheckLine) -> Key:
-    return check.implementation, check.case, check.dtype, check.quantity
+def _updated(before: Sequence[Row], runs: Sequence[RunRecord]) -> list[Row]:
+    """Rows of what runs saw, and of what is recorded `before` of checks that none of them had."""
+    seen = [_seen(run) for run in runs]
+    ran = [{Key.of(line): set(line.elements) for line in run.checks} for run in runs]
+    contents = _contents(seen, ran)
+    magnitudes = _magnitudes(seen)
+    had = {key for one in ran for key in one}
+    for row in before:
+        kept = [key for key in _keys(row) if key not in had]
+        for key in kept:
+            contents.setdefault(row.cause, {}).setdefault(key, {}).update(
+                {name: Expected(row.words, name in row.sometimes) for name in row.elements}
+            )
+        if kept and row.magnitude is not None:
+            place = row.cause, row.dtype
+            magnitudes[place] = max(row.magnitude, magnitudes.get(place, 0))
+    return [row for cause, checks in contents.items() for row in _rows(cause, checks, magnitudes)]
 
 
-def _seen(run: RunRecord) -> dict[str, Seen]:
-    found: dict[str, Seen] = {}
+def _keys(row: Row) -> Iterator[Key]:
+    """The checks that a row is about."""
+    for implementation in row.implementations:
+        for quantity in row.quantities:
+            yield Key(implementation, row.case, row.dtype, quantity)
+
+
+def _seen(run: RunRecord) -> Seen:
+    found: Seen = {}
     for check in run.checks:
         for finding in findings(check):
-            of_check = found.setdefault(finding.cause, {}).setdefault(_key(check), {})
-            of_check[finding.element] = _expected(check, finding)
+            of_check = found.setdefault(finding.cause, {}).setdefault(Key.of(check), {})
+            of_check[finding.element] = _measured(check, finding)
     return found
 
 
-def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None]:
+def _measured(check: CheckLine, finding: FindingLine) -> tuple[str, float | None]:
     """The class of a finding and its error; None for a check that measures none, a relation for one."""
     if not check.ulp:
         return finding.what, None
@@ -125,182 +169,89 @@ def _expected(check: CheckLine, finding: FindingLine) -> tuple[str, float | None
 
 
 def _magnitudes(seen: Sequence[Seen]) -> Magnitudes:
-    """For each dtype of inputs the order of magnitude of the errors that runs saw of one cause."""
-    largest: dict[str, float] = {}
+    """For each cause and dtype of inputs the order of magnitude of the errors that runs saw."""
+    largest: dict[tuple[str, str], float] = {}
+    for cause, key, what, error in _every(seen):
+        if what in INEXACT_CLASSES and error is not None:
+            largest[cause, key.dtype] = max(largest.get((cause, key.dtype), 0.0), error)
+    return {place: min(math.ceil(math.log10(error * MARGIN)), _HIGHEST) for place, error in largest.items()}
+
+
+def _every(seen: Sequence[Seen]) -> Iterator[tuple[str, Key, str, float | None]]:
     for one in seen:
-        for (_, _, dtype, _), elements in one.items():
-            for what, error in elements.values():
-                if what in deviations.INEXACT_CLASSES and error is not None:
-                    largest[dtype] = max(largest.get(dtype, 0.0), error)
-    return {dtype: min(math.ceil(math.log10(error * MARGIN)), _HIGHEST) for dtype, error in largest.items()}
+        for cause, checks in one.items():
+            for key, elements in checks.items():
+                for what, error in elements.values():
+                    yield cause, key, what, error
 
 
-def _merged(seen: Sequence[tuple[str, float | None]]) -> str:
-    """What is expected of an element that runs saw as `seen`: a word, or several joined by `|`."""
-    words = {deviations.INEXACT if what in deviations.INEXACT_CLASSES else what for what, _ in seen}
-    return "|".join(sorted(words))
+def _contents(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Contents:
+    """What a record of these runs says.
 
-
-def _is_near(seen: Sequence[tuple[str, float | None]]) -> bool:
-    """Whether an inexact element was nearly right in some run."""
-    return any(
-        what in deviations.INEXACT_CLASSES and error is not None and error <= NEAR * BUDGET for what, error in seen
-    )
-
-
-def _contents(seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> dict[Key, Content]:
-    """What a record of these runs says of each check.
-
-    An element deviates `sometimes` where one of the runs that had it in a check (`ran`) did not see it deviate.
+    An element deviates `sometimes` where one of the runs that had it in a check (`ran`) did not see it deviate, or
+    where it was nearly right.
     """
-    return {key: _expectation(key, seen, ran) for key in dict.fromkeys(key for one in seen for key in one)}
+    contents: Contents = {}
+    for cause in dict.fromkeys(cause for one in seen for cause in one):
+        of_cause = [one.get(cause, {}) for one in seen]
+        for key in dict.fromkeys(key for one in of_cause for key in one):
+            contents.setdefault(cause, {})[key] = _expected(key, of_cause, ran)
+    return contents
 
 
-def _selectors(contents: dict[Key, Content]) -> Iterator[CommentedMap]:
-    """One selector for each entry, case and dtype; quantities that expect the same share one, and so do modes."""
-    content: dict[str, Content] = {}
-    quantities: dict[tuple[str, str, str, str], list[str]] = {}
-    for key, found in contents.items():
-        signature = repr(_plain(found))
-        content[signature] = found
-        quantities.setdefault((*key[:3], signature), []).append(key[3])
-    modes: dict[tuple[Any, ...], list[str]] = {}
-    for (implementation, case, dtype, signature), names in quantities.items():
-        one = ImplementationId.parse(implementation)
-        modes.setdefault((one.family, one.device, case, dtype, tuple(names), signature), []).append(one.mode)
-    for (family, device, case, dtype, names, signature), together in modes.items():
-        expected, sometimes = content[signature]
-        alone = len(together) == 1
-        selector: dict[str, Any] = {"implementation": f"{family}/{together[0] if alone else '*'}/{device}"}
-        if not alone:
-            selector["modes"] = together
-        selector |= {"case": case, "dtype": dtype, "quantities": list(names), "elements": expected}
-        if sometimes:
-            selector["sometimes"] = sometimes
-        yield _flow(selector)
-
-
-def _expectation(key: Key, seen: Sequence[Seen], ran: Sequence[dict[Key, set[str]]]) -> Content:
-    """What is expected of each element of a check that deviated, and which of them do so only sometimes."""
-    elements = dict.fromkeys(element for one in seen for element in one.get(key, {}))
-    found = {name: [one[key][name] for one in seen if name in one.get(key, {})] for name in elements}
-    expected = {name: _merged(each) for name, each in found.items()}
+def _expected(
+    key: Key, seen: Sequence[dict[Key, dict[str, tuple[str, float | None]]]], ran: Sequence[dict[Key, set[str]]]
+) -> dict[str, Expected]:
+    """What is expected of each element of a check that deviated."""
+    found: dict[str, list[tuple[str, float | None]]] = {}
+    for one in seen:
+        for name, measured in one.get(key, {}).items():
+            found.setdefault(name, []).append(measured)
     pairs = list(zip(seen, ran, strict=True))
-    sometimes = [
-        name
-        for name in elements
-        if _is_near(found[name]) or any(name in had.get(key, ()) and name not in one.get(key, {}) for one, had in pairs)
-    ]
-    return expected, sometimes
+    return {
+        name: Expected(
+            _words(each),
+            _is_near(each) or any(name in had.get(key, ()) and name not in one.get(key, {}) for one, had in pairs),
+        )
+        for name, each in found.items()
+    }
 
 
-def _place(selector: Any) -> tuple[str, ...]:
-    """What selectors keep their order by."""
-    return str(selector["implementation"]), *selector.get("modes", ()), selector["case"], selector["dtype"]
+def _words(seen: Iterable[tuple[str, float | None]]) -> tuple[str, ...]:
+    """What is expected of an element that runs saw as `seen`."""
+    return tuple(sorted({INEXACT if what in INEXACT_CLASSES else what for what, _ in seen}))
 
 
-def _keys(selector: Any) -> Iterator[Key]:
-    """The checks that a selector of a file is about."""
-    glob = str(selector["implementation"])
-    names = [glob.replace("/*/", f"/{mode}/") for mode in selector["modes"]] if selector.get("modes") else [glob]
-    for name in names:
-        for quantity in selector["quantities"]:
-            yield name, selector["case"], selector["dtype"], quantity
+def _is_near(seen: Iterable[tuple[str, float | None]]) -> bool:
+    """Whether an inexact element was nearly right in some run."""
+    return any(what in INEXACT_CLASSES and error is not None and error <= NEAR * BUDGET for what, error in seen)
 
 
-def _edit(
-    file: Path,
-    cause: str,
-    contents: dict[Key, Content],
-    magnitudes: Magnitudes,
-    planned: set[Key],
-    today: str,
-) -> Iterator[Edit]:
-    """The file says `contents` of what was planned, and of other checks what it said before."""
-    yaml = YAML()
-    yaml.width = 4096
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
-    data = yaml.load(before) if before else _new(cause, today)
-    old, kept = _unplanned(data, planned)
-    contents = contents | old
-    magnitudes = _joined(magnitudes, data, planned)
-    order = {_place(one): index for index, one in reversed(list(enumerate(data.get("selectors", ()))))}
-    everything = [*_selectors(contents), *kept]
-    if not everything:
-        yield Edit(file, before, "")
-        return
-    wanted = CommentedSeq(sorted(everything, key=lambda one: order.get(_place(one), len(order))))
-    sizes = dict(sorted(magnitudes.items()))
-    if before and _plain(data["selectors"]) == _plain(wanted) and _plain(data.get("magnitude", {})) == _plain(sizes):
-        return
-    data.pop("selectors", None)
-    data.pop("magnitude", None)
-    if sizes:
-        data["magnitude"] = _in_one_line(sizes)
-    data["selectors"] = wanted
-    if before:
-        data["checked"] = today
-    text = io.StringIO()
-    yaml.dump(data, text)
-    if text.getvalue() != before:
-        yield Edit(file, before, text.getvalue())
-
-
-def _unplanned(data: Any, planned: set[Key]) -> tuple[dict[Key, Content], list[Any]]:
-    """What a file says of checks that were not planned: in selectors that they share with others, and in whole ones."""
-    shared: dict[Key, Content] = {}
-    whole = []
-    for one in data.get("selectors", ()):
-        keys = list(_keys(one))
-        if not any(key in planned for key in keys):
-            whole.append(one)
-        else:  # of modes and quantities that share it, some may not have been planned
-            content = one["elements"], list(one.get("sometimes", ()))
-            shared.update({key: content for key in keys if key not in planned})
-    return shared, whole
-
-
-def _joined(magnitudes: Magnitudes, data: Any, planned: set[Key]) -> Magnitudes:
-    """Orders of magnitude that hold for what a file says of checks that were not planned, too."""
-    joined = dict(magnitudes)
-    for one in data.get("selectors", ()):
-        known = data.get("magnitude", {}).get(one["dtype"])
-        if known and not all(key in planned for key in _keys(one)):
-            joined[one["dtype"]] = max(int(known), joined.get(one["dtype"], 0))
-    return joined
-
-
-def _new(cause: str, today: str) -> CommentedMap:
-    one = CauseId.parse(cause)
-    return CommentedMap(
-        id=cause,
-        title=f"{one.backend} {one.entry}: {one.quantity} {one.signature} at {one.region} inputs",
-        kind="bug",
-        unreported=True,
-        reason="not looked for upstream yet",
-        checked=today,
-    )
-
-
-def _flow(selector: dict[str, Any]) -> CommentedMap:
-    found = CommentedMap(selector)
-    for key in ("modes", "quantities", "sometimes"):
-        if key in found:
-            found[key] = CommentedSeq(found[key])
-            found[key].fa.set_flow_style()
-    found["elements"] = _in_one_line(selector["elements"])
-    return found
-
-
-def _in_one_line(items: dict[str, Any]) -> CommentedMap:
-    made = CommentedMap(items)
-    made.fa.set_flow_style()
-    return made
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_plain(value) for value in node]
-    return str(node)
+def _rows(cause: str, checks: dict[Key, dict[str, Expected]], magnitudes: Magnitudes) -> Iterator[Row]:
+    """One row for elements of a case that deviate alike; quantities that expect the same share one, and so do modes."""
+    quantities: dict[tuple[Key, tuple[str, ...], str], set[str]] = {}
+    for key, elements in checks.items():
+        for words in dict.fromkeys(one.words for one in elements.values()):
+            alike = sorted(
+                f"{name}?" if one.sometimes else name for name, one in elements.items() if one.words == words
+            )
+            quantities.setdefault((key._replace(quantity=""), words, " ".join(alike)), set()).add(key.quantity)
+    modes: dict[tuple[object, ...], tuple[Row, set[str]]] = {}
+    for (key, words, names), members in quantities.items():
+        one = ImplementationId.parse(key.implementation)
+        row = Row(
+            problem=UNEXPLAINED,
+            cause=cause,
+            modes=(),
+            device=one.device,
+            case=key.case,
+            dtype=key.dtype,
+            quantities=tuple(name for name in QUANTITIES if name in members),
+            words=words,
+            magnitude=magnitudes.get((cause, key.dtype)) if INEXACT in words else None,
+            elements=tuple(name.rstrip("?") for name in names.split(" ")),
+            sometimes=frozenset(name[:-1] for name in names.split(" ") if name.endswith("?")),
+        )
+        modes.setdefault((one.device, key.case, key.dtype, row.quantities, words, names), (row, set()))[1].add(one.mode)
+    for row, together in modes.values():
+        yield replace(row, modes=tuple(sorted(together)))

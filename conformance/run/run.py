@@ -1,4 +1,4 @@
-"""One conformance run: discover, plan, run, judge, hold against the record of deviations, keep a run record.
+"""One conformance run: discover, plan, run, judge, hold against what is recorded, keep a run record.
 
 Every command, pytest and the Python API come through here; there is no second path.
 """
@@ -21,8 +21,8 @@ from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
-from conformance.known import deviations
 from conformance.known.match import Match, Matcher, Outcome, Seen, outcome_of
+from conformance.known.record import Record
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
@@ -148,8 +148,8 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
 
 
 def observed(pool: Pool, backends: Sequence[Backend], suite: Suite, options: Options) -> Run:
-    """Run what the filters leave, held against no record of deviations; InputError where that is nothing."""
-    return execute(pool, backends, filtered(backends, suite, options), deviations.Record(Path(), ()), options)
+    """Run what the filters leave, held against no record; InputError where that is nothing."""
+    return execute(pool, backends, filtered(backends, suite, options), Record(), options)
 
 
 def _implementations(backends: Sequence[Backend]) -> list[Declaration]:
@@ -160,7 +160,7 @@ def execute(
     executor: Executor,
     backends: Sequence[Backend],
     plan: Plan,
-    record: deviations.Record,
+    record: Record,
     options: Options,
     progress: Callable[[int], None] = lambda steps: None,
 ) -> Run:
@@ -201,18 +201,18 @@ def execute(
         judged = apart.submit(judge.judge, observed).result()
         _must_not_flush(apart)
     checks = [one for one in judged if not sample.is_sample(one.request)]
-    matcher = Matcher(record, {name: (one.versions, one.environment) for name, one in opened.items()})
+    matcher = Matcher(record)
     matches = {check.id: matcher.match(Seen.of(check)) for check in checks}
     outcomes = {check.id: outcome_of(matches[check.id]) for check in checks}
     header = _header(plan, opened, options, started, record)
-    made = lines.recorded(header, plan, beside, judged, matches, outcomes, timed.lines)
+    made = lines.recorded(header, plan, beside, judged, matches, outcomes, timed.lines, record)
     if not interrupted:
         footer = lines.footer_of(made, plan, opened, executor, time.monotonic() - clock, timed.untimed)
         made = replace(made, footer=footer)
     return Run(plan=plan, judge=judge, opened=opened, checks=checks, matches=matches, outcomes=outcomes, record=made)
 
 
-def _header(plan: Plan, opened: dict[str, Opened], options: Options, started: str, record: deviations.Record) -> Header:
+def _header(plan: Plan, opened: dict[str, Opened], options: Options, started: str, record: Record) -> Header:
     here = machine()
     return Header(
         schema=SCHEMA,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from conformance.errors import InputError
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.plan.cases import Suite
 from conformance.plan.plan import Plan
 from conformance.pool.backend import Backend
@@ -32,7 +32,7 @@ def chosen(backends: Sequence[Backend], suite: Suite, options: runs.Options) -> 
 def run(
     chosen: Sequence[Backend],
     plan: Plan,
-    known: deviations.Record,
+    known: Record,
     options: runs.Options,
     tell: Callable[[str], None],
 ) -> dict[Key, RunRecord]:
@@ -70,7 +70,7 @@ def key_of(setting: dict[str, str]) -> Key:
 
 
 def _run_one(
-    backends: Sequence[Backend], plan: Plan, known: deviations.Record, options: runs.Options, setting: dict[str, str]
+    backends: Sequence[Backend], plan: Plan, known: Record, options: runs.Options, setting: dict[str, str]
 ) -> RunRecord:
     names = {backend.name for backend in backends}
     part = replace(plan, requests=tuple(one for one in plan.requests if one.implementation.adapter in names))

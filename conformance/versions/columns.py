@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conformance.errors import InputError
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.plan.cases import Suite
 from conformance.plan.filters import matches
 from conformance.pool.backend import Backend
@@ -29,12 +29,12 @@ class Question:
 
     suite: Suite
     options: runs.Options
-    record: deviations.Record
+    record: Record
     backends: tuple[Backend, ...]
     known: Known
 
 
-def ask(suite: Suite, options: runs.Options, record: deviations.Record, known: Known) -> Question:
+def ask(suite: Suite, options: runs.Options, record: Record, known: Known) -> Question:
     """The question to every column; which adapters there are is found out once."""
     with runs.open_pool(options) as pool:
         return Question(suite, options, record, runs.discover(pool, options), known)
