@@ -67,11 +67,16 @@ def load(places: Sequence[Place]) -> Record:
 
 def mistakes(record: Record) -> Iterator[str]:
     """A line for everything in which problems and rows do not fit."""
+    left: dict[str, dict[str, None]] = {}
+    stale: dict[tuple[str, str], str] = {}
     for row, now in zip(record.rows, explained(record.rows, record.problems), strict=True):
         if now.problem == UNEXPLAINED:
-            yield f"no problem explains {row.cause} in {row.dtype}, case {row.case}"
+            left.setdefault(row.cause, {})[row.dtype] = None
         elif now.problem != row.problem:
-            yield f"{row.cause} in {row.dtype} is said to be {row.problem}, and {now.problem} explains it"
+            stale.setdefault((row.problem, now.problem), row.cause)
+    yield from (f"no problem explains {cause} in {', '.join(dtypes)}" for cause, dtypes in left.items())
+    for (old, new), cause in stale.items():
+        yield f"{cause} is said to be {old}, and {new} explains it: `bce-conformance known update --write`"
     yield from disputed(record.rows, record.problems)
     yield from idle(record.rows, record.problems)
 
