@@ -34,7 +34,7 @@ test: $(STAMP) ## Run the checks and the tests (ARGS is handed on to pytest, for
 	$(BIN)/python -m pytest tests -n auto --dist loadfile --whole-run $(RUN) $(ARGS) || failed=$$?; \
 	exit $$failed
 
-lint: $(STAMP) ## Check style, types, cases and recorded deviations
+lint: $(STAMP) ## Check style, types, cases, problems and what is recorded
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

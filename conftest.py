@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from conformance.adapters.declaration import BASE_MODE
-from conformance.known import deviations
+from conformance.known.record import default_place, load, place
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan
@@ -43,7 +43,7 @@ OPTIONS = (
     ("--flag", True, "cases with this flag (glob)"),
     ("--dtype", True, "dtypes of the inputs"),
     ("--quantity", True, "quantities"),
-    ("--deviations", True, "more recorded deviations"),
+    ("--known", True, "a record of your own, too"),
 )
 
 
@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-all-backends", action="store_true", dest="bce_require", help="an absent backend fails its checks"
     )
     group.addoption(
-        "--strict-deviations", action="store_true", dest="bce_strict", help="fixed deviations fail anywhere"
+        "--strict-known", action="store_true", dest="bce_strict", help="what no longer deviates fails anywhere"
     )
 
 
@@ -215,7 +215,7 @@ class Checks:
         whole = len(wanted) == len(plan.requests)  # a part of the checks is not worth the time of a sample
         chosen = replace(plan, requests=tuple(wanted.values()))
         options = replace(self.options, sample=self.options.sample and whole)
-        known = deviations.load((deviations.default_folder(), *map(Path, self.config.option.bce_deviations)))
+        known = deviations.load((default_place(), *(place(Path(one)) for one in self.config.option.bce_known)))
         with runs.open_pool(self.options) as pool:
             self.done = runs.execute(Told(pool, self.say), backends, chosen, known, options)
         file = kept.keep(self.done.record)

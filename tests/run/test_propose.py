@@ -1,22 +1,23 @@
-"""`deviations update`: the record is made from runs, and people's words in it stay."""
+"""`known update`: what is recorded is made from runs, and every line of it names its problem."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from conformance.errors import HarnessError, InputError
-from conformance.known import deviations
+from conformance.known import recorded
+from conformance.known.record import load, place
+from conformance.known.recorded import Row
 from conformance.record import record
 from conformance.record.record import RunRecord
 from conformance.run import propose
 
 ROOT = Path(__file__).resolve().parents[2]
-TODAY = "2026-01-31"
 CAUSE = "wrong/log_of_one_minus_p/value/ordinary/inaccurate"
 
 
@@ -37,55 +38,101 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
 
 @pytest.fixture
 def folder(seen: RunRecord, tmp_path: Path) -> Path:
-    """A folder with the proposed files."""
-    for edit in propose.edits([seen], tmp_path / "deviations", TODAY):
+    """A record of one's own, with the proposed files."""
+    known = tmp_path / "known"
+    known.mkdir()
+    for edit in propose.edits([seen], place(known)):
         edit.apply()
-    return tmp_path / "deviations"
+    return known
 
 
-def test_what_is_proposed_loads(folder: Path) -> None:
-    """A proposed file is a valid record that says it is unreported and why."""
-    (one, *_) = (found for found in deviations.load((folder,)).deviations if found.id == CAUSE)
-    assert one.unreported
-    assert one.reason == "not looked for upstream yet"
-    assert one.checked == TODAY
+def rows(folder: Path) -> list[Row]:
+    """What is recorded of the cause."""
+    return [one for one in recorded.read(folder / "recorded") if one.cause == CAUSE]
+
+
+def rewrite(folder: Path, changed: list[Row]) -> None:
+    """Put other rows of the cause in the place of those that a record has."""
+    others = [one for one in recorded.read(folder / "recorded") if one.cause != CAUSE]
+    (folder / "recorded" / "wrong.tsv").write_text(recorded.text([*others, *changed]))
+
+
+PROBLEM = f"""\
+title: log(1 - p) rounds 1 - p first
+kind: bug
+advice: file
+why: it is so
+explains:
+- entries: [{"/".join(CAUSE.split("/")[:2])}]
+"""
 
 
 def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Path) -> None:
     """The record makes the same run green, and a second update has nothing to say."""
     again = tmp_path / "again.jsonl"
-    done = run(again, "--deviations", str(folder))
+    done = run(again, "--known", str(folder))
     assert done.returncode == 0, done.stdout
-    assert list(propose.edits([record.read(again)], folder, "2026-02-01")) == []
+    assert list(propose.edits([record.read(again)], place(folder))) == []
 
 
-def test_comments_reasons_and_order_stay(folder: Path, seen: RunRecord) -> None:
-    """Only selectors and the date change where a person has edited the file."""
-    file = folder / f"{CAUSE}.yaml"
-    words = "# a person's comment\nreason: a person's reason\n"
-    text = file.read_text().replace("reason: not looked for upstream yet\n", words)
-    file.write_text(text.replace("elements: {", "elements: {gone: inexact, ", 1))
-    (edit,) = propose.edits([seen], folder, "2026-02-01")
-    edit.apply()
-    after = file.read_text()
-    assert words in after
-    assert "gone" not in after
-    assert "2026-02-01" in after
-    assert [line.split(":")[0] for line in after.splitlines() if line[0] not in " -#"] == [
-        line.split(":")[0] for line in text.splitlines() if line[0] not in " -#"
+def test_what_no_problem_explains_is_named(seen: RunRecord, tmp_path: Path) -> None:
+    """Once for each dtype; a problem is written by a person."""
+    edits = list(propose.edits([seen], place(tmp_path)))
+    named = propose.unexplained(edits)
+    assert [one for one in named if "value/ordinary/inaccurate" in one and "float32" in one] == [
+        "log_of_one_minus_p/value/ordinary/inaccurate in float32"
+    ]
+    (tmp_path / "rounds-first.yaml").write_text(PROBLEM)
+    assert propose.unexplained(list(propose.edits([seen], place(tmp_path)))) == [
+        one for one in named if not one.startswith("log_of_one_minus_p/")
     ]
 
 
+def test_without_a_run_only_the_problems_are_looked_up(folder: Path) -> None:
+    """After an edit of a problem its id is written to what it explains."""
+    assert {one.problem for one in rows(folder)} == {"-"}
+    before = rows(folder)
+    (folder / "rounds-first.yaml").write_text(PROBLEM)
+    (edit,) = propose.edits([], place(folder))
+    edit.apply()
+    assert [replace(one, problem="-") for one in rows(folder)] == before
+    assert {one.problem for one in rows(folder)} == {"rounds-first"}
+
+
+def test_a_run_knows_the_problem_of_what_it_finds(folder: Path, tmp_path: Path) -> None:
+    """Its record says what the problem's file says, and every finding has its id."""
+    (folder / "rounds-first.yaml").write_text(PROBLEM)
+    for edit in propose.edits([], place(folder)):
+        edit.apply()
+    run(tmp_path / "again.jsonl", "--known", str(folder), "--only-known")
+    made = record.read(tmp_path / "again.jsonl")
+    assert [(one.problem, one.title, one.why) for one in made.problems] == [
+        ("rounds-first", "log(1 - p) rounds 1 - p first", "it is so")
+    ]
+    found = [one for check in made.checks for one in check.findings if one.cause == CAUSE]
+    assert found
+    assert {one.problem for one in found} == {"rounds-first"}
+
+
+def test_an_element_that_was_run_and_not_seen_is_taken_out(folder: Path, seen: RunRecord) -> None:
+    """What no longer deviates is no longer recorded."""
+    before = rows(folder)
+    rewrite(folder, [replace(one, elements=(*one.elements, "gone")) for one in before])
+    (edit,) = propose.edits([seen], place(folder))
+    edit.apply()
+    assert rows(folder) == before
+
+
 def test_a_cause_that_was_run_and_not_seen_is_removed(folder: Path, seen: RunRecord) -> None:
-    """A file whose every selector was in the run goes; one about other cases stays."""
-    file = folder / f"{CAUSE}.yaml"
-    gone = folder / "wrong/log_of_one_minus_p/value/ordinary/flushed.yaml"
-    text = file.read_text().replace(CAUSE, "wrong/log_of_one_minus_p/value/ordinary/flushed")
-    gone.write_text(text)
-    other = folder / "wrong/log_of_one_minus_p/value/ordinary/sign.yaml"
-    moved = text.replace("ordinary/flushed", "ordinary/sign")
-    other.write_text(moved.replace("hard-labels/probabilities", "soft-labels/probabilities"))
-    assert [(edit.action, edit.file) for edit in propose.edits([seen], folder, TODAY)] == [("remove", gone)]
+    """One of the run's checks goes; one about other cases stays."""
+    first = rows(folder)[0]
+    gone = replace(first, cause=CAUSE.replace("inaccurate", "non-finite"))
+    other = replace(gone, case="soft-labels/probabilities", words=("nan",), magnitude=None)
+    file = folder / "recorded" / "wrong.tsv"
+    before = file.read_text()
+    file.write_text(recorded.text([*recorded.read(folder / "recorded"), gone, other]))
+    (edit,) = propose.edits([seen], place(folder))
+    assert set(edit.after.splitlines()) - set(before.splitlines()) == {recorded.text([other]).splitlines()[1]}
 
 
 def test_an_element_that_one_of_two_runs_did_not_see_deviates_sometimes(seen: RunRecord, tmp_path: Path) -> None:
@@ -100,61 +147,56 @@ def test_an_element_that_one_of_two_runs_did_not_see_deviates_sometimes(seen: Ru
         header=seen.header,
         inputs=seen.inputs,
         checks=tuple(checks),
-        causes=seen.causes,
+        problems=seen.problems,
         tolerances=seen.tolerances,
         footer=seen.footer,
     )
-    for edit in propose.edits([seen, other], tmp_path, TODAY):
+    for edit in propose.edits([seen, other], place(tmp_path)):
         edit.apply()
-    (one,) = (found for found in deviations.load((tmp_path,)).deviations if found.id == CAUSE)
-    selector = next(s for s in one.selectors if s.dtype == line.dtype and s.case == line.case)
-    assert selector.sometimes == (dropped,)
+    found = [one for one in rows(tmp_path) if (one.dtype, one.case) == (line.dtype, line.case)]
+    assert {name for one in found for name in one.sometimes} == {dropped}
 
 
-def test_a_filtered_run_leaves_the_other_selectors_alone(folder: Path, tmp_path: Path) -> None:
-    """What a run did not plan it says nothing about: only its own dtype's selectors may change."""
+def test_a_filtered_run_leaves_the_other_rows_alone(folder: Path, tmp_path: Path) -> None:
+    """What a run did not plan it says nothing about: only its own dtype's rows may change."""
     part = tmp_path / "part.jsonl"
     run(part, "--dtype", "float32")
-    assert list(propose.edits([record.read(part)], folder, TODAY)) == []
+    assert list(propose.edits([record.read(part)], place(folder))) == []
 
 
 def test_modes_that_a_run_did_not_plan_keep_what_is_recorded_of_them(folder: Path, seen: RunRecord) -> None:
-    """A selector is shared by modes that deviate alike: a run of one of them leaves the others their own."""
-    file = folder / f"{CAUSE}.yaml"
-    (old,) = (one for one in deviations.load((folder,)).deviations if one.id == CAUSE)
-    eager = old.selectors[0].implementation
-    shared = eager.replace("/eager/", "/*/") + "\n  modes: [eager, jit]"
-    file.write_text(file.read_text().replace("elements: {", "elements: {gone: inexact, ").replace(eager, shared))
-    (edit,) = propose.edits([seen], folder, TODAY)
+    """A row is shared by modes that deviate alike: a run of one of them leaves the others their own."""
+    before = rows(folder)
+    rewrite(folder, [replace(one, modes=(*one.modes, "jit"), elements=(*one.elements, "gone")) for one in before])
+    (edit,) = propose.edits([seen], place(folder))
     edit.apply()
-    (new,) = (one for one in deviations.load((folder,)).deviations if one.id == CAUSE)
-    plain = [one for one in new.selectors if one.implementation == eager]
-    others = [one for one in new.selectors if one.implementation == eager.replace("/eager/", "/jit/")]
-    assert plain == list(old.selectors)
-    assert [one.elements for one in others] == [{"gone": "inexact", **one.elements} for one in old.selectors]
+    after = rows(folder)
+    assert {(one.modes, "gone" in one.elements) for one in after} == {(("eager",), False), (("jit",), True)}
+    assert [one for one in after if one.modes == ("eager",)] == before
 
 
 def test_an_interrupted_run_proposes_nothing(seen: RunRecord, tmp_path: Path) -> None:
     """Its silence about a check means nothing."""
     part = RunRecord(header=seen.header, inputs=seen.inputs, checks=seen.checks)
     with pytest.raises(InputError, match="interrupted"):
-        list(propose.edits([part], tmp_path, TODAY))
+        list(propose.edits([part], place(tmp_path)))
 
 
 def test_without_write_nothing_is_written(seen: RunRecord, tmp_path: Path) -> None:
     """The command shows its edits first."""
     file = tmp_path / "run.jsonl"
     record.write(seen, file)
-    folder = tmp_path / "deviations"
-    command = [sys.executable, "-m", "conformance", "deviations", "update", str(file), "--folder", str(folder)]
+    folder = tmp_path / "known"
+    command = [sys.executable, "-m", "conformance", "known", "update", str(file), "--folder", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
-    assert f"create {folder / CAUSE}.yaml" in done.stdout
+    assert f"create {folder / 'recorded' / 'wrong.tsv'}" in done.stdout
+    assert "no problem explains log_of_one_minus_p/value/ordinary/inaccurate in float32" in done.stdout
     assert not folder.exists()
 
 
 def test_a_failed_write_leaves_the_old_file_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new text goes to a temporary file first."""
-    file = folder / f"{CAUSE}.yaml"
+    file = folder / "recorded" / "wrong.tsv"
     before = file.read_text()
 
     def full(*_: object) -> None:
@@ -162,16 +204,9 @@ def test_a_failed_write_leaves_the_old_file_whole(folder: Path, monkeypatch: pyt
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(HarnessError, match="No space left"):
-        propose.Edit(file, before, "id: new\n").apply()
+        propose.Edit(file, before, "new\n").apply()
     assert file.read_text() == before
-    assert [one.name for one in file.parent.iterdir()] == [file.name]
-
-
-def test_the_shipped_record_needs_no_folder_but_its_own(tmp_path: Path) -> None:
-    """A copy of the shipped record loads like the original."""
-    copy = tmp_path / "deviations"
-    shutil.copytree(ROOT / "deviations", copy)
-    assert len(deviations.load((copy,)).deviations) == len(deviations.load((ROOT / "deviations",)).deviations)
+    assert sorted(one.name for one in file.parent.iterdir()) == [recorded.INSTRUCTION_SETS, file.name]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +222,7 @@ def test_finite_numbers_are_one_kind_of_mistake_and_others_stay_apart(
     seen: list[tuple[str, float | None]], word: str
 ) -> None:
     """What is recorded of an element does not depend on what was left of a cancelled result."""
-    assert propose._merged(seen) == word
+    assert "|".join(propose._words(seen)) == word
 
 
 @pytest.mark.parametrize(
@@ -195,26 +230,30 @@ def test_finite_numbers_are_one_kind_of_mistake_and_others_stay_apart(
 )
 def test_the_order_of_magnitude_leaves_room_for_twice_the_largest_error(error: float, exponent: int) -> None:
     """A power of ten that is at least twice and less than twenty times what runs saw."""
-    key = ("stub/loss/eager/cpu", "small/one", "float32", "value")
-    seen: propose.Seen = {key: {"e0": ("zero", error), "e1": ("nan", None), "e2": ("inaccurate", 0.3)}}
-    assert propose._magnitudes([seen]) == {"float32": exponent}
+    key = propose.Key("stub/loss/eager/cpu", "small/one", "float32", "value")
+    seen: propose.Seen = {CAUSE: {key: {"e0": ("zero", error), "e1": ("nan", None), "e2": ("inaccurate", 0.3)}}}
+    assert propose._magnitudes([seen]) == {(CAUSE, "float32"): exponent}
 
 
 def test_an_element_that_is_nearly_right_deviates_sometimes() -> None:
     """Within a few budgets another processor's kernel may be right."""
-    key = ("stub/loss/eager/cpu", "small/one", "float32", "value")
-    seen: propose.Seen = {key: {"near": ("inaccurate", 15.0), "far": ("inaccurate", 17.0), "none": ("nan", None)}}
-    expected, sometimes = propose._expectation(key, [seen], [{key: {"near", "far", "none"}}])
-    assert expected == {"near": "inexact", "far": "inexact", "none": "nan"}
-    assert sometimes == ["near"]
+    key = propose.Key("stub/loss/eager/cpu", "small/one", "float32", "value")
+    seen: dict[propose.Key, dict[str, tuple[str, float | None]]] = {
+        key: {"near": ("inaccurate", 15.0), "far": ("inaccurate", 17.0), "none": ("nan", None)}
+    }
+    assert propose._expected(key, [seen], [{key: {"near", "far", "none"}}]) == {
+        "near": (("inexact",), True),
+        "far": (("inexact",), False),
+        "none": (("nan",), False),
+    }
 
 
 def test_the_record_names_the_instruction_sets_of_its_runs(seen: RunRecord, tmp_path: Path) -> None:
     """A run elsewhere can then say that nobody has looked at such a processor yet."""
-    for edit in propose.edits([seen], tmp_path, TODAY):
+    for edit in propose.edits([seen], place(tmp_path)):
         edit.apply()
-    (mine,) = deviations.instruction_sets(tmp_path)
-    known = deviations.load((tmp_path,))
+    (mine,) = recorded.instruction_sets(tmp_path / "recorded")
+    known = load((place(tmp_path),))
     assert mine == seen.header.machine["instruction-set"]
     assert known.knows(mine)
     assert not known.knows("another one")
@@ -222,7 +261,7 @@ def test_the_record_names_the_instruction_sets_of_its_runs(seen: RunRecord, tmp_
 
 def test_a_run_on_a_processor_that_the_record_does_not_know_says_so(folder: Path, tmp_path: Path) -> None:
     """In one line, and it says no more than that last digits may differ."""
-    (folder / deviations.INSTRUCTION_SETS).write_text("an older one\n")
-    done = run(tmp_path / "again.jsonl", "--deviations", str(folder), "--only-deviations")
+    (folder / "recorded" / recorded.INSTRUCTION_SETS).write_text("an older one\n")
+    done = run(tmp_path / "again.jsonl", "--known", str(folder), "--only-known")
     assert done.stdout.count("another processor: the record was made on none with ") == 1
     assert record.read(tmp_path / "again.jsonl").header.familiar is False
