@@ -74,7 +74,7 @@ class Split:
         self.coefficients = coefficients
         self.natural = natural
 
-    def taken(self, index: Array) -> Split:
+    def taken(self, index: NDArray[np.int64]) -> Split:
         """The same at some of the predictions."""
         first, second = (one if one.size == 1 else one[index] for one in (self.first, self.second))
         factor = self.factor

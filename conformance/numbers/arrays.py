@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     #: Patterns of a format as unsigned integers of its width, or integers and booleans as they stand.
     Bits = NDArray[Any]
 
+    #: Patterns as signed integers of their width, differences of them, and places on their line.
+    Signed = NDArray[np.signedinteger[Any]]
+
+    #: Patterns of any width as unsigned integers of 64 bits, and positions of predictions.
+    Words = NDArray[np.uint64]
+
     #: Positions, counts and exponents.
     Index = NDArray[np.int64]
 
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 else:
-    Floats = Bits = Index = Codes = Mask = np.ndarray
+    Floats = Bits = Signed = Words = Index = Codes = Mask = np.ndarray
 
 #: A number for all points, or one for each.
 Numbers = Union[float, Floats]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 
 from conformance import contracts
 from conformance.contracts import Clip, Contract
+from conformance.numbers.arrays import Floats, Mask
 from conformance.numbers.formats import FORMATS, Format, round_to_bits
 from conformance.numbers.literals import float_of, rational
 
@@ -21,18 +22,19 @@ class Interval(NamedTuple):
     low: float
     high: float
 
-    def confined(self, prediction: Any) -> Any:
+    def confined(self, prediction: Floats) -> Floats:
         """Predictions after the clip."""
         with np.errstate(invalid="ignore"):
             return np.clip(prediction, self.low, self.high)
 
-    def outside(self, prediction: Any) -> Any:
+    def outside(self, prediction: Floats) -> Mask:
         """Where the clip is a constant, so that nothing depends on the prediction."""
         return (prediction < self.low) | (prediction > self.high)
 
-    def at_bound(self, prediction: Any) -> Any:
+    def at_bound(self, prediction: Floats) -> Mask:
         """Where the clip has a kink: its derivative may be any number from 0 to 1."""
-        return ((prediction == self.low) | (prediction == self.high)) & np.isfinite(prediction)
+        kink: Mask = ((prediction == self.low) | (prediction == self.high)) & np.isfinite(prediction)
+        return kink
 
 
 class Documented(NamedTuple):

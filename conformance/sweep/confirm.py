@@ -98,11 +98,12 @@ def _ideal(question: Question, p: float, y: float) -> tuple[float, float]:
 
 def _documented(question: Question, p: float, y: float) -> Iterator[tuple[float, float]]:
     said = Documented.by(question.contract, question.inputs.name)
+    prediction = np.array(p)
     for interval in said.intervals:
-        if question.quantity == "gradient-prediction" and interval.outside(p):
+        if question.quantity == "gradient-prediction" and interval.outside(prediction):
             yield 0.0, 0.0
             continue
-        inside = float(interval.confined(p))
+        inside = float(interval.confined(prediction))
         shift, clamp = said.constants.get("epsilon", 0.0), said.constants.get("log_clamp")
         value = _enclosed(question.quantity, inside, y, shift, clamp)
         yield value if value is not None else _ideal(question, inside, y)

@@ -7,12 +7,14 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 
+from conformance.numbers.arrays import Floats, Index, Mask, Signed
 from conformance.numbers.formats import Format, Tensor, decode
 from conformance.numbers.measurement import CODE, Limits, measure
+from conformance.worker.sweep.block import Places
 from conformance.worker.sweep.expected import Expected
 from conformance.worker.sweep.rounding import ulp_of
 from conformance.worker.sweep.statistics import FAR, RELATIVE, UNMEASURED, Statistics
@@ -55,21 +57,20 @@ class Adding:
         known = self.statistics.firsts.get(self.block.binade[0] + name)
         return known is not None and tuple(known) <= (self.block.start, int(self.block.label_bits[0]))
 
-    def distances(self, distance: Any) -> None:
+    def distances(self, distance: Signed) -> None:
         """Count how many bit patterns results are from the nearest one."""
         counts = [int(np.count_nonzero(distance == number)) for number in (0, 1, 2)]
         self.statistics.add_ordinals([*counts, distance.size - sum(counts)])
 
-    def plainly(self, bits: Any, where: Any) -> None:
+    def plainly(self, bits: Signed, where: Index) -> None:
         """Finite results at flat indices, whose signs are those of the expected values, which are finite."""
         if not where.size:
             return
         fmt, expected = self.expected.format, self.expected
-        if where.size == bits.size:
-            where = slice(None)
-        bits = bits[where]
+        places: Places = slice(None) if where.size == bits.size else where
+        bits = bits[places]
         got = decode(Tensor(fmt.name, bits.view(fmt.storage)))
-        values, lows = expected.at(where)
+        values, lows = expected.at(places)
         distance = got - values
         magnitude = values
         if lows is not None:
@@ -80,14 +81,14 @@ class Adding:
         ideal = distance / ulp_of(magnitude, fmt)
         scaled = ideal
         if self.cancels:
-            scale = expected.scale(where, values)
+            scale = expected.scale(places, values)
             scaled = distance / ulp_of(np.where(scale == np.abs(values), np.abs(magnitude), scale), fmt)
         flushed = ideal
         if not expected.regular or self.block.binade.endswith("s"):
-            flushed = self._flushed(got, values, ideal, where)
-        self._add(where, bits, got, values, ideal, flushed, scaled)
+            flushed = self._flushed(got, values, ideal, places)
+        self._add(places, bits, got, values, ideal, flushed, scaled)
 
-    def carefully(self, bits: Any, where: Any) -> None:
+    def carefully(self, bits: Signed, where: Index) -> None:
         """Results at flat indices, by `measurement.measure`."""
         fmt = self.expected.format
         bits = bits[where]
@@ -102,7 +103,7 @@ class Adding:
             flushed = self._flushed(got[index], hi, ideal, where[index])
             self._add(where[index], bits[index], got[index], hi, ideal, flushed, measured.scaled[index])
 
-    def _flushed(self, got: Any, values: Any, ideal: Any, where: Any) -> Any:
+    def _flushed(self, got: Floats, values: Floats, ideal: Floats, where: Places) -> Floats:
         """Errors where a subnormal result may be 0, and a subnormal prediction be read as 0."""
         fmt = self.expected.format
         flushed = np.where((got == 0) & (np.abs(values) < 2.0**fmt.emin), 0.0, ideal)
@@ -113,7 +114,9 @@ class Adding:
             flushed = np.fmin(flushed, measure(got, taken, _limits(fmt, got)).plain)
         return flushed
 
-    def _add(self, where: Any, bits: Any, got: Any, values: Any, ideal: Any, flushed: Any, scaled: Any) -> None:
+    def _add(
+        self, where: Places, bits: Signed, got: Floats, values: Floats, ideal: Floats, flushed: Floats, scaled: Floats
+    ) -> None:
         """Add errors of results at flat indices, in ULP, and the first inputs where they are large."""
         others = {"flushed": flushed, "scaled": scaled, **({"contract": ideal} if self.shared else {})}
         most = self.worst(["ideal", *(name for name, error in others.items() if error is ideal)], where, bits, ideal)
@@ -128,7 +131,7 @@ class Adding:
         if most > 0.5:
             self._first("zero", where, lambda: (got == 0) & (ideal > 0.5))
 
-    def worst(self, columns: Sequence[str], where: Any, bits: Any, error: Any) -> float:
+    def worst(self, columns: Sequence[str], where: Places, bits: Signed, error: Floats) -> float:
         """Add the largest of some errors to columns, and return it."""
         most = float(error.max())
         if most > 0.5 and any(most >= self.statistics.worst_of(column, self.block.binade) for column in columns):
@@ -141,7 +144,7 @@ class Adding:
                 self.statistics.add_worst(column, self.block.binade, most, place, got)
         return most
 
-    def _first(self, name: str, where: Any, condition: Callable[[], Any]) -> None:
+    def _first(self, name: str, where: Places, condition: Callable[[], Mask]) -> None:
         """Add the first of the flat indices that meet a condition, unless an earlier one is known."""
         if self.settled(name):
             return
@@ -152,5 +155,5 @@ class Adding:
             self.statistics.add_first(name, self.block.binade[0], self.block.place(first))
 
 
-def _limits(fmt: Format, like: Any) -> Limits:
+def _limits(fmt: Format, like: Floats) -> Limits:
     return Limits(*(np.full(like.shape, number) for number in (fmt.precision, fmt.emin, fmt.emax)))

@@ -5,12 +5,19 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Tuple
+from typing import NamedTuple, Tuple, TypeVar, Union
 
 import numpy as np
 
+from conformance.numbers.arrays import Bits, Floats, Index, Mask, Signed
 from conformance.numbers.formats import Tensor, decode
 from reference.operands import VALUE
+
+#: Flat indices of a block, or a slice of them.
+Places = Union[Index, slice]
+
+#: Numbers, patterns or answers: what is taken of an array is of its kind.
+Array = TypeVar("Array", Floats, Signed, Mask)
 
 
 class Predictions:
@@ -18,14 +25,14 @@ class Predictions:
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
-        self._values: Any = None
+        self._values: Floats | None = None
 
     @property
-    def ends(self) -> Any:
+    def ends(self) -> Floats:
         """The first and the last."""
         return decode(Tensor(self.tensor.dtype, self.tensor.bits[[0, -1]]))
 
-    def values(self) -> Any:
+    def values(self) -> Floats:
         """All of them."""
         if self._values is None:
             self._values = decode(self.tensor)
@@ -43,20 +50,20 @@ class Block(NamedTuple):
     form: str
     quantity: str
     predictions: Predictions
-    label: Any
+    label: Floats
     start: int
-    label_bits: Any
+    label_bits: Bits
     label_ends: Tuple[float, float]
     binade: str
     shape: tuple[int, int]
     cancels: bool
 
     @property
-    def prediction(self) -> Any:
+    def prediction(self) -> Floats:
         """The predictions as float64 in a row."""
         return self.predictions.values()[np.newaxis, :]
 
-    def taken(self, values: Any, index: Any) -> Any:
+    def taken(self, values: Array, index: Places) -> Array:
         """What broadcasts with the block, at flat indices of it."""
         if values.shape == self.shape:
             return values.reshape(-1)[index]
@@ -64,9 +71,10 @@ class Block(NamedTuple):
             return np.broadcast_to(values, self.shape).reshape(-1)[index]
         values = np.atleast_2d(values)
         rows, columns = np.divmod(index, self.shape[1])
-        return values[rows * (values.shape[0] > 1), columns * (values.shape[1] > 1)]
+        found: Array = values[rows * (values.shape[0] > 1), columns * (values.shape[1] > 1)]
+        return found
 
-    def order(self, index: Any) -> Any:
+    def order(self, index: Index) -> Index:
         """Numbers that sort flat indices by prediction, then by label."""
         rows, columns = self.shape
         return index % columns * rows + index // columns
@@ -83,11 +91,11 @@ class Documented(NamedTuple):
     Where `hull` is True any value between 0 and the value is right: the subdifferential at a clip bound.
     """
 
-    values: Any
-    nearest: Any
-    hull: Any
+    values: Floats
+    nearest: Signed
+    hull: Mask | None
 
 
-def can_cancel(quantity: str, label: Any) -> bool:
+def can_cancel(quantity: str, label: Floats) -> bool:
     """Whether the natural terms of a quantity may have different signs for some of the labels."""
     return quantity != VALUE or float(label.max()) > 1.0 or float(label.min()) < 0.0

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import Any, NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
 import reference
+from conformance.numbers.arrays import Floats, Mask, Signed
 from conformance.numbers.formats import Format
-from conformance.worker.sweep.block import Block
+from conformance.worker.sweep.block import Block, Places
 from conformance.worker.sweep.rounding import SIGN, base, magnitude_mask, rounded
 from reference import Reference
 from reference.operands import GRADIENT_PREDICTION, LOGITS
@@ -38,7 +39,7 @@ class Line(NamedTuple):
     these, and `edge` how far where that decides on which side of a power of two a value is.
     """
 
-    positions: Any
+    positions: Signed
     dropped: int
     margin: int
     edge: int
@@ -49,7 +50,7 @@ class Line(NamedTuple):
         """Positions of a binade."""
         return 1 << (52 if self.positions.itemsize == 8 else 23)
 
-    def of(self, bits: Any) -> Any:
+    def of(self, bits: Signed) -> Signed:
         """Where results are, as signed integers, if they are normal numbers with the sign of the values."""
         if bits.itemsize == 4:
             return bits.view(np.float32).astype(np.float64).view(np.int64)
@@ -70,8 +71,8 @@ class Expected:
         self.block = block
         self.format = fmt
         self._splits = splits
-        self._values: Any = None
-        self._nearest: Any = None
+        self._values: Floats | None = None
+        self._nearest: Signed | None = None
         self._line: Line | None = None
         self.regular = splits is not None and self._is_regular(splits)
         if not self.regular:
@@ -108,7 +109,7 @@ class Expected:
         return ratio * ILL_CONDITIONED < 1.0
 
     @property
-    def values(self) -> Any:
+    def values(self) -> Floats:
         """The values of the whole block."""
         if self._values is None:
             if self._splits is None:
@@ -117,7 +118,7 @@ class Expected:
                 self._values = self._splits.whole.at(self.block.label)
         return self._values
 
-    def values_at(self, where: Any) -> Any:
+    def values_at(self, where: Places) -> Floats:
         """The values at flat indices."""
         if self._values is None and not isinstance(where, slice):
             assert self._splits is not None
@@ -126,7 +127,7 @@ class Expected:
         return self.block.taken(self.values, where)
 
     @property
-    def nearest(self) -> Any:
+    def nearest(self) -> Signed:
         """The bit patterns that are nearest to the values, as signed integers."""
         if self._nearest is None:
             self._nearest = rounded(self.values, self.format)
@@ -179,11 +180,11 @@ class Expected:
             values[bad] = self._exact(bad).hi
             self._values = values
 
-    def _exact(self, where: Any) -> Reference:
+    def _exact(self, where: Mask) -> Reference:
         p, y = (np.broadcast_to(each, self.block.shape)[where] for each in (self.block.prediction, self.block.label))
         return reference.FUNCTIONS[self.block.quantity](self.block.form, p, y)
 
-    def scale(self, where: Any, values: Any) -> Any:
+    def scale(self, where: Places, values: Floats) -> Floats:
         """The size of the natural terms at flat indices, where the values are those.
 
         With the labels 0 and 1 there is one term, the value.  Elsewhere float64 knows the size to 2^-50; where it may
@@ -199,7 +200,7 @@ class Expected:
         label = self.block.taken(self.block.label, where)
         return np.where((label == 0.0) | (label == 1.0), np.abs(values), found * (1.0 + 2.0**-50))
 
-    def at(self, where: Any) -> Tuple[Any, Any]:
+    def at(self, where: Places) -> tuple[Floats, Floats | None]:
         """Expected values at flat indices, as hi and lo, which is None unless float64 leaves a binade uncertain."""
         values = self.values_at(where)
         fraction = values.view(np.int64) + np.int64(EDGE)
@@ -214,7 +215,7 @@ class Expected:
         values[edge], lows[edge] = exact.hi, low_parts(self.block.form, self.block.quantity, p, exact)
         return values, lows
 
-    def reference(self, where: Any) -> Reference:
+    def reference(self, where: Places) -> Reference:
         """The expected values at flat indices, as `measure` takes them."""
         values, lows = self.at(where)
         scale = self.scale(where, values)
@@ -223,7 +224,7 @@ class Expected:
         return Reference(values, lows, np.zeros_like(values), np.where(np.isfinite(values), scale, np.abs(values)))
 
 
-def low_parts(form: str, quantity: str, prediction: Any, exact: Reference) -> Any:
+def low_parts(form: str, quantity: str, prediction: Floats, exact: Reference) -> Floats:
     """The low parts of expected values, which tell on which side of a power of two these are.
 
     A sigmoid that is 0 or 1 to more digits than a double-double has is more than that, or less.

@@ -8,10 +8,11 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 
+from conformance.numbers.arrays import Mask, Signed
 from conformance.numbers.formats import Tensor, decode, infinity_bits
 from conformance.worker.sweep import screen
 from conformance.worker.sweep.adding import Adding
@@ -47,7 +48,7 @@ def judge(statistics: Statistics, expected: Expected, got: Tensor, contract: Seq
     adding.plainly(flat, np.flatnonzero(wrong))
 
 
-def _count_ordinals(adding: Adding, bits: Any) -> Any:
+def _count_ordinals(adding: Adding, bits: Signed) -> Mask:
     """Count distances in bit patterns; the answer tells which results are not the nearest."""
     expected = adding.expected
     if expected.regular:  # of one sign: the difference of two patterns can wrap around, but not to a small number
@@ -57,10 +58,11 @@ def _count_ordinals(adding: Adding, bits: Any) -> Any:
         pair = [np.where(one < 0, -(one & mask).astype(np.int64), one) for one in (bits, expected.nearest)]
         distance = np.abs(pair[0] - pair[1])
     adding.distances(distance)
-    return distance != 0
+    wrong: Mask = distance != 0
+    return wrong
 
 
-def _is_odd(expected: Expected, bits: Any) -> Any:
+def _is_odd(expected: Expected, bits: Signed) -> Mask:
     """Where a result or what is expected is not finite, or the sign is wrong."""
     fmt = expected.format
     mask = magnitude_mask(fmt)
@@ -72,7 +74,7 @@ def _is_odd(expected: Expected, bits: Any) -> Any:
     return odd
 
 
-def _against_contract(adding: Adding, contract: Sequence[Documented], bits: Any) -> None:
+def _against_contract(adding: Adding, contract: Sequence[Documented], bits: Signed) -> None:
     """Errors of finite results against the nearest of several readings of a contract, in ULP of that reading."""
     fmt, taken = adding.expected.format, adding.block.taken
     flat = bits.reshape(-1)

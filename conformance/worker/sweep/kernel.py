@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Union
 
 import numpy as np
 
-from conformance.adapters import Implementation, Runtime
+from conformance.adapters import Implementation, Native, Runtime
+from conformance.numbers.arrays import Bits, Floats
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.worker.sweep import sampling, space
@@ -59,8 +60,8 @@ class Column(NamedTuple):
     """Labels of a block, in order: bit patterns, a column of values, and whether natural terms may cancel for them."""
 
     name: str
-    bits: Any
-    values: Any
+    bits: Bits
+    values: Floats
     ends: tuple[float, float]
     cancel: bool
 
@@ -94,7 +95,7 @@ class _Sweep:
         # By implementation and label another one whose results were the same so far, bit for bit: they are judged once.
         leaders = () if isinstance(shard.labels, Samples) else _leaders(implementations)
         self.leaders = {(one.key, name): leader for one, leader in leaders for name in names}
-        self.tensors: dict[tuple[int, int], Any] = {}
+        self.tensors: dict[tuple[int, int], Native] = {}
         self.tensors_for = 0
 
     def run(self) -> dict[str, dict[str, Statistics]]:
@@ -124,7 +125,7 @@ class _Sweep:
         """
         shard = self.shard
         bits = space.patterns(shard.dtype, start, stop)
-        natives: dict[int, Any] = {}
+        natives: dict[int, Native] = {}
         waiting = []
         at_once = isinstance(shard.labels, Pairs) or stop - start <= JUDGED
         whole = self.terms(start, bits, single) if at_once else None
@@ -165,7 +166,7 @@ class _Sweep:
         """An implementation has from now on statistics of its own, which so far are those of its leader."""
         self.found[key][name] = from_wire(self.found[self.leaders.pop((key, name))][name].to_wire())
 
-    def terms(self, start: int, bits: Any, single: bool) -> Terms:
+    def terms(self, start: int, bits: Bits, single: bool) -> Terms:
         """What predictions of one binade alone decide."""
         shard = self.shard
         predictions = Predictions(Tensor(shard.dtype, bits))
@@ -229,13 +230,13 @@ class _Sweep:
             for start, stop in space.chunks(one_sign[0], one_sign[1], max(self.shard.chunk // predictions, 1)):
                 yield self.made("pairs", space.patterns(dtype, start, stop))
 
-    def made(self, name: str, bits: Any) -> Column:
+    def made(self, name: str, bits: Bits) -> Column:
         """Labels from bit patterns."""
         values = decode(Tensor(self.shard.dtype, bits))[:, np.newaxis]
         ends = float(values[0, 0]), float(values[-1, 0])
         return Column(name, bits, values, ends, can_cancel(self.shard.quantity, values))
 
-    def label_tensor(self, labels: Column, predictions: int) -> Any:
+    def label_tensor(self, labels: Column, predictions: int) -> Native:
         """A native tensor with each label for so many predictions; those of one number of predictions are kept."""
         if self.tensors_for != predictions:
             self.tensors, self.tensors_for = {}, predictions
@@ -245,7 +246,7 @@ class _Sweep:
             self.tensors[key] = self.runtime.tensor(Tensor(self.shard.dtype, bits))
         return self.tensors[key]
 
-    def call(self, one: Implementation, shape: tuple[int, ...], prediction: Any, label: Any) -> Result:
+    def call(self, one: Implementation, shape: tuple[int, ...], prediction: Native, label: Native) -> Result:
         """The results of one call, or why there are none that can be judged."""
         size = shape[0] if len(shape) == 1 else shape[0] * shape[1]
         arguments = {"prediction": prediction, "label": label}
@@ -295,7 +296,7 @@ def _equal(left: Result, right: Result) -> bool:
     return left.dtype == right.dtype and bool(np.all(_words(left.bits) == _words(right.bits)))
 
 
-def _words(bits: Any) -> Any:
+def _words(bits: Bits) -> Bits:
     """Bit patterns of a few rows as words of 64 bits where they fill those: fewer numbers to compare."""
     return bits.view(np.uint64) if bits.shape[-1] * bits.itemsize % 8 == 0 else bits
 
@@ -315,7 +316,7 @@ def digest() -> str:
         return _digest(x)
 
 
-def _digest(x: Any) -> str:
+def _digest(x: Floats) -> str:
     parts = [np.exp(-x), np.log1p(np.exp(-x)), np.expm1(-x), np.log(x), x * 0.1 + 0.3, 1.0 / x, np.rint(x)]
     narrow = [part.astype(kind) for part in parts for kind in (np.float32, np.float16)]
     columns = np.stack([x, 1.0 / x]).astype(np.float32) * np.float32(2.0**-70)  # whose products are subnormal

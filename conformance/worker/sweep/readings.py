@@ -8,11 +8,12 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from conformance.contracts import Contract
+from conformance.numbers.arrays import Floats, Mask
 from conformance.numbers.documented import Documented, Interval, documents_values
 from conformance.numbers.formats import Format
 from conformance.worker.sweep import block as blocks
@@ -27,10 +28,10 @@ class Reading(NamedTuple):
     """One reading of a contract for a chunk of predictions, after the clip; without `terms` a term is infinite."""
 
     terms: Split | None
-    prediction: Any
+    prediction: Floats
     constants: dict[str, float]
-    outside: Any
-    hull: Any
+    outside: Mask | None
+    hull: Mask | None
 
     def expected(self, block: Block, fmt: Format) -> blocks.Documented:
         """Its values for the labels of a block."""
@@ -68,7 +69,7 @@ def readings(
 
 
 def _reading(
-    form: str, quantity: str, prediction: Any, interval: Interval, constants: dict[str, float], single: bool
+    form: str, quantity: str, prediction: Floats, interval: Interval, constants: dict[str, float], single: bool
 ) -> Reading:
     confined = interval.confined(prediction)
     if confined[0] == confined[-1]:

@@ -5,18 +5,17 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from conformance.numbers.arrays import Floats, Signed
 from conformance.numbers.formats import Format
 
 #: Signed integers of a width, and the sign of the narrower ones.
-SIGNED: dict[int, np.dtype[Any]] = {16: np.dtype(np.int16), 32: np.dtype(np.int32)}
+SIGNED: dict[int, np.dtype[np.signedinteger]] = {16: np.dtype(np.int16), 32: np.dtype(np.int32)}
 SIGN = np.int16(-(1 << 15))
 
 
-def rounded(values: Any, fmt: Format) -> Any:
+def rounded(values: Floats, fmt: Format) -> Signed:
     """float64 `values` rounded to nearest even in a format of at most 32 bits, as signed integers of its width."""
     if fmt.name == "float32":
         return values.astype(np.float32).view(np.int32)
@@ -35,7 +34,7 @@ def rounded(values: Any, fmt: Format) -> Any:
     return (near.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.int16)
 
 
-def _rounded_normal(values: Any, fmt: Format) -> Any:
+def _rounded_normal(values: Floats, fmt: Format) -> Signed:
     """`rounded` for positive numbers that are normal in a 16-bit format, by their bits: twice as fast as a cast."""
     bits = np.ascontiguousarray(values).view(np.int64)
     dropped = 52 - fmt.fraction_bits  # 52: fraction bits of float64
@@ -48,7 +47,7 @@ def _rounded_normal(values: Any, fmt: Format) -> Any:
     return kept.astype(np.int16)
 
 
-def ulp_of(values: Any, fmt: Format) -> Any:
+def ulp_of(values: Floats, fmt: Format) -> Floats:
     """formats.ulp for finite float64 values by their bits: four times as fast."""
     power = (values.view(np.int64) & np.int64(0x7FF << 52)).view(np.float64)
     np.maximum(power, 2.0**fmt.emin, out=power)
@@ -62,6 +61,7 @@ def base(fmt: Format) -> int:
     return (1022 + fmt.emin) << fmt.fraction_bits  # the field of emin is 1
 
 
-def magnitude_mask(fmt: Format) -> Any:
+def magnitude_mask(fmt: Format) -> np.signedinteger:
     """What leaves of a bit pattern all but its sign, as a signed integer."""
-    return np.dtype("int%d" % fmt.width).type((1 << (fmt.width - 1)) - 1)
+    mask: np.signedinteger = np.dtype("int%d" % fmt.width).type((1 << (fmt.width - 1)) - 1)
+    return mask

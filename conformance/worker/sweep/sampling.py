@@ -9,10 +9,11 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from conformance.numbers.arrays import Floats, Words
 from conformance.numbers.formats import FORMATS, Format, Tensor, decode, infinity_bits
 from conformance.numbers.measurement import CODE, Limits, measure
 from conformance.worker.sweep import space
@@ -31,8 +32,8 @@ REACH = 24
 class Points(NamedTuple):
     """Inputs: positions of the predictions and bit patterns of the labels, as uint64."""
 
-    positions: Any
-    labels: Any
+    positions: Words
+    labels: Words
 
 
 #: Calls an implementation: (prediction, label) -> results, or None where it raised.
@@ -71,7 +72,7 @@ def sample(statistics: Statistics, call: Call, form: str, quantity: str, dtype: 
         errors = np.concatenate([errors[best], found])
 
 
-def _neighbours(points: Points, form: str, dtype: str, random: Any) -> Points:
+def _neighbours(points: Points, form: str, dtype: str, random: np.random.Generator) -> Points:
     """Points near others, in order of their positions; both inputs keep to what is swept."""
     count = len(points.positions) * NEIGHBOURS
     moved = []
@@ -88,7 +89,7 @@ def _neighbours(points: Points, form: str, dtype: str, random: Any) -> Points:
     return Points(moved[0][order], moved[1][order])
 
 
-def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype: str, points: Points) -> Any:
+def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype: str, points: Points) -> Floats:
     """Add the results at some points, whose positions are in order; the answer is their errors, -1 where none."""
     inputs = prediction(points, dtype), Tensor(dtype, points.labels.astype(FORMATS[dtype].storage))
     got = call(*inputs)
@@ -126,7 +127,7 @@ def _judged(statistics: Statistics, call: Call, form: str, quantity: str, dtype:
     return ideal
 
 
-def _count(statistics: Statistics, ideal: Any) -> None:
+def _count(statistics: Statistics, ideal: Floats) -> None:
     """Results up to 0.5 ULP off are the nearest; others are counted by their error in whole ULP."""
     bounds = (0.5, 1.5, 2.5)
     counts = [int(np.count_nonzero(ideal > bound)) for bound in bounds]
@@ -134,7 +135,9 @@ def _count(statistics: Statistics, ideal: Any) -> None:
     statistics.add_ordinals((known - counts[0], counts[0] - counts[1], counts[1] - counts[2], counts[2]))
 
 
-def _firsts(statistics: Statistics, sign: str, points: Points, part: slice, got: Any, exact: Any, ideal: Any) -> None:
+def _firsts(
+    statistics: Statistics, sign: str, points: Points, part: slice, got: Floats, exact: Floats, ideal: Floats
+) -> None:
     far = ideal > FAR
     with np.errstate(all="ignore"):
         relative = np.abs(got - exact) / np.abs(exact)
@@ -147,7 +150,7 @@ def _firsts(statistics: Statistics, sign: str, points: Points, part: slice, got:
             statistics.add_first(name, sign, (int(points.positions[at]), int(points.labels[at])))
 
 
-def _binades(positions: Any, dtype: str) -> Any:
+def _binades(positions: Words, dtype: str) -> list[tuple[int, int, str]]:
     """(start, stop, binade) of runs of positions, which are in order."""
     fmt: Format = FORMATS[dtype]
     half = np.uint64(infinity_bits(fmt))

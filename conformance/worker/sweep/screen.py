@@ -12,10 +12,10 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from conformance.numbers.arrays import Index, Mask, Signed
 from conformance.numbers.formats import infinity_bits
 from conformance.worker.sweep.adding import Adding
 from conformance.worker.sweep.expected import Expected, Line
@@ -28,7 +28,7 @@ MANY = 4096
 WIDE = 3.0
 
 
-def screened(adding: Adding, bits: Any) -> bool:
+def screened(adding: Adding, bits: Signed) -> bool:
     """Judge by the screen; False, and nothing added, where some result is too far off for it."""
     expected, statistics = adding.expected, adding.statistics
     fmt = expected.format
@@ -68,7 +68,7 @@ def _least(news: float, line: Line, one_binade: bool) -> int:
     return int(news * (1 << line.dropped)) - (line.margin if one_binade else line.edge)
 
 
-def _add_news(adding: Adding, bits: Any, distance: Any, one_binade: bool) -> None:
+def _add_news(adding: Adding, bits: Signed, distance: Signed, one_binade: bool) -> None:
     """Look again at what may be news."""
     flat, distance = bits.reshape(-1), distance.reshape(-1)
     line = adding.expected.line
@@ -81,7 +81,7 @@ def _add_news(adding: Adding, bits: Any, distance: Any, one_binade: bool) -> Non
     adding.plainly(flat, where)
 
 
-def _places(mask: Any) -> Any:
+def _places(mask: Mask) -> Index:
     """np.flatnonzero, twice as fast where few are true: words of eight that are false are skipped at once."""
     flat = mask.reshape(-1)
     if flat.size % 8:
@@ -89,11 +89,11 @@ def _places(mask: Any) -> Any:
     words = np.flatnonzero(flat.view(np.uint64) != 0)
     if words.size > flat.size // 256:
         return np.flatnonzero(flat)
-    index = (words[:, np.newaxis] * 8 + np.arange(8)).reshape(-1)
+    index: Index = (words[:, np.newaxis] * 8 + np.arange(8)).reshape(-1)
     return index[flat[index]]
 
 
-def _may_be_news(adding: Adding, bits: Any, distance: Any, where: Any) -> Any:
+def _may_be_news(adding: Adding, bits: Signed, distance: Signed, where: Index) -> Index:
     """Those of some flat indices whose error may be news, although `_least` has only half of it."""
     line = adding.expected.line
     error = distance[where]
@@ -104,7 +104,7 @@ def _may_be_news(adding: Adding, bits: Any, distance: Any, where: Any) -> Any:
     return where[error >= int(adding.news * (1 << line.dropped)) - line.edge]
 
 
-def _constant(adding: Adding, bits: Any, news: float) -> bool:
+def _constant(adding: Adding, bits: Signed, news: float) -> bool:
     """Judge results where all have one nearest bit pattern, and none is news; False, and nothing added, elsewhere.
 
     Expected values are not computed for it.
@@ -124,7 +124,7 @@ def _constant(adding: Adding, bits: Any, news: float) -> bool:
     return True
 
 
-def _at_a_glance(adding: Adding, bits: Any, news: float) -> bool:
+def _at_a_glance(adding: Adding, bits: Signed, news: float) -> bool:
     """Judge results that are at most one bit pattern off, where that is no news; False, and nothing added, elsewhere.
 
     Half the passes over the block, and to compute the nearest patterns is one that implementations share; for 16-bit
@@ -142,7 +142,7 @@ def _at_a_glance(adding: Adding, bits: Any, news: float) -> bool:
     return True
 
 
-def _count_beyond(expected: Expected, distance: Any, farthest: int, number: int, bits: Any) -> int:
+def _count_beyond(expected: Expected, distance: Signed, farthest: int, number: int, bits: Signed) -> int:
     """How many results are more than so many patterns from the nearest one, which at a tie is the even one."""
     line = expected.line
     bound = (number << line.dropped) + (1 << (line.dropped - 1))

@@ -8,10 +8,11 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Tuple
+from typing import Iterator, Tuple
 
 import numpy as np
 
+from conformance.numbers.arrays import Bits
 from conformance.numbers.formats import FORMATS, Format, infinity_bits
 
 #: Half-open range of positions.
@@ -90,7 +91,7 @@ def chunks(start: int, stop: int, length: int) -> Iterator[Range]:
         start = until
 
 
-def patterns(dtype: str, start: int, stop: int) -> Any:
+def patterns(dtype: str, start: int, stop: int) -> Bits:
     """The bit patterns at the positions of one piece, in order."""
     fmt = FORMATS[dtype]
     first = prediction_bits(start, dtype)
