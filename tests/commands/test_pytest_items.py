@@ -210,7 +210,7 @@ def test_a_bad_case_file_runs_nothing(tmp_path: Path) -> None:
     for name in ("conftest.py", "pyproject.toml", "constraints.txt"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text((ROOT / name).read_text())
-    for folder in ("conformance", "reference", "deviations"):
+    for folder in ("conformance", "reference", "known", "results"):
         (copy / folder).symlink_to(ROOT / folder)
     (copy / "cases").mkdir()
     (copy / "cases" / "flags.yaml").write_text((ROOT / "cases" / "flags.yaml").read_text())
