@@ -70,7 +70,7 @@ class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
     Under `strict` a fixed check fails the run whatever the versions are.  `seed` drew the elements that are also called
-    alone; `familiar` tells whether the record of deviations was made on this instruction set, too.  What was `asked`
+    alone; `familiar` tells whether the record was made on this instruction set, too.  What was `asked`
     stands in every command that shows a finding again.
     """
 
