@@ -28,15 +28,21 @@ HOSTILE = '</td><script>alert(1)</script> | `x` & "q" \']]> %0A\r\n::error::no\t
 CAUSE = "torch/nn.loss[a|b]/value/ordinary/inaccurate"
 KNOWN_CAUSE, GONE_CAUSE = "torch/nn.loss/value/saturated/non-finite", "numpy/textbook/value/ordinary/inaccurate"
 KNOWN = ProblemLine(
-    "loss-overflows",
-    "infinite where it is finite",
-    "bug",
-    "comment",
-    "exp overflows",
-    (LinkLine("https://example.org/1", "open", "2026-01-31"),),
-    ("overflow of an intermediate",),
+    problem="loss-overflows",
+    title="infinite where it is finite",
+    kind="bug",
+    advice="comment",
+    why="exp overflows",
+    links=(LinkLine("https://example.org/1", "open", "2026-01-31"),),
+    mechanism=("overflow of an intermediate",),
 )
-GONE = ProblemLine("formula-cancels", "the formula cancels", "by-design", "noise", "it is a textbook's")
+GONE = ProblemLine(
+    problem="formula-cancels",
+    title="the formula cancels",
+    kind="by-design",
+    advice="noise",
+    why="it is a textbook's",
+)
 
 #: Two implementations of one backend, of which one is called what only brackets can say, and one of another backend.
 STRANGE, PLAIN, OTHER = "torch/nn.loss[a|b]/eager/cpu", "torch/nn.loss/eager/cpu", "numpy/textbook/eager/cpu"

@@ -136,7 +136,7 @@ class LinkLine(Struct, frozen=True, omit_defaults=True):
     seen: str = ""
 
 
-class ProblemLine(Struct, frozen=True, omit_defaults=True, tag="problem", tag_field="type"):
+class ProblemLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="problem", tag_field="type"):
     """A problem of which the run has recorded findings: what its file says."""
 
     problem: str
@@ -164,9 +164,8 @@ class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field=
 
     def as_problem(self) -> ProblemLine:
         """The cause as the problem that it is to its findings."""
-        return ProblemLine(
-            self.cause, self.title, self.kind, why=self.reason, links=tuple(LinkLine(link) for link in self.links)
-        )
+        links = tuple(LinkLine(link) for link in self.links)
+        return ProblemLine(problem=self.cause, title=self.title, kind=self.kind, why=self.reason, links=links)
 
 
 class CheckLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="check", tag_field="type"):
