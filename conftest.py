@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from conformance.adapters.declaration import BASE_MODE
-from conformance.known.record import default_place, place
+from conformance.known.record import default_place, load, place
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan
