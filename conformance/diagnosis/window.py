@@ -49,7 +49,7 @@ class Points(NamedTuple):
 
     def only(self, chosen: Mask) -> Points:
         """Some of them."""
-        return Points(*(column[chosen] for column in self))
+        return Points(self.x[chosen], self.got[chosen], self.exact[chosen], self.wrong[chosen], self.error[chosen])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,9 +96,7 @@ def _failure_lines(record: RunRecord, check: CheckLine, why: Mapping[str, str]) 
     return [*lines, f"and {len(found) - SHOWN} more elements of this check"] if len(found) > SHOWN else lines
 
 
-def _finding_lines(
-    record: RunRecord, check: CheckLine, finding: FindingLine, why: Mapping[str, str]
-) -> Iterator[str]:
+def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine, why: Mapping[str, str]) -> Iterator[str]:
     if finding.outcome == "fixed":
         yield f"fixed: {finding.element} no longer deviates as deviations/{finding.cause}.yaml says ({finding.what})"
         yield "next: bce-conformance deviations update RUN.jsonl --write"

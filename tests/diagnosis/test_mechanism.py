@@ -351,3 +351,12 @@ def test_a_sentence_says_where_what_and_what_is_left(
 ) -> None:
     """Made of the mechanism, the step and its values."""
     assert sentence(*diagnosed(formula, dtype, ideal, **inputs), spelled) == said
+
+
+def test_a_difference_that_is_exactly_0_is_not_told_as_cancelled() -> None:
+    """t - t loses nothing, whatever was lost in t; "leaves 0, not 0" says nothing."""
+    tail = SOFTPLUS_STEPS(-Z)
+    _, found = diagnosed(TORCH + (tail - tail), "float32", TAIL_20, z=-20.0, y=0.0)
+    for one in found:
+        if one.mechanism is M.CANCELLED:
+            assert one.exact != one.rounded
