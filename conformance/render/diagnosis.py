@@ -100,12 +100,12 @@ def render(page: Page, console: Console, *, every: bool = False) -> None:
         console.print(part)
 
 
-def document(pages: Sequence[Page], width: int = WIDTH) -> str:
+def document(pages: Sequence[Page], width: int = WIDTH, *, every: bool = False) -> str:
     """The pages as plain text."""
     written_to = io.StringIO()
     console = Console(width=width, color_system=None, force_terminal=False, file=written_to)
     for page in pages:
-        render(page, console)
+        render(page, console, every=every)
     return "\n".join(line.rstrip() for line in written_to.getvalue().splitlines()) + "\n"
 
 
@@ -271,9 +271,8 @@ def _matter(told: Told) -> str:
             said.append(f"{words} {quantity} is {upto}{place.exact:.3g} ({at})")
     if one.at is not None:
         said.append(f"is off by at most {one.error:.3g} (where {quantity} is {one.at.exact:.3g})")
-        steps = math.ceil(100 * one.steps) / 100
-        if logits and group.quantity == "value" and FEW_STEPS <= steps <= 1:
-            said[-1] += f", never by more than {steps:.2g} ULP of z"
+        if logits and group.quantity == "value" and FEW_STEPS <= one.steps <= 1:
+            said[-1] += f", never by more than {math.ceil(100 * one.steps) / 100:.2g} ULP of z"
     return "the result " + "; it ".join(said)
 
 

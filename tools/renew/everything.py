@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, diagnoses, reference, schemas, vocabulary
+from tools.renew import ROOT, accuracy, behaviour, diagnoses, pictures, reference, schemas, vocabulary
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
-WHOLE = ("docs/reference", "docs/schema")
+WHOLE = ("docs/reference", "docs/schema", pictures.FOLDER)
 
 
 def files() -> dict[str, str]:
@@ -19,6 +19,7 @@ def files() -> dict[str, str]:
         | behaviour.files()
         | diagnoses.files()
         | vocabulary.files()
+        | pictures.files()
     )
 
 
