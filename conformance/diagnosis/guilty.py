@@ -119,9 +119,11 @@ class Row:
 
     @property
     def flushed(self) -> bool:
-        """Whether the step gives 0 for a number that its format has."""
-        fmt = self.step.fmt
-        return self.step.flush and fmt is not None and self.rounded == 0 and nearest(Decimal(self.exact), fmt) != 0
+        """Whether the step gives 0 for a number that its format has below the smallest normal one."""
+        fmt, exact = self.step.fmt, Decimal(self.exact)
+        if not self.step.flush or fmt is None or self.rounded != 0:
+            return False
+        return nearest(exact, fmt) != 0 == nearest(exact, fmt, True)
 
 
 def guilty(evaluation: PartlyExact, ideal: float, budget: float, condition: float = 1.0) -> Guilt:

@@ -82,10 +82,12 @@ class Picture:
 
     @cached_property
     def points(self) -> Points:
-        """What is drawn."""
+        """What is drawn; an infinity that should be a number is lost, however far it is told to be."""
         spread = np.geomspace if self.exponents else np.linspace
         x = rounded(np.array([*spread(self.low, self.high, POINTS), self.at]), FORMATS[self.dtype])
-        return self.curve.at(np.unique(x))
+        found = self.curve.at(np.unique(x))
+        infinite = np.isinf(found.got) & np.isfinite(found.exact) & found.wrong
+        return found._replace(error=np.where(infinite, np.inf, found.error))
 
     @cached_property
     def guilt(self) -> Guilt:
@@ -278,11 +280,11 @@ class _Frame:
 
     def x(self, value: Floats) -> Floats:
         """From left to right."""
-        low, high = sorted((self.picture.low, self.picture.high))
+        ends = np.sort([self.picture.low, self.picture.high])
         if self.picture.exponents:
-            sign = math.copysign(1, low)
-            low, high, value = (np.log(sign * one) * sign for one in (low, high, value))
-        return LEFT + (np.asarray(value) - low) / (high - low) * (RIGHT - LEFT)
+            sign = math.copysign(1, self.picture.low)
+            ends, value = np.log(sign * ends) * sign, np.log(sign * value) * sign
+        return LEFT + (value - ends[0]) / (ends[1] - ends[0]) * (RIGHT - LEFT)
 
     def y(self, error: Floats) -> Floats:
         """From bottom to top; lost at the top of all."""
