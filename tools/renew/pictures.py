@@ -284,7 +284,7 @@ class _Frame:
         if self.picture.exponents:
             sign = math.copysign(1, self.picture.low)
             ends, value = np.log(sign * ends) * sign, np.log(sign * value) * sign
-        return LEFT + (value - ends[0]) / (ends[1] - ends[0]) * (RIGHT - LEFT)
+        return np.asarray(LEFT + (value - ends[0]) / (ends[1] - ends[0]) * (RIGHT - LEFT), np.float64)
 
     def y(self, error: Floats) -> Floats:
         """From bottom to top; lost at the top of all."""
