@@ -121,9 +121,7 @@ def _parts(page: Page, every: bool) -> Iterator[RenderableType]:
         yield Padding(Text(f"{example.mechanism.value} ({dtype}): {example.sentence}."), (1, 2, 0, 2))
     if not any(each.examples for each in page.diagnoses):
         yield Padding(
-            Text(
-                "No step is known that makes this wrong: the formula does not give it, or gives what is within the budget."
-            ),
+            Text("No step is known that makes this wrong: the formula does not give it, or its emulation is right."),
             (1, 2, 0, 2),
         )
     yield Padding(_facts(page, every), (1, 0, 0, 2))
