@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from conformance.diagnosis.identify import ALLOWED, Fit, Identified, Models, alike
-from conformance.diagnosis.of_run import identified_in, suite_of
+from conformance.diagnosis.of_run import identified_of, suite_of
 from conformance.diagnosis.results import Group
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
@@ -43,8 +43,8 @@ class ModelChange:
 def model_changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> list[ModelChange]:
     """The changes of models of `results`, of several dtypes together.
 
-    Nothing is said where a side is unidentified, or where a model survives on both.  Half a second for each of the
-    results.
+    Nothing is said where a side is unidentified, or where a model survives on both.  Two seconds for each
+    implementation and quantity.
     """
     found: dict[tuple[str, ...], ModelChange] = {}
     for one in _changes(old, new, results):
@@ -59,9 +59,17 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
     suites = (suite_of(old), suite_of(new)) if asked else (None, None)
     if suites[0] is None or suites[1] is None:
         return
+    known: dict[tuple[str, str], tuple[tuple[Identified, ...], tuple[Identified, ...]]] = {}
     for one in asked:
-        before = {each.group.result_dtype: each for each in identified_in(old, suites[0], *one)}
-        after = {each.group.result_dtype: each for each in identified_in(new, suites[1], *one)}
+        key = one.implementation, one.quantity
+        if key not in known:
+            known[key] = (
+                identified_of(old, suites[0], one.implementation, (one.quantity,)),
+                identified_of(new, suites[1], one.implementation, (one.quantity,)),
+            )
+        before, after = (
+            {each.group.result_dtype: each for each in side if each.group.dtype == one.dtype} for side in known[key]
+        )
         for dtype in before.keys() & after.keys():
             change = changed(before[dtype], after[dtype])
             if change is not None:
