@@ -43,6 +43,9 @@ from conformance.version import __version__
 #: Where the last run's record and the workers' log are kept, in the current folder.
 STATE = Path(".bce-conformance")
 
+#: What a run is held against that is to tell everything that it finds.
+NO_RECORD = deviations.Record(Path(), ())
+
 #: CPU seconds of one request, without another word.
 TIMEOUT = 60.0
 
@@ -115,8 +118,12 @@ def open_pool(options: Options) -> Iterator[Pool]:
 
 
 def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
-    """Backends that can be chosen from; asking for one by a name that none has, or a refused plugin, is an error."""
-    backends = pool.discover(options.adapters, plugins.installed())
+    """Backends that can be chosen from; asking for one by a name that none has, or a refused plugin, is an error.
+
+    They have those stages of their modes that `options` name as modes; a pattern names none.
+    """
+    found = pool.discover(options.adapters, plugins.installed())
+    backends = tuple(backend.with_stages(options.filters.mode) for backend in found)
     for refusal in pool.refused:
         if refusal.plugin.name in options.filters.backend:
             raise InputError(str(refusal))
@@ -149,7 +156,7 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
 
 def observed(pool: Pool, backends: Sequence[Backend], suite: Suite, options: Options) -> Run:
     """Run what the filters leave, held against no record of deviations; InputError where that is nothing."""
-    return execute(pool, backends, filtered(backends, suite, options), deviations.Record(Path(), ()), options)
+    return execute(pool, backends, filtered(backends, suite, options), NO_RECORD, options)
 
 
 def _implementations(backends: Sequence[Backend]) -> list[Declaration]:
@@ -166,11 +173,14 @@ def execute(
 ) -> Run:
     """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer.
 
+    No `record` is of stages of modes: a plan with one of them is held against none.
+
     The judge has a thread of its own, which was there before any implementation was called: what a framework then does
     to the floating-point state of this one does not reach the reference.  Raises HarnessError where it is too late.
     """
     clock = time.monotonic()
     started = lines.now()
+    record = NO_RECORD if any(one.stage_of for one in plan.implementations) else record
     beside = samples(plan, options)
     requests = (*plan.requests, *beside)
     observed: list[dict[str, Observed] | None] = [None] * len(requests)
