@@ -9,6 +9,7 @@ from typing import NamedTuple
 from conformance.diagnosis.identify import ALLOWED, Fit, Identified, Models, alike
 from conformance.diagnosis.of_run import identified_in, suite_of
 from conformance.diagnosis.results import Group
+from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 
@@ -74,6 +75,16 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
                     new=now,
                     dtypes=(one.dtype,),
                 )
+
+
+def in_one_run(record: RunRecord, suite: Suite, old: str, new: str, quantity: str, dtype: str) -> str:
+    """What changed from one implementation of a run to another, in words; "" where nothing did, or nobody knows."""
+    before, after = (
+        {each.group.result_dtype: each for each in identified_in(record, suite, one, quantity, dtype)}
+        for one in (old, new)
+    )
+    found = filter(None, (changed(before[one], after[one]) for one in before.keys() & after.keys()))
+    return next((f"the {what} changed: {was} → {now}" for what, was, now in found), "")
 
 
 def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
