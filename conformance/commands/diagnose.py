@@ -8,13 +8,14 @@ import click
 
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.output import console
+from conformance.commands.stages import stages_of
 from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
 from conformance.errors import InputError
 from conformance.ids import ImplementationId
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.pool.backend import Backend
-from conformance.quantities import NUMERIC
+from conformance.quantities import AGREEMENT, NUMERIC
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import diagnosis as render
@@ -26,9 +27,13 @@ from conformance.run import run as runs
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """Implementations, and what of them is told: all, or one dtype and quantity, with a case or an element first."""
+    """Implementations, and what of them is told: all, or one dtype and quantity, with a case or an element first.
+
+    Where it is `staged` the stages of their modes are called now; of a finding of agreement nothing else is told.
+    """
 
     implementations: tuple[str, ...]
+    staged: bool = False
     dtype: str = ""
     quantity: str = ""
     case: str = ""
@@ -45,6 +50,9 @@ def diagnose(what: str | None, which: str, asked: Asked) -> None:
     With RUN it is about a FINDING of that run (a cause, a check, or a check with `#` and an element) or an
     IMPLEMENTATION in it.  Otherwise the implementation is run now; a CASE then says which of its wrong results is
     looked into first.  With --adapter and nothing else it is about every implementation of that file.
+
+    Where a mode differs from the plain call, as in a finding of `agreement`, its stages are called, and it is told at
+    which one the result changes and which of the two is nearer to exact.
     """
     suite = asked.suite()
     record, wanted = _record(what, which, suite, asked)
@@ -53,11 +61,16 @@ def diagnose(what: str | None, which: str, asked: Asked) -> None:
     dtypes = (wanted.dtype,) if wanted.dtype else filters.dtype
     out = console(render.WIDTH)
     for one in wanted.implementations:
-        found = diagnoses_of(record, suite, one, quantities, dtypes, wanted.case, wanted.element)
-        if not found:
-            click.echo(f"{one}: no number is wrong")
-        for page in render.pages(found, record, suite):
-            render.render(page, out)
+        if wanted.quantity != AGREEMENT:
+            found = diagnoses_of(record, suite, one, quantities, dtypes, wanted.case, wanted.element)
+            if not found:
+                click.echo(f"{one}: no number is wrong")
+            for page in render.pages(found, record, suite):
+                render.render(page, out)
+        if wanted.staged:
+            narrowed = Filters(case=(wanted.case,), dtype=dtypes, quantity=filters.quantity)
+            for line in stages_of(one, suite, replace(asked.options, filters=narrowed)):
+                click.echo(line)
 
 
 def _record(what: str | None, which: str, suite: cases.Suite, asked: Asked) -> tuple[RunRecord, _Wanted]:
@@ -87,12 +100,13 @@ def _of_run(record: RunRecord, which: str) -> _Wanted:
         if which in (one, ImplementationId.parse(one).family):
             return _Wanted(implementations=(one,))
     check, finding = chosen(record, which)
-    if check.quantity not in NUMERIC:
+    if check.quantity not in (*NUMERIC, AGREEMENT):
         raise InputError(
             f"{check.id} is about no number ({check.quantity})", "a formula is known of values and derivatives only"
         )
     return _Wanted(
         implementations=(check.implementation,),
+        staged=check.quantity == AGREEMENT,
         dtype=check.dtype,
         quantity=check.quantity,
         case=check.case,
@@ -112,4 +126,4 @@ def _of_backends(
         return _Wanted(implementations=own)
     known = [one for backend in backends for one in backend.implementations]
     one = words.implementation(which or what, known)
-    return _Wanted(implementations=(one.id,), case=suite.find(what).case.id if which else "")
+    return _Wanted(implementations=(one.id,), staged=bool(which), case=suite.find(what).case.id if which else "")

@@ -13,6 +13,7 @@ from conformance.plan.filters import QUICK_FAMILIES, Filters
 from conformance.pool.backend import Backend
 from conformance.pool.pool import Pool
 from conformance.quantities import AGREEMENT, NUMERIC
+from conformance.run import asked as words
 from conformance.run import run as runs
 
 #: What stands before a sentence.
@@ -55,6 +56,21 @@ def stages(
     for sentence, places in said.items():
         yield f"{WORD}{sentence}"
         yield from (f"    {place}" for place in places)
+
+
+def stages_of(implementation: str, suite: Suite, options: runs.Options) -> Iterator[str]:
+    """The same of an implementation by its id, with workers of its own; it is also said where there is nothing.
+
+    Raises InputError where there is no such implementation.
+    """
+    with runs.open_pool(options) as pool:
+        backends = runs.discover(pool, options)
+        one = words.implementation(implementation, [each for backend in backends for each in backend.implementations])
+        said = list(stages(pool, backends, one, suite, options))
+    if not said and one.mode != BASE_MODE:
+        none = "no stage of it can be called" if not one.stages else "it gives what the plain call gives here"
+        said = [f"{WORD}{one.id}: {none}"]
+    yield from said
 
 
 def _became(

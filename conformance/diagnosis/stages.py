@@ -119,7 +119,7 @@ class Told:
     def sentence(self) -> str:
         """In words, without what changed in the formula."""
         one = self.shown
-        return f"{one.stage.step} changes it first: {_nearness(one)}"
+        return f"first changed by {one.stage.step}: {_nearness(one)}"
 
 
 def told(found: Sequence[Change]) -> Iterator[Told]:

@@ -71,9 +71,12 @@ class Edit:
 
 
 def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]:
-    """Edits for all causes that `runs` are about.  Raises InputError for an interrupted run."""
+    """Edits for all causes that `runs` are about.  Raises InputError for an interrupted run, and one of stages."""
     if any(run.interrupted for run in runs):
         raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
+    stages = [one.id for run in runs for one in run.header.implementations if one.stage_of]
+    if stages:
+        raise InputError(f"no record is of a stage of a mode (got {stages[0]})", "make the run without it")
     yield from _edit_machines(runs, folder)
     seen = [_seen(run) for run in runs]
     ran = [{_key(line): set(line.elements) for line in run.checks} for run in runs]
