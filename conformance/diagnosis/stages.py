@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from conformance.adapters.declaration import BASE_MODE, Declaration, Stage
 from conformance.ids import CheckId, ImplementationId
 from conformance.judge import agreement
-from conformance.judge.verdicts import EXPECTED, Finding, Judged
+from conformance.judge.verdicts import Finding, Judged
 from conformance.quantities import AGREEMENT
+
+#: Of `measurement.CLASSES` those whose results are not off by a number of ULP.
+OF_ANOTHER_CLASS = ("nan", "number", "infinite", "finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +101,10 @@ def _error(check: Judged | None, element: str) -> float:
     place = check.elements.index(element)
     if not check.bits[place]:
         return math.nan
+    if any(one.element == element and one.what in OF_ANOTHER_CLASS for one in check.findings):
+        return math.inf
     error = check.scaled[place]
-    if not math.isnan(error):
-        return error
-    return 0.0 if check.verdicts[place] in EXPECTED else math.inf
+    return 0.0 if math.isnan(error) else error
 
 
 @dataclass(frozen=True)
@@ -151,4 +154,4 @@ def _nearness(one: Change) -> str:
 
 
 def _size(error: float) -> str:
-    return "another class" if math.isinf(error) else f"{error:.3g} ULP"
+    return "a result of another class" if math.isinf(error) else f"{error:.3g} ULP"

@@ -76,7 +76,7 @@ def edits(runs: Sequence[RunRecord], folder: Path, today: str) -> Iterator[Edit]
         raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
     stages = [one.id for run in runs for one in run.header.implementations if one.stage_of]
     if stages:
-        raise InputError(f"no record is of a stage of a mode (got {stages[0]})", "make the run without it")
+        raise InputError(f"no record is of a stage of a mode (got {stages[0]!r})", "make the run without it")
     yield from _edit_machines(runs, folder)
     seen = [_seen(run) for run in runs]
     ran = [{_key(line): set(line.elements) for line in run.checks} for run in runs]

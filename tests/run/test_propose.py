@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from conformance.errors import HarnessError, InputError
 from conformance.known import deviations
@@ -49,6 +51,14 @@ def test_what_is_proposed_loads(folder: Path) -> None:
     assert one.unreported
     assert one.reason == "not looked for upstream yet"
     assert one.checked == TODAY
+
+
+def test_a_run_with_a_stage_of_a_mode_is_refused(seen: RunRecord, tmp_path: Path) -> None:
+    """A stage is no mode that anybody uses, so that nothing of it is recorded."""
+    (one, *_) = seen.header.implementations
+    header = replace(seen.header, implementations=(replace(one, stage_of="jit"),))
+    with pytest.raises(InputError, match=f"no record is of a stage of a mode .got '{one.id}'."):
+        list(propose.edits([dataclasses.replace(seen, header=header)], tmp_path, TODAY))
 
 
 def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Path) -> None:
