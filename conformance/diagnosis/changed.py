@@ -97,12 +97,23 @@ def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
     same = [(was, now) for was, now in pairs if set(was.names) & set(now.names)]
     if not pairs or any(was.arithmetic == now.arithmetic for was, now in same):
         return None
-    was, now = (same or pairs)[0]
+    was, now = min(same or pairs, key=lambda pair: _rules_apart(_names(*pair)))
     if not (_bit_for_bit(was) and _bit_for_bit(now)) and (_explains(old, new.group) or _explains(new, old.group)):
         return None
     if same:
         return ARITHMETIC, was.arithmetic.name, now.arithmetic.name
-    return FORMULA, was.name, now.name
+    return FORMULA, *_names(was, now)
+
+
+def _names(was: Fit, now: Fit) -> tuple[str, str]:
+    """The plainest names of two models, by one framework's rules of derivatives where both have a name by them."""
+    return min(((old, new) for old in was.names for new in now.names), key=_rules_apart)
+
+
+def _rules_apart(names: tuple[str, str]) -> bool:
+    """Whether two names are by other rules (`catalogue.candidates`): a framework that changes a formula keeps them."""
+    old, new = (name.partition(", by ")[2] for name in names)
+    return old != new
 
 
 def _bit_for_bit(fit: Fit) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,52 @@ def test_explain_tells_the_stage_at_which_a_mode_changes_and_that_it_is_no_fault
     done = invoke("explain", CASE, "staged/loss/made/cpu", "--dtype", "float16")
     assert done.exit_code == 0, done.output
     assert done.stdout.endswith(NO_FAULT)
+
+
+#: A mode of each framework that differs from the plain call: case, implementation, dtype, quantity; the stage, which of
+#: the two is nearer to exact, and what became of formula or arithmetic.
+FRAMEWORKS = {
+    "torch": (
+        (CASE, "torch/nn.functional.binary_cross_entropy_with_logits/compile/cpu", "bfloat16", "value"),
+        "inductor's code: compile is nearer to exact than the plain call",
+        "is no fault of the mode; the arithmetic changed: float32 in each kernel → float32 inside",
+    ),
+    "tf_keras": (
+        (
+            "extreme-predictions/clip-bounds",
+            "tf-keras/backend.binary_crossentropy/function/cpu",
+            "float32",
+            "gradient-label",
+        ),
+        "grappler's optimizers: the plain call is nearer to exact than function",
+        "the formula changed: dL/dy of clip by 1e-7, log(q + 1e-7) and log(1 - q + 1e-7), by tensorflow → "
+        "dL/dy of clip by 1e-7, log(q + 1e-7) and log((1 + 1e-7) - q), by tensorflow",
+    ),
+    "jax": (
+        (
+            "hard-labels/logits",
+            "jax/optax.losses.softmax_cross_entropy[two-class]/jit/cpu",
+            "bfloat16",
+            "gradient-prediction",
+        ),
+        "XLA's excess precision: jit is nearer to exact than the plain call",
+        "is no fault of the mode; the arithmetic changed: each step, flushed → float32 inside, flushed",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_explain_tells_what_a_stage_of_a_framework_changes(framework: str) -> None:
+    """inductor rounds to 16 bits once, grappler adds constants first, XLA leaves roundings to 16 bits out."""
+    if importlib.util.find_spec(framework) is None:
+        pytest.skip(f"absent: {framework}")
+    (name, implementation, dtype, quantity), nearer, became = FRAMEWORKS[framework]
+    done = invoke("explain", name, implementation, "--dtype", dtype, "--quantity", quantity)
+    assert done.exit_code == 0, done.output
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("stage: "))
+    assert line.startswith(f"stage: first changed by {nearer}")
+    assert line.endswith(became)
 
 
 def test_of_a_plain_call_no_stage_is_told() -> None:
