@@ -9,6 +9,7 @@ import click
 
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.output import console
+from conformance.commands.stages import stages_of
 from conformance.diagnosis.diagnosis import EVERYTHING, Only
 from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
 from conformance.errors import InputError, did_you_mean
@@ -16,7 +17,7 @@ from conformance.ids import ImplementationId
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.pool.backend import Backend
-from conformance.quantities import NUMERIC
+from conformance.quantities import AGREEMENT, NUMERIC
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.render import diagnosis as render
@@ -28,9 +29,13 @@ from conformance.run import run as runs
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """Implementations, and what of them is told: all, or one dtype and quantity, or a case or an element alone."""
+    """Implementations, and what of them is told: all, or one dtype and quantity, or a case or an element alone.
+
+    Where it is `staged` the stages of their modes are called now; of a finding of agreement nothing else is told.
+    """
 
     implementations: tuple[str, ...]
+    staged: bool = False
     dtype: str = ""
     quantity: str = ""
     only: Only = EVERYTHING
@@ -48,6 +53,9 @@ def diagnose(what: str | None, which: str, whose: str, every: bool, asked: Asked
     With RUN it is about a FINDING of that run (a cause, a check, or a check with `#` and an element), about a CASE on
     an IMPLEMENTATION in it, or about all of an IMPLEMENTATION.  Otherwise the implementation is run now; with a CASE
     only the results of that are told.  With --adapter and nothing else it is about every implementation of that file.
+
+    Where a mode differs from the plain call, as in a finding of `agreement`, its stages are called, and it is told at
+    which one the result changes and which of the two is nearer to exact.
     """
     suite = asked.suite()
     record, wanted = _record(what, which, whose, suite, asked)
@@ -56,11 +64,16 @@ def diagnose(what: str | None, which: str, whose: str, every: bool, asked: Asked
     dtypes = (wanted.dtype,) if wanted.dtype else filters.dtype
     out = console(render.WIDTH)
     for one in wanted.implementations:
-        found = diagnoses_of(record, suite, one, quantities, dtypes, wanted.only)
-        if not found:
-            click.echo(f"{one}: no number {f'of {wanted.only.case} ' if wanted.only.case else ''}is wrong")
-        for page in render.pages(found, record, suite, wanted.only):
-            render.render(page, out, every=every)
+        if wanted.quantity != AGREEMENT:
+            found = diagnoses_of(record, suite, one, quantities, dtypes, wanted.only)
+            if not found:
+                click.echo(f"{one}: no number {f'of {wanted.only.case} ' if wanted.only.case else ''}is wrong")
+            for page in render.pages(found, record, suite, wanted.only):
+                render.render(page, out, every=every)
+        if wanted.staged:
+            narrowed = Filters(case=(wanted.only.case,), dtype=dtypes, quantity=filters.quantity)
+            for line in stages_of(one, suite, replace(asked.options, filters=narrowed)):
+                click.echo(line)
 
 
 def _record(what: str | None, which: str, whose: str, suite: cases.Suite, asked: Asked) -> tuple[RunRecord, _Wanted]:
@@ -101,12 +114,13 @@ def _of_run(record: RunRecord, which: str, whose: str) -> _Wanted:
     if named is not None:
         return _Wanted(implementations=(named,))
     check, finding = chosen(record, which)
-    if check.quantity not in NUMERIC:
+    if check.quantity not in (*NUMERIC, AGREEMENT):
         raise InputError(
             f"{check.id} is about no number ({check.quantity})", "a formula is known of values and derivatives only"
         )
     return _Wanted(
         implementations=(check.implementation,),
+        staged=check.quantity == AGREEMENT,
         dtype=check.dtype,
         quantity=check.quantity,
         only=Only(check.case, finding.element),
@@ -130,4 +144,5 @@ def _of_backends(
         return _Wanted(implementations=own)
     known = [one for backend in backends for one in backend.implementations]
     one = words.implementation(which or what, known)
-    return _Wanted(implementations=(one.id,), only=Only(suite.find(what).case.id) if which else EVERYTHING)
+    only = Only(suite.find(what).case.id) if which else EVERYTHING
+    return _Wanted(implementations=(one.id,), staged=bool(which), only=only)

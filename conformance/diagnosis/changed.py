@@ -9,6 +9,7 @@ from typing import NamedTuple
 from conformance.diagnosis.identify import ALLOWED, Fit, Identified, Models, alike
 from conformance.diagnosis.of_run import identified_of, suite_of
 from conformance.diagnosis.results import Group
+from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 
@@ -84,6 +85,16 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
                 )
 
 
+def in_one_run(record: RunRecord, suite: Suite, old: str, new: str, quantity: str, dtype: str) -> str:
+    """What changed from one implementation of a run to another, in words; "" where nothing did, or nobody knows."""
+    before, after = (
+        {each.group.result_dtype: each for each in identified_in(record, suite, one, quantity, dtype)}
+        for one in (old, new)
+    )
+    found = filter(None, (changed(before[one], after[one]) for one in before.keys() & after.keys()))
+    return next((f"the {what} changed: {was} → {now}" for what, was, now in found), "")
+
+
 def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
     """What changed, from what to what; None where nothing did, or nobody knows.
 
@@ -94,12 +105,23 @@ def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
     same = [(was, now) for was, now in pairs if set(was.names) & set(now.names)]
     if not pairs or any(was.arithmetic == now.arithmetic for was, now in same):
         return None
-    was, now = (same or pairs)[0]
+    was, now = min(same or pairs, key=lambda pair: _rules_apart(_names(*pair)))
     if not (_bit_for_bit(was) and _bit_for_bit(now)) and (_explains(old, new.group) or _explains(new, old.group)):
         return None
     if same:
         return ARITHMETIC, was.arithmetic.name, now.arithmetic.name
-    return FORMULA, was.name, now.name
+    return FORMULA, *_names(was, now)
+
+
+def _names(was: Fit, now: Fit) -> tuple[str, str]:
+    """The plainest names of two models, by one framework's rules of derivatives where both have a name by them."""
+    return min(((old, new) for old in was.names for new in now.names), key=_rules_apart)
+
+
+def _rules_apart(names: tuple[str, str]) -> bool:
+    """Whether two names are by other rules (`catalogue.candidates`): a framework that changes a formula keeps them."""
+    old, new = (name.partition(", by ")[2] for name in names)
+    return old != new
 
 
 def _bit_for_bit(fit: Fit) -> bool:
