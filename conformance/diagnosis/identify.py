@@ -226,25 +226,34 @@ def _models(group: Group) -> tuple[_Model, ...]:
 @cache
 def _models_of(form: str, quantity: str, dtype: str, result: str, options: tuple[Options, ...]) -> tuple[_Model, ...]:
     """Formulas that there are under all of the options, with every arithmetic; equal ones are one."""
-    by_name: dict[str, list[Candidate]] = defaultdict(list)
-    for one in options:
-        for candidate in candidates(form, quantity, one):
-            by_name[candidate.name].append(candidate)
-    names: dict[tuple[Expression, ...], list[str]] = defaultdict(list)
-    for name, of_parts in by_name.items():
-        if len(of_parts) == len(options):
-            names[tuple(one.expression for one in of_parts)].append(name)
+    narrower = any(one.narrower for one in options)
+    alike_of = {promotes: _alike(form, quantity, options, promotes) for promotes in (False, True)[: 1 + narrower]}
     found: dict[tuple[object, ...], _Model] = {}
-    for arithmetic in arithmetics(dtype, result):
-        for expressions, alike in names.items():
+    for arithmetic in arithmetics(dtype, result, narrower):
+        for expressions, (alike, of_parts) in alike_of[narrower and arithmetic.promotes].items():
             steps = arithmetic.steps
             if steps.inside != steps.step and not any(_has_kernel(one, steps.step) for one in expressions):
                 steps = replace(steps, inside=steps.step)
             if steps.fused and not any(map(_has_fusible, expressions)):
                 steps = replace(steps, fused=False)
-            model = _Model(tuple(alike), tuple(by_name[alike[0]]), arithmetic)
+            model = _Model(tuple(alike), of_parts, arithmetic)
             found.setdefault((expressions, steps, arithmetic.result), model)
     return tuple(found.values())
+
+
+def _alike(
+    form: str, quantity: str, options: tuple[Options, ...], promotes: bool
+) -> dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]]:
+    """Formulas that there are under all of the options, by their expressions: their names, and the first of them."""
+    by_name: dict[str, list[Candidate]] = defaultdict(list)
+    for one in options:
+        for candidate in candidates(form, quantity, one, promotes):
+            by_name[candidate.name].append(candidate)
+    found: dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]] = {}
+    for name, of_parts in by_name.items():
+        if len(of_parts) == len(options):
+            found.setdefault(tuple(one.expression for one in of_parts), ([], tuple(of_parts)))[0].append(name)
+    return found
 
 
 @cache
@@ -389,12 +398,16 @@ def _cost_of_errors(group: Group) -> float:
     return total
 
 
+def _candidates(group: Group, part: Part, promotes: bool) -> tuple[Candidate, ...]:
+    return candidates(group.form, group.quantity, part.table.options, promotes)
+
+
 def alike(group: Group, fit: Fit, models: Models) -> bool:
     """Whether the model of another group gives the results of `group`, too: it explains all but what is allowed for."""
     if group.result_dtype != fit.arithmetic.result:
         return False
     named = [
-        next((one for one in candidates(group.form, group.quantity, part.table.options) if one.name in fit.names), None)
+        next((one for one in _candidates(group, part, fit.arithmetic.promotes) if one.name in fit.names), None)
         for part in group.parts
     ]
     found = tuple(one for one in named if one is not None)

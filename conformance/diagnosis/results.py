@@ -206,6 +206,9 @@ class _Tables:
             weight="weight" in line.inputs,
             pos_weight="pos_weight" in line.inputs,
             beside=tuple((name, one) for name, one in beside if one),
+            narrower=tuple(
+                (_NAMES[name], one) for name, one in sorted(line.dtypes.items()) if _is_narrower(line.dtype, one)
+            ),
             **known,
         )
         self.lines[line.form, line.dtype, options].append(line)
@@ -266,6 +269,12 @@ def _beside(prediction: str, dtype: str) -> str:
     if other is None or (other.precision <= own.precision and other.emax <= own.emax):
         return ""
     return "step" if other.precision >= own.precision and other.emax >= own.emax else "other"
+
+
+def _is_narrower(prediction: str, dtype: str) -> bool:
+    """Whether the format `prediction` holds every number of the format `dtype`, and more."""
+    own, other = FORMATS[prediction], FORMATS.get(dtype)
+    return other is not None and other.precision < own.precision and other.emax <= own.emax
 
 
 def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:

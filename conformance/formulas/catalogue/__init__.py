@@ -41,8 +41,10 @@ _NAMES = {
 
 
 @cache
-def candidates(form: str, quantity: str, options: Options) -> tuple[Candidate, ...]:
+def candidates(form: str, quantity: str, options: Options, promotes: bool = False) -> tuple[Candidate, ...]:
     """Every formula for `quantity`, the plainest first, each with a name of its own.
+
+    Under `promotes` an operation on inputs that are narrower than the prediction gives their dtype, and else a step's.
 
     Two may be one expression under some options and differ under others: what is evaluated once is told by the
     expression, what belongs together under several options by the name.
@@ -52,6 +54,9 @@ def candidates(form: str, quantity: str, options: Options) -> tuple[Candidate, .
     if options.beside:
         beside = dict(options.beside)
         found = (replace(one, expression=promoted(one.expression, beside)) for one in found)
+    elif promotes and options.narrower:
+        narrower = dict(options.narrower)
+        found = (replace(one, expression=promoted(one.expression, narrower, "")) for one in found)
     return tuple(found)
 
 

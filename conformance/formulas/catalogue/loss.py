@@ -76,7 +76,8 @@ class Options:
     """Which options a set of points has: inputs by name, parameters by value.
 
     `beside` names the inputs whose dtype the prediction's does not hold, and for each what an operation on it alone
-    gives: "step" where its dtype holds the prediction's, too, and else "other".
+    gives: "step" where its dtype holds the prediction's, too, and else "other".  `narrower` names those whose dtype the
+    prediction's holds, with it.
     """
 
     weight: bool = False
@@ -85,6 +86,7 @@ class Options:
     alpha: str | None = None
     label_smoothing: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
+    narrower: tuple[tuple[str, str], ...] = ()
 
     def given(self, form: str) -> Given:
         """The inputs as a formula sees them."""
@@ -106,7 +108,7 @@ _SAME = COMPARISONS | {"neg", "abs", "sign"}
 def promoted(x: Expression, beside: Mapping[str, str], prediction: str = "own") -> Expression:
     """`x` where an operation on inputs of one dtype gives that dtype, and on several the wider one, which is a step's.
 
-    `beside` as in `Options`; the other inputs have the dtype `prediction`.
+    `beside` as in `Options`, or dtypes by name; the other inputs have the dtype `prediction`, "" for that of a step.
     """
     of: dict[Expression, frozenset[str]] = {}
     done: dict[Expression, Expression] = {}
@@ -116,8 +118,9 @@ def promoted(x: Expression, beside: Mapping[str, str], prediction: str = "own") 
         done[node] = rebuilt(node, tuple(done[one] for one in node.args))
         if len(of[node]) == 1 and node.args and node.op not in _SAME:
             (dtype,) = of[node]
-            # What a formula casts to the dtype of its input has this one.
-            done[node] = cast(dtype, done[node.args[0]] if node.op == "cast" else done[node])
+            if dtype:
+                # What a formula casts to the dtype of its input has this one.
+                done[node] = cast(dtype, done[node.args[0]] if node.op == "cast" else done[node])
     return done[x]
 
 
