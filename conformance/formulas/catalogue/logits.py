@@ -160,6 +160,13 @@ def _soft_margin_gradient(z: Expression, y: Expression) -> Expression:
     return (-t) * e / (e + 1)
 
 
+def _soft_margin_second(z: Expression, y: Expression) -> Expression:
+    """soft_margin_loss_double_backward of torch/csrc/autograd/FunctionsManual.cpp."""
+    t = 2 * y - 1
+    e = exp(z * -t)
+    return t * t * e / ((e + 1) * (e + 1))
+
+
 _SIGMOID_MINUS_LABEL = plain(lambda z, y: SIGMOID(z) - y)
 
 
@@ -171,7 +178,8 @@ def _logits(
     **own: tuple[Build, ...],
 ) -> Loss:
     named = {
-        {"gradient": "gradient-prediction", "by_label": "gradient-label"}[name]: built for name, built in own.items()
+        {"gradient": "gradient-prediction", "by_label": "gradient-label", "second": "second-derivative"}[name]: built
+        for name, built in own.items()
     }
     return Loss(name=name, form="logits", build=build, source=source, rules=rules, own=named)
 
@@ -277,5 +285,6 @@ LOGITS: tuple[Loss, ...] = (
         plain(_soft_margin),
         sources.TORCH_LOSS,
         gradient=(plain(_soft_margin_gradient),),
+        second=(plain(_soft_margin_second),),
     ),
 )
