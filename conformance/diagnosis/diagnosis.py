@@ -205,7 +205,8 @@ def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
         return True, True, 0, 0.0
     size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
     digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
-    return False, values["y"] not in (0.0, 1.0), digits, size
+    soft = any(value not in (0.0, 1.0) for name, value in values.items() if name.startswith("y"))
+    return False, soft, digits, size
 
 
 def example_at(group: Group, model: Fit, number: int, row: int) -> Example | None:

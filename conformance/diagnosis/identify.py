@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.diagnosis.results import Group, Part, Table, groups
+from conformance.diagnosis.results import Group, Part, Table, groups, reductions
 from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import Evaluation, Reach, Watched, fused, number, reaching, watching
@@ -153,15 +153,15 @@ class Models:
         return known
 
 
-def identify(group: Group, models: Models | None = None) -> Identified:
-    """The models that give the results of `group`.
+def identify(group: Group, models: Models | None = None, among: frozenset[str] | None = None) -> Identified:
+    """The models that give the results of `group`, of a reduction those of formulas of elements `among` these.
 
     Models are taken by how many results at least are not their emulation, and a model whose emulation is so far from
     the results that they cost more than with another one is behind that whatever its reach is: the reach is computed
     for the others alone.
     """
     models = models or Models()
-    tried = sorted(_bounds(group, models), key=lambda pair: pair[0])
+    tried = sorted(_bounds(group, models, among), key=lambda pair: pair[0])
     found: list[Fit] = []
     best = math.inf
     for bound, one in tried:
@@ -173,31 +173,42 @@ def identify(group: Group, models: Models | None = None) -> Identified:
             found.append(fit)
     plain = _cost_of_errors(group)
     near = sorted((fit for fit in found if fit.cost <= best + DECISIVE), key=_rank)
-    return Identified(group, tuple(fit for fit in near if _survives(fit, plain)), near[0] if near else None)
+    survivors = (fit for fit in near if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total))
+    return Identified(group, tuple(survivors), near[0] if near else None)
 
 
 def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
-    """Every group of a run, those of one form, dtype and quantity together: they share what is evaluated.
-
-    Groups with the same results are identified once.
-    """
+    """Every group of a run, those of one form, dtype and quantity together: they share what is evaluated."""
 
     def key(group: Group) -> tuple[str, ...]:
         return group.form, group.dtype, group.quantity
 
-    for _, alike in groupby(sorted(groups(record, suite, quantities), key=key), key):
-        models = Models()
-        known: dict[object, Identified] = {}
-        for one in alike:
-            same = (
-                one.result_dtype,
-                tuple(
-                    (part.table, part.rows.tobytes(), part.got.tobytes(), part.wrong.tobytes()) for part in one.parts
-                ),
-            )
-            if same not in known:
-                known[same] = identify(one, models)
-            yield replace(known[same], group=one)
+    found = [*groups(record, suite, quantities), *reductions(record, suite, quantities)]
+    for _, alike in groupby(sorted(found, key=key), key):
+        yield from identify_all(alike)
+
+
+def identify_all(groups: Iterable[Group]) -> Iterator[Identified]:
+    """Groups of one dtype and quantity, of elements before reductions of them.
+
+    Groups with the same results are identified once.  A reduction has few results, so that its elements tell their
+    formula; where they have none, it has none.
+    """
+    models = Models()
+    known: dict[object, Identified] = {}
+    elements: dict[str, set[str]] = defaultdict(set)
+    for one in groups:
+        among = frozenset(elements[one.implementation]) if one.reduced else None
+        same = (
+            one.result_dtype,
+            among,
+            tuple((part.table, part.rows.tobytes(), part.got.tobytes(), part.wrong.tobytes()) for part in one.parts),
+        )
+        if same not in known:
+            known[same] = identify(one, models, among)
+        if not one.reduced:
+            elements[one.implementation].update(name for fit in known[same].survivors for name in fit.names)
+        yield replace(known[same], group=one)
 
 
 def _rank(fit: Fit) -> tuple[float, int]:
@@ -287,7 +298,7 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _bounds(group: Group, models: Models) -> Iterator[tuple[int, _Model]]:
+def _bounds(group: Group, models: Models, among: frozenset[str] | None) -> Iterator[tuple[int, _Model]]:
     """How many results at least are not the emulation of each model, by the largest part.
 
     Without an emulation that flushes: it can be another one only where a step is subnormal.
@@ -296,6 +307,8 @@ def _bounds(group: Group, models: Models) -> Iterator[tuple[int, _Model]]:
     part = group.parts[largest]
     known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
     for model in _models(group):
+        if among is not None and model.candidates[0].of not in among:
+            continue
         key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
         if key not in known:
             point, small = models.watched(part.table, x, arithmetic)

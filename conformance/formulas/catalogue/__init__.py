@@ -16,6 +16,7 @@ from conformance.formulas.catalogue.focal import FOCAL
 from conformance.formulas.catalogue.logits import LOGITS
 from conformance.formulas.catalogue.loss import Candidate, Given, Loss, Options, promoted
 from conformance.formulas.catalogue.probabilities import PROBABILITIES
+from conformance.formulas.catalogue.reductions import reduced, shares
 from conformance.formulas.catalogue.softmax import SOFTMAX
 from conformance.formulas.derivative import RULES, derivative
 from conformance.formulas.expression import Expression
@@ -49,8 +50,14 @@ def candidates(form: str, quantity: str, options: Options, promotes: bool = Fals
     Two may be one expression under some options and differ under others: what is evaluated once is told by the
     expression, what belongs together under several options by the name.
     """
-    given = options.given(form)
-    found = (one for loss in LOSSES if loss.form == form for one in _of_loss(loss, quantity, given))
+    losses = (loss for loss in LOSSES if loss.form == form)
+    if options.reduction:
+        found = (one for loss in losses for one in _of_elements(loss, options))
+    elif options.share:
+        found = (one for loss in losses for one in _of_mean(loss, quantity, options))
+    else:
+        given = options.given(form)
+        found = (one for loss in losses for one in _of_loss(loss, quantity, given))
     if options.beside:
         beside = dict(options.beside)
         found = (replace(one, expression=promoted(one.expression, beside)) for one in found)
@@ -58,6 +65,22 @@ def candidates(form: str, quantity: str, options: Options, promotes: bool = Fals
         narrower = dict(options.narrower)
         found = (replace(one, expression=promoted(one.expression, narrower, "")) for one in found)
     return tuple(found)
+
+
+def _of_elements(loss: Loss, options: Options) -> Iterator[Candidate]:
+    """The reduction of the loss of each element."""
+    values = [loss.build(options.given(loss.form, str(number))) for number in range(options.terms)]
+    terms = [one for one in values if one is not None]
+    if len(terms) == options.terms:
+        for words, expression in reduced(options.reduction, terms, options.single):
+            yield Candidate(f"{loss.name}, {words}", expression, loss.source, loss.name)
+
+
+def _of_mean(loss: Loss, quantity: str, options: Options) -> Iterator[Candidate]:
+    """Derivatives of one loss of a mean."""
+    for words, share in shares(options.share, options.single):
+        for one in _of_loss(loss, quantity, replace(options.given(loss.form), share=share)):
+            yield replace(one, name=f"{one.name}, times {words}", of=one.name)
 
 
 def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain, promoted
@@ -59,7 +60,7 @@ def _cast_before_the_weight(given: Given) -> Expression | None:
     if given.pos_weight is not None or given.focal:
         return None
     loss = cast("float32", tensorflow_plain(given.prediction, given.smoothed))
-    return loss if given.weight is None else loss * cast("float32", given.weight)
+    return replace(given, weight=None if given.weight is None else cast("float32", given.weight)).weighted(loss)
 
 
 def torch_logits(given: Given) -> Expression | None:

@@ -22,6 +22,8 @@ class Given:
     gamma: str | None = None
     alpha: str | None = None
     label_smoothing: str | None = None
+    #: What a loss is multiplied with last: 1/n of a mean.
+    share: Expression | None = None
 
     @property
     def focal(self) -> bool:
@@ -37,8 +39,9 @@ class Given:
         return self.label * const(f"1.0 - {s}") + const(f"0.5 * {s}")
 
     def weighted(self, x: Expression) -> Expression:
-        """`x` times the weight, if there is one."""
-        return x if self.weight is None else x * self.weight
+        """`x` times the weight and the share of a mean, if there are any."""
+        x = x if self.weight is None else x * self.weight
+        return x if self.share is None else x * self.share
 
 
 Build = Callable[[Given], "Expression | None"]
@@ -64,11 +67,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A formula for one quantity under one set of options."""
+    """A formula for one quantity under one set of options; of a reduction `of` is the name of that of each element."""
 
     name: str
     expression: Expression
     source: str
+    of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,10 @@ class Options:
     `beside` names the inputs whose dtype the prediction's does not hold, and for each what an operation on it alone
     gives: "step" where its dtype holds the prediction's, too, and else "other".  `narrower` names those whose dtype the
     prediction's holds, with it.
+
+    A `reduction`, "mean" or "sum", is of `terms` elements, whose inputs are numbered: z0, y0, z1, y1.  A derivative of a
+    mean is that of one of as many elements as `share` says.  `single`: either may be computed in float32, which is
+    narrower.
     """
 
     weight: bool = False
@@ -87,14 +95,18 @@ class Options:
     label_smoothing: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
     narrower: tuple[tuple[str, str], ...] = ()
+    reduction: str = ""
+    terms: int = 0
+    share: int = 0
+    single: bool = False
 
-    def given(self, form: str) -> Given:
-        """The inputs as a formula sees them."""
+    def given(self, form: str, number: str = "") -> Given:
+        """The inputs as a formula sees them, those of an element by its number."""
         return Given(
-            prediction=var("z" if form == "logits" else "p"),
-            label=var("y"),
-            weight=var("w") if self.weight else None,
-            pos_weight=var("c") if self.pos_weight else None,
+            prediction=var(("z" if form == "logits" else "p") + number),
+            label=var("y" + number),
+            weight=var("w" + number) if self.weight else None,
+            pos_weight=var("c" + number) if self.pos_weight else None,
             gamma=self.gamma,
             alpha=self.alpha,
             label_smoothing=self.label_smoothing,
