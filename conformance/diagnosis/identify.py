@@ -153,8 +153,12 @@ class Models:
         return known
 
 
-def identify(group: Group, models: Models | None = None, among: frozenset[str] | None = None) -> Identified:
-    """The models that give the results of `group`, of a reduction those of formulas of elements `among` these.
+#: Models that survive of elements: the name of a formula, and what its steps are rounded to where nothing is flushed.
+_Elements = frozenset[tuple[str, Arithmetic]]
+
+
+def identify(group: Group, models: Models | None = None, among: _Elements | None = None) -> Identified:
+    """The models that give the results of `group`, of a reduction those of models of its elements `among` these.
 
     Models are taken by how many results at least are not their emulation, and a model whose emulation is so far from
     the results that they cost more than with another one is behind that whatever its reach is: the reach is computed
@@ -189,15 +193,17 @@ def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] =
 
 
 def identify_all(groups: Iterable[Group]) -> Iterator[Identified]:
-    """Groups of one dtype and quantity, of elements before reductions of them.
+    """Groups of one dtype and quantity, of elements before reductions of them, which are left out where all are right.
 
     Groups with the same results are identified once.  A reduction has few results, so that its elements tell their
     formula; where they have none, it has none.
     """
     models = Models()
     known: dict[object, Identified] = {}
-    elements: dict[str, set[str]] = defaultdict(set)
+    elements: dict[str, set[tuple[str, Arithmetic]]] = defaultdict(set)
     for one in groups:
+        if one.reduced and not any(part.wrong.any() for part in one.parts):
+            continue
         among = frozenset(elements[one.implementation]) if one.reduced else None
         same = (
             one.result_dtype,
@@ -207,7 +213,10 @@ def identify_all(groups: Iterable[Group]) -> Iterator[Identified]:
         if same not in known:
             known[same] = identify(one, models, among)
         if not one.reduced:
-            elements[one.implementation].update(name for fit in known[same].survivors for name in fit.names)
+            survivors = known[same].survivors
+            elements[one.implementation].update(
+                (name, fit.arithmetic.unflushed.steps) for fit in survivors for name in fit.names
+            )
         yield replace(known[same], group=one)
 
 
@@ -298,7 +307,7 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _bounds(group: Group, models: Models, among: frozenset[str] | None) -> Iterator[tuple[int, _Model]]:
+def _bounds(group: Group, models: Models, among: _Elements | None) -> Iterator[tuple[int, _Model]]:
     """How many results at least are not the emulation of each model, by the largest part.
 
     Without an emulation that flushes: it can be another one only where a step is subnormal.
@@ -307,7 +316,7 @@ def _bounds(group: Group, models: Models, among: frozenset[str] | None) -> Itera
     part = group.parts[largest]
     known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
     for model in _models(group):
-        if among is not None and model.candidates[0].of not in among:
+        if among is not None and (model.candidates[0].of, model.arithmetic.unflushed.steps) not in among:
             continue
         key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
         if key not in known:

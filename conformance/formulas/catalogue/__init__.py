@@ -19,7 +19,7 @@ from conformance.formulas.catalogue.probabilities import PROBABILITIES
 from conformance.formulas.catalogue.reductions import reduced, shares
 from conformance.formulas.catalogue.softmax import SOFTMAX
 from conformance.formulas.derivative import RULES, derivative
-from conformance.formulas.expression import Expression
+from conformance.formulas.expression import Expression, const
 
 __all__ = ["BY", "LOSSES", "Candidate", "Given", "Loss", "Options", "candidates"]
 
@@ -81,6 +81,9 @@ def _of_mean(loss: Loss, quantity: str, options: Options) -> Iterator[Candidate]
     for words, share in shares(options.share, options.single):
         for one in _of_loss(loss, quantity, replace(options.given(loss.form), share=share)):
             yield replace(one, name=f"{one.name}, times {words}", of=one.name)
+    for one in _of_loss(loss, quantity, options.given(loss.form)):
+        divided = one.expression / const(str(options.share))
+        yield replace(one, name=f"{one.name}, divided by n", expression=divided, of=one.name)
 
 
 def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:
