@@ -60,8 +60,10 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
     if suites[0] is None or suites[1] is None:
         return
     for one in asked:
-        before = {each.group.result_dtype: each for each in identified_in(old, suites[0], *one)}
-        after = {each.group.result_dtype: each for each in identified_in(new, suites[1], *one)}
+        before, after = (
+            {each.group.result_dtype: each for each in identified_in(run, suite, *one) if not each.group.reduced}
+            for run, suite in ((old, suites[0]), (new, suites[1]))
+        )
         for dtype in before.keys() & after.keys():
             change = changed(before[dtype], after[dtype])
             if change is not None:

@@ -16,7 +16,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from conformance.diagnosis.guilty import Guilt, Row, guilty, table
-from conformance.diagnosis.identify import Fit, Identified, Models, alike, identify
+from conformance.diagnosis.identify import Fit, Identified, Models, alike, identify_all
 from conformance.diagnosis.mechanism import Found, mechanisms_of
 from conformance.diagnosis.results import Group, Part, groups
 from conformance.diagnosis.sentence import sentence
@@ -148,10 +148,7 @@ def identified_of(
     record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str]
 ) -> Iterator[Identified]:
     """The models of an implementation, of each quantity and dtype in which a result is wrong."""
-    models = Models()
-    for group in groups(record, suite, quantities, implementation=implementation):
-        if any(part.wrong.any() for part in group.parts):
-            yield identify(group, models)
+    return identify_all(groups(record, suite, quantities, implementation=implementation))
 
 
 def same_formula(diagnosis: Diagnosis, record: RunRecord, suite: Suite) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from conformance.diagnosis.identify import Identified, Models, identify
-from conformance.diagnosis.results import groups
+from conformance.diagnosis.identify import Identified, Models, elements_of, identify
+from conformance.diagnosis.results import groups, reductions
 from conformance.errors import InputError
 from conformance.plan.cases import Suite, default_folder, load_suite
 from conformance.record.record import RunRecord
@@ -29,6 +29,7 @@ def _suite(folder: str | None) -> Suite | None:
 def identified_in(record: RunRecord, suite: Suite, implementation: str, quantity: str, dtype: str) -> list[Identified]:
     """The models of one implementation, quantity and dtype, one for each dtype of results; a quarter of a second.
 
+    Those of reductions with wrong results follow.
     An implementation has one source: of few results, as of labels in another dtype, only formulas survive that give the
     most results as well.
     """
@@ -38,4 +39,7 @@ def identified_in(record: RunRecord, suite: Suite, implementation: str, quantity
     ]
     most = max(found, key=lambda one: sum(part.got.size for part in one.group.parts), default=None)
     names = {name for fit in most.survivors for name in fit.names} if most is not None else set()
-    return [replace(one, survivors=tuple(fit for fit in one.survivors if names & {*fit.names})) for one in found]
+    elements = [replace(one, survivors=tuple(fit for fit in one.survivors if names & {*fit.names})) for one in found]
+    among = elements_of(*elements)
+    several = reductions(record, suite, (quantity,), implementation=implementation, dtype=dtype)
+    return [*elements, *(identify(one, Models(), among) for one in several if one.is_wrong)]

@@ -74,6 +74,11 @@ class Group:
     parts: tuple[Part, ...]
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether any of the results is wrong."""
+        return any(part.wrong.any() for part in self.parts)
+
+    @property
     def reduced(self) -> bool:
         """Whether the results are of reductions over several elements."""
         return any(part.table.options.reduction or part.table.options.share for part in self.parts)
@@ -103,7 +108,7 @@ def reductions(
     implementation: str | None = None,
     dtype: str | None = None,
 ) -> list[Group]:
-    """The groups of what several elements have together: values of reductions, and derivatives of means; as `groups`."""
+    """The groups of what several elements have together, values of reductions and derivatives of means; as `groups`."""
     return _groups(_Reductions, record, suite, quantities, implementation, dtype)
 
 
@@ -130,7 +135,7 @@ def _groups(
         if (line.case, line.dtype) in asked:
             tables.add(line)
     tables.finish()
-    parts: dict[_Key, dict[Table, list[_Found]]] = defaultdict(lambda: defaultdict(list))
+    parts: dict[tuple[_Key, bool], dict[Table, list[_Found]]] = defaultdict(lambda: defaultdict(list))
     for check in checks:
         found = tables.find(check)
         if found is None:
@@ -140,10 +145,10 @@ def _groups(
         if result not in FORMATS:
             continue
         key = _Key(check.implementation, check.dtype, result, check.quantity, table.form)
-        parts[key][table].append((rows, check, places))
+        parts[key, kind.apart(table.options)][table].append((rows, check, places))
     return [
         Group(**key._asdict(), parts=tuple(_part(table, found) for table, found in one.items()))
-        for key, one in parts.items()
+        for (key, _), one in parts.items()
     ]
 
 
@@ -220,6 +225,11 @@ class _Tables:
         self.lines: dict[tuple[str, str, Options], list[_Rows]] = defaultdict(list)
         self.places: dict[tuple[str, str, bool], tuple[Table, dict[str, int]]] = {}
 
+    @staticmethod
+    def apart(options: Options) -> bool:
+        """Whether results belong to a group of their own under some options."""
+        return False
+
     def add(self, line: InputsLine) -> None:
         """Take in a case, unless it is none of the suite."""
         if line.case not in self.parameters or line.dtype not in FORMATS:
@@ -286,6 +296,11 @@ class _Tables:
 class _Reductions(_Tables):
     """The tables of what several elements have together."""
 
+    @staticmethod
+    def apart(options: Options) -> bool:
+        """A weighted mean is divided by the number of elements, or by the sum of the weights."""
+        return options.weight
+
     def rows(self, line: InputsLine) -> Iterator[tuple[Options, _Rows]]:
         """A row for the value of a case, and those of its elements, of which derivatives of a mean are told."""
         count = len(line.elements)
@@ -334,7 +349,9 @@ class _Rows:
             case=line.case,
             elements=("all",),
             inputs={
-                f"{_name(line, name)}{k}": of[k : k + 1] for k in range(len(line.elements)) for name, of in columns.items()
+                f"{_name(line, name)}{k}": of[k : k + 1]
+                for k in range(len(line.elements))
+                for name, of in columns.items()
             },
             ideal={quantity: of for quantity, of in line.ideal.items() if quantity == "value"},
             kinds=(True,),

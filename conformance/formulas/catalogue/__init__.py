@@ -42,8 +42,10 @@ _NAMES = {
 
 
 @cache
-def candidates(form: str, quantity: str, options: Options, promotes: bool = False) -> tuple[Candidate, ...]:
-    """Every formula for `quantity`, the plainest first, each with a name of its own.
+def candidates(
+    form: str, quantity: str, options: Options, promotes: bool = False, of: frozenset[str] | None = None
+) -> tuple[Candidate, ...]:
+    """Every formula for `quantity`, the plainest first, each with a name of its own; of reductions those `of` elements.
 
     Under `promotes` an operation on inputs that are narrower than the prediction gives their dtype, and else a step's.
 
@@ -51,10 +53,14 @@ def candidates(form: str, quantity: str, options: Options, promotes: bool = Fals
     expression, what belongs together under several options by the name.
     """
     losses = (loss for loss in LOSSES if loss.form == form)
-    if options.reduction:
-        found = (one for loss in losses for one in _of_elements(loss, options))
-    elif options.share:
-        found = (one for loss in losses for one in _of_mean(loss, quantity, options))
+    if options.reduction or options.share:
+        found = (
+            one
+            for loss in losses
+            if of is None or any(name.startswith(_name(loss, quantity)) for name in of)
+            for one in _reduced(form, loss.name, quantity, options)
+            if of is None or one.of in of
+        )
     else:
         given = options.given(form)
         found = (one for loss in losses for one in _of_loss(loss, quantity, given))
@@ -65,6 +71,18 @@ def candidates(form: str, quantity: str, options: Options, promotes: bool = Fals
         narrower = dict(options.narrower)
         found = (replace(one, expression=promoted(one.expression, narrower, "")) for one in found)
     return tuple(found)
+
+
+@cache
+def _reduced(form: str, name: str, quantity: str, options: Options) -> tuple[Candidate, ...]:
+    """The formulas of reductions of the loss of a name."""
+    loss = next(one for one in LOSSES if one.form == form and one.name == name)
+    return tuple(_of_elements(loss, options) if options.reduction else _of_mean(loss, quantity, options))
+
+
+def _name(loss: Loss, quantity: str) -> str:
+    """What names of the formulas for a quantity begin with."""
+    return loss.name if quantity == "value" else f"{_NAMES[quantity]} {loss.name}, by "
 
 
 def _of_elements(loss: Loss, options: Options) -> Iterator[Candidate]:
@@ -94,7 +112,7 @@ def _of_loss(loss: Loss, quantity: str, given: Given) -> Iterator[Candidate]:
         yield Candidate(loss.name, value, loss.source)
         return
     for words, expression in _derivatives(loss, value, quantity, given):
-        yield Candidate(f"{_NAMES[quantity]} {loss.name}, by {words}", expression, loss.source)
+        yield Candidate(f"{_name(loss, quantity)}{words}", expression, loss.source)
 
 
 def _derivatives(loss: Loss, value: Expression, quantity: str, given: Given) -> Iterator[tuple[str, Expression]]:

@@ -83,8 +83,8 @@ class Options:
     gives: "step" where its dtype holds the prediction's, too, and else "other".  `narrower` names those whose dtype the
     prediction's holds, with it.
 
-    A `reduction`, "mean" or "sum", is of `terms` elements, whose inputs are numbered: z0, y0, z1, y1.  A derivative of a
-    mean is that of one of as many elements as `share` says.  `single`: either may be computed in float32, which is
+    A `reduction`, "mean" or "sum", is of `terms` elements, whose inputs are numbered: z0, y0, z1, y1.  A derivative of
+    a mean is that of one of as many elements as `share` says.  `single`: either may be computed in float32, which is
     narrower.
     """
 
