@@ -69,7 +69,8 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
                 identified_of(new, suites[1], one.implementation, (one.quantity,)),
             )
         before, after = (
-            {each.group.result_dtype: each for each in side if each.group.dtype == one.dtype} for side in known[key]
+            {each.group.result_dtype: each for each in side if each.group.dtype == one.dtype and not each.group.reduced}
+            for side in known[key]
         )
         for dtype in before.keys() & after.keys():
             change = changed(before[dtype], after[dtype])
@@ -88,7 +89,11 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
 def in_one_run(record: RunRecord, suite: Suite, old: str, new: str, quantity: str, dtype: str) -> str:
     """What changed from one implementation of a run to another, in words; "" where nothing did, or nobody knows."""
     before, after = (
-        {each.group.result_dtype: each for each in identified_in(record, suite, one, quantity, dtype)}
+        {
+            each.group.result_dtype: each
+            for each in identified_of(record, suite, one, (quantity,))
+            if each.group.dtype == dtype and not each.group.reduced
+        }
         for one in (old, new)
     )
     found = filter(None, (changed(before[one], after[one]) for one in before.keys() & after.keys()))

@@ -143,13 +143,15 @@ def diagnose(
     """The diagnoses of the wrong results of one implementation in a run, in the order of the run.
 
     They are of all `quantities` and `dtypes` where none are named, and of those in which a result is wrong that is
-    of `only`.  Every other result tells the formula as well.
+    of `only`, an element: of reductions `why` tells.  Every other result tells the formula as well.
     """
     found = identified_of(record, suite, implementation, quantities or NUMERIC)
     return [
         diagnosed(one, only)
         for one in found
-        if (not dtypes or one.group.dtype in dtypes) and any(only.of(part).any() for part in one.group.parts)
+        if not one.group.reduced
+        and (not dtypes or one.group.dtype in dtypes)
+        and any(only.of(part).any() for part in one.group.parts)
     ]
 
 
@@ -201,7 +203,8 @@ def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
         return True, True, 0, 0.0
     size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
     digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
-    return False, values["y"] not in (0.0, 1.0), digits, size
+    soft = any(value not in (0.0, 1.0) for name, value in values.items() if name.startswith("y"))
+    return False, soft, digits, size
 
 
 def example_at(group: Group, model: Fit, number: int, row: int) -> Example | None:

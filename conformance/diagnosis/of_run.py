@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from conformance.diagnosis.identify import Identified, Models, identify
-from conformance.diagnosis.results import groups
+from conformance.diagnosis.identify import Identified, Models, elements_of, identify
+from conformance.diagnosis.results import Group, groups, reductions
 from conformance.errors import InputError
 from conformance.plan.cases import Suite, default_folder, load_suite
 from conformance.record.record import RunRecord
@@ -31,10 +31,27 @@ def _suite(folder: str | None) -> Suite | None:
 def identified_of(
     record: RunRecord, suite: Suite, implementation: str, quantities: Iterable[str]
 ) -> tuple[Identified, ...]:
-    """The models of an implementation, one for each quantity, dtype and dtype of results; a second for a quantity."""
+    """The models of an implementation, one for each quantity, dtype and dtype of results; a second for a quantity.
+
+    Those of reductions with wrong results follow: of elements without a wrong one nothing else is asked.
+    """
+    quantities = tuple(quantities)
     models = Models()
-    found = [identify(one, models) for one in groups(record, suite, quantities, implementation=implementation)]
-    return tuple(agreed(found))
+    several = [one for one in reductions(record, suite, quantities, implementation=implementation) if one.is_wrong]
+    asked = {(one.quantity, one.dtype) for one in several}
+    elements = agreed(
+        [
+            identify(one, models)
+            for one in groups(record, suite, quantities, implementation=implementation)
+            if one.is_wrong or (one.quantity, one.dtype) in asked
+        ]
+    )
+    among = {place: elements_of(*(one for one in elements if _place(one.group) == place)) for place in asked}
+    return (*elements, *(identify(one, models, among[_place(one)]) for one in several))
+
+
+def _place(group: Group) -> tuple[str, str]:
+    return group.quantity, group.dtype
 
 
 def agreed(found: Sequence[Identified]) -> list[Identified]:
