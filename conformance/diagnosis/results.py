@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -245,7 +245,7 @@ class _Tables:
 
     def options(self, line: InputsLine) -> Options:
         """Those of each element of a case."""
-        known = {name: str(value) for name, value in self.parameters[line.case].items()}
+        known: dict[str, Any] = {name: str(value) for name, value in self.parameters[line.case].items()}
         dtypes = [(_NAMES[name], one) for name, one in sorted(line.dtypes.items())]
         beside = tuple((name, _beside(line.dtype, one)) for name, one in dtypes)
         return Options(
