@@ -6,7 +6,7 @@ to tell by someone who has it (J. Rissanen, Modeling by shortest data descriptio
 * a result that is the emulation, bit for bit, costs nothing, a zero of the other sign 1 bit;
 * one that lies in the reach costs 1 bit, and as many as tell numbers apart that are an ULP of the wider end apart and
   lie in the reach: a wide reach says little;
-* one outside is a branch of its own: a bit, and its input and its result are spelled in as many as the dtype has.
+* one outside is spelled, which costs 1 bit more than the dtype has.
 
 A difference of n bits is odds of 2^n.  Models that are no more than DECISIVE behind the best are not told apart by the
 results, and all of them survive, if they leave nothing outside but what ALLOWED and ALLOWED_WRONG allow for, and tell
@@ -396,7 +396,7 @@ def _told(part: Part, x: Expression, arithmetic: Arithmetic, models: Models, fmt
         return equal, equal, cost
     sets = models.reach(part.table, x, arithmetic).at(part.rows)
     explained = equal | sets.holds(got)
-    cost[~explained] = 1 + 2 * fmt.width
+    cost[~explained] = 1 + fmt.width
     rows = explained & ~equal
     cost[rows] = 1 + width(sets.low[rows], sets.high[rows], fmt)
     return equal, explained, cost
