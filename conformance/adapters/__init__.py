@@ -9,7 +9,6 @@ Worker-side code: standard library and NumPy only (a framework is imported in `R
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
@@ -133,6 +132,12 @@ def whole(modes: Mapping[str, Mode]) -> Tuple[str, ...]:
     return tuple(name for name, one in modes.items() if not one.stage_of)
 
 
+def stages(modes: Mapping[str, Mode], mode: str) -> Tuple[Stage, ...]:
+    """The stages of a mode, the whole of it last; none where it has no other."""
+    before = [Stage(name, one.step) for name, one in modes.items() if mode in one.stage_of]
+    return (*before, Stage(mode, modes[mode].step)) if before else ()
+
+
 def known_or_refused(what: str, name: str, entry: str, known: Iterable[str]) -> None:
     """ValueError for the name of a parameter, dtype, derivative or mode of an entry that there is not."""
     if name not in known:
@@ -232,15 +237,13 @@ class Implementation:
             few_shapes=bool(runtime.sizes(self)),
             varied=mode.varied,
             compiled=mode.compiled,
-            stages=runtime.stages(self.mode),
+            stages=stages(runtime.modes, self.mode),
             **own,
         )
 
     def in_mode(self, mode: str) -> Implementation:
         """The same in another mode."""
-        made = copy.copy(self)
-        made.mode = mode
-        return made
+        return Implementation(**dict(vars(self), mode=mode))
 
 
 class Runtime:
@@ -326,11 +329,6 @@ class Runtime:
     #: What `produce` can make probabilities with, of PRODUCERS.
     producers: Tuple[str, ...] = ()
 
-    def stages(self, mode: str) -> Tuple[Stage, ...]:
-        """The stages of a mode, the whole of it last; none where it has no other."""
-        before = [Stage(name, one.step) for name, one in self.modes.items() if mode in one.stage_of]
-        return (*before, Stage(mode, self.modes[mode].step)) if before else ()
-
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
         """The numeric quantities that can be computed for `implementation`, which may depend on its mode."""
         return NUMERIC
@@ -393,7 +391,7 @@ class Adapter:
         """The implementations by their keys, and each of them in the stages of its mode."""
         found = {}
         for one in self.implementations:
-            for stage in self.runtime.stages(one.mode)[:-1]:
+            for stage in stages(self.runtime.modes, one.mode)[:-1]:
                 made = one.in_mode(stage.mode)
                 found[made.key] = made
         return dict(found, **{one.key: one for one in self.implementations})
