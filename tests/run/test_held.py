@@ -253,8 +253,9 @@ def test_an_error_is_held_to_the_order_of_magnitude_that_is_recorded(plain: floa
     assert outcomes(line, of("value")) == outcome
 
 
-def test_a_run_is_renewed_by_what_is_recorded_now(seen: RunRecord, folder: Path) -> None:
+def test_a_run_is_renewed_by_what_is_recorded_now(seen: RunRecord, folder: Path, tmp_path: Path) -> None:
     """What was new is recorded, with its problem; what a run measured stays, and its end says what is so now."""
+    folder = shutil.copytree(folder, tmp_path / "known")
     (folder / "rounds-first.yaml").write_text(
         "title: log(1 - p) rounds 1 - p first\nkind: bug\nadvice: file\nwhy: it is so\nexplains:\n- entries: ['*']\n"
     )
