@@ -110,34 +110,40 @@ def told(found: Iterable[Block], width: int) -> Iterator[Text]:
 
 def _block(implementation: str, checks: Sequence[Judged], why: Reasons) -> Block:
     worst = max((check.verdict for check in checks), key=SEVERITY.__getitem__)
-    lines = tuple(dict.fromkeys(line for check in checks for line in _lines(check, why)))
+    said = sorted((one for check in checks for one in _lines(check, why)), key=lambda one: -SEVERITY[one.verdict])
+    lines = tuple(dict.fromkeys(one.text for one in said))
     return Block(implementation, worst, lines or (_right(checks),))
 
 
-def _lines(check: Judged, why: Reasons) -> Iterator[str]:
+class _Line(NamedTuple):
+    verdict: str
+    text: str
+
+
+def _lines(check: Judged, why: Reasons) -> Iterator[_Line]:
     """What is to be said of one check; nothing where it conforms, or is of the dtype or shape that is documented."""
-    if not check.bits:
-        said = "; ".join(check.details)
-        if MARKS[check.verdict] == _SAID:
-            yield f"{check.verdict}: {said}"
-        elif check.verdict not in EXPECTED:
-            yield f"{check.quantity}: {check.verdict}: {said}".removesuffix(": ")
-        return
     for index, verdict in enumerate(check.verdicts):
-        if verdict not in ("conforms", "recorded"):
-            yield _place(check, index)
+        if MARKS[verdict] == _SAID:
+            yield _Line(verdict, f"{_element(check, index, '')}{verdict}: {_detail(check, index)}")
+        elif check.bits and verdict not in ("conforms", "recorded"):
+            yield _Line(verdict, _number(check, index))
+        elif verdict not in EXPECTED:
+            yield _Line(verdict, f"{_element(check, index, check.quantity)}{verdict}: {_detail(check, index)}")
     reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity))
     if reason is not None:
-        yield reason
+        yield _Line(check.verdict, reason)
 
 
-def _place(check: Judged, index: int) -> str:
+def _detail(check: Judged, index: int) -> str:
+    details = {finding.element: finding.detail for finding in check.findings}
+    return details.get(check.elements[index], "") or "; ".join(check.details)
+
+
+def _number(check: Judged, index: int) -> str:
     """One element that does not conform: what came back in place of what."""
-    where = _where(check, index)
+    where = _element(check, index, _subject(check))
     if not check.bits[index]:
-        details = {finding.element: finding.detail for finding in check.findings}
-        said = details.get(check.elements[index], "") or "; ".join(check.details)
-        return f"{where}{check.verdicts[index]}: {said}"
+        return f"{where}{check.verdicts[index]}: {_detail(check, index)}"
     got, ideal = _apart(_got(check, index), check.ideal[index])
     if check.verdicts[index] == "by-contract":
         return f"{where}{got} as is documented, exactly {ideal} ({_dtypes(check)})"
@@ -146,17 +152,22 @@ def _place(check: Judged, index: int) -> str:
     return f"{where}{got} instead of {ideal} ({_dtypes(check)}{off})"
 
 
+def _subject(check: Judged) -> str:
+    """Which number it is, where it is not the loss."""
+    return "" if check.quantity == "value" else narrate.QUANTITIES.get(check.quantity, check.quantity)
+
+
+def _element(check: Judged, index: int, subject: str) -> str:
+    """What a line is about: the element, too, where there are several."""
+    words = [subject] if subject else []
+    words += [f"at {check.elements[index]}"] if len(check.elements) > 1 else []
+    return f"{' '.join(words)}: " if words else ""
+
+
 def _dtypes(check: Judged) -> str:
     """The dtype of the inputs, and that of the result where it is another."""
     given, made = check.request.dtype, check.result_dtype
     return given if made in (given, "") else f"{given} in, {made} out"
-
-
-def _where(check: Judged, index: int) -> str:
-    """Which result it is, where it is not the loss of the only element."""
-    words = [] if check.quantity == "value" else [narrate.QUANTITIES.get(check.quantity, check.quantity)]
-    words += [f"at {check.elements[index]}"] if len(check.elements) > 1 else []
-    return f"{' '.join(words)}: " if words else ""
 
 
 def _got(check: Judged, index: int) -> str:
@@ -179,8 +190,8 @@ def _right(checks: Sequence[Judged]) -> str:
     if not numbers:
         return f"{', '.join(dict.fromkeys(check.quantity for check in checks))}: as it should be"
     check, index = numbers[0]
-    more = f", and {len(numbers) - 1} more results are right" if len(numbers) > 1 else ""
-    return f"{_where(check, index)}{_got(check, index)} is right ({_dtypes(check)}){more}"
+    others = f", {len(numbers)} results in all" if len(numbers) > 1 else ""
+    return f"{_element(check, index, _subject(check))}{_got(check, index)} is right ({_dtypes(check)}){others}"
 
 
 def check_table(run: Run) -> Table:
@@ -198,7 +209,6 @@ def check_table(run: Run) -> Table:
 def _rows(check: Judged) -> Iterator[tuple[str, ...]]:
     name = check.request.implementation.id.removesuffix(PLAIN_CALL)
     place = (name, check.request.dtype, check.quantity)
-    details = {finding.element: finding.detail for finding in check.findings}
     if not check.bits:
         yield check.verdict, *place, "", "", "", "", "", "; ".join(check.details)
         return
@@ -213,7 +223,7 @@ def _rows(check: Judged) -> Iterator[tuple[str, ...]]:
             f"{check.ideal[index]:.9g}",
             "" if contract is None or contract == check.ideal[index] else f"{contract:.9g}",
             error_text(None if check.scaled[index] != check.scaled[index] else check.scaled[index]),
-            details.get(element, "") or ("; ".join(check.details) if not bits else ""),
+            _detail(check, index) if MARKS[check.verdicts[index]].sign != "✓" else "",
         )
 
 
