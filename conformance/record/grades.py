@@ -89,7 +89,7 @@ class Graded:
         """
         for tier, some in enumerate((TRAINING, (Kind.NARROW,), (Kind.OPTIONS, Kind.OUTSIDE))):
             grade = max((self.grades[kind] for kind in some), key=lambda one: one.found or Harm.REFUSES)
-            if grade.found is not None and grade.found >= Harm.DRIFTS:
+            if grade.found is not None and grade.found >= max(Harm.DRIFTS, grade.documented or Harm.DRIFTS):
                 return Said(tier, -grade.found, grade.problems.most_common(1)[0][0])
         return Said(3, 0, "")
 
