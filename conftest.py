@@ -215,7 +215,7 @@ class Checks:
         whole = len(wanted) == len(plan.requests)  # a part of the checks is not worth the time of a sample
         chosen = replace(plan, requests=tuple(wanted.values()))
         options = replace(self.options, sample=self.options.sample and whole)
-        known = deviations.load((default_place(), *(place(Path(one)) for one in self.config.option.bce_known)))
+        known = load((default_place(), *(place(Path(one)) for one in self.config.option.bce_known)))
         with runs.open_pool(self.options) as pool:
             self.done = runs.execute(Told(pool, self.say), backends, chosen, known, options)
         file = kept.keep(self.done.record)

@@ -19,7 +19,7 @@ extensions = ["myst_parser"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "reports/**.md"]
 # Folders that hold no page are not walked through: a virtual environment has a hundred thousand files.
-exclude_patterns = [".*", "build", "cases", "conformance", "deviations", "dist", "reference", "tests", "tools"]
+exclude_patterns = [".*", "build", "cases", "conformance", "dist", "known", "reference", "tests", "tools"]
 # The pages print options such as --all and quotations to the letter.
 smartquotes = False
 # A heading is an anchor, named as GitHub names it, so that one link serves both.

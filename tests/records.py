@@ -10,13 +10,14 @@ import msgspec
 from conformance.record.record import (
     SCHEMA,
     BackendLine,
-    CauseLine,
     CheckLine,
     FindingLine,
     Footer,
     Header,
     ImplementationLine,
     InputsLine,
+    LinkLine,
+    ProblemLine,
     RunRecord,
 )
 from conformance.record.tally import tallies
@@ -25,11 +26,22 @@ from conformance.record.tally import tallies
 HOSTILE = '</td><script>alert(1)</script> | `x` & "q" \']]> %0A\r\n::error::no\t\x00\x1b[31m\ufffe \U0001f600 {{ 7*7 }}'
 
 CAUSE = "torch/nn.loss[a|b]/value/ordinary/inaccurate"
-KNOWN = CauseLine(
-    "torch/nn.loss/value/saturated/non-finite", "infinite where it is finite", "bug", ("https://example.org/1",)
+KNOWN_CAUSE, GONE_CAUSE = "torch/nn.loss/value/saturated/non-finite", "numpy/textbook/value/ordinary/inaccurate"
+KNOWN = ProblemLine(
+    problem="loss-overflows",
+    title="infinite where it is finite",
+    kind="bug",
+    advice="comment",
+    why="exp overflows",
+    links=(LinkLine("https://example.org/1", "open", "2026-01-31"),),
+    mechanism=("overflow of an intermediate",),
 )
-GONE = CauseLine(
-    "numpy/textbook/value/ordinary/inaccurate", "the formula cancels", "by-design", (), "it is a textbook's"
+GONE = ProblemLine(
+    problem="formula-cancels",
+    title="the formula cancels",
+    kind="by-design",
+    advice="noise",
+    why="it is a textbook's",
 )
 
 #: Two implementations of one backend, of which one is called what only brackets can say, and one of another backend.
@@ -68,9 +80,9 @@ def finding(outcome: Any, cause: str, **fields: Any) -> FindingLine:
 CHECKS = (
     check(STRANGE, "deviates", "new", findings=(finding("new", CAUSE, detail=HOSTILE),), bits=(), ulp=()),
     check(STRANGE, "by-contract", quantity="gradient-prediction"),
-    check(PLAIN, "deviates", "recorded", findings=(finding("recorded", KNOWN.cause),)),
+    check(PLAIN, "deviates", "recorded", findings=(finding("recorded", KNOWN_CAUSE, problem=KNOWN.problem),)),
     check(PLAIN, "rejects", quantity="acceptance", bits=(), ulp=()),
-    check(OTHER, "conforms", "fixed", findings=(finding("fixed", GONE.cause),)),
+    check(OTHER, "conforms", "fixed", findings=(finding("fixed", GONE_CAUSE, problem=GONE.problem),)),
     check(OTHER, "conforms", quantity="result-dtype", bits=(), ulp=()),
 )
 
@@ -125,7 +137,7 @@ def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: An
         header=Header(**given),
         inputs=(inputs,),
         checks=checks,
-        causes=(KNOWN, GONE),
+        problems=(KNOWN, GONE),
         tolerances=(),
         footer=footer,
         tallies=tallies(checks),

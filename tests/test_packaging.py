@@ -108,10 +108,10 @@ def test_the_wheel_holds_the_templates_of_pages(contents):
         assert contents[file] == (ROOT / file).read_bytes()
 
 
-@pytest.mark.parametrize("folder", ["cases", "deviations"])
+@pytest.mark.parametrize("folder", ["cases", "known", "results/recorded"])
 def test_the_wheel_holds_the_same_data_as_the_checkout(contents, folder):
-    """Cases and recorded deviations are packed byte for byte, none is forgotten and none is left over."""
-    prefix = f"conformance/data/{folder}/"
+    """Cases, problems and what is recorded are packed byte for byte, none is forgotten and none is left over."""
+    prefix = f"conformance/data/{Path(folder).name}/"
     packed = {name.removeprefix(prefix): data for name, data in contents.items() if name.startswith(prefix)}
     assert packed
     assert packed == {name: (ROOT / folder / name).read_bytes() for name in below(folder, "")}
@@ -184,13 +184,15 @@ def test_an_installed_copy_finds_its_own_data_outside_a_checkout(installed):
     """Nothing depends on the current folder being the checkout."""
     printed = installed(
         "-c",
-        "import json; from conformance.known import deviations; from conformance.plan import cases;"
+        "import json; from conformance.known.record import default_place; from conformance.plan import cases;"
         "from conformance.run import pinned;"
-        "print(json.dumps([str(cases.default_folder()), str(deviations.default_folder()), pinned.versions()]))",
+        "print(json.dumps([str(cases.default_folder()), *map(str, default_place()), pinned.versions()]))",
     )
-    case_folder, deviation_folder, versions = json.loads(printed)
+    case_folder, known, recorded, versions = json.loads(printed)
     assert Path(case_folder) == installed.site / "conformance/data/cases"
-    assert Path(deviation_folder) == installed.site / "conformance/data/deviations"
+    assert [Path(known), Path(recorded)] == [
+        installed.site / "conformance/data" / name for name in ("known", "recorded")
+    ]
     assert versions["torch"] == pins()["torch"]
 
 
@@ -207,7 +209,7 @@ def test_an_installed_copy_chooses_from_the_run_that_ships_with_it(installed):
 
 @pytest.mark.slow
 def test_an_installed_copy_passes_its_own_lint(installed):
-    """Packaged cases and deviations satisfy the checks that the checkout's do."""
+    """Packaged cases and problems satisfy the checks that the checkout's do."""
     installed("-m", "conformance", "lint")
 
 

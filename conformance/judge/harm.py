@@ -51,16 +51,17 @@ _MEANING = {
 #: 0.1 % moves the last one of a loss of 0.1, 1 % moves two.
 MISLEADING, DRIFTING = 1e-2, 1e-3
 
-#: Larger inputs are beyond any use: the largest number of float16, in which training is done (IEEE 754-2019, table 3.5).
+#: Larger inputs are beyond any use: the largest number of float16, in which networks are trained (IEEE 754-2019, table
+#: 3.5).
 USED = float(FORMATS["float16"].largest)
 
-#: Exponent of the smallest number that is in use: float32's (IEEE 754-2019, table 3.5), or float64's.  Half of the
+#: Exponent of the smallest number that is in use: float32's (IEEE 754-2019, table 3.5), or float64's.  Many
 #: gradients of a network are subnormal in float16 (Micikevicius et al., Mixed Precision Training, 2018, section 3.2).
 LEAST_EXPONENT = FORMATS["float32"].emin
 
-#: A gradient by the prediction decides from here on: |sigmoid(z) - y| > 1/2 says that prediction and hard label are on
-#: different sides of 1/2, and |p - y| / (p (1 - p)) is larger still.
-DECIDING = 0.5
+#: A gradient by the prediction decides from here on, by form: its size at p = 1/2 under a hard label, where prediction
+#: and label part: |sigmoid(z) - y| = 1/2, and 1/p = 2.
+DECIDING = {"logits": 0.5, "probabilities": 2.0}
 
 
 def worst(harms: Iterable[Harm]) -> Harm | None:
@@ -76,10 +77,11 @@ def beyond_use(values: Floats, dtype: str) -> Mask:
     return beyond
 
 
-def harms(got: Floats, exact: Floats, dtype: str, quantity: str = VALUE) -> Codes:
+def harms(got: Floats, exact: Floats, dtype: str, quantity: str, form: str) -> Codes:
     """The harm of wrong results at inputs that are not `beyond_use`, as numbers of `Harm`.
 
-    `got` are results of `dtype` as float64, `exact` the exact values rounded to float64.  The rounding of `exact` moves a word only where an error is within 1e-16 (relative) of a cut-off.
+    `got` are results of `dtype` as float64, `exact` the exact values rounded to float64.  That rounding moves a word
+    only where an error is within 1e-16 (relative) of a cut-off.  `form` is that of the loss.
     """
     fmt = FORMATS[dtype]
     seen = within_budget(dtype)
@@ -93,19 +95,13 @@ def harms(got: Floats, exact: Floats, dtype: str, quantity: str = VALUE) -> Code
         found[error > max(DRIFTING, seen) * size] = Harm.DRIFTS
         found[(size < _least(fmt)) & (size != 0)] = Harm.EDGE
         found[misleads] = Harm.MISLEADS
-        found[_breaks(got, owed, fmt, quantity)] = Harm.BREAKS
+        found[(np.isnan(got) != np.isnan(owed)) | (np.isinf(got) & (got != owed))] = Harm.BREAKS
+        if quantity in NUMERIC and quantity != VALUE:
+            told = np.minimum(np.abs(got), size) >= fmt.unit_roundoff
+            found[told & (np.sign(got) != np.sign(owed))] = Harm.BREAKS
+        if quantity == GRADIENT_PREDICTION:
+            found[(got == 0) & (size >= DECIDING[form])] = Harm.BREAKS
     return found
-
-
-def _breaks(got: Floats, owed: Floats, fmt: Format, quantity: str) -> Mask:
-    """NaN or an infinity for a number, a number for NaN, a derivative of the wrong sign, a gradient lost."""
-    breaks: Mask = (np.isnan(got) != np.isnan(owed)) | (np.isinf(got) & (got != owed))
-    if quantity in NUMERIC and quantity != VALUE:
-        told = np.minimum(np.abs(got), np.abs(owed)) >= fmt.unit_roundoff
-        breaks |= told & (np.sign(got) != np.sign(owed))
-    if quantity == GRADIENT_PREDICTION:
-        breaks |= (got == 0) & (np.abs(owed) >= DECIDING)
-    return breaks
 
 
 def within_budget(dtype: str) -> float:

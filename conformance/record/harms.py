@@ -1,6 +1,6 @@
 """The harm of every finding of a run, and of every element that only its documentation excuses (docs/harm.md).
 
-Results are weighed by dtype and quantity, all of a run at once.  Where a record holds no exact value (presentations,
+Results of one dtype, quantity and form are weighed at once.  Where a record holds no exact value (presentations,
 probes, relations), its size is taken as 1 and the error from the ULP that were counted, at most twice too large.
 """
 
@@ -119,8 +119,16 @@ def _by_contract(record: RunRecord) -> Iterator[Sought]:
                     yield one
 
 
+class _Kind(NamedTuple):
+    """What results have in common that are weighed at once."""
+
+    dtype: str
+    quantity: str
+    form: str
+
+
 class _Numbers:
-    """Results of one dtype and quantity: as bits or, where none are kept, as numbers."""
+    """Results of one kind: as bits or, where none are kept, as numbers."""
 
     def __init__(self) -> None:
         self.places: list[Place] = []
@@ -135,10 +143,10 @@ class _Numbers:
         self.got.append(got)
         self.owed.append(owed)
 
-    def weighed(self, dtype: str, quantity: str) -> Iterator[tuple[Place, Harm]]:
+    def weighed(self, dtype: str, quantity: str, form: str) -> Iterator[tuple[Place, Harm]]:
         """The harm of each."""
         got = decode_hexadecimal(self.bits, dtype) + np.array(self.got)
-        codes = weighed(got, np.array(self.owed), dtype, quantity)
+        codes = weighed(got, np.array(self.owed), dtype, quantity, form)
         yield from zip(self.places, map(Harm, codes.tolist()), strict=True)
 
 
@@ -151,7 +159,7 @@ class _Weighing:
 
     def of(self, sought: Iterator[Sought] | list[Sought]) -> Harms:
         """The harm of all, by check and element."""
-        numbers: dict[tuple[str, str], _Numbers] = defaultdict(_Numbers)
+        numbers: dict[_Kind, _Numbers] = defaultdict(_Numbers)
         found: Harms = {}
         for one in sought:
             place = one.check.id, one.element
@@ -160,8 +168,8 @@ class _Weighing:
                 self._take(one, place, numbers)
             else:
                 found[place] = max(harm, found.get(place, harm))
-        for (dtype, quantity), group in numbers.items():
-            for place, harm in group.weighed(dtype, quantity):
+        for kind, group in numbers.items():
+            for place, harm in group.weighed(*kind):
                 found[place] = max(harm, found.get(place, harm))
         return found
 
@@ -187,32 +195,31 @@ class _Weighing:
         beyond = self.beyond.get((one.check.case, one.check.dtype), {})
         return beyond[one.element] if one.element in beyond else any(beyond.values())
 
-    def _take(self, one: Sought, place: Place, numbers: dict[tuple[str, str], _Numbers]) -> None:
-        """Put a result and what it should be among those of its dtype and quantity."""
-        quantity = one.check.quantity
-        if not one.bits:
-            stated = _RESIDUAL.match(one.detail)
-            if stated:
-                # The bound is a budget: |exact| is at least that divided by the largest relative error within it.
-                owed = float(stated["bound"]) / within_budget(one.dtype)
-                got = owed + abs(float(stated["residual"]))
-                numbers[one.dtype, VALUE].add(place, owed, got=got)
-                return
-            two = _TWO.match(one.detail)
-            assert two is not None
-            numbers[one.dtype, two["quantity"] or VALUE].add(place, float(two["owed"]), got=float(two["got"]))
-            return
-        exact = self._exact(one)
-        if exact:
-            numbers[one.dtype, quantity].add(place, float.fromhex(exact), bits=one.bits)
-        else:
-            got, owed = _of_size_one(one)
-            numbers[one.dtype, quantity].add(place, owed, got=got)
+    def _take(self, one: Sought, place: Place, numbers: dict[_Kind, _Numbers]) -> None:
+        """Put a result and what it should be among those of its kind."""
+        line = self.inputs[one.check.case, one.check.dtype]
+        if one.bits:
+            group = numbers[_Kind(one.dtype, one.check.quantity, line.form)]
+            exact = _exact(one, line)
+            if exact:
+                group.add(place, float.fromhex(exact), bits=one.bits)
+            else:
+                got, owed = _of_size_one(one)
+                group.add(place, owed, got=got)
+        elif stated := _RESIDUAL.match(one.detail):
+            # The bound is a budget: what is exact is at least that divided by the largest relative error within it.
+            owed = float(stated["bound"]) / within_budget(one.dtype)
+            got = owed + abs(float(stated["residual"]))
+            numbers[_Kind(one.dtype, VALUE, line.form)].add(place, owed, got=got)
+        elif two := _TWO.match(one.detail):
+            group = numbers[_Kind(one.dtype, two["quantity"] or VALUE, line.form)]
+            group.add(place, float(two["owed"]), got=float(two["got"]))
 
-    def _exact(self, one: Sought) -> str:
-        line = self.inputs.get((one.check.case, one.check.dtype))
-        ideal = line.ideal.get(one.check.quantity, ()) if line else ()
-        return ideal[one.at] if one.at is not None and len(ideal) == len(one.check.elements) else ""
+
+def _exact(one: Sought, line: InputsLine) -> str:
+    """The exact value of an element as the record has it, "" where it has none."""
+    ideal = line.ideal.get(one.check.quantity, ())
+    return ideal[one.at] if one.at is not None and len(ideal) == len(one.check.elements) else ""
 
 
 def _of_size_one(one: Sought) -> tuple[float, float]:

@@ -74,7 +74,7 @@ class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
     Under `strict` a fixed check fails the run whatever the versions are.  `seed` drew the elements that are also called
-    alone; `familiar` tells whether the record of deviations was made on this instruction set, too.  What was `asked`
+    alone; `familiar` tells whether the record was made on this instruction set, too.  What was `asked`
     stands in every command that shows a finding again.
     """
 
@@ -140,7 +140,7 @@ class LinkLine(Struct, frozen=True, omit_defaults=True):
     seen: str = ""
 
 
-class ProblemLine(Struct, frozen=True, omit_defaults=True, tag="problem", tag_field="type"):
+class ProblemLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="problem", tag_field="type"):
     """A problem of which the run has recorded findings: what its file says."""
 
     problem: str
@@ -168,9 +168,8 @@ class CauseLine(Struct, frozen=True, omit_defaults=True, tag="cause", tag_field=
 
     def as_problem(self) -> ProblemLine:
         """The cause as the problem that it is to its findings."""
-        return ProblemLine(
-            self.cause, self.title, self.kind, why=self.reason, links=tuple(LinkLine(link) for link in self.links)
-        )
+        links = tuple(LinkLine(link) for link in self.links)
+        return ProblemLine(problem=self.cause, title=self.title, kind=self.kind, why=self.reason, links=links)
 
 
 class CheckLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="check", tag_field="type"):

@@ -176,7 +176,7 @@ def _summary_lines(record: RunRecord) -> Iterator[str]:
 def _backends(record: RunRecord) -> Iterator[str]:
     """A row for each backend; verdicts and outcomes are counted apart and never added up."""
     verdicts = list(dict.fromkeys(["conforms", "by-contract", *sorted(one.verdict for one in record.checks)]))
-    yield markdown.row(["backend", "versions", *verdicts, "recorded deviations", "new", "fixed"])
+    yield markdown.row(["backend", "versions", *verdicts, "recorded", "new", "fixed"])
     yield markdown.row(["---"] * (len(verdicts) + 5))
     for line in record.header.backends:
         checks = [one for one in record.checks if backend_of(one.implementation) == line.name]

@@ -164,8 +164,8 @@ def finding(one: CauseSummary, versions: str, why: str = "") -> Iterator[str]:
     yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
     example = one.example
     if example is None:
-        known = f": {one.title}" if one.title else ""
-        yield f"    {escape(f'recorded, and not seen here{known}')}: fixed upstream in {escape(versions)}?"
+        known = f"{one.title}: " if one.title else ""
+        yield f"    {escape(known)}recorded, not seen here: fixed upstream in {escape(versions)}?"
         return
     yield "    " + escape(example_text(example))
     if why:

@@ -123,7 +123,15 @@ def _problem_lines(matches: dict[str, list[Match]], known: Record) -> Iterator[P
     for name in sorted(seen & set(known.problems)):
         one = known.problems[name]
         links = tuple(LinkLine(link.url, link.state, link.seen) for link in one.links)
-        yield ProblemLine(name, one.title, one.kind, one.advice, one.why.strip(), links, one.mechanism)
+        yield ProblemLine(
+            problem=name,
+            title=one.title,
+            kind=one.kind,
+            advice=one.advice,
+            why=one.why.strip(),
+            links=links,
+            mechanism=one.mechanism,
+        )
 
 
 def _sample_line(check: Judged) -> SampleLine:

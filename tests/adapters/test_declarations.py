@@ -65,14 +65,14 @@ def test_a_mode_that_compiles_says_so_in_records_as_it_did_before_by_its_name() 
 
 
 def test_a_declaration_does_not_depend_on_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record of deviations is about what is declared: it must hold where ml_dtypes is missing, too."""
+    """The record is about what is declared: it must hold where ml_dtypes is missing, too."""
     before = [ADAPTERS[name].declaration() for name in ("numpy", "scipy", "keras-numpy")]
     monkeypatch.setattr(numpy_adapter, "_has_bfloat16", lambda: False)
     assert [ADAPTERS[name].declaration() for name in ("numpy", "scipy", "keras-numpy")] == before
 
 
 def test_lint_passes_where_no_package_for_bfloat16_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Selectors of bfloat16 match what is declared."""
+    """Rows of bfloat16 match what is declared."""
     monkeypatch.setattr(numpy_adapter, "_has_bfloat16", lambda: False)
     done = CliRunner().invoke(main, ["lint"])
-    assert (done.exit_code, "0 selectors that match nothing" in done.output) == (0, True), done.output
+    assert (done.exit_code, ", 0 mistakes" in done.output) == (0, True), done.output

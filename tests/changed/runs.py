@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance.known import deviations
+from conformance.known.record import Record, default_place, load
 from conformance.plan import cases
 from conformance.plan.cases import Suite
 from conformance.plan.filters import Filters
@@ -27,14 +27,14 @@ class Bench:
 
     backends: dict[str, Backend]
     suite: Suite
-    record: deviations.Record
+    record: Record
 
     @classmethod
     def of_this_checkout(cls) -> Bench:
-        """The built-in backends, the cases and the record of deviations."""
+        """The built-in backends, the cases and the record."""
         with runs.open_pool(runs.Options()) as pool:
             backends = {one.name: one for one in runs.discover(pool, runs.Options())}
-        return cls(backends, cases.load_suite(ROOT / "cases"), deviations.load((ROOT / "deviations",)))
+        return cls(backends, cases.load_suite(ROOT / "cases"), load((default_place(),)))
 
     def changed(self, change: Change, made: Path) -> RunRecord:
         """The part of the suite that must tell `change`, with the change made."""

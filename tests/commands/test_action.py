@@ -153,7 +153,7 @@ def test_the_scripts_install_and_judge_without_any_framework(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["backend", "filters", "baseline", "deviations", "output"])
+@pytest.mark.parametrize("name", ["backend", "filters", "baseline", "known", "output"])
 def test_an_input_is_never_run(installed: Path, name: str) -> None:
     """Whatever an input holds is a word of the command, and at worst bad input."""
     harm = "\"; touch harm; $(touch harm) `touch harm` '; touch harm\n--quantity value; touch harm"
@@ -184,12 +184,12 @@ def test_a_regression_from_the_baseline_fails_the_step(installed: Path) -> None:
 
 
 @pytest.mark.slow
-def test_recorded_deviations_take_the_place_of_the_shipped_ones(installed: Path) -> None:
+def test_a_record_of_ones_own_takes_the_place_of_the_shipped_ones(installed: Path) -> None:
     """Held against an empty record, what the suite knows is new: exit code 1, and an annotation for each cause."""
     (installed / "workspace").mkdir()
     (installed / "workspace" / "known").mkdir()
     words = "--case hard-labels/* --dtype float32 --quantity value"
-    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, deviations="known"))
+    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, known="known"))
     assert done.returncode == 1, done.stderr
     assert "::error title=new%3A numpy/" in done.stdout
     assert ET.parse(installed / "workspace" / inputs()["BCE_OUTPUT"] / "junit.xml").findall(".//failure")
@@ -227,17 +227,17 @@ cases:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository with a case file, its flags, and a recorded deviation of the suite."""
+    """A repository with a case file, its flags, and a problem of the suite."""
     (tmp_path / "cases" / "more").mkdir(parents=True)
     (tmp_path / "cases" / "flags.yaml").write_text("flags:\n  plain:\n    meaning: nothing special about it\n")
     (tmp_path / "cases" / "more" / "small.yaml").write_text(CASES)
-    (tmp_path / "deviations").mkdir()
-    shipped = min((ROOT / "deviations").rglob("*.yaml"))
-    (tmp_path / "deviations" / "known.yaml").write_text(shipped.read_text())
+    (tmp_path / "known").mkdir()
+    shipped = min((ROOT / "known").glob("*.yaml"))
+    (tmp_path / "known" / "a-problem.yaml").write_text(shipped.read_text())
     return tmp_path
 
 
-FILES = ("cases/flags.yaml", "cases/more/small.yaml", "deviations/known.yaml")
+FILES = ("cases/flags.yaml", "cases/more/small.yaml", "known/a-problem.yaml")
 
 
 def test_the_hook_takes_the_files_that_it_is_for() -> None:
@@ -250,7 +250,7 @@ def test_the_hook_takes_the_files_that_it_is_for() -> None:
 
 @pytest.mark.slow
 def test_the_hook_passes_good_files(project: Path) -> None:
-    """Case files with the flags of their folder, flags, and deviations; no framework is asked."""
+    """Case files with the flags of their folder, flags, and problems; no framework is asked."""
     done = hook(project, *FILES)
     assert (done.returncode, done.stdout, done.stderr) == (0, "3 files, 0 with a mistake\n", "")
 
@@ -263,7 +263,7 @@ def test_the_hook_passes_good_files(project: Path) -> None:
         (FILES[1], "0.5", "half", "cases/more/small.yaml:9: small/one: a.prediction"),
         (FILES[1], "    form", "    from", "cases/more/small.yaml:6: "),
         (FILES[0], "meaning", "means", "cases/flags.yaml:"),
-        (FILES[2], "kind: ", "kind: not-", "deviations/known.yaml:"),
+        (FILES[2], "kind: ", "kind: not-", "known/a-problem.yaml:"),
     ],
 )
 def test_the_hook_tells_file_and_line_of_a_mistake(project: Path, file: str, old: str, new: str, message: str) -> None:

@@ -152,7 +152,7 @@ def test_a_framework_that_needs_more_memory_than_it_may_ends_with_3(command: Com
         (adapter("twice"), "twice"),
         (adapter("taken"), "two adapters are called 'numpy'"),
         ((*adapter("absent"), "--backend", "absent"), "asked for by name but is absent"),
-        ((*adapter("orderly"), "--deviations", "nowhere"), "no such file or folder"),
+        ((*adapter("orderly"), "--known", "nowhere"), "no such folder"),
         (("show", "suite/small.yaml"), "must start with its header"),
         (("show", "nowhere.jsonl"), "cannot be read"),
     ],

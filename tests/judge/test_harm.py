@@ -12,9 +12,9 @@ from conformance.judge.harm import Harm, beyond_use, harms, of_dtype, worst
 INF, NAN = math.inf, math.nan
 
 
-def of(got: float, exact: float, dtype: str = "float32", quantity: str = "value") -> str:
+def of(got: float, exact: float, dtype: str = "float32", quantity: str = "value", form: str = "logits") -> str:
     """The word for one result."""
-    return Harm(harms(np.array([got]), np.array([exact]), dtype, quantity)[0]).word
+    return Harm(harms(np.array([got]), np.array([exact]), dtype, quantity, form)[0]).word
 
 
 def test_the_words_are_ordered_from_breaks_to_refuses() -> None:
@@ -38,15 +38,22 @@ def test_the_worst_of_none_is_none() -> None:
 
 @pytest.mark.parametrize(("got", "exact"), [(NAN, 1.0), (INF, 20.0), (NAN, INF), (-INF, INF), (0.5, NAN), (INF, NAN)])
 def test_what_is_not_finite_in_place_of_a_number_breaks_and_so_does_a_number_for_nan(got: float, exact: float) -> None:
-    """One NaN in a batch makes all weights NaN; a number for log(-0.5) hides that logits were taken for probabilities."""
+    """One NaN in a batch makes all weights NaN; a number for log(-0.5) hides that logits came for probabilities."""
     assert of(got, exact) == "breaks"
 
 
 def test_a_number_where_the_loss_is_infinite_misleads() -> None:
-    """100 for -log(0): training goes on, by a loss that has the right sign and no size.  2^130 is infinite in float32."""
+    """100 for -log(0): training goes on, by a loss of the right sign and no size.  2^130 is infinite in float32."""
     assert of(100.0, INF) == "misleads"
     assert of(1e12, 2.0**130, "float32", "gradient-prediction") == "misleads"
     assert of(1e12, 2.0**130, "float64", "gradient-prediction") == "misleads"
+
+
+def test_an_infinity_for_what_the_dtype_does_not_hold_is_no_infinity_for_a_number() -> None:
+    """2^130 rounds to infinity in float32, and is a number in float64."""
+    assert of(INF, 2.0**130, "float32") == "last digits"
+    assert of(INF, 2.0**130, "float64") == "breaks"
+    assert of(-INF, 2.0**130, "float32") == "breaks"
 
 
 @pytest.mark.parametrize("quantity", ["gradient-prediction", "gradient-label", "second-derivative"])
@@ -75,6 +82,12 @@ def test_a_gradient_of_0_for_a_prediction_on_the_wrong_side_breaks() -> None:
     assert of(0.0, -1.0, "float32", "gradient-label") == "misleads"
 
 
+def test_of_probabilities_a_gradient_of_1_belongs_to_a_right_prediction() -> None:
+    """-1/p for label 1: it is -1 at p = 1, where nothing is to be learned, and -2 at p = 1/2."""
+    assert of(0.0, -1.0, "float32", "gradient-prediction", "probabilities") == "misleads"
+    assert of(0.0, -2.0, "float32", "gradient-prediction", "probabilities") == "breaks"
+
+
 @pytest.mark.parametrize(
     ("got", "word"), [(1.0101, "misleads"), (1.0099, "drifts"), (1.0011, "drifts"), (1.0009, "last digits")]
 )
@@ -95,6 +108,7 @@ def test_a_small_loss_that_is_lost_is_not_seen_in_a_batch() -> None:
 def test_what_the_budget_allows_elsewhere_in_a_binade_neither_drifts_nor_misleads() -> None:
     """4 ULP are up to 3.1 % in bfloat16, so an error of 2 % there is of the last digits."""
     assert of(1.02, 1.0, "bfloat16") == "last digits"
+    assert of(102.0, 100.0, "bfloat16") == "last digits"
     assert of(1.04, 1.0, "bfloat16") == "misleads"
     assert of(1.003, 1.0, "float16") == "last digits"
     assert of(1.006, 1.0, "float16") == "drifts"
@@ -130,4 +144,4 @@ def test_a_larger_error_is_never_less_harmful() -> None:
     """Results move away from exact values of all sizes that float32 holds as normal numbers, upwards."""
     for exact in 2.0 ** np.arange(-126, 100, 7.0):
         steps = exact * 2.0 ** np.arange(-20, 20.0)
-        assert (np.diff(harms(exact + steps, np.full(steps.shape, exact), "float32")) >= 0).all()
+        assert (np.diff(harms(exact + steps, np.full(steps.shape, exact), "float32", "value", "logits")) >= 0).all()

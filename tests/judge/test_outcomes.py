@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.known import deviations
-from conformance.known.deviations import Deviation, Record, Selector
+from conformance.known.record import Record, default_place, load
+from conformance.known.recorded import Row
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.run import pinned
@@ -22,7 +22,7 @@ FILTERS = Filters(backend=("numpy",), case=("hard-labels/*",), dtype=("float32",
 @pytest.fixture(scope="module")
 def shipped() -> Record:
     """The record that ships."""
-    return deviations.load((ROOT / "deviations",))
+    return load((default_place(),))
 
 
 def execute(known: Record, strict: bool = False) -> Run:
@@ -36,34 +36,30 @@ def execute(known: Record, strict: bool = False) -> Run:
 
 
 def with_a_fixed_one(shipped: Record) -> Record:
-    """The shipped record and one element that conforms; its id is that of no other file."""
-    element = _conforming(shipped)
-    selector = Selector(
-        implementation="numpy/log_textbook/eager/cpu",
+    """The shipped record and one element that conforms."""
+    extra = Row(
+        problem="recorded-but-not-seen",
+        cause="numpy/log_textbook/value/ordinary/sign",
+        modes=("eager",),
+        device="cpu",
         case="hard-labels/probabilities",
         dtype="float32",
         quantities=("value",),
-        elements={element: "sign"},
+        words=("inexact",),
+        magnitude=3,
+        elements=(_conforming(shipped),),
+        sometimes=frozenset(),
     )
-    extra = Deviation(
-        id="numpy/log_textbook/value/ordinary/sign",
-        title="recorded but not seen",
-        kind="bug",
-        checked="2026-01-31",
-        links=("https://example.org/issues/1",),
-        selectors=(selector,),
-    )
-    return Record(shipped.folder, (*shipped.deviations, extra))
+    return Record((*shipped.rows, extra), shipped.problems)
 
 
 def _conforming(shipped: Record) -> str:
     """An element of hard-labels/probabilities that nothing is recorded of."""
     recorded = {
         element
-        for one in shipped.deviations
-        for selector in one.selectors
-        if selector.case == "hard-labels/probabilities" and "log_textbook" in selector.implementation
-        for element in selector.elements
+        for one in shipped.rows
+        if one.case == "hard-labels/probabilities" and one.id.entry == "log_textbook"
+        for element in one.elements
     }
     suite = cases.load_suite(ROOT / "cases")
     return next(one.id for one in suite.find("hard-labels/probabilities").case.elements if one.id not in recorded)
@@ -89,7 +85,7 @@ def test_what_is_recorded_is_as_expected_everywhere(
 def test_a_new_deviation_fails_everywhere(monkeypatch: pytest.MonkeyPatch, pinned_here: bool) -> None:
     """With a nightly, too: that is what it is run for."""
     pin(monkeypatch, pinned_here)
-    done = execute(Record(Path(), ()))
+    done = execute(Record())
     assert done.exit == 1
     assert "new" in done.outcomes.values()
 
@@ -107,7 +103,7 @@ def test_a_fixed_deviation_fails_where_the_record_must_be_true(
 
 def test_no_check_passes_for_want_of_having_run() -> None:
     """Every planned check of a present backend has an outcome, and the footer counts none as not run."""
-    done = execute(deviations.load((ROOT / "deviations",)))
+    done = execute(load((default_place(),)))
     assert len(done.outcomes) == done.plan.checks
     assert done.record.footer is not None
     assert done.record.footer.not_run == 0

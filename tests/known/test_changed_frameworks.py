@@ -1,4 +1,4 @@
-"""The record of deviations hides nothing: real frameworks with one change each, which a run must tell.
+"""The record hides nothing: real frameworks with one change each, which a run must tell.
 
 What a new version may bring, mistakes mostly and an improvement now and then, is made in the installed framework when
 it is imported (`tests/changed`).

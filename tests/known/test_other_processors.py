@@ -1,10 +1,10 @@
-"""The record of deviations is one of mistakes, not of one processor's last digits."""
+"""The record is one of mistakes, not of one processor's last digits."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.known import deviations
+from conformance.known.record import default_place, load
 from conformance.record import record
 from conformance.run.held import held
 
@@ -19,7 +19,7 @@ def test_the_findings_of_a_processor_without_avx512_are_as_recorded() -> None:
     """The record promises to hold on any x86-64 processor: nothing is new there, and nothing fixed."""
     run = record.read(AVX2)
     assert "avx512f" not in run.header.machine["instruction-set"]
-    known = deviations.load((ROOT / "deviations",))
+    known = load((default_place(),))
     strange = [
         f"{match.outcome} {line.id}#{match.element}: {match.what} {match.note}"
         for line, matches in held(run, known)
@@ -32,6 +32,6 @@ def test_the_findings_of_a_processor_without_avx512_are_as_recorded() -> None:
 
 def test_the_record_was_made_on_processors_with_and_without_avx512() -> None:
     """One of each kind at least, so that what differs between them is recorded as such."""
-    known = deviations.load((ROOT / "deviations",)).instruction_sets
+    known = load((default_place(),)).instruction_sets
     assert any("avx512f" in one for one in known)
     assert any("avx2" in one and "avx512f" not in one for one in known)

@@ -14,7 +14,7 @@ import pytest
 
 from conformance.adapters.declaration import BASE_MODE
 from conformance.judge.verdicts import Judged
-from conformance.known import deviations
+from conformance.known.record import default_place, load
 from conformance.plan import cases
 from conformance.plan.filters import Filters
 from conformance.plan.plan import make_plan
@@ -71,7 +71,7 @@ def run() -> Run:
         compared = {one.call for one in asked if AGREEMENT in one.quantities}
         plain = [one for one in plan.requests if one.implementation.mode == BASE_MODE and one.call in compared]
         plan = replace(plan, requests=tuple({id(one): one for one in (*asked, *plain)}.values()))
-        return runs.execute(pool, backends, plan, deviations.load((ROOT / "deviations",)), runs.Options())
+        return runs.execute(pool, backends, plan, load((default_place(),)), runs.Options())
 
 
 def of_modes(request: Request) -> bool:
@@ -94,8 +94,8 @@ def seen(check: Judged) -> tuple[str, str]:
 def test_the_page_has_a_row_for_every_live_report() -> None:
     """At least one of each, by its link, those that the record names among them."""
     assert len({row.link for row in rows()}) >= 18
-    known = deviations.load((ROOT / "deviations",)).deviations
-    assert {link for one in known for link in one.links} <= {row.link for row in rows()}
+    known = load((default_place(),)).problems.values()
+    assert {url for one in known for url in one.urls} <= {row.link for row in rows()}
     assert all(row.check.count("::") == 3 for row in rows())
 
 

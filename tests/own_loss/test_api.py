@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from conformance.cli import main
 from conformance.contracts import Clip
 from conformance.errors import HarnessError, InputError
 from conformance.judge.judge import Judge
+from conformance.known.recorded import UNEXPLAINED, Row
+from conformance.known.recorded import text as text_of_rows
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.own_loss import api
 from conformance.plan import cases
@@ -406,33 +409,29 @@ def test_what_is_not_allowed_still_fails() -> None:
     assert all(f"new {cause}: " in text for cause in others)
 
 
-DEVIATION = """\
-id: numpy/half_right/value/ordinary/inaccurate
-title: it takes the logarithm of 1 - p
-kind: bug
-checked: "2026-01-01"
-unreported: true
-reason: it is our own
-magnitude: {{float32: 9}}
-selectors:
-  - implementation: numpy/half_right/eager/cpu
-    case: {case}
-    dtype: float32
-    quantities: [value]
-    elements: {{{elements}}}
-"""
-
-
-def test_recorded_deviations_of_ones_own_are_as_expected_and_strict(tmp_path: Path) -> None:
-    """A file of the suite's own form: what it records passes, what no longer shows fails."""
+def test_a_record_of_ones_own_is_as_expected_and_strict(tmp_path: Path) -> None:
+    """In the suite's own form: what it records passes, what no longer shows fails."""
     (check,) = [one for one in measure(half_right, **FEW).checks if one.findings]
-    elements = ", ".join(f"{one.element}: inexact" for one in check.findings)
-    file = tmp_path / "known.yaml"
-    file.write_text(DEVIATION.format(case=check.case, elements=elements))
-    assert_conforms(half_right, **FEW, deviations=[file])
-    gone = next(one for one in check.elements if one not in {finding.element for finding in check.findings})
-    file.write_text(DEVIATION.format(case=check.case, elements=f"{elements}, {gone}: inexact"))
-    assert "recorded, but not seen" in failing(half_right, **FEW, deviations=[tmp_path])
+    row = Row(
+        problem=UNEXPLAINED,
+        cause="numpy/half_right/value/ordinary/inaccurate",
+        modes=("eager",),
+        device="cpu",
+        case=check.case,
+        dtype="float32",
+        quantities=("value",),
+        words=("inexact",),
+        magnitude=9,
+        elements=tuple(one.element for one in check.findings),
+        sometimes=frozenset(),
+    )
+    (tmp_path / "recorded").mkdir()
+    file = tmp_path / "recorded" / "numpy.tsv"
+    file.write_text(text_of_rows([row]))
+    assert_conforms(half_right, **FEW, known=[tmp_path])
+    gone = next(one for one in check.elements if one not in row.elements)
+    file.write_text(text_of_rows([replace(row, elements=(*row.elements, gone))]))
+    assert "recorded, but not seen" in failing(half_right, **FEW, known=[tmp_path])
 
 
 # -- bad input -------------------------------------------------------------------------------------------------------
@@ -454,7 +453,7 @@ def test_recorded_deviations_of_ones_own_are_as_expected_and_strict(tmp_path: Pa
         ({"without_flags": ["*"]}, "the filters leave no check"),
         ({"derivatives": {"slope": wide}}, "derivative 'slope'"),
         ({"labels": "soft"}, "labels of 'wide'"),
-        ({"deviations": ["nowhere"]}, "nowhere: no such file or folder"),
+        ({"known": ["nowhere"]}, "nowhere: no such folder"),
     ],
 )
 def test_bad_arguments_are_told_before_anything_is_called(arguments: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.adapters import ALL_DTYPES
-from conformance.known import deviations
+from conformance.known.record import default_place, load
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan import sample
@@ -103,7 +103,7 @@ def test_a_sample_is_recorded_beside_the_checks_and_counts_nowhere() -> None:
         with runs.open_pool(options) as pool:
             backends = runs.discover(pool, options)
             plan = runs.planned(backends, _suite(), options)
-            known = deviations.load((deviations.default_folder(),))
+            known = load((default_place(),))
             records.append(runs.execute(pool, backends, plan, known, options).record)
     without, with_sample = records
     assert without.samples == ()

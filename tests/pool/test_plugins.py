@@ -150,7 +150,7 @@ def test_two_plugins_of_one_name_do_not_stop_each_other(command: Command, instal
 def test_a_built_in_backend_is_one_file_and_one_registration(command: Command, tmp_path: Path) -> None:
     """A copy of the packages with a new module and its name in BUILTIN lists and runs the new backend."""
     copy = tmp_path / "copy"
-    for package in ("conformance", "reference", "deviations"):
+    for package in ("conformance", "reference", "known", "results/recorded"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "constraints.txt").write_bytes((ROOT / "constraints.txt").read_bytes())
     (copy / "conformance" / "adapters" / "invented.py").write_text(MODULE.format(name="invented"))

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from conformance.errors import Exit, HarnessError, InputError
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.pool.backend import Backend, Opened
 from conformance.quantities import BEHAVIOUR
 from conformance.record import record
@@ -67,7 +67,7 @@ def example() -> RunRecord:
         canned,  # type: ignore[arg-type]
         (),
         plan(asked),
-        deviations.Record(Path(), ()),
+        Record(),
         run.Options(),
     )
     return done.record
@@ -94,7 +94,7 @@ def test_a_record_says_whether_its_run_was_strict(strict: bool) -> None:
     """A reader can then tell which fixed checks failed the run."""
     asked = request(case(("0.5", "1")))
     canned = Canned([{"value": (returned([math.log(2)]),)}])
-    known = deviations.Record(Path(), ())
+    known = Record()
     done = run.execute(canned, (), plan([asked]), known, run.Options(strict=strict))  # type: ignore[arg-type]
     assert done.record.header.strict is strict
     assert done.record.strict_backends == ({"stub"} if strict else set())

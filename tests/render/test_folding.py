@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
 from rich.console import Console
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
-from conformance.known import deviations
+from conformance.known.record import Record
 from conformance.pool.backend import Backend, Opened
 from conformance.pool.observation import Observation
 from conformance.quantities import AGREEMENT
@@ -58,7 +57,7 @@ def made(*pairs: tuple[Declaration, Observation]) -> RunRecord:
     one = case(("0.5", "1"))
     asked = plan([request(one, by, "float32", quantities(by)) for by, _ in pairs])
     canned = Canned([observation for _, observation in pairs])
-    return run.execute(canned, (), asked, deviations.Record(Path(), ()), run.Options()).record  # type: ignore[arg-type]
+    return run.execute(canned, (), asked, Record(), run.Options()).record  # type: ignore[arg-type]
 
 
 def quantities(by: Declaration) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from conformance.record.record import BackendLine, RunRecord
 from conformance.record.summary import causes
 from conformance.render import github
 from tests.builders import deterministic
-from tests.records import CAUSE, CHECKS, GONE, HOSTILE, STRANGE, check, finding, interrupted, run, with_header
+from tests.records import CAUSE, CHECKS, GONE_CAUSE, HOSTILE, STRANGE, check, finding, interrupted, run, with_header
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "tests" / "data" / "record-schema-2.jsonl"
@@ -82,7 +82,7 @@ def test_each_new_or_fixed_cause_and_each_backend_that_is_missing_is_one_annotat
     read = commands(github.workflow_commands(run()))
     assert [(one.level, one.properties["title"]) for one in read] == [
         ("error", f"new: {CAUSE}"),
-        ("error", f"fixed: {GONE.cause}"),
+        ("error", f"fixed: {GONE_CAUSE}"),
         ("warning", "jax is absent"),
     ]
 
@@ -125,7 +125,7 @@ def test_a_fixed_cause_is_a_warning_where_it_does_not_fail_the_run() -> None:
     """With other versions than the pinned ones it is information."""
     record = with_header(run(CHECKS[4:], 0), backends=(BackendLine(name="numpy", versions={"numpy": "1"}),))
     (read,) = commands(github.workflow_commands(record))
-    assert (read.level, read.properties["title"]) == ("warning", f"fixed: {GONE.cause}")
+    assert (read.level, read.properties["title"]) == ("warning", f"fixed: {GONE_CAUSE}")
 
 
 @pytest.mark.parametrize(

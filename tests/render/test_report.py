@@ -148,7 +148,7 @@ def test_text_of_a_framework_is_escaped(page: str) -> None:
 
 def test_an_interrupted_run_says_so(ran: RunRecord) -> None:
     """A record without footer gives a page that begins with the word."""
-    cut = RunRecord(header=ran.header, inputs=ran.inputs, checks=ran.checks[:10], causes=ran.causes)
+    cut = RunRecord(header=ran.header, inputs=ran.inputs, checks=ran.checks[:10], problems=ran.problems)
     tree = parsed(report.render(cut))
     banner = tree.find(".//p[@role='alert']")
     assert "".join(banner.itertext()).startswith("INTERRUPTED.")

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from conformance.known.deviations import Deviation
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -23,7 +24,6 @@ from markdown_it import MarkdownIt
 from conformance import adapters
 from conformance.cli import main
 from conformance.errors import Exit, InputError
-from conformance.known.deviations import Deviation
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Element

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from conformance.known.deviations import Deviation
 
 from conformance.contracts import Clip, Contract
 from conformance.errors import InputError
-from conformance.known.deviations import Deviation
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.record.record import CheckLine, InputsLine, RunRecord

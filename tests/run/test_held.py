@@ -1,4 +1,4 @@
-"""`deviations check`: a finished run held against the record gives what the run itself gave, and what is new since."""
+"""`known check`: a finished run held against the record gives what the run itself gave, and what is new since."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 
 from conformance.cli import main
 from conformance.errors import Exit
-from conformance.known import deviations
-from conformance.known.deviations import Deviation, Record, Selector
+from conformance.known import recorded
 from conformance.known.match import Match, outcome_of
+from conformance.known.record import Record, load, place
+from conformance.known.recorded import Row
 from conformance.record import record
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import held
@@ -48,7 +49,7 @@ def run(output: Path, *words: str) -> RunRecord:
         "--case",
         "extreme-predictions/*",
     )
-    command(*given, "--dtype", "float32", "--only-deviations", "--output", str(output), *words)
+    command(*given, "--dtype", "float32", "--only-known", "--output", str(output), *words)
     return record.read(output)
 
 
@@ -63,17 +64,17 @@ def folder(seen: RunRecord, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of that."""
     where = tmp_path_factory.mktemp("record")
     record.write(seen, where / "run.jsonl")
-    command("deviations", "update", str(where / "run.jsonl"), "--folder", str(where / "deviations"), "--write")
-    return where / "deviations"
+    command("known", "update", str(where / "run.jsonl"), "--folder", str(where), "--write")
+    return where
 
 
 @pytest.fixture
 def check(folder: Path, tmp_path: Path) -> Callable[[RunRecord], Result]:
-    """`deviations check` of a run."""
+    """`known check` of a run."""
 
     def checked(one: RunRecord) -> Result:
         record.write(one, tmp_path / "run.jsonl")
-        return command("deviations", "check", str(tmp_path / "run.jsonl"), "--folder", str(folder))
+        return command("known", "check", str(tmp_path / "run.jsonl"), "--folder", str(folder))
 
     return checked
 
@@ -108,13 +109,19 @@ def test_a_run_held_against_its_own_record_is_as_recorded(
 @pytest.mark.slow
 def test_a_run_held_has_the_outcomes_that_it_had(folder: Path, tmp_path: Path) -> None:
     """Recorded, new and fixed, with cause, class and note, of every element and of every check."""
-    edited = tmp_path / "deviations"
+    edited = tmp_path / "known"
     shutil.copytree(folder, edited)
-    text = (edited / f"{CAUSE}.yaml").read_text()
-    (edited / f"{CAUSE}.yaml").write_text(text.replace(f"{ELEMENT}: inexact", "p1e-8-y1: inexact"))
-    made = run(tmp_path / "run.jsonl", "--deviations", str(edited))
+    file = edited / "recorded" / "wrong.tsv"
+    rows = [
+        replace(one, elements=tuple("p1e-8-y1" if name == ELEMENT else name for name in one.elements))
+        if one.cause == CAUSE
+        else one
+        for one in recorded.read(file.parent)
+    ]
+    file.write_text(recorded.text(rows))
+    made = run(tmp_path / "run.jsonl", "--known", str(edited))
     assert {one.outcome for one in findings(made)} == {"recorded", "new", "fixed"}
-    for line, matches in held(made, deviations.load((edited,))):
+    for line, matches in held(made, load((place(edited),))):
         assert outcome_of(matches) == line.outcome
         assert [in_words(one) for one in matches] == [in_words(one) for one in line.findings]
 
@@ -152,7 +159,7 @@ def test_every_run_is_told_under_its_name(seen: RunRecord, folder: Path, tmp_pat
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     record.write(seen, good)
     record.write(changed(seen, findings=()), bad)
-    done = command("deviations", "check", str(bad), str(good), "--folder", str(folder))
+    done = command("known", "check", str(bad), str(good), "--folder", str(folder))
     assert done.exit_code == Exit.NOT_AS_EXPECTED
     assert f"{bad}: 2 new or fixed\n" in done.output
     assert f"{good}: 0 new or fixed\n" in done.output
@@ -167,7 +174,7 @@ def test_a_file_that_is_no_run_is_bad_input(tmp_path: Path, folder: Path, text: 
     file = tmp_path / "bad.jsonl"
     if text is not None:
         file.write_text(text)
-    done = command("deviations", "check", str(file), "--folder", str(folder))
+    done = command("known", "check", str(file), "--folder", str(folder))
     assert done.exit_code == Exit.BAD_INPUT
     assert f"{file}{message}" in done.output
     assert "new or fixed" not in done.output
@@ -176,8 +183,8 @@ def test_a_file_that_is_no_run_is_bad_input(tmp_path: Path, folder: Path, text: 
 def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     """An empty record would call everything new."""
     record.write(records.run(), tmp_path / "run.jsonl")
-    done = command("deviations", "check", str(tmp_path / "run.jsonl"), "--folder", str(tmp_path / "gone"))
-    assert (done.exit_code, "gone: no such file or folder" in done.output) == (Exit.BAD_INPUT, True)
+    done = command("known", "check", str(tmp_path / "run.jsonl"), "--folder", str(tmp_path / "gone"))
+    assert (done.exit_code, "gone: no such folder" in done.output) == (Exit.BAD_INPUT, True)
 
 
 # -- what another run could not see ------------------------------------------------------------------------------------
@@ -185,21 +192,22 @@ def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
 TEXTBOOK = "numpy/textbook/eager/cpu"
 
 
-def of(quantity: str, what: str = "inexact") -> Record:
+def of(quantity: str) -> Record:
     """A record of element b of `small/one`."""
-    selector = Selector(
-        implementation=TEXTBOOK, case="small/one", dtype="float32", quantities=(quantity,), elements={"b": what}
+    row = Row(
+        problem="it-deviates",
+        cause=f"numpy/textbook/{quantity}/ordinary/inaccurate",
+        modes=("eager",),
+        device="cpu",
+        case="small/one",
+        dtype="float32",
+        quantities=(quantity,),
+        words=("inexact",),
+        magnitude=None,
+        elements=("b",),
+        sometimes=frozenset(),
     )
-    cause = f"numpy/textbook/{quantity}/ordinary/inaccurate"
-    deviation = Deviation(
-        id=cause,
-        title="it deviates",
-        kind="bug",
-        checked="2026-01-31",
-        selectors=(selector,),
-        links=("https://example.org/issues/1",),
-    )
-    return Record(Path("deviations"), (deviation,))
+    return Record((row,))
 
 
 def outcomes(line: CheckLine, known: Record, **header: Any) -> list[str]:
@@ -228,7 +236,7 @@ def test_what_is_flushed_within_the_budget_is_no_finding(ulp: float | None, outc
         element="b", outcome="new", verdict="deviates", what="flushed", cause="numpy/textbook/value/ordinary/flushed"
     )
     line = records.check(TEXTBOOK, "deviates", "new", ulp=(0.25, ulp), budget=(4.0, 4.0), findings=(flushed,))
-    assert outcomes(line, Record(Path("deviations"), ())) == outcome
+    assert outcomes(line, Record()) == outcome
 
 
 @pytest.mark.parametrize(("plain", "outcome"), [(1.0, ["recorded"]), (1e9, ["new"])])
@@ -243,12 +251,3 @@ def test_an_error_is_held_to_the_order_of_magnitude_that_is_recorded(plain: floa
     )
     line = records.check(TEXTBOOK, "deviates", "new", plain_ulp=(0.25, plain), findings=(worse,))
     assert outcomes(line, of("value")) == outcome
-
-
-def test_a_record_of_other_versions_says_nothing_of_a_run() -> None:
-    """The versions are those that the run was made with, not those that are installed."""
-    (one,) = of("value").deviations
-    line = records.check(TEXTBOOK, "conforms")
-    for versions, outcome in (("<2.0", []), (">=2.0", ["fixed"])):
-        known = Record(Path("deviations"), (msgspec.structs.replace(one, versions={"numpy": versions}),))
-        assert outcomes(line, known) == outcome

@@ -215,7 +215,7 @@ def test_a_number_whose_run_is_being_written_is_no_run_yet() -> None:
 #: Commands that read a run, with "1" for it.
 READERS = (
     ("show", "1"), ("report", "1"), ("diff", "1", "1"), ("choose", "1", "--need", "hard-labels"),
-    ("badges", "1", "badges"), ("deviations", "update", "1", "--folder", "."), ("run", "--baseline", "1"),
+    ("badges", "1", "badges"), ("known", "update", "1", "--folder", "."), ("run", "--baseline", "1"),
     ("repro", "--all", "--with", "1"),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The fields of case files, deviation files and run records, from their JSON Schemas."""
+"""The fields of case files, problems and run records, from their JSON Schemas."""
 
 from __future__ import annotations
 
