@@ -29,6 +29,9 @@ LINES, TABLE = 40, 24
 #: Lines that new and fixed findings have at most, and those that the problems have at least.
 FOR_UNEXPECTED, FOR_PROBLEMS = 10, 3
 
+#: What a line to be typed begins with.
+COMMAND = "bce-conformance"
+
 #: New and fixed findings that are told at most.
 MOST = 3
 
@@ -119,7 +122,7 @@ def _unexpected(record: RunRecord, width: int) -> list[Text]:
     count = 0
     for one in found[:MOST]:
         said = text.finding(one, versions.get(backend_of(one.cause), ""), why.get(one.cause, ""))
-        own = [*_wrapped(said, width)]
+        own = [part for line in said for part in _told(line, width)]
         if count and len(told) + len(own) > FOR_UNEXPECTED:
             break
         told += own
@@ -129,6 +132,12 @@ def _unexpected(record: RunRecord, width: int) -> list[Text]:
         more = " and ".join(f"{number} {outcome}" for outcome, number in left.items())
         told += _wrapped([f"… {more} causes more: `bce-conformance show --all`"], width)
     return told
+
+
+def _told(line: str, width: int) -> list[Text]:
+    """A line of a finding; a command stays whole, so that it can be copied, and the terminal wraps it."""
+    made = Text.from_markup(line)
+    return [made] if made.plain.lstrip().startswith(f"{COMMAND} ") else wrap(made, width)
 
 
 def _wrapped(said: Iterable[str], width: int) -> Iterator[Text]:
@@ -227,4 +236,8 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
         f"{conform} of {len(record.checks)} checks conform, {documented} by contract; "
         f"{footer.not_run} not run, {offered} not offered"
     )
+    for line in footer.lost[:MOST]:
+        yield f"not run: {escape(line)}"
+    if len(footer.lost) > MOST:
+        yield f"… and {len(footer.lost) - MOST} more requests not run: `bce-conformance show --counts`"
     yield text.outcome(footer)
