@@ -24,7 +24,7 @@ from conformance.render import text
 from conformance.render.wrapping import wrap
 
 #: A screen, and lines of it for the table of entry points, at most.
-LINES, TABLE = 40, 24
+LINES, TABLE = 40, 21
 
 #: Lines that new and fixed findings have at most, and those that the problems have at least.
 FOR_UNEXPECTED, FOR_PROBLEMS = 10, 3
