@@ -20,10 +20,10 @@ NUMPY = ("--backend", "numpy", "--quantity", "value")
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs a command in a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Result:
-        with CliRunner().isolated_filesystem(tmp_path):
-            done = CliRunner().invoke(main, words)
+        done = CliRunner().invoke(main, words)
         assert done.exit_code == 0, done.output
         return done
 
