@@ -253,8 +253,9 @@ class SpeedLine(Struct, frozen=True, kw_only=True, tag="speed", tag_field="type"
 class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
     """What became of an implementation's checks in one dtype: counts, and the worst error of each numeric quantity.
 
-    `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal.  Tallies stand last before the
-    footer, so that a reader of many records need not read the checks.
+    `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal, `problems` the worst harm of
+    each recorded problem, in a word.  Tallies stand last before the footer, so that a reader of many records need not
+    read the checks.
     """
 
     implementation: str
@@ -262,6 +263,7 @@ class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
     verdicts: dict[str, int]
     outcomes: dict[str, int]
     worst: dict[str, float]
+    problems: dict[str, str] = {}
 
 
 class Footer(Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):

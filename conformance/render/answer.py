@@ -119,6 +119,8 @@ def _head(record: RunRecord) -> Iterator[str]:
 
 def _unexpected(record: RunRecord, width: int) -> list[Text]:
     """New findings, and why, then fixed ones: one at least, and as many as have room."""
+    if all(finding.outcome == "recorded" for check in record.checks for finding in check.findings):
+        return []
     found = [one for one in causes(record) if one.outcome != "recorded"]
     versions = {line.name: text.named(line) for line in record.header.backends}
     why = sentences(record, [one for one in found if one.outcome == "new"][:MOST])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from conformance import contracts
 from conformance.adapters.declaration import Declaration
@@ -89,7 +90,7 @@ def recorded(
     checks = [one for one in judged if not is_sample(one.request)]
     sampled = [one for one in judged if is_sample(one.request)]
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
-    return RunRecord(
+    record = RunRecord(
         header=header,
         inputs=(*_inputs_lines(plan.requests, checks), *_inputs_lines(beside, sampled)),
         checks=lines,
@@ -97,8 +98,8 @@ def recorded(
         tolerances=tuple(_tolerance_lines(checks)),
         samples=tuple(map(_sample_line, sampled)),
         speeds=speeds,
-        tallies=tallies(lines),
     )
+    return replace(record, tallies=tallies(record))
 
 
 def _tolerance_lines(checks: Sequence[Judged]) -> Iterator[ToleranceLine]:
