@@ -250,7 +250,7 @@ class SpeedLine(Struct, frozen=True, kw_only=True, tag="speed", tag_field="type"
     memory: int | None
 
 
-class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
+class TallyLine(Struct, frozen=True, kw_only=True, tag="tally", tag_field="type"):
     """What became of an implementation's checks in one dtype: counts, and the worst error of each numeric quantity.
 
     `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal, `problems` the worst harm of

@@ -31,7 +31,8 @@ def tallies(record: RunRecord) -> tuple[TallyLine, ...]:
                 told[finding.problem] = max(harm, told.get(finding.problem, harm))
     return tuple(
         TallyLine(
-            *key,
+            implementation=key[0],
+            dtype=key[1],
             verdicts=dict(sorted(verdicts[key].items())),
             outcomes=dict(sorted(outcomes[key].items())),
             worst=worst.get(key, {}),
