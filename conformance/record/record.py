@@ -47,7 +47,8 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`.
 
-    `main` are those that most users of the framework call.
+    `main` are those that most users of the framework call.  `stage_of` is the mode of which its own is a
+    stage, where it is one.
     """
 
     id: str
@@ -57,6 +58,7 @@ class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     compiled: bool | None = None
     main: bool = False
+    stage_of: str = ""
 
     @property
     def is_compiled(self) -> bool:
