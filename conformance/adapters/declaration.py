@@ -58,6 +58,7 @@ class Declaration(NamedTuple):
     few_shapes: bool = False
     varied: bool = False
     compiled: bool = False
+    main: bool = False
     stages: Tuple[Stage, ...] = ()
     stage_of: str = ""
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from conformance.commands.options import Function, gathering, listed
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.record.compare import Comparison, FailOn
 from conformance.record.files import write_lines
 from conformance.record.record import RunRecord
-from conformance.render import comparison, github, jsondoc, text
+from conformance.render import answer, comparison, elements, github, jsondoc, text
 from conformance.render.forms import FORMS
+from conformance.render.wrapping import wrap
+from conformance.run.run import Run
 
 #: Width of the report with a column for every family: whatever it needs.
 WIDEST = 1_000
@@ -29,6 +33,7 @@ class Printing:
 
     everything: bool
     wide: bool
+    counts: bool
     tolerances: bool
     form: str
     reports: tuple[tuple[str, Path], ...]
@@ -48,10 +53,11 @@ def output_options(function: Function) -> Function:
         ),
         click.option("--format", "form", type=forms, default="text", show_default=True, help="Form of the output."),
         click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
-        click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
+        click.option("--counts", is_flag=True, help="Counts of checks by entry point and case family, and causes."),
+        click.option("--wide", is_flag=True, help="The same, a row for every mode, a column for every family."),
         click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
     )
-    names = ("everything", "wide", "tolerances", "form", "reports")
+    names = ("everything", "wide", "counts", "tolerances", "form", "reports")
     return listed(options, gathering("printing", Printing, *names)(function))
 
 
@@ -68,9 +74,34 @@ def _reports(
     return tuple(found)
 
 
+#: `--wide` of a command that shows a few results: their table, too.
+TABLE = click.option("--wide", is_flag=True, help="Also every element in a table, however wide it is.")
+
+
 def console(width: int) -> Console:
-    """Standard output, as wide as the terminal, or as `width` where it is none."""
-    return Console(width=None if sys.stdout.isatty() else width)
+    """Standard output, as wide as the terminal or $COLUMNS says, or as `width` where there is neither."""
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(width=None if known else width)
+
+
+def show_verdicts(run: Run, why: elements.Reasons) -> None:
+    """Print a block for each implementation of a run, the worst first."""
+    out = console(text.WIDTH)
+    for line in elements.told(elements.blocks(run, why), out.width):
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+def show_table(run: Run) -> None:
+    """Print every element of a run, in lines as long as they need to be."""
+    Console(width=WIDEST).print(elements.check_table(run))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines in the width of the console."""
+    out = console(text.WIDTH)
+    for line in lines:
+        for part in wrap(Text(line), out.width):
+            click.echo(part.plain)
 
 
 class Compared(NamedTuple):
@@ -102,7 +133,10 @@ def show_record(
         table = text.tolerance_table([line for line in record.tolerances if line.quantity in wanted])
         _report_console(printing).print(table)
         return
-    text.render(record, _report_console(printing), printing.wide, printing.everything)
+    if printing.counts or printing.wide or printing.everything:
+        text.render(record, _report_console(printing), printing.wide, printing.everything)
+    else:
+        answer.render(record, console(text.WIDTH))
     if compared is not None:
         _report_console(printing).print("\n[bold]Compared with the baseline[/]")
         comparison.text(*compared, _report_console(printing), printing.everything)

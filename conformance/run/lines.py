@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from conformance import contracts
 from conformance.adapters.declaration import Declaration
@@ -72,6 +73,7 @@ def implementation_line(one: Declaration) -> ImplementationLine:
         contract=contracts.to_wire(one.contract),
         link=one.link,
         compiled=one.compiled,
+        main=one.main,
         stage_of=one.stage_of,
     )
 
@@ -90,7 +92,7 @@ def recorded(
     checks = [one for one in judged if not is_sample(one.request)]
     sampled = [one for one in judged if is_sample(one.request)]
     lines = tuple(_check_line(check, matches[check.id], outcomes[check.id]) for check in checks)
-    return RunRecord(
+    record = RunRecord(
         header=header,
         inputs=(*_inputs_lines(plan.requests, checks), *_inputs_lines(beside, sampled)),
         checks=lines,
@@ -98,8 +100,8 @@ def recorded(
         tolerances=tuple(_tolerance_lines(checks)),
         samples=tuple(map(_sample_line, sampled)),
         speeds=speeds,
-        tallies=tallies(lines),
     )
+    return replace(record, tallies=tallies(record))
 
 
 def _tolerance_lines(checks: Sequence[Judged]) -> Iterator[ToleranceLine]:

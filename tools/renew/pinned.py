@@ -41,7 +41,7 @@ def shipped(whole: RunRecord) -> RunRecord:
     return replace(
         whole,
         header=msgspec.structs.replace(header, schema=SCHEMA),
-        tallies=whole.tallies or tallies(whole.checks),
+        tallies=whole.tallies or tallies(whole),
     )
 
 
