@@ -47,8 +47,7 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`.
 
-    `main` are those that most users of the framework call.  `stage_of` is the mode of which its own is a
-    stage, where it is one.
+    `main` are those that most users call; `stage_of` is the mode of which its own is a stage, where it is one.
     """
 
     id: str
@@ -255,9 +254,8 @@ class SpeedLine(Struct, frozen=True, kw_only=True, tag="speed", tag_field="type"
 class TallyLine(Struct, frozen=True, kw_only=True, tag="tally", tag_field="type"):
     """What became of an implementation's checks in one dtype: counts, and the worst error of each numeric quantity.
 
-    `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal, `problems` the worst harm of
-    each recorded problem, in a word.  Tallies stand last before the footer, so that a reader of many records need not
-    read the checks.
+    `worst` holds condition-scaled errors in ULP of the returned dtype, `problems` the worst harm of each, in a word.
+    Tallies stand last before the footer, so that a reader of many records need not read the checks.
     """
 
     implementation: str
@@ -349,10 +347,6 @@ class RunRecord:
         """What explains the findings of a check, each problem once."""
         found = (self.problem_of(finding) for finding in check.findings)
         return list({line.problem: line for line in found if line is not None}.values())
-
-    def lines(self) -> Iterator[Line]:
-        """All lines in the order of the file."""
-        return chain(*self.parts())
 
     def parts(self) -> tuple[Iterator[Line], Iterator[Line]]:
         """All lines in the order of the file: those of the run, and those that sum it up."""
