@@ -11,14 +11,14 @@ mean, and what is told of other shapes.  A gradient of a sum is that of its elem
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from conformance.formulas.catalogue import Options
-from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.numbers.formats import FORMATS, decode_hexadecimal
 from conformance.numbers.measurement import LARGEST
 from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
@@ -137,7 +137,7 @@ def _part(table: Table, found: list[_Found]) -> Part:
     results = [one for _, check, places in found for one in _results(check, places)]
     exact = table.ideal[check.quantity][rows] if check.quantity in table.ideal else np.full(rows.size, np.nan)
     contract = np.array([float.fromhex(one.contract) if one.contract else np.nan for one in results])
-    got = _decoded([one.bits for one in results], check.result_dtype or check.dtype)
+    got = decode_hexadecimal([one.bits for one in results], check.result_dtype or check.dtype)
     by_contract = np.array([one.contract != "" for one in results]) & (contract != exact)
     by_contract &= ~(_octaves(got, exact) < _octaves(got, contract))
     return Part(
@@ -215,7 +215,7 @@ class _Tables:
         for (form, dtype, options), lines in self.lines.items():
             inputs = {
                 (_NAMES.get(name) or _PREDICTION[form]): np.concatenate(
-                    [_decoded(one.inputs[name], one.dtypes.get(name, dtype)) for one in lines]
+                    [decode_hexadecimal(one.inputs[name], one.dtypes.get(name, dtype)) for one in lines]
                 )
                 for name in lines[0].inputs
             }
@@ -272,9 +272,3 @@ def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:
     """The exact values of a quantity for each element: empty where the record has none, or one for all."""
     ideal = line.ideal.get(quantity, ())
     return ideal if len(ideal) == len(line.elements) else ("",) * len(line.elements)
-
-
-def _decoded(bits: Sequence[str], dtype: str) -> Floats:
-    """Bit patterns in hexadecimal; those of integers are the integers themselves."""
-    storage = FORMATS[dtype].storage if dtype in FORMATS else np.dtype(dtype)
-    return np.asarray(decode(Tensor(dtype, np.array([int(one, 16) for one in bits], storage))))

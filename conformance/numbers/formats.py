@@ -8,7 +8,7 @@ conversion through another format would change the input under test.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Dict, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -133,6 +133,12 @@ def decode(tensor: Tensor) -> Floats:
         shift = wider.storage.type(wider.width - fmt.width)
         return _exactly_widened((bits.astype(wider.storage) << shift).view(np.dtype(wider.name)))
     return _exactly_widened(bits.view(np.dtype(fmt.name)))
+
+
+def decode_hexadecimal(bits: Sequence[str], dtype: str) -> Floats:
+    """Bit patterns in hexadecimal, as records have them, as float64; those of integers are the integers themselves."""
+    storage = FORMATS[dtype].storage if dtype in FORMATS else np.dtype(dtype)
+    return np.asarray(decode(Tensor(dtype, np.array([int(one, 16) for one in bits], storage))))
 
 
 def encode(values: Floats, dtype: str) -> Tensor:

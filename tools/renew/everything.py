@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, diagnoses, reference, schemas, vocabulary
+from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, reference, schemas, vocabulary
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
 WHOLE = ("docs/reference", "docs/schema")
@@ -18,6 +18,7 @@ def files() -> dict[str, str]:
         | accuracy.files()
         | behaviour.files()
         | diagnoses.files()
+        | harm.files()
         | vocabulary.files()
     )
 
