@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import click
 
 from conformance.adapters.declaration import Declaration
 from conformance.commands.options import Asked, suite_options
+from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
 from conformance.plan.filters import Filters
 from conformance.plan.inputs import Inputs
 from conformance.render import narrate
-from conformance.render.elements import check_table, print_table
 from conformance.run import asked as words
 from conformance.run import run as runs
 
@@ -22,25 +23,25 @@ from conformance.run import run as runs
 @click.command()
 @click.argument("case_id", metavar="CASE")
 @click.argument("implementation_id", metavar="[IMPLEMENTATION]", required=False)
+@TABLE
 @suite_options
-def explain(case_id: str, implementation_id: str | None, asked: Asked) -> None:
+def explain(case_id: str, implementation_id: str | None, wide: bool, asked: Asked) -> None:
     """Explain a case: exact inputs, what is expected and why, what the frameworks document.
 
-    With IMPLEMENTATION it is also run, and every element is shown with result, ideal, contract and error.
+    With IMPLEMENTATION it is also run: what it returns in place of what, and why, comes first.
     """
     suite, options = asked.suite(), asked.options
     located = suite.find(case_id)
     dtypes = options.filters.dtype or located.case.dtypes
-    for line in _case_lines(located, dtypes):
-        click.echo(line)
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
         known = [one for backend in backends for one in backend.implementations]
         if implementation_id is None:
-            _documents([one for one in known if one.form == located.case.form])
+            show_lines(
+                [*_case_lines(located, dtypes), *_documents(one for one in known if one.form == located.case.form)]
+            )
             return
         chosen = words.implementation(implementation_id, known)
-        _documents([chosen])
         filters = Filters(
             backend=(chosen.adapter,),
             implementation=(chosen.id,),
@@ -50,10 +51,11 @@ def explain(case_id: str, implementation_id: str | None, asked: Asked) -> None:
         )
         narrowed = replace(options, filters=filters)
         done = runs.observed(pool, backends, suite, narrowed)
+        show_verdicts(done, reasons(pool, backends, done, suite, narrowed))
+    show_lines(["", *_case_lines(located, dtypes), *_documents([chosen])])
+    if wide:
         click.echo()
-        print_table(check_table(done))
-        for line in reasons(pool, backends, done, suite, narrowed):
-            click.echo(line)
+        show_table(done)
 
 
 def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
@@ -84,10 +86,9 @@ def _element_lines(inputs: Inputs) -> list[str]:
     return lines
 
 
-def _documents(implementations: list[Declaration]) -> None:
-    click.echo("documented:")
+def _documents(implementations: Iterable[Declaration]) -> Iterator[str]:
+    yield "documented:"
     for one in implementations:
         lines = narrate.contract_lines(one.contract)
-        click.echo(f"  {one.id}: {'nothing that changes a number' if not lines else ''}")
-        for line in lines:
-            click.echo(f"      {line}")
+        yield f"  {one.id}: {'nothing that changes a number' if not lines else ''}".rstrip()
+        yield from (f"      {line}" for line in lines)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +18,9 @@ from conformance.errors import Exit, HarnessError, InputError
 from conformance.record.compare import Comparison, FailOn
 from conformance.record.files import write_lines
 from conformance.record.record import RunRecord
-from conformance.render import comparison, github, jsondoc, text
+from conformance.render import comparison, elements, github, jsondoc, text
 from conformance.render.forms import FORMS
+from conformance.run.run import Run
 
 #: Width of the report with a column for every family: whatever it needs.
 WIDEST = 1_000
@@ -68,9 +71,35 @@ def _reports(
     return tuple(found)
 
 
+#: `--wide` of a command that shows a few results: their table, too.
+TABLE = click.option("--wide", is_flag=True, help="Also every element in a table, however wide it is.")
+
+
 def console(width: int) -> Console:
-    """Standard output, as wide as the terminal, or as `width` where it is none."""
-    return Console(width=None if sys.stdout.isatty() else width)
+    """Standard output, as wide as the terminal or $COLUMNS says, or as `width` where there is neither."""
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(width=None if known else width)
+
+
+def show_verdicts(run: Run, why: elements.Reasons) -> None:
+    """Print a block for each implementation of a run, the worst first."""
+    out = console(text.WIDTH)
+    for line in elements.told(elements.blocks(run, why), out.width):
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+def show_table(run: Run) -> None:
+    """Print every element of a run, in lines as long as they need to be."""
+    Console(width=WIDEST).print(elements.check_table(run))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines in the width of the console; what of one does not fit goes on below it, indented further."""
+    out = console(text.WIDTH)
+    for line in lines:
+        indent = line[: len(line) - len(line.lstrip())]
+        for part in textwrap.wrap(line, out.width, subsequent_indent=f"{indent}    ", break_on_hyphens=False) or [""]:
+            click.echo(part)
 
 
 class Compared(NamedTuple):

@@ -1,8 +1,8 @@
-"""Why results of a few cases are wrong: what commands say below a table of them."""
+"""Why results of a few cases are wrong: what commands say below a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from conformance.diagnosis.why import WORD, sentences
@@ -18,15 +18,15 @@ from conformance.run import run as runs
 
 def reasons(
     pool: Pool, backends: Sequence[Backend], done: runs.Run, suite: Suite, options: runs.Options
-) -> Iterator[str]:
-    """A line for each reason why numbers of `done` are wrong, and one for each implementation that it is the reason of.
+) -> dict[tuple[str, str, str], str]:
+    """Why numbers of `done` are wrong, by implementation, dtype and quantity; nothing where that is not known.
 
     A few results are given by many formulas, so those that deviate are called once more, with the cases of `suite`
     that a quick run has, too; it must have the cases of `done` as well.
     """
     wrong = [check for check in done.record.checks if check.quantity in NUMERIC and check.verdict == "deviates"]
     if not wrong:
-        return
+        return {}
     names = tuple(dict.fromkeys(check.implementation for check in wrong))
     filters = Filters(
         backend=tuple(dict.fromkeys(map(backend_of, names))),
@@ -36,13 +36,10 @@ def reasons(
         quantity=tuple(dict.fromkeys(check.quantity for check in wrong)),
     )
     more = runs.observed(pool, backends, suite, replace(options, filters=filters))
-    found: dict[str, list[str]] = {}
-    told = [one for one in causes(done.record) if one.example is not None]
-    said = sentences(more.record, told, suite)
-    for one in told:
-        if one.example is not None and one.cause in said:
-            shown = one.example
-            found.setdefault(said[one.cause], []).append(f"{shown.implementation} {shown.dtype} {shown.quantity}")
-    for sentence, places in found.items():
-        yield f"{WORD}{sentence}"
-        yield from (f"    {place}" for place in places)
+    found = causes(done.record)
+    said = sentences(more.record, found, suite)
+    return {
+        (one.example.implementation, one.example.dtype, one.example.quantity): f"{WORD}{said[one.cause]}"
+        for one in found
+        if one.example is not None and one.cause in said
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from conformance.commands.options import Asked, suite_options
+from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
 from conformance.errors import InputError
 from conformance.known.record import Record
@@ -15,7 +16,7 @@ from conformance.plan import own_numbers
 from conformance.plan.cases import Case, Suite
 from conformance.plan.inputs import Inputs
 from conformance.render import case_file, tried
-from conformance.render.elements import check_table, print_table
+from conformance.render.elements import nans
 from conformance.run import run as runs
 
 
@@ -27,6 +28,7 @@ from conformance.run import run as runs
 @click.option("--input", "file", type=click.Path(path_type=Path, dir_okay=False), help="Arrays in a NumPy .npz file.")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write a case file that lints.")
 @click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), default="none", show_default=True)
+@TABLE
 @suite_options
 def try_(
     form: str,
@@ -36,6 +38,7 @@ def try_(
     file: Path | None,
     save: Path | None,
     reduction: str,
+    wide: bool,
     asked: Asked,
 ) -> None:
     """Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN."""
@@ -60,16 +63,13 @@ def try_(
         backends = runs.discover(pool, options)
         plan = runs.planned(backends, suite, options)
         done = runs.execute(pool, backends, plan, Record(), options)
-        for dtype in dtypes:
-            for line in tried.inputs_of(Inputs(case, dtype)):
-                click.echo(line)
-        for line in tried.absent(done):
-            click.echo(line)
-        if len(elements) <= tried.SHOWN:
-            print_table(check_table(done))
-        else:
-            for line in tried.worst(done):
-                click.echo(line)
         known = asked.suite()
-        for line in reasons(pool, backends, done, replace(known, cases=(*known.cases, *suite.cases)), options):
-            click.echo(line)
+        why = reasons(pool, backends, done, replace(known, cases=(*known.cases, *suite.cases)), options)
+    if len(elements) <= tried.SHOWN:
+        show_verdicts(done, why)
+    else:
+        show_lines(tried.worst(done, why))
+    show_lines(line for dtype in dtypes for line in tried.inputs_of(Inputs(case, dtype), nans(done)))
+    show_lines(tried.absent(done))
+    if wide:
+        show_table(done)

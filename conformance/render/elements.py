@@ -1,57 +1,238 @@
-"""Element by element: what came back, the ideal, the contract, the error, the verdict."""
+"""What implementations return for a few inputs: a verdict for each first, and every element in a table."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from conformance.judge.verdicts import Judged
+from conformance.adapters.declaration import PLAIN_CALL
+from conformance.diagnosis.why import WORD
+from conformance.judge.verdicts import EXPECTED, SEVERITY, Judged
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
+from conformance.quantities import NUMERIC
+from conformance.render import narrate
 from conformance.render.scoreboard import error_text
 from conformance.run.run import Run
 
+#: Columns before what stands below the first line of a block.
+INDENT = 4
 
-def check_table(run: Run, contract: bool = True) -> Table:
-    """One row for each element of each numeric check of a run."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("implementation", "dtype", "quantity", "element", "got", "ideal", "contract", "ULP", "verdict"):
-        table.add_column(name, no_wrap=name != "verdict")
+#: In place of a reason that the block before has said.
+ABOVE = f"{WORD}as above"
+
+
+class Mark(NamedTuple):
+    """What a verdict looks like in front of a name."""
+
+    sign: str
+    style: str
+
+
+_RIGHT, _SAID, _WRONG = Mark("✓", "green"), Mark("–", "yellow"), Mark("✗", "bold red")
+
+MARKS = {
+    "conforms": _RIGHT,
+    "recorded": _RIGHT,
+    "by-contract": Mark("≈", "green"),
+    "rejects": _SAID,
+    "unsupported": _SAID,
+    "undecided": Mark("?", "yellow"),
+    "deviates": _WRONG,
+    "timed-out": _WRONG,
+    "crashed": _WRONG,
+}
+
+#: Why a result is wrong, by implementation, dtype and quantity.
+Reasons = Mapping[tuple[str, str, str], str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is said of one implementation: its worst verdict, and in lines what is not as exact mathematics has it."""
+
+    implementation: str
+    verdict: str
+    lines: tuple[str, ...]
+
+    def wrapped(self, width: int) -> list[str]:
+        """Its lines, the first with sign and name, none longer than `width`."""
+        first, *rest = self.lines
+        name = self.implementation.removesuffix(PLAIN_CALL)
+        found = _wrapped(f"{MARKS[self.verdict].sign} {name}  {first}", width, "")
+        return [*found, *(part for line in rest for part in _wrapped(line, width, " " * INDENT))]
+
+
+def _wrapped(line: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        line,
+        width,
+        initial_indent=indent,
+        subsequent_indent=" " * (INDENT + 2 if indent else INDENT),
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        drop_whitespace=True,
+    )
+
+
+def blocks(run: Run, why: Reasons) -> list[Block]:
+    """One block for each implementation that was run, the worst verdicts first."""
+    checks: dict[str, list[Judged]] = {}
     for check in run.checks:
-        for row in _rows(run, check):
+        checks.setdefault(check.request.implementation.id, []).append(check)
+    found = [_block(name, own, why) for name, own in checks.items()]
+    return sorted(found, key=lambda one: -SEVERITY[one.verdict])
+
+
+def _shorter(found: Iterable[Block]) -> Iterator[Block]:
+    """Blocks, each without reasons that the one before it has said."""
+    before: tuple[str, ...] = ()
+    for one in found:
+        lines = (ABOVE if line.startswith(WORD) and line in before else line for line in one.lines)
+        yield replace(one, lines=tuple(dict.fromkeys(lines)))
+        before = one.lines
+
+
+def told(found: Iterable[Block], width: int) -> Iterator[Text]:
+    """The lines of blocks for a terminal of `width` columns, each sign in its colour."""
+    for one in _shorter(found):
+        first, *rest = one.wrapped(width)
+        mark = MARKS[one.verdict]
+        yield Text.assemble((mark.sign, mark.style), first.removeprefix(mark.sign))
+        yield from map(Text, rest)
+
+
+def _block(implementation: str, checks: Sequence[Judged], why: Reasons) -> Block:
+    worst = max((check.verdict for check in checks), key=SEVERITY.__getitem__)
+    said = sorted((one for check in checks for one in _lines(check, why)), key=lambda one: -SEVERITY[one.verdict])
+    lines = tuple(dict.fromkeys(one.text for one in said))
+    return Block(implementation, worst, lines or (_right(checks),))
+
+
+class _Line(NamedTuple):
+    verdict: str
+    text: str
+
+
+def _lines(check: Judged, why: Reasons) -> Iterator[_Line]:
+    """What is to be said of one check; nothing where it conforms, or is of the dtype or shape that is documented."""
+    for index, verdict in enumerate(check.verdicts):
+        if MARKS[verdict] == _SAID:
+            yield _Line(verdict, f"{_element(check, index, '')}{verdict}: {_detail(check, index)}")
+        elif check.bits and verdict not in ("conforms", "recorded"):
+            yield _Line(verdict, _number(check, index))
+        elif verdict not in EXPECTED:
+            yield _Line(verdict, f"{_element(check, index, check.quantity)}{verdict}: {_detail(check, index)}")
+    reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity))
+    if reason is not None:
+        yield _Line(check.verdict, reason)
+
+
+def _detail(check: Judged, index: int) -> str:
+    details = {finding.element: finding.detail for finding in check.findings}
+    return details.get(check.elements[index], "") or "; ".join(check.details)
+
+
+def _number(check: Judged, index: int) -> str:
+    """One element that does not conform: what came back in place of what."""
+    where = _element(check, index, _subject(check))
+    if not check.bits[index]:
+        return f"{where}{check.verdicts[index]}: {_detail(check, index)}"
+    got, ideal = _apart(_got(check, index), check.ideal[index])
+    if check.verdicts[index] == "by-contract":
+        return f"{where}{got} as is documented, exactly {ideal} ({_dtypes(check)})"
+    error = check.scaled[index]
+    off = f", {error_text(error)} ULP" if error == error else ""
+    return f"{where}{got} instead of {ideal} ({_dtypes(check)}{off})"
+
+
+def _subject(check: Judged) -> str:
+    """Which number it is, where it is not the loss."""
+    return "" if check.quantity == "value" else narrate.QUANTITIES.get(check.quantity, check.quantity)
+
+
+def _element(check: Judged, index: int, subject: str) -> str:
+    """What a line is about: the element, too, where there are several."""
+    words = [subject] if subject else []
+    words += [f"at {check.elements[index]}"] if len(check.elements) > 1 else []
+    return f"{' '.join(words)}: " if words else ""
+
+
+def _dtypes(check: Judged) -> str:
+    """The dtype of the inputs, and that of the result where it is another."""
+    given, made = check.request.dtype, check.result_dtype
+    return given if made in (given, "") else f"{given} in, {made} out"
+
+
+def _got(check: Judged, index: int) -> str:
+    fmt = FORMATS.get(check.result_dtype)
+    return text_of(int(check.bits[index], 16), fmt) if fmt else check.bits[index]
+
+
+def _apart(got: str, ideal: float) -> tuple[str, str]:
+    """Both numbers with as few digits, three at least, as tell them apart."""
+    for digits in range(3, 18):
+        pair = f"{float(got):.{digits}g}", f"{ideal:.{digits}g}"
+        if pair[0] != pair[1]:
+            return pair
+    return got, repr(ideal)
+
+
+def _right(checks: Sequence[Judged]) -> str:
+    """What a block says of an implementation that is right: the first number, and how many more there are."""
+    numbers = [(check, index) for check in checks for index, bits in enumerate(check.bits) if bits]
+    if not numbers:
+        return f"{', '.join(dict.fromkeys(check.quantity for check in checks))}: as it should be"
+    check, index = numbers[0]
+    others = f", {len(numbers)} results in all" if len(numbers) > 1 else ""
+    return f"{_element(check, index, _subject(check))}{_got(check, index)} is right ({_dtypes(check)}){others}"
+
+
+def check_table(run: Run) -> Table:
+    """One row for each element of each numeric check of a run, and one for each other check."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("verdict", "implementation", "dtype", "quantity", "element", "got", "ideal", "contract", "ULP"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("")
+    for check in run.checks:
+        for row in _rows(check):
             table.add_row(*(escape(cell) for cell in row))
     return table
 
 
-def print_table(table: Table) -> None:
-    """Print a table as wide as it needs to be where standard output is no terminal."""
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _rows(run: Run, check: Judged) -> Iterator[tuple[str, ...]]:
-    name = check.request.implementation.id
-    details = {finding.element: finding.detail for finding in check.findings}
+def _rows(check: Judged) -> Iterator[tuple[str, ...]]:
+    name = check.request.implementation.id.removesuffix(PLAIN_CALL)
+    place = (name, check.request.dtype, check.quantity)
     if not check.bits:
-        about = "; ".join(check.details)
-        yield name, check.request.dtype, check.quantity, "", "", "", "", "", f"{check.verdict} {about}".strip()
+        yield check.verdict, *place, "", "", "", "", "", "; ".join(check.details)
         return
-    fmt = FORMATS.get(check.result_dtype)
     for index, element in enumerate(check.elements):
         bits = check.bits[index]
         contract = check.contract_values[index] if check.contract_values else None
-        said = details.get(element, "") or ("; ".join(check.details) if not bits else "")
         yield (
-            name,
-            check.request.dtype,
-            check.quantity,
+            check.verdicts[index],
+            *place,
             element,
-            text_of(int(bits, 16), fmt) if bits and fmt else "",
+            _got(check, index) if bits and check.result_dtype in FORMATS else "",
             f"{check.ideal[index]:.9g}",
             "" if contract is None or contract == check.ideal[index] else f"{contract:.9g}",
             error_text(None if check.scaled[index] != check.scaled[index] else check.scaled[index]),
-            f"{check.verdicts[index]} {said}".strip(),
+            _detail(check, index) if MARKS[check.verdicts[index]].sign != "✓" else "",
         )
+
+
+def nans(run: Run) -> frozenset[tuple[str, str]]:
+    """(dtype, element) where some implementation returned NaN."""
+    return frozenset(
+        (check.request.dtype, check.elements[index])
+        for check in run.checks
+        if check.quantity in NUMERIC
+        for index, bits in enumerate(check.bits)
+        if bits and check.result_dtype in FORMATS and _got(check, index) == "nan"
+    )

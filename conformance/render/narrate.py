@@ -79,6 +79,20 @@ def _floor(total: float, entropy: float) -> str:
     return "" if math.isnan(total) else f"floor H(y) = {entropy:.9g}, excess KL(y||p) = {total - entropy:.9g}"
 
 
+def signs(inputs: Inputs) -> list[str]:
+    """Why the loss of an element is below 0; "" where it is not."""
+    total = loss(inputs.case.form, *(inputs.values[name] for name in ARGUMENTS))
+    return [_sign(*pair) for pair in zip(total, inputs.values["label"].tolist(), strict=True)]
+
+
+def _sign(total: float, label: float) -> str:
+    if not total < 0:
+        return ""
+    if 0 <= label <= 1:
+        return "the loss is below 0: a weight is negative"
+    return f"the loss is below 0: the label {label:g} is no probability"
+
+
 def why_nans(inputs: Inputs) -> list[str]:
     """Where a NaN can come from at each element; "" where an ordinary formula has none."""
     pairs = zip(inputs.values["prediction"].tolist(), inputs.values["label"].tolist(), strict=True)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from conformance.judge.verdicts import Judged
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
 from conformance.plan.inputs import Inputs
 from conformance.render import narrate
+from conformance.render.elements import Reasons
 from conformance.run.run import Run
 
 #: More elements than this are judged but not printed one by one.
 SHOWN = 8
 
 
-def inputs_of(inputs: Inputs) -> Iterator[str]:
-    """Exact inputs and how their ideals come about; of more than SHOWN elements their number."""
+def inputs_of(inputs: Inputs, nans: Collection[tuple[str, str]] = ()) -> Iterator[str]:
+    """Exact inputs and how their ideals come about; of more than SHOWN elements their number.
+
+    Of elements among `nans`, (dtype, element), it is told where a NaN can come from.
+    """
     if len(inputs.elements) > SHOWN:
         yield f"{inputs.dtype}: {len(inputs.elements)} elements"
         return
     form = inputs.case.form
-    told = zip(narrate.derivations(inputs), narrate.floors(inputs), narrate.why_nans(inputs), strict=True)
-    for index, (derivation, *rest) in enumerate(told):
-        yield f"{inputs.dtype} {inputs.elements[index].id}: {narrate.exact_inputs(inputs, index)}"
+    words = (narrate.derivations(inputs), narrate.signs(inputs), narrate.floors(inputs), narrate.why_nans(inputs))
+    for index, (derivation, sign, floor, nan) in enumerate(zip(*words, strict=True)):
+        name = inputs.elements[index].id
+        yield f"{inputs.dtype} {name}: {narrate.exact_inputs(inputs, index)}"
         yield f"    {narrate.FORMULA[form]}; {derivation}"
-        for line in filter(None, rest):
+        for line in filter(None, (sign, floor, nan if (inputs.dtype, name) in nans else "")):
             yield f"    {line}"
 
 
@@ -36,13 +41,16 @@ def absent(done: Run) -> Iterator[str]:
             yield f"absent {name}: {opened.absent}" if opened.absent else f"failed {name}: {opened.failed}"
 
 
-def worst(done: Run) -> Iterator[str]:
-    """For each implementation and quantity the first non-finite and the worst element."""
+def worst(done: Run, why: Reasons) -> Iterator[str]:
+    """For each implementation and quantity the first non-finite and the worst element, and why it is wrong."""
     for check in done.checks:
         if check.bits:
             yield from _worst_of(check)
         elif check.verdict not in ("conforms", "rejects"):
             yield f"{check.id}: {check.verdict} {'; '.join(check.details)}"
+        reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity))
+        if reason is not None:
+            yield f"    {reason}"
 
 
 def _worst_of(check: Judged) -> Iterator[str]:
