@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from conformance.judge.harm import Harm
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.plan import sample
 from conformance.quantities import NUMERIC
+from conformance.record.harms import Harms, harms
 from conformance.record.record import CheckLine, InputsLine, RunRecord, SampleLine
 from conformance.record.spelled import Asked, explain
+from conformance.render.coloured import key
 
 #: Steps of log2 of an error that the page tells apart: a twelfth of an octave is less than a pixel of a plot.
 STEPS = 12
@@ -25,12 +28,14 @@ VISIBLE = 1e-3
 
 #: What is told as an index into a table of names.
 TABLES = (
-    "implementation", "case", "family", "dtype", "quantity", "verdict", "outcome", "what", "text", "cause", "command",
+    "implementation", "case", "family", "dtype", "quantity", "verdict", "outcome", "what", "text", "cause", "problem",
+    "command",
 )  # fmt: skip
 
 #: The columns of findings.
 FINDING = (
-    "check", "element", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "detail", "command",
+    "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract",
+    "detail", "command",
 )  # fmt: skip
 
 
@@ -61,10 +66,9 @@ def page_data(record: RunRecord | None) -> dict[str, Any]:
     flags = Names()
     checks, findings = _checks(record, names)
     inputs, cases = _inputs(record, names, flags, set(zip(findings["check"], findings["element"], strict=True)), checks)
-    said = {one.cause: record.problem_of(one) for check in record.checks for one in check.findings}
     samples = [_sample(line, record, names) for line in record.samples]
     return {
-        "names": {key: table.all for key, table in names.items()} | {"flag": flags.all},
+        "names": {name: table.all for name, table in names.items()} | {"flag": flags.all},
         "implementations": {
             one.id: {"form": one.form, "link": one.link, "contract": [_field(field) for field in one.contract]}
             for one in record.header.implementations
@@ -73,11 +77,8 @@ def page_data(record: RunRecord | None) -> dict[str, Any]:
         "checks": checks,
         "findings": findings,
         "inputs": inputs,
-        "causes": [
-            {"title": one.title, "kind": one.kind, "links": one.urls, "reason": one.why} if one else None
-            for cause in names["cause"].all
-            for one in (said[cause],)
-        ],
+        "harms": [key(harm) for harm in sorted(Harm)],
+        "titles": [record.problems_by_id[one].title if one in record.problems_by_id else "" for one in names["problem"].all],
         "sampleInputs": {
             f"{line.case}/{line.dtype}": _sample_inputs(line)
             for line in record.inputs
@@ -98,10 +99,11 @@ def _field(field: dict[str, Any]) -> dict[str, str]:
 
 def _checks(record: RunRecord, names: dict[str, Names]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     """Columns of all checks, and of all findings with the index of their check."""
-    checks: dict[str, list[Any]] = {key: [] for key in ("i", "c", "f", "d", "q", "v", "o")}
-    findings: dict[str, list[Any]] = {key: [] for key in FINDING}
+    checks: dict[str, list[Any]] = {name: [] for name in ("i", "c", "f", "d", "q", "v", "o")}
+    findings: dict[str, list[Any]] = {name: [] for name in FINDING}
+    weighed = harms(record)
     for number, check in enumerate(record.checks):
-        for key, column in (
+        for name, column in (
             ("i", names["implementation"][check.implementation]),
             ("c", names["case"][check.case]),
             ("f", names["family"][check.family]),
@@ -110,23 +112,26 @@ def _checks(record: RunRecord, names: dict[str, Names]) -> tuple[dict[str, list[
             ("v", names["verdict"][check.verdict]),
             ("o", names["outcome"][check.outcome]),
         ):
-            checks[key].append(column)
+            checks[name].append(column)
         if check.findings:
-            _findings(number, check, findings, names, record.header.asked)
+            _findings(number, check, findings, names, weighed, record.header.asked)
     return checks, findings
 
 
 def _findings(
-    number: int, check: CheckLine, findings: dict[str, list[Any]], names: dict[str, Names], asked: Asked
+    number: int, check: CheckLine, findings: dict[str, list[Any]], names: dict[str, Names], weighed: Harms, asked: Asked
 ) -> None:
     places = {element: index for index, element in enumerate(check.elements)}
     again = names["command"][explain(check.case, check.implementation, check.dtype, asked)]
     for one in check.findings:
         place = places.get(one.element, len(check.elements))
         detail = one.detail or (check.details[0] if check.details else "")
-        for key, value in (
+        harm = weighed.get((check.id, one.element))  # what is fixed does none
+        for name, value in (
             ("check", number),
             ("element", one.element),
+            ("problem", names["problem"][one.problem or one.cause]),
+            ("harm", None if harm is None else int(harm)),
             ("cause", names["cause"][one.cause]),
             ("what", names["what"][one.what]),
             ("verdict", names["verdict"][one.verdict]),
@@ -138,7 +143,7 @@ def _findings(
             ("detail", names["text"]["; ".join(text for text in (one.note, detail) if text)]),
             ("command", again),
         ):
-            findings[key].append(value)
+            findings[name].append(value)
 
 
 def _inputs(
@@ -158,9 +163,9 @@ def _inputs(
         if line.family == sample.FAMILY:
             continue
         cases.setdefault(line.case, {"flags": [flags[flag] for flag in line.flags], "form": line.form})
-        key = (names["case"][line.case], names["dtype"][line.dtype])
-        if key in elements:
-            found[f"{key[0]}/{key[1]}"] = _told(line, elements[key])
+        place = (names["case"][line.case], names["dtype"][line.dtype])
+        if place in elements:
+            found[f"{place[0]}/{place[1]}"] = _told(line, elements[place])
     return found, [cases.get(name) for name in names["case"].all]
 
 
