@@ -139,6 +139,7 @@ class Implementation:
     `labels` is "hard" for an entry point that is a binary cross-entropy for labels 0 and 1 only.  `counterpart`
     names the entry of the same adapter and mode that takes the other form of prediction, for the relation between
     the two.  An entry point that `masks` takes as weights only 1 and 0: an element of weight 0 is ignored.
+    `main` are the entry points that most users of the framework call: they stand on the first screen of a run.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class Implementation:
         labels: str = "any",
         counterpart: str = "",
         masks: bool = False,
+        main: bool = False,
     ) -> None:
         if not re.match(r"[^/:\s]+\Z", entry):
             raise ValueError("entry must be a word without '/' and ':' (got %r)" % (entry,))
@@ -187,6 +189,7 @@ class Implementation:
         self.labels = labels
         self.counterpart = counterpart
         self.masks = masks
+        self.main = main
 
     def loss(self, arguments: Arguments) -> Native:
         """The result of `call` with named `arguments`."""

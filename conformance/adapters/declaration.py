@@ -49,6 +49,7 @@ class Declaration(NamedTuple):
     few_shapes: bool = False
     varied: bool = False
     compiled: bool = False
+    main: bool = False
 
     @property
     def key(self) -> str:

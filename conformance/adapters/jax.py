@@ -381,7 +381,7 @@ ENTRIES: Tuple[Tuple[str, str, Callable[..., Any], Dict[str, Any]], ...] = (
         "optax.sigmoid_binary_cross_entropy",
         "logits",
         sigmoid_binary_cross_entropy,
-        {"link": OPTAX + "sigmoid_binary_cross_entropy", "counterpart": "formula"},
+        {"link": OPTAX + "sigmoid_binary_cross_entropy", "counterpart": "formula", "main": True},
     ),
     (
         "optax.losses.sigmoid_focal_loss",

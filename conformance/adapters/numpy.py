@@ -197,12 +197,16 @@ adapters = [
                 "probabilities",
                 log_textbook,
                 derivatives={"gradient-prediction": log_textbook_gradient},
+                main=True,
             ),
             Implementation(
                 "sigmoid_textbook", "logits", sigmoid_textbook, derivatives={"gradient-prediction": sigmoid_gradient}
             ),
             Implementation(
-                "stable_textbook", "logits", stable_textbook, derivatives={"gradient-prediction": sigmoid_gradient}
+                "stable_textbook",
+                "logits",
+                stable_textbook,
+                derivatives={"gradient-prediction": sigmoid_gradient},
             ),
         ],
         backend=NumPyRuntime(),

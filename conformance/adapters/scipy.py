@@ -109,7 +109,7 @@ adapters = [
     Adapter(
         "scipy",
         [
-            Implementation("special.xlogy", "probabilities", xlogy, link=SPECIAL % "xlogy"),
+            Implementation("special.xlogy", "probabilities", xlogy, link=SPECIAL % "xlogy", main=True),
             Implementation("special.rel_entr", "probabilities", rel_entr, link=SPECIAL % "rel_entr"),
             Implementation("stats.bernoulli.logpmf", "probabilities", bernoulli, labels="hard", link=BERNOULLI),
             Implementation("special.log_expit", "logits", log_expit, derivatives=BY_EXPIT, link=SPECIAL % "log_expit"),

@@ -213,6 +213,7 @@ def _implementations() -> List[Implementation]:
             reductions=("none", "mean", "sum"),
             parameters=("label_smoothing",),
             link=CODE + "losses.py#L562",
+            main=True,
         )
         # The documentation of the focal losses prints no formula for logits.
         + _pair(

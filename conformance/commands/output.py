@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,16 @@ from typing import NamedTuple
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from conformance.commands.options import Function, gathering, listed
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.record.compare import Comparison, FailOn
 from conformance.record.files import write_lines
 from conformance.record.record import RunRecord
-from conformance.render import comparison, elements, github, jsondoc, text
+from conformance.render import answer, comparison, elements, github, jsondoc, text
 from conformance.render.forms import FORMS
+from conformance.render.wrapping import wrap
 from conformance.run.run import Run
 
 #: Width of the report with a column for every family: whatever it needs.
@@ -32,6 +33,7 @@ class Printing:
 
     everything: bool
     wide: bool
+    counts: bool
     tolerances: bool
     form: str
     reports: tuple[tuple[str, Path], ...]
@@ -51,10 +53,11 @@ def output_options(function: Function) -> Function:
         ),
         click.option("--format", "form", type=forms, default="text", show_default=True, help="Form of the output."),
         click.option("--tolerances", is_flag=True, help="Print the tolerance report (values, or --quantity)."),
-        click.option("--wide", is_flag=True, help="A row for every mode, a column for every case family."),
+        click.option("--counts", is_flag=True, help="Counts of checks by entry point and case family, and causes."),
+        click.option("--wide", is_flag=True, help="The same, a row for every mode, a column for every family."),
         click.option("--all", "everything", is_flag=True, help="All findings, however many screens."),
     )
-    names = ("everything", "wide", "tolerances", "form", "reports")
+    names = ("everything", "wide", "counts", "tolerances", "form", "reports")
     return listed(options, gathering("printing", Printing, *names)(function))
 
 
@@ -94,12 +97,11 @@ def show_table(run: Run) -> None:
 
 
 def show_lines(lines: Iterable[str]) -> None:
-    """Print lines in the width of the console; what of one does not fit goes on below it, indented further."""
+    """Print lines in the width of the console."""
     out = console(text.WIDTH)
     for line in lines:
-        indent = line[: len(line) - len(line.lstrip())]
-        for part in textwrap.wrap(line, out.width, subsequent_indent=f"{indent}    ", break_on_hyphens=False) or [""]:
-            click.echo(part)
+        for part in wrap(Text(line), out.width):
+            click.echo(part.plain)
 
 
 class Compared(NamedTuple):
@@ -131,7 +133,10 @@ def show_record(
         table = text.tolerance_table([line for line in record.tolerances if line.quantity in wanted])
         _report_console(printing).print(table)
         return
-    text.render(record, _report_console(printing), printing.wide, printing.everything)
+    if printing.counts or printing.wide or printing.everything:
+        text.render(record, _report_console(printing), printing.wide, printing.everything)
+    else:
+        answer.render(record, console(text.WIDTH))
     if compared is not None:
         _report_console(printing).print("\n[bold]Compared with the baseline[/]")
         comparison.text(*compared, _report_console(printing), printing.everything)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from conformance.errors import InputError, at
@@ -103,53 +103,60 @@ def _read_file(file: Path) -> Iterator[Row]:
     lines = file.read_text(encoding="utf-8").split("\n")
     if tuple(lines[0].split("\t")) != COLUMNS:
         raise at(file, 1, f"the first line must name the columns {' '.join(COLUMNS)}", "`known update` writes the file")
+    backend = file.stem
     for number, line in enumerate(lines[1:], 2):
         if line:
-            yield _row(file, number, line)
+            try:
+                yield _row(backend, line)
+            except ValueError as error:
+                raise at(file, number, str(error)) from None
 
 
-def _row(file: Path, number: int, line: str) -> Row:
+def _row(backend: str, line: str) -> Row:
+    """Raises ValueError for what is no row."""
     cells = line.split("\t")
     if len(cells) != len(COLUMNS) or not all(cells):
-        raise at(file, number, f"must have {len(COLUMNS)} cells joined by tabs, none empty (got {len(cells)})")
+        raise ValueError(f"must have {len(COLUMNS)} cells joined by tabs, none empty (got {len(cells)})")
     problem, entry, modes, device, cause, case, dtype, quantities, seen, elements = cells
     if cause.count("/") != 2:
-        raise at(file, number, f"cause must be quantity/region/signature (got {cause!r})")
+        raise ValueError(f"cause must be quantity/region/signature (got {cause!r})")
     if dtype not in FORMATS:
-        raise at(file, number, f"dtype must be one of {', '.join(FORMATS)} (got {dtype!r})")
-    names = elements.split(" ")
-    words, magnitude = _words(file, number, seen)
+        raise ValueError(f"dtype must be one of {', '.join(FORMATS)} (got {dtype!r})")
+    words, magnitude = _words(seen)
+    marked = [name[:-1] for name in elements.split(" ") if name[-1:] == "?"] if "?" in elements else ()
     return Row(
         problem=problem,
-        cause=f"{file.stem}/{entry}/{cause}",
+        cause=f"{backend}/{entry}/{cause}",
         modes=tuple(modes.split(",")),
         device=device,
         case=case,
         dtype=dtype,
-        quantities=_quantities(file, number, quantities),
+        quantities=_quantities(quantities),
         words=words,
         magnitude=magnitude,
-        elements=tuple(name.rstrip("?") for name in names),
-        sometimes=frozenset(name[:-1] for name in names if name.endswith("?")),
+        elements=tuple(elements.replace("?", "").split(" ")),
+        sometimes=frozenset(marked),
     )
 
 
-def _quantities(file: Path, number: int, text: str) -> tuple[str, ...]:
+@cache  # thousands of lines have some hundreds of cells
+def _quantities(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     for name in names:
         if name not in QUANTITIES:
-            raise at(file, number, f"quantity {name!r} is not one of {', '.join(QUANTITIES)}")
+            raise ValueError(f"quantity {name!r} is not one of {', '.join(QUANTITIES)}")
     return names
 
 
-def _words(file: Path, number: int, text: str) -> tuple[tuple[str, ...], int | None]:
+@cache
+def _words(text: str) -> tuple[tuple[str, ...], int | None]:
     size = _SIZE.search(text)
     words = tuple(text[: size.start()].split("|") if size else text.split("|"))
     for word in words:
         if word not in WORDS:
-            raise at(file, number, f"must be one of {', '.join(WORDS)}, or several with | (got {word!r})")
+            raise ValueError(f"must be one of {', '.join(WORDS)}, or several with | (got {word!r})")
     if size and INEXACT not in words:
-        raise at(file, number, f"only {INEXACT} has a size (got {text!r})")
+        raise ValueError(f"only {INEXACT} has a size (got {text!r})")
     return words, int(size[1]) if size else None
 
 

@@ -45,7 +45,10 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`."""
+    """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`.
+
+    `main` are those that most users of the framework call.
+    """
 
     id: str
     family: str
@@ -53,6 +56,7 @@ class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     contract: list[dict[str, Any]] = []
     link: str = ""
     compiled: bool | None = None
+    main: bool = False
 
     @property
     def is_compiled(self) -> bool:

@@ -15,6 +15,9 @@ from conformance.quantities import AGREEMENT, LAST, NUMERIC, QUANTITIES
 from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
 
+#: Formats from the one that most people train in to the one that fewest do.
+PLAINEST = ("float32", "float16", "bfloat16", "float64", "float8_e5m2")
+
 
 @dataclass(kw_only=True)
 class Cell:
@@ -245,9 +248,9 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
     rank = (
         0 if finding.note else 1,
         0 if finding.element in line.elements else 1,
-        ("float32", "float16", "bfloat16", "float64", "float8_e5m2").index(check.dtype),
+        PLAINEST.index(check.dtype),
         0 if finding.detail or any(check.bits[position : position + 1]) else 1,
-        _quantity_rank(check.quantity),
+        quantity_rank(check.quantity),
         0 if finding.what != "inaccurate" else 1,
         sum(len(decimal) for decimal, _ in text.values()),
     )
@@ -344,7 +347,7 @@ def _summary(finding: FindingLine, record: RunRecord) -> CauseSummary:
     return one
 
 
-def _quantity_rank(quantity: str) -> int:
+def quantity_rank(quantity: str) -> int:
     """The place of a cause's quantity; a relation's has the relation in its name."""
     return QUANTITIES[quantity].order if quantity in QUANTITIES else LAST
 
@@ -355,7 +358,7 @@ def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
     kind = ("bug", "by-design", "unsupported", "").index(one.kind)
     loud = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}
     where = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan").index(cause.region)
-    return kind, _quantity_rank(cause.quantity), loud.get(cause.signature, 2), where, one.cause
+    return kind, quantity_rank(cause.quantity), loud.get(cause.signature, 2), where, one.cause
 
 
 def diverse(summaries: Iterable[CauseSummary], count: int) -> list[CauseSummary]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -19,10 +18,8 @@ from conformance.numbers.literals import text_of
 from conformance.quantities import NUMERIC
 from conformance.render import narrate
 from conformance.render.scoreboard import error_text
+from conformance.render.wrapping import wrap
 from conformance.run.run import Run
-
-#: Columns before what stands below the first line of a block.
-INDENT = 4
 
 #: In place of a reason that the block before has said.
 ABOVE = f"{WORD}as above"
@@ -61,24 +58,13 @@ class Block:
     verdict: str
     lines: tuple[str, ...]
 
-    def wrapped(self, width: int) -> list[str]:
+    def told(self, width: int) -> Iterator[Text]:
         """Its lines, the first with sign and name, none longer than `width`."""
         first, *rest = self.lines
-        name = self.implementation.removesuffix(PLAIN_CALL)
-        found = _wrapped(f"{MARKS[self.verdict].sign} {name}  {first}", width, "")
-        return [*found, *(part for line in rest for part in _wrapped(line, width, " " * INDENT))]
-
-
-def _wrapped(line: str, width: int, indent: str) -> list[str]:
-    return textwrap.wrap(
-        line,
-        width,
-        initial_indent=indent,
-        subsequent_indent=" " * (INDENT + 2 if indent else INDENT),
-        break_on_hyphens=False,
-        replace_whitespace=False,
-        drop_whitespace=True,
-    )
+        sign, style = MARKS[self.verdict]
+        head = Text.assemble((sign, style), f" {self.implementation.removesuffix(PLAIN_CALL)}  {first}")
+        for line in (head, *(Text(f"    {line}") for line in rest)):
+            yield from wrap(line, width)
 
 
 def blocks(run: Run, why: Reasons) -> list[Block]:
@@ -100,12 +86,9 @@ def _shorter(found: Iterable[Block]) -> Iterator[Block]:
 
 
 def told(found: Iterable[Block], width: int) -> Iterator[Text]:
-    """The lines of blocks for a terminal of `width` columns, each sign in its colour."""
+    """The lines of blocks for a terminal of `width` columns."""
     for one in _shorter(found):
-        first, *rest = one.wrapped(width)
-        mark = MARKS[one.verdict]
-        yield Text.assemble((mark.sign, mark.style), first.removeprefix(mark.sign))
-        yield from map(Text, rest)
+        yield from one.told(width)
 
 
 def _block(implementation: str, checks: Sequence[Judged], why: Reasons) -> Block:

@@ -74,6 +74,12 @@ def head(record: RunRecord) -> Iterator[str]:
     if quick := quick_text(record):
         yield f"[yellow]quick run[/]: {quick}"
     yield escape(" · ".join(_versions(line) for line in header.backends if line.versions))
+    yield from caveats(record)
+
+
+def caveats(record: RunRecord) -> Iterator[str]:
+    """What of a run is missing, or differs from where the record was made."""
+    header = record.header
     if not header.familiar:
         yield (
             f"[yellow]another processor[/]: the record was made on none with {header.machine['instruction-set']}; "
@@ -112,15 +118,15 @@ def not_judged_text(record: RunRecord) -> str:
     )
 
 
-def _named(line: BackendLine) -> str:
+def named(line: BackendLine) -> str:
     """The versions of a backend, that of NumPy where there is no other."""
     named = " ".join(f"{name} {version}" for name, version in line.versions.items() if name != "numpy")
     return named or f"numpy {line.versions.get('numpy', '')}"
 
 
 def _versions(line: BackendLine) -> str:
-    named = _named(line)
-    text = named if line.name in named else f"{line.name}: {named}"
+    versions = named(line)
+    text = versions if line.name in versions else f"{line.name}: {versions}"
     return text if line.pinned else f"{text} (not the pinned versions)"
 
 
@@ -134,7 +140,7 @@ def findings(record: RunRecord, lines: int) -> Iterator[str]:
         + ", ".join(f"{len(found)} {name}" for name, found in by_outcome.items())
         + f" (elements: {', '.join(f'{_elements(found)} {name}' for name, found in by_outcome.items())})"
     )
-    versions = {line.name: _named(line) for line in record.header.backends}
+    versions = {line.name: named(line) for line in record.header.backends}
     room = max(lines - 5, 3)
     for name, found in by_outcome.items():
         height = HEIGHT[name]
@@ -199,8 +205,6 @@ def closing(record: RunRecord) -> Iterator[str]:
         return
     yield "verdicts: " + ", ".join(f"{count} {name}" for name, count in footer.verdicts.items())
     yield f"not judged: {not_judged_text(record)}"
-    counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
-    outcome = ", ".join(f"{count} {name}" for name, count in counts.items())
     if footer.restarts:
         why = "a crash, a time-out, a change of state or too much memory"
         yield f"workers replaced after {why}: {escape(', '.join(footer.restarts))}"
@@ -211,8 +215,15 @@ def closing(record: RunRecord) -> Iterator[str]:
         yield f"not timed: {escape(line)}"
     for line in footer.lost:
         yield f"not run: {escape(line)}"
+    yield outcome(footer)
+
+
+def outcome(footer: Footer) -> str:
+    """The last line of a run: its outcomes, and what its exit code means."""
+    counts = dict.fromkeys(("as expected", "recorded", "new", "fixed"), 0) | footer.outcomes
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
     missing = f", {footer.not_run} not run" if footer.not_run else ""
-    yield f"outcomes: {outcome}{missing} · {footer.seconds:.1f} s · {exit_word(footer)}"
+    return f"outcomes: {told}{missing} · {footer.seconds:.1f} s · {exit_word(footer)}"
 
 
 def exit_word(footer: Footer) -> str:

@@ -71,6 +71,7 @@ def implementation_line(one: Declaration) -> ImplementationLine:
         contract=contracts.to_wire(one.contract),
         link=one.link,
         compiled=one.compiled,
+        main=one.main,
     )
 
 

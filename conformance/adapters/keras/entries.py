@@ -73,6 +73,7 @@ def _in_mode(backend: str, mode: str) -> List[Implementation]:
             reductions=("none", "mean"),
             parameters=smoothing,
             link=function,
+            main=backend == "openvino",  # where the class is not run
             **where,
         )
         + _pair(
@@ -84,6 +85,7 @@ def _in_mode(backend: str, mode: str) -> List[Implementation]:
             options=("weight",),
             parameters=smoothing,
             link=loss,
+            main=True,
             **where,
         )
         + _pair(

@@ -54,6 +54,7 @@ def implementations() -> List[Implementation]:
             sigmoid_cross_entropy_with_logits,
             contract=(SIGMOID_FORMULA,),
             link=DOCS + "nn/sigmoid_cross_entropy_with_logits",
+            main=True,
         )
         + in_modes(
             MODES,

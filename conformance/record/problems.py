@@ -1,0 +1,114 @@
+"""The recorded findings of a run, summed up by the problems that explain them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from conformance.adapters.declaration import BASE_MODE
+from conformance.ids import ImplementationId
+from conformance.judge.harm import Harm
+from conformance.record.harms import harms
+from conformance.record.kinds import TOGETHER, TOLD, Kind, Kinds, kinds
+from conformance.record.record import CheckLine, FindingLine, ProblemLine, RunRecord
+from conformance.record.summary import PLAINEST, Example, example, quantity_rank
+
+#: The kinds from the plainest to the least plain.
+_KINDS = {kind: place for place, kind in enumerate(Kind)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemSummary:
+    """A problem in a run: how much of it there is, the harm that it does, and the plainest example of the worst.
+
+    `entries` are backend/entry.  What no problem explains is summed up by its cause, which then is the title.
+    """
+
+    line: ProblemLine
+    elements: int
+    checks: int
+    dtypes: tuple[str, ...]
+    entries: tuple[str, ...]
+    harms: dict[Harm, int]
+    example: Example
+
+    @property
+    def worst(self) -> Harm:
+        """The worst harm that it does."""
+        return max(self.harms)
+
+    @property
+    def explained(self) -> bool:
+        """Whether somebody wrote down what it is."""
+        return bool(self.line.title)
+
+
+class _Gathered:
+    """What is known of a problem while its findings are read."""
+
+    def __init__(self, line: ProblemLine) -> None:
+        self.line = line
+        self.elements = 0
+        self.checks: dict[str, None] = {}
+        self.dtypes: dict[str, None] = {}
+        self.entries: dict[str, None] = {}
+        self.harms: Counter[Harm] = Counter()
+        self.plainest: tuple[tuple[float, ...], CheckLine, FindingLine] | None = None
+
+    def add(self, check: CheckLine, finding: FindingLine, harm: Harm, kind: Kind) -> None:
+        self.elements += 1
+        self.checks[check.id] = None
+        self.dtypes[check.dtype] = None
+        one = ImplementationId.parse(check.implementation)
+        self.entries[one.family] = None
+        self.harms[harm] += 1
+        rank = (
+            -harm,
+            one.mode != BASE_MODE,
+            check.quantity not in TOLD,
+            finding.element == TOGETHER,
+            _KINDS[kind],
+            PLAINEST.index(check.dtype),
+            quantity_rank(check.quantity),
+            len(finding.element),
+        )
+        if self.plainest is None or rank < self.plainest[0]:
+            self.plainest = rank, check, finding
+
+    def summary(self, record: RunRecord) -> Iterator[ProblemSummary]:
+        if self.plainest is not None:
+            _, check, finding = self.plainest
+            yield ProblemSummary(
+                line=self.line,
+                elements=self.elements,
+                checks=len(self.checks),
+                dtypes=tuple(one for one in PLAINEST if one in self.dtypes),
+                entries=tuple(self.entries),
+                harms=dict(sorted(self.harms.items(), reverse=True)),
+                example=example(record, check, finding),
+            )
+
+
+def problems(record: RunRecord) -> list[ProblemSummary]:
+    """A summary for each problem with recorded findings, the worst harm first, then by entry points and elements.
+
+    Findings without a problem, as older records have them, are summed up by their causes.
+    """
+    weighed = harms(record)
+    known: dict[tuple[str, str], Kinds] = {}
+    found: dict[str, _Gathered] = {}
+    for check in record.checks:
+        for finding in check.findings:
+            if finding.outcome != "recorded":
+                continue
+            key = check.case, check.dtype
+            if key not in known:
+                known[key] = kinds(record.inputs_by_case[key])
+            name = finding.problem or finding.cause
+            if name not in found:
+                found[name] = _Gathered(record.problem_of(finding) or ProblemLine(name, "", ""))
+            harm = weighed[check.id, finding.element]
+            found[name].add(check, finding, harm, known[key].of(check, finding.element))
+    made = [summary for one in found.values() for summary in one.summary(record)]
+    return sorted(made, key=lambda one: (-one.worst, -len(one.entries), -one.elements, one.line.problem))

@@ -1,0 +1,230 @@
+"""The first screen of a run: what is not as expected, then which entry points are good for what, and what is known."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from conformance.adapters.declaration import BASE_MODE
+from conformance.diagnosis.why import sentences
+from conformance.ids import ImplementationId, backend_of
+from conformance.judge.harm import Harm
+from conformance.record.grades import Graded, Said, entries, grades
+from conformance.record.kinds import Kind
+from conformance.record.problems import ProblemSummary, problems
+from conformance.record.record import RunRecord
+from conformance.record.summary import causes
+from conformance.render import text
+from conformance.render.wrapping import wrap
+
+#: A screen, and lines of it for the table of entry points, at most.
+LINES, TABLE = 40, 24
+
+#: Lines that new and fixed findings have at most, and those that the problems have at least.
+FOR_UNEXPECTED, FOR_PROBLEMS = 10, 3
+
+#: New and fixed findings that are told at most.
+MOST = 3
+
+#: What marks the rows whose worst problem is told below.
+MARKS = "abcdefghijklmnopqrstuvwxyz"
+
+#: The colour of a word in a cell.
+STYLES = {"BREAKS": "bold red", "misleads": "red", "drifts": "yellow", "ok": "green", "rejects": "green"}
+
+#: What the columns hold.
+INPUTS = " · ".join(kind.meaning for kind in Kind)
+
+#: What the words in cells mean.
+WORDS = (
+    "BREAKS training · misleads: off by over 1 % · drifts: by 0.1 to 1 % · digits: by less · "
+    "docs: as documented, not exact · edge: at tiny or infinite numbers"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Implementations of one entry point that did alike: a word for each kind, and what most is to be said of them."""
+
+    name: str
+    words: tuple[str, ...]
+    said: Said
+
+
+def rows(graded: Sequence[Graded]) -> list[Row]:
+    """A row for each entry point, the best first; backends that do alike with entry points of one name share it."""
+    alike: dict[tuple[str, tuple[str, ...], Said], list[str]] = {}
+    for one in graded:
+        backend, entry = _name(one.implementation)
+        alike.setdefault((entry, one.words, one.said), []).append(backend)
+    return [Row(f"{', '.join(who)} {entry}", words, said) for (entry, words, said), who in alike.items()]
+
+
+def _name(implementation: str) -> tuple[str, str]:
+    """The backend, and the entry point without its module; the mode where it is not the plain one."""
+    one = ImplementationId.parse(implementation)
+    stem, bracket, variant = one.entry.partition("[")
+    mode = "" if one.mode == BASE_MODE else f" ({one.mode})"
+    return one.backend, f"{stem.rpartition('.')[2]}{bracket}{variant}{mode}"
+
+
+def render(record: RunRecord, console: Console) -> None:
+    """Print the first screen in the width of the console, in LINES if that has 80 columns or more."""
+    for line in lines(record, console.width):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def lines(record: RunRecord, width: int) -> list[Text]:
+    """All lines of the first screen, none longer than `width`."""
+    found = problems(record)
+    start = [*_wrapped(_head(record), width), *_unexpected(record, width)]
+    end = [*_wrapped(_counts(record, found), width)]
+    graded = grades(record, entries(record))
+    if not graded:
+        return [*start, *end]
+    legend = [line for said in (INPUTS, WORDS) for line in wrap(Text(said, "dim"), width)]
+    table = _Table(rows(graded), width)
+    room = LINES - len(start) - len(legend) - len(end)
+    taken = table.fitting(min(TABLE, room - FOR_PROBLEMS))
+    notes, marks = _notes(found, table.rows[:taken], width, room - table.height(taken))
+    return [*start, *table.lines(taken, marks), *legend, *notes, *end]
+
+
+def _head(record: RunRecord) -> Iterator[str]:
+    ran = len({check.implementation for check in record.checks})
+    yield f"[bold]bce-conformance {record.header.suite}[/] · {ran} implementations · {len(record.checks)} checks"
+    versions = {
+        f"{name} {re.split('[-+]', version)[0]}"
+        for line in record.header.backends
+        for name, version in line.versions.items()
+    }
+    yield escape(" ".join(sorted(versions, key=str.lower)))
+    if quick := text.quick_text(record):
+        yield f"[yellow]quick run[/]: {quick}"
+    yield from text.caveats(record)
+
+
+def _unexpected(record: RunRecord, width: int) -> list[Text]:
+    """New findings, and why, then fixed ones: one at least, and as many as have room."""
+    found = [one for one in causes(record) if one.outcome != "recorded"]
+    versions = {line.name: text.named(line) for line in record.header.backends}
+    why = sentences(record, [one for one in found if one.outcome == "new"][:MOST])
+    told: list[Text] = []
+    count = 0
+    for one in found[:MOST]:
+        said = text.finding(one, versions.get(backend_of(one.cause), ""), why.get(one.cause, ""))
+        own = [*_wrapped(said, width)]
+        if count and len(told) + len(own) > FOR_UNEXPECTED:
+            break
+        told += own
+        count += 1
+    left = Counter(one.outcome for one in found[count:])
+    if left:
+        more = " and ".join(f"{number} {outcome}" for outcome, number in left.items())
+        told += _wrapped([f"… {more} causes more: `bce-conformance show --all`"], width)
+    return told
+
+
+def _wrapped(said: Iterable[str], width: int) -> Iterator[Text]:
+    """Lines of markup in the width that there is."""
+    for line in said:
+        yield from wrap(Text.from_markup(line), width)
+
+
+class _Table:
+    """The table of entry points in a width: a name that is too long stands on a line of its own."""
+
+    def __init__(self, rows: list[Row], width: int) -> None:
+        self.rows = rows
+        self.width = width
+        self.widths = [max(len(kind.word), *(len(row.words[at]) for row in rows)) for at, kind in enumerate(Kind)]
+        left = width - sum(self.widths) - len(self.widths) - 2
+        self.left = max((len(row.name) for row in rows if len(row.name) <= left), default=2)
+        self.names = [wrap(Text(row.name), width) if len(row.name) > self.left else [] for row in rows]
+
+    def height(self, taken: int) -> int:
+        """Lines of the heading, of so many rows, and of what is said of those left out."""
+        return 1 + sum(1 + len(name) for name in self.names[:taken]) + (taken < len(self.rows))
+
+    def fitting(self, room: int) -> int:
+        """How many rows have room, one at least."""
+        return next((count for count in range(len(self.rows), 1, -1) if self.height(count) <= room), 1)
+
+    def lines(self, taken: int, marks: Mapping[str, str]) -> Iterator[Text]:
+        """The heading and so many rows, with the marks of their problems."""
+        heading = self._line("", "", [kind.word for kind in Kind])
+        heading.stylize("bold")
+        yield heading
+        for row, name in zip(self.rows[:taken], self.names, strict=False):
+            yield from name
+            yield self._line("" if name else row.name, marks.get(row.said.problem, ""), row.words)
+        if taken < len(self.rows):
+            left_out = len(self.rows) - taken
+            yield from wrap(Text(f"… and {left_out} more, or `show --counts` for all entry points"), self.width)
+
+    def _line(self, name: str, mark: str, words: Sequence[str]) -> Text:
+        line = Text(f"{name:{self.left}} {mark:1}")
+        for word, wide in zip(words, self.widths, strict=True):
+            line.append(" ")
+            line.append(f"{word:{wide}}", STYLES.get(word, ""))
+        line.rstrip()
+        return line
+
+
+def _notes(
+    found: Sequence[ProblemSummary], shown: Sequence[Row], width: int, room: int
+) -> tuple[list[Text], dict[str, str]]:
+    """What most is to be said of rows, as much as has room, by marks; then the worst of the other problems.
+
+    What training shows goes before what weights, shapes or inputs outside [0, 1] show, and the worst before the rest.
+    """
+    by_id = {one.line.problem: one for one in found}
+    wanted = dict.fromkeys(row.said.problem for row in sorted(shown, key=lambda row: row.said[:2]))
+    told = [by_id[name] for name in wanted if name in by_id]
+    taken: list[ProblemSummary] = []
+    for one in told:
+        if sum(len(_note("a", other, width)) for other in [*taken, one]) <= room and len(taken) < len(MARKS):
+            taken.append(one)
+    places = [row.said.problem for row in shown]
+    taken.sort(key=lambda one: places.index(one.line.problem))
+    marks = {one.line.problem: mark for one, mark in zip(taken, MARKS, strict=False)}
+    notes = [line for one in taken for line in _note(marks[one.line.problem], one, width)]
+    for one in found:
+        own = _note(" ", one, width)
+        if one.explained and one.line.problem not in wanted and len(notes) + len(own) <= room:
+            notes += own
+    return notes, marks
+
+
+def _note(mark: str, one: ProblemSummary, width: int) -> list[Text]:
+    harm = "" if mark.strip() else f"{one.worst.word}: "
+    return wrap(Text(f"{mark} {harm}{one.line.title or one.line.problem}"), width)
+
+
+def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]:
+    """How many problems there are by harm, the counts of checks, and the outcome."""
+    known = [one for one in found if one.explained]
+    by_harm = Counter(one.worst for one in known)
+    words = ", ".join(f"{by_harm[harm]} {harm.word}" for harm in Harm if by_harm[harm])
+    elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
+    yield (
+        f"[bold]{len(known)} known problems, {elements['new']} new elements, {elements['fixed']} fixed[/]"
+        f"{f': {words}' if words else ''}"
+    )
+    footer = record.footer
+    if footer is None:
+        yield "[bold red]interrupted[/]: no outcome"
+        return
+    conform, documented = (footer.verdicts.get(name, 0) for name in ("conforms", "by-contract"))
+    offered = sum(record.header.not_offered.values())
+    yield (
+        f"{conform} of {len(record.checks)} checks conform, {documented} by contract; "
+        f"{footer.not_run} not run, {offered} not offered"
+    )
+    yield text.outcome(footer)
