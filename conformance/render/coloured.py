@@ -29,7 +29,7 @@ def graded(grade: Grade) -> Word:
     if grade.found is not None and grade.rank == grade.found:
         return Word(key(grade.found), grade.found.word, f"{grade.problems.total()} of {grade.elements}")
     if grade.documented is not None:
-        return Word("documented", f"documented, {grade.documented.word}", f"of {grade.elements}")
+        return Word("documented", f"documented, {grade.documented.word}", str(grade.elements))
     if not grade.elements:
         return Word("untested", "–")
     if grade.rejected == grade.elements:

@@ -11,7 +11,7 @@ import base64
 import gzip
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -24,6 +24,7 @@ from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
 from conformance.numbers.measurement import BUDGET
 from conformance.record.grades import Graded, entries, grades
+from conformance.record.harms import Harms, harms
 from conformance.record.kinds import Kind
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
@@ -74,9 +75,10 @@ class Told:
 def render(record: RunRecord | None, certificates: Sequence[Certificate] = ()) -> str:
     """The whole page: of a run, of certificates, or of both."""
     swept = groups(certificates)
+    weighed = {} if record is None else harms(record)
     return page(
         "report.html.j2",
-        run=None if record is None else _run(record),
+        run=None if record is None else _run(record, weighed),
         certificates=certificates,
         maxima=rows(swept),
         sweeps=swept,
@@ -87,7 +89,7 @@ def render(record: RunRecord | None, certificates: Sequence[Certificate] = ()) -
         style=_asset("templates", "report.css"),
         script=_asset("templates", "sweeps.js") + _asset("templates", "report.js"),
         libraries=[_asset("vendor", "d3.min.js"), _asset("vendor", "plot.umd.min.js")],
-        data=_packed(page_data(record) | {"run": record is not None, "sweeps": sweep_data(swept)}),
+        data=_packed(page_data(record, weighed) | {"run": record is not None, "sweeps": sweep_data(swept)}),
     )
 
 
@@ -100,7 +102,7 @@ def _places(swept: Sequence[Group]) -> dict[str, list[str]]:
     return {where: list(commands) for where, commands in found.items()}
 
 
-def _run(record: RunRecord) -> dict[str, Any]:
+def _run(record: RunRecord, weighed: Harms) -> dict[str, Any]:
     """What the page tells of a run without its script."""
     found = problems(record)
     first, others = answers(record)
@@ -120,14 +122,13 @@ def _run(record: RunRecord) -> dict[str, Any]:
         "fixed": elements["fixed"],
         "known": sum(one.explained for one in found),
         "by_harm": [(harm.word, count) for harm, count in Counter(one.worst for one in found).items()],
-        "problems": told(record, found),
+        "problems": told(found, pictures(record, weighed)),
         "headlines": _headlines(record) if elements["new"] or elements["fixed"] else [],
     }
 
 
-def told(record: RunRecord, found: Sequence[ProblemSummary]) -> list[tuple[Word, list[Told]]]:
+def told(found: Sequence[ProblemSummary], drawn: dict[str, Picture]) -> list[tuple[Word, list[Told]]]:
     """The problems of a run by the worst harm that each does, the worst first, with their pictures."""
-    drawn = pictures(record, found)
     return [
         (
             Word(key(harm), harm.word, harm.meaning),
@@ -164,7 +165,7 @@ def _who(one: ProblemSummary) -> tuple[tuple[str, str], ...]:
 
 def _headlines(record: RunRecord) -> list[tuple[CauseSummary, str, str]]:
     """Causes of what is new or fixed with an example of each and why, "" where nobody knows."""
-    found = causes(record)
+    found = causes(replace(record, checks=tuple(one for one in record.checks if one.outcome in ("new", "fixed"))))
     new, fixed = ([one for one in found if one.outcome == outcome] for outcome in ("new", "fixed"))
     shown = (*diverse(new, HEADLINES), *fixed[:HEADLINES])
     why = sentences(record, diverse(new, HEADLINES))
@@ -188,7 +189,7 @@ def _asset(folder: str, name: str) -> Markup:
 
 def _packed(data: dict[str, Any]) -> str:
     """The data of the page: JSON, compressed, in base64, which nothing in it can end."""
-    packed = gzip.compress(msgspec.json.encode(data), compresslevel=9, mtime=0)
+    packed = gzip.compress(msgspec.json.encode(data), compresslevel=7, mtime=0)
     return base64.b64encode(packed).decode("ascii")
 
 
@@ -205,11 +206,12 @@ def answers(record: RunRecord) -> tuple[list[AnswerRow], list[AnswerRow]]:
 
 
 def _row(record: RunRecord, one: Graded, name: str) -> AnswerRow:
-    line = record.problems_by_id.get(one.problem)
+    problem = one.said.problem
+    line = record.problems_by_id.get(problem)
     return AnswerRow(
         backend=one.implementation.partition("/")[0],
         name=name,
         words=tuple(graded(one.grades[kind]) for kind in Kind),
-        problem=one.problem,
-        title=line.title if line else one.problem,
+        problem=problem,
+        title=line.title if line else problem,
     )

@@ -129,6 +129,7 @@ def _problem_lines(matches: dict[str, list[Match]], known: Record) -> Iterator[P
             kind=one.kind,
             advice=one.advice,
             why=one.why.strip(),
+            remedy=(one.remedy or "").strip(),
             links=links,
             mechanism=one.mechanism,
         )
