@@ -9,11 +9,11 @@ from conformance.record.grades import Grade
 
 
 class Word(NamedTuple):
-    """A word for what was found; `key` is the class of the style sheet that colours it, `count` of how many elements."""
+    """A word with its class in the style sheet, and a note: of how many elements it is, or what it means."""
 
     key: str
     text: str
-    count: str = ""
+    note: str = ""
 
 
 def key(harm: Harm) -> str:

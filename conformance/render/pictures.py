@@ -68,7 +68,7 @@ class Points(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A finding of a problem beside a sample that may show it; sorted, the worst harm in the plainest dtype is first."""
+    """A finding of a problem that a sample may show; sorted, the worst harm in the plainest dtype is first."""
 
     harm: int
     dtype: int
