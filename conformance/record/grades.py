@@ -20,6 +20,9 @@ TRAINING = (Kind.EVERYDAY, Kind.SOFT, Kind.CONFIDENT, Kind.GRADIENT)
 #: The verdict of what is only observed (`expect: observe` of a case).
 OBSERVED = "recorded"
 
+#: The word of a kind of which nothing was asked.
+NOTHING = "-"
+
 #: Words of a cell that are shorter than those of a harm.
 SHORT = {Harm.LAST_DIGITS: "digits", Harm.BREAKS: "BREAKS"}
 
@@ -45,7 +48,7 @@ class Grade:
             return SHORT.get(self.found, self.found.word)
         if self.documented is not None:
             return "docs"
-        return "-" if not self.elements else "rejects" if self.rejected == self.elements else "ok"
+        return NOTHING if not self.elements else "rejects" if self.rejected == self.elements else "ok"
 
     @property
     def rank(self) -> float:

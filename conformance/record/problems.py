@@ -107,7 +107,7 @@ def problems(record: RunRecord) -> list[ProblemSummary]:
                 known[key] = kinds(record.inputs_by_case[key])
             name = finding.problem or finding.cause
             if name not in found:
-                found[name] = _Gathered(record.problem_of(finding) or ProblemLine(name, "", ""))
+                found[name] = _Gathered(record.problem_of(finding) or ProblemLine(problem=name, title="", kind=""))
             harm = weighed[check.id, finding.element]
             found[name].add(check, finding, harm, known[key].of(check, finding.element))
     made = [summary for one in found.values() for summary in one.summary(record)]

@@ -15,7 +15,7 @@ from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.why import sentences
 from conformance.ids import ImplementationId, backend_of
 from conformance.judge.harm import Harm
-from conformance.record.grades import Graded, Said, entries, grades
+from conformance.record.grades import NOTHING, Graded, Said, entries, grades
 from conformance.record.kinds import Kind
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
@@ -24,10 +24,13 @@ from conformance.render import text
 from conformance.render.wrapping import wrap
 
 #: A screen, and lines of it for the table of entry points, at most.
-LINES, TABLE = 40, 24
+LINES, TABLE = 40, 21
 
 #: Lines that new and fixed findings have at most, and those that the problems have at least.
 FOR_UNEXPECTED, FOR_PROBLEMS = 10, 3
+
+#: What a line to be typed begins with.
+COMMAND = "bce-conformance"
 
 #: New and fixed findings that are told at most.
 MOST = 3
@@ -38,14 +41,15 @@ MARKS = "abcdefghijklmnopqrstuvwxyz"
 #: The colour of a word in a cell.
 STYLES = {"BREAKS": "bold red", "misleads": "red", "drifts": "yellow", "ok": "green", "rejects": "green"}
 
-#: What the columns hold.
-INPUTS = " · ".join(kind.meaning for kind in Kind)
-
 #: What the words in cells mean.
-WORDS = (
-    "BREAKS training · misleads: off by over 1 % · drifts: by 0.1 to 1 % · digits: by less · "
-    "docs: as documented, not exact · edge: at tiny or infinite numbers"
-)
+WORDS = {
+    "BREAKS": "BREAKS training",
+    "misleads": "misleads: off by over 1 %",
+    "drifts": "drifts: by 0.1 to 1 %",
+    "digits": "digits: by less",
+    "docs": "docs: as documented, not exact",
+    "edge": "edge: at tiny or infinite numbers",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Row:
     """Implementations of one entry point that did alike: a word for each kind, and what most is to be said of them."""
 
     name: str
-    words: tuple[str, ...]
+    words: dict[Kind, str]
     said: Said
 
 
@@ -63,7 +67,10 @@ def rows(graded: Sequence[Graded]) -> list[Row]:
     for one in graded:
         backend, entry = _name(one.implementation)
         alike.setdefault((entry, one.words, one.said), []).append(backend)
-    return [Row(f"{', '.join(who)} {entry}", words, said) for (entry, words, said), who in alike.items()]
+    return [
+        Row(f"{', '.join(who)} {entry}", dict(zip(Kind, words, strict=True)), said)
+        for (entry, words, said), who in alike.items()
+    ]
 
 
 def _name(implementation: str) -> tuple[str, str]:
@@ -88,8 +95,8 @@ def lines(record: RunRecord, width: int) -> list[Text]:
     graded = grades(record, entries(record))
     if not graded:
         return [*start, *end]
-    legend = [line for said in (INPUTS, WORDS) for line in wrap(Text(said, "dim"), width)]
     table = _Table(rows(graded), width)
+    legend = [line for said in table.legend() for line in wrap(Text(said, "dim"), width) if said]
     room = LINES - len(start) - len(legend) - len(end)
     taken = table.fitting(min(TABLE, room - FOR_PROBLEMS))
     notes, marks = _notes(found, table.rows[:taken], width, room - table.height(taken))
@@ -119,7 +126,7 @@ def _unexpected(record: RunRecord, width: int) -> list[Text]:
     count = 0
     for one in found[:MOST]:
         said = text.finding(one, versions.get(backend_of(one.cause), ""), why.get(one.cause, ""))
-        own = [*_wrapped(said, width)]
+        own = [part for line in said for part in _told(line, width)]
         if count and len(told) + len(own) > FOR_UNEXPECTED:
             break
         told += own
@@ -131,6 +138,12 @@ def _unexpected(record: RunRecord, width: int) -> list[Text]:
     return told
 
 
+def _told(line: str, width: int) -> list[Text]:
+    """A line of a finding; a command stays whole, so that it can be copied, and the terminal wraps it."""
+    made = Text.from_markup(line)
+    return [made] if made.plain.lstrip().startswith(f"{COMMAND} ") else wrap(made, width)
+
+
 def _wrapped(said: Iterable[str], width: int) -> Iterator[Text]:
     """Lines of markup in the width that there is."""
     for line in said:
@@ -138,12 +151,16 @@ def _wrapped(said: Iterable[str], width: int) -> Iterator[Text]:
 
 
 class _Table:
-    """The table of entry points in a width: a name that is too long stands on a line of its own."""
+    """The table of entry points in a width: a name that is too long stands on a line of its own.
+
+    Kinds of input that nobody was asked about have no column.
+    """
 
     def __init__(self, rows: list[Row], width: int) -> None:
         self.rows = rows
         self.width = width
-        self.widths = [max(len(kind.word), *(len(row.words[at]) for row in rows)) for at, kind in enumerate(Kind)]
+        self.kinds = [kind for kind in Kind if any(row.words[kind] != NOTHING for row in rows)]
+        self.widths = [max(len(kind.word), *(len(row.words[kind]) for row in rows)) for kind in self.kinds]
         left = width - sum(self.widths) - len(self.widths) - 2
         self.left = max((len(row.name) for row in rows if len(row.name) <= left), default=2)
         self.names = [wrap(Text(row.name), width) if len(row.name) > self.left else [] for row in rows]
@@ -158,15 +175,23 @@ class _Table:
 
     def lines(self, taken: int, marks: Mapping[str, str]) -> Iterator[Text]:
         """The heading and so many rows, with the marks of their problems."""
-        heading = self._line("", "", [kind.word for kind in Kind])
+        heading = self._line("", "", [kind.word for kind in self.kinds])
         heading.stylize("bold")
         yield heading
         for row, name in zip(self.rows[:taken], self.names, strict=False):
             yield from name
-            yield self._line("" if name else row.name, marks.get(row.said.problem, ""), row.words)
+            yield self._line(
+                "" if name else row.name, marks.get(row.said.problem, ""), [row.words[kind] for kind in self.kinds]
+            )
         if taken < len(self.rows):
             left_out = len(self.rows) - taken
             yield from wrap(Text(f"… and {left_out} more, or `show --counts` for all entry points"), self.width)
+
+    def legend(self) -> Iterator[str]:
+        """What the columns hold, and what the words in them mean."""
+        yield " · ".join(kind.meaning for kind in self.kinds)
+        used = {word for row in self.rows for word in row.words.values()}
+        yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
 
     def _line(self, name: str, mark: str, words: Sequence[str]) -> Text:
         line = Text(f"{name:{self.left}} {mark:1}")
@@ -227,4 +252,8 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
         f"{conform} of {len(record.checks)} checks conform, {documented} by contract; "
         f"{footer.not_run} not run, {offered} not offered"
     )
+    for line in footer.lost[:MOST]:
+        yield f"not run: {escape(line)}"
+    if len(footer.lost) > MOST:
+        yield f"… and {len(footer.lost) - MOST} more requests not run: `bce-conformance show --counts`"
     yield text.outcome(footer)

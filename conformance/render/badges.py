@@ -15,20 +15,23 @@ from msgspec import Struct
 from conformance.adapters.declaration import PLAIN_CALL
 from conformance.errors import Exit
 from conformance.ids import backend_of
+from conformance.judge.harm import Harm
+from conformance.record.harms import Harms, harms
 from conformance.record.record import BackendLine, CheckLine, RunRecord
 from conformance.render.characters import clean
 
-#: Verdicts in the order of the message, with the colour of a badge whose worst verdict it is.
+#: Verdicts that need no problem, in the order of the message; those of GREEN are told even where there are none.
+EXPECTED = ("conforms", "by-contract", "rejects", "recorded")
+GREEN = EXPECTED[:2]
+
+#: The colour of a badge whose worst problem does this harm; what is new is red.
 COLORS = {
-    "conforms": "brightgreen",
-    "by-contract": "green",
-    "rejects": "green",
-    "recorded": "green",
-    "unsupported": "yellow",
-    "undecided": "yellow",
-    "deviates": "orange",
-    "timed-out": "red",
-    "crashed": "red",
+    Harm.BREAKS: "orange",
+    Harm.MISLEADS: "orange",
+    Harm.DRIFTS: "yellow",
+    Harm.LAST_DIGITS: "yellow",
+    Harm.EDGE: "yellow",
+    Harm.REFUSES: "yellow",
 }
 
 #: Filters that leave an implementation a part of its checks.
@@ -53,10 +56,11 @@ def badges(record: RunRecord) -> dict[str, Badge]:
     checks: dict[str, list[CheckLine]] = {one.id: [] for one in record.header.implementations}
     for check in record.checks:
         checks.setdefault(check.implementation, []).append(check)
-    made = {file_name(name): _badge(record, name, found) for name, found in checks.items()}
+    weighed = harms(record)
+    made = {file_name(name): _badge(record, name, found, weighed) for name, found in checks.items()}
     for line in record.header.backends:
         found = [check for name, own in checks.items() if backend_of(name) == line.name for check in own]
-        made[file_name(line.name)] = _missing(record, line) or _badge(record, line.name, found)
+        made[file_name(line.name)] = _missing(record, line) or _badge(record, line.name, found, weighed)
     return made
 
 
@@ -78,21 +82,38 @@ def _missing(record: RunRecord, line: BackendLine) -> Badge | None:
     return Badge(_label(record, line.name), word, "lightgrey", True) if word else None
 
 
-def _badge(record: RunRecord, name: str, checks: Sequence[CheckLine]) -> Badge:
-    """Counts of every verdict that was given, conforms and by-contract always; the colour is that of the worst."""
+def _badge(record: RunRecord, name: str, checks: Sequence[CheckLine], weighed: Harms) -> Badge:
+    """Counts of the checks that need no problem, and of problems by the harm that they do here, which give the colour.
+
+    Findings that no problem explains count by their cause, once.
+    """
     label = _label(record, name)
     if record.footer is None:
         return Badge(label, "interrupted", "lightgrey", True)
     if not checks:
         return Badge(label, "nothing was run", "lightgrey", True)
     counts = Counter(check.verdict for check in checks)
-    shown = [verdict for verdict in COLORS if counts[verdict] or verdict in ("conforms", "by-contract")]
+    shown = [verdict for verdict in EXPECTED if counts[verdict] or verdict in GREEN]
     words = [f"{verdict.replace('by-contract', 'by contract')} {counts[verdict]}" for verdict in shown]
+    worst = _problems(checks, weighed)
+    by_harm = Counter(worst.values())
+    words += [f"{harm.word} {by_harm[harm]}" for harm in Harm if by_harm[harm]]
     words += [f"new {new}"] if (new := sum(check.outcome == "new" for check in checks)) else []
-    worst = [verdict for verdict in shown if counts[verdict]][-1]
-    color = "red" if new else COLORS[worst]
+    fine = "brightgreen" if counts["conforms"] == len(checks) else "green"
+    color = "red" if new else COLORS[max(by_harm)] if by_harm else fine
     message = " · ".join([*words, *_incomplete(record)])
     return Badge(label, message, color, record.footer.exit == Exit.HARNESS_FAILED)
+
+
+def _problems(checks: Sequence[CheckLine], weighed: Harms) -> dict[str, Harm]:
+    """The worst harm that each recorded problem does in some checks."""
+    found: dict[str, Harm] = {}
+    for check in checks:
+        for finding in check.findings:
+            if finding.outcome == "recorded":
+                problem, harm = finding.problem or finding.cause, weighed[check.id, finding.element]
+                found[problem] = max(harm, found.get(problem, harm))
+    return found
 
 
 def _incomplete(record: RunRecord) -> Iterator[str]:

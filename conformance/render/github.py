@@ -16,6 +16,7 @@ from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
 from conformance.plan.cases import Suite
+from conformance.record.problems import problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
 from conformance.render import markdown
@@ -28,7 +29,7 @@ SHOWN = 10
 #: Bytes that GitHub takes for the summaries of a step; it shows nothing of a longer one.
 LIMIT = 1 << 20
 
-#: New or fixed causes that the summary spells out ahead of the whole report.
+#: New or fixed causes, and known problems, that the summary spells out ahead of the whole report.
 SPELLED = 20
 
 #: Where a case is written: its file, as GitHub knows it, and the line.
@@ -168,9 +169,25 @@ def _summary_lines(record: RunRecord) -> Iterator[str]:
                 yield f"  - {markdown.code(one.example.command)}"
         if len(found) > SPELLED:
             yield f"- and {len(found) - SPELLED} more"
+    yield from _known(record)
     if record.footer is not None:
         yield ""
         yield f"Not judged: {not_judged_text(record)}."
+
+
+def _known(record: RunRecord) -> Iterator[str]:
+    """The known problems of a run, the worst harm first; what no problem explains is in the whole report."""
+    found = [one for one in problems(record) if one.explained]
+    if not found:
+        return
+    yield ""
+    yield f"### {len(found)} known problems"
+    yield ""
+    for one in found[:SPELLED]:
+        links = "".join(f" {markdown.cell(link)}" for link in one.line.urls)
+        yield f"- {one.worst.word}: {markdown.cell(one.line.title)} ({len(one.entries)} entry points){links}"
+    if len(found) > SPELLED:
+        yield f"- and {len(found) - SPELLED} more"
 
 
 def _backends(record: RunRecord) -> Iterator[str]:

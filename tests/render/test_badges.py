@@ -13,12 +13,14 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_fields
 
 from conformance.cli import main
-from conformance.judge.verdicts import EXPECTED, VERDICTS
+from conformance.judge.harm import Harm
+from conformance.judge.verdicts import EXPECTED
 from conformance.record import record as records
 from conformance.record.record import BackendLine, RunRecord
-from conformance.render.badges import badges, file_name
+from conformance.render.badges import COLORS, badges, file_name
 from tests.builders import deterministic
 from tests.records import CHECKS, OTHER, PLAIN, STRANGE, check, interrupted, run, with_header
 
@@ -63,18 +65,29 @@ def test_every_badge_has_the_documented_fields(record: RunRecord) -> None:
 
 
 def test_counts_are_told_apart() -> None:
-    """Conforms and by-contract are there even where they are 0, other verdicts where they are not."""
-    assert of(run(), STRANGE)["message"] == "conforms 0 · by contract 1 · deviates 1 · new 1"
-    assert of(run(), PLAIN)["message"] == "conforms 0 · by contract 0 · rejects 1 · deviates 1"
-    assert of(run(), "torch")["message"] == "conforms 0 · by contract 1 · rejects 1 · deviates 2 · new 1"
+    """Conforms and by-contract are there even where they are 0; problems are counted by the harm that they do."""
+    assert of(run(), STRANGE)["message"] == "conforms 0 · by contract 1 · new 1"
+    assert of(run(), PLAIN)["message"] == "conforms 0 · by contract 0 · rejects 1 · misleads 1"
+    assert of(run(), "torch")["message"] == "conforms 0 · by contract 1 · rejects 1 · misleads 1 · new 1"
 
 
-@pytest.mark.parametrize("verdict", VERDICTS)
-def test_only_what_is_never_a_finding_is_green(verdict: str) -> None:
-    """The worst verdict gives the colour, however many checks conform."""
-    record = run((*(check(OTHER, "conforms", quantity=str(n)) for n in range(9)), check(OTHER, verdict, "recorded")))
-    assert ("green" in of(record, OTHER)["color"]) == (verdict in EXPECTED)
-    assert (of(record, OTHER)["color"] == "brightgreen") == (verdict == "conforms")
+def test_a_problem_counts_once_with_the_worst_that_it_does() -> None:
+    """However many elements and checks it has: here an inaccurate loss, and one that is NaN."""
+    nan = replace_fields(CHECKS[2], id="other", bits=("3f317218", "7fc00000"))
+    assert of(run((CHECKS[2], nan)), PLAIN)["message"] == "conforms 0 · by contract 0 · breaks 1"
+
+
+@pytest.mark.parametrize("verdict", EXPECTED)
+def test_what_is_never_a_finding_is_green(verdict: str) -> None:
+    """Brightest where all checks conform."""
+    record = run((*(check(OTHER, "conforms", quantity=str(n)) for n in range(9)), check(OTHER, verdict)))
+    assert of(record, OTHER)["color"] == ("brightgreen" if verdict == "conforms" else "green")
+
+
+@pytest.mark.parametrize("harm", Harm)
+def test_no_harm_is_green(harm: Harm) -> None:
+    """Whatever the words are, a problem is seen."""
+    assert "green" not in COLORS[harm]
 
 
 def test_a_new_finding_is_red() -> None:

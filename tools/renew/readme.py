@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 from rich.console import Console
 
 from conformance.record import record
 from conformance.record.record import RunRecord
-from conformance.render import text
+from conformance.render import answer, text
 from conformance.run import kept
 from tools.renew import ROOT
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "a-whole-run.md"
 
-#: What the README shows of the scoreboard: entries of some backends.
-SHOWN = {
-    "torch": ("binary_cross_entropy", "binary_cross_entropy_with_logits"),
-    "tensorflow": ("nn.sigmoid_cross_entropy_with_logits", "losses.log_loss"),
-    "jax": ("optax.sigmoid_binary_cross_entropy",),
-    "keras-tensorflow": ("losses.binary_crossentropy", "losses.binary_crossentropy[from_logits]"),
-}
+#: Columns of the first screen on both pages: what a page of the site and of a repository shows unscrolled.
+WIDTH = 100
 
 
-def printed(run: RunRecord) -> str:
-    """A run as `bce-conformance run` prints it where standard output is no terminal."""
+def first_screen(run: RunRecord) -> str:
+    """The first screen of a run, as `bce-conformance run` prints it into WIDTH columns."""
+    return "".join(f"{line.plain.rstrip()}\n" for line in answer.lines(run, WIDTH))
+
+
+def counts(run: RunRecord) -> str:
+    """What `bce-conformance show --counts` prints of it where standard output is no terminal."""
     stream = io.StringIO()
     text.render(run, Console(file=stream, width=text.WIDTH, force_terminal=False))
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
-
-
-def scoreboard(output: str) -> str:
-    """The heading of a printed scoreboard, and the rows that the README shows."""
-    return "".join(f"{line}\n" for line in _rows(output.splitlines()))
-
-
-def _rows(lines: list[str]) -> Iterator[str]:
-    start = next(index for index, line in enumerate(lines) if line.startswith("implementation "))
-    yield lines[start]
-    entries: tuple[str, ...] = ()
-    for line in lines[start + 1 :]:
-        if not line.startswith(" "):
-            entries = SHOWN.get(line, ())
-        if line in SHOWN or line.strip().partition(" ")[0] in entries:
-            yield line
 
 
 def block(page: str, name: str) -> str:
@@ -67,9 +50,14 @@ def _around(page: str, name: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Write both blocks."""
-    output = printed(record.read(kept.LAST))
-    for file, name, content in ((PAGE, "run-output", output), (README, "scoreboard", scoreboard(output))):
+    """Write all blocks."""
+    run = record.read(kept.LAST)
+    screen = first_screen(run)
+    for file, name, content in (
+        (PAGE, "run-output", screen),
+        (PAGE, "counts-output", counts(run)),
+        (README, "run-output", screen),
+    ):
         file.write_text(put(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
 
 

@@ -1,0 +1,117 @@
+"""The first screen of a run: forty lines at most, none cut, in every width; and the words that it says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from conformance.cli import main
+from conformance.record import record as records
+from conformance.record.grades import entries, grades
+from conformance.record.kinds import Kind
+from conformance.record.record import RunRecord
+from conformance.render import answer
+from tests.records import CHECKS, interrupted, run, with_header
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def whole() -> RunRecord:
+    """The run that ships: a hundred thousand checks of 93 implementations, all shown since none is called main."""
+    return records.read(ROOT / "results" / "pinned.jsonl.gz")
+
+
+def printed(record: RunRecord, width: int) -> list[str]:
+    """The lines of the screen."""
+    return [line.plain for line in answer.lines(record, width)]
+
+
+def is_command(line: str) -> bool:
+    """Whether a line is to be typed: it stays whole, so that it can be copied."""
+    return line.lstrip().startswith("bce-conformance ") and not line.startswith("bce-conformance ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [80, 100, 120, 140])
+def test_a_whole_run_is_one_screen_in_every_width(whole: RunRecord, width: int) -> None:
+    """At most forty lines, and none longer than the terminal."""
+    lines = printed(whole, width)
+    assert len(lines) <= 40
+    assert [line for line in lines if len(line) > width and not is_command(line)] == []
+    assert lines[-1].startswith(("outcomes:", "    "))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_words_of_a_row_are_those_of_its_grades(whole: RunRecord, width: int) -> None:
+    """Read back from the table, on a line with their name or below it."""
+    lines = printed(whole, width)
+    best = grades(whole, entries(whole))[0]
+    words = list(best.words)
+    place = next(index for index, line in enumerate(lines) if line.split()[:1] == ["everyday"])
+    assert lines[place].split() == [kind.word for kind in Kind]
+    assert any(line.split()[-len(words) :] == words for line in lines[place + 1 : place + 4])
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("record", [run(), run(CHECKS[1:2], 0), run((), 3)], ids=["every outcome", "right", "nothing"])
+def test_small_runs_fit(record: RunRecord, width: int) -> None:
+    """Also what a framework said, however long it is."""
+    lines = printed(record, width)
+    assert len(lines) <= 40
+    assert [line for line in lines if len(line) > width and not is_command(line)] == []
+
+
+def test_what_is_new_comes_before_the_table() -> None:
+    """Then what is fixed; the counts of both stand below."""
+    lines = printed(run(), 100)
+    new = next(index for index, line in enumerate(lines) if line.startswith("new "))
+    fixed = next(index for index, line in enumerate(lines) if line.startswith("fixed "))
+    table = next(index for index, line in enumerate(lines) if "everyday" in line.split() or "soft" in line.split())
+    assert new < fixed < table
+    assert "1 known problems, 1 new elements, 1 fixed" in "\n".join(lines)
+
+
+def test_a_command_of_a_finding_is_one_line() -> None:
+    """Whoever copies it gets all of it."""
+    assert any(
+        re.fullmatch(r" +bce-conformance explain small/one .* --dtype float32", one) for one in printed(run(), 40)
+    )
+
+
+def test_an_interrupted_run_says_so_and_has_no_outcome() -> None:
+    """However good it looks until then."""
+    lines = printed(interrupted(run(CHECKS[1:2], 0)), 100)
+    assert any("INTERRUPTED" in line for line in lines)
+    assert lines[-1] == "interrupted: no outcome"
+
+
+def test_what_was_not_run_is_named() -> None:
+    """A run that fails for that says which."""
+    record = run(CHECKS[1:2], 3)
+    assert record.footer is not None
+    lost = replace(record, footer=msgspec.structs.replace(record.footer, lost=("a::b: too large",), not_run=1))
+    assert "not run: a::b: too large" in printed(lost, 100)
+
+
+def test_a_quick_run_says_what_it_is_worth() -> None:
+    """Nobody takes it for a whole one."""
+    lines = printed(with_header(run(), filters={"preset": ["quick"]}), 100)
+    assert any(line.startswith("quick run: ") for line in lines)
+
+
+def test_show_honours_columns_where_it_is_piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As wide as a reader says, and the counts where they are asked for."""
+    records.write(run(), tmp_path / "run.jsonl")
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(main, ["show", str(tmp_path / "run.jsonl")]).stdout
+    assert all(len(line) <= 80 or is_command(line) for line in shown.splitlines())
+    counts = CliRunner().invoke(main, ["show", str(tmp_path / "run.jsonl"), "--counts"]).stdout
+    assert "Findings by cause" in counts
+    assert "Findings by cause" not in shown

@@ -1,0 +1,77 @@
+"""The verdict of an implementation first: what came back in place of what, in any width."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conformance.cli import main
+
+Command = Callable[..., Result]
+
+NUMPY = ("--backend", "numpy", "--quantity", "value")
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command in a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Result:
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.output
+        return done
+
+    return run
+
+
+def numbers(form: str, prediction: str, label: str, dtype: str = "float32") -> tuple[str, ...]:
+    """What `try` is given."""
+    return ("try", "--form", form, f"--prediction={prediction}", f"--label={label}", "--dtype", dtype, *NUMPY)
+
+
+def test_the_wrong_result_stands_beside_the_right_one_in_eighty_columns(command: Command) -> None:
+    """A textbook that goes by the sigmoid is off where log(1 + exp(-20)) is 2.06e-9: 1 - sigmoid(20) is 0."""
+    lines = command(*numbers("logits", "-20", "0")).stdout.splitlines()
+    assert lines[0].startswith("✗ numpy/sigmoid_textbook  ")
+    assert " instead of 2.06e-09 (float32" in lines[0]
+    assert any(line.startswith("✓ numpy/stable_textbook  2.06115") for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_loss_of_a_label_that_is_no_probability_may_be_below_0(command: Command) -> None:
+    """Exactly: -2 log(1/0.3) + 3 log(1/0.7) is -1.338."""
+    said = command(*numbers("probabilities", "0.3", "-2")).stdout
+    assert "the loss is below 0: the label -2 is no probability" in said
+    assert "below 0" not in command(*numbers("probabilities", "0.3", "0.5")).stdout
+
+
+@pytest.mark.parametrize(("label", "nan"), [("0", True), ("1", False)])
+def test_where_a_nan_comes_from_is_told_where_one_came(command: Command, label: str, nan: bool) -> None:
+    """0 log 0 in the textbook at p = y = 0; at p = 0, y = 1 the loss is infinite and no NaN."""
+    said = " ".join(command(*numbers("probabilities", "0", label)).stdout.split())
+    assert ("0·log 0 = 0·(-inf)" in said) is nan
+    assert ("nan instead of 0 (float32)" in said) is nan
+
+
+def test_the_table_is_there_for_who_wants_it(command: Command) -> None:
+    """Every element, the verdict in its first column."""
+    words = numbers("probabilities", "0.5", "1")
+    assert "conforms  numpy/log_textbook  float32  value" not in command(*words).stdout
+    assert re.search(
+        r"^conforms +numpy/log_textbook +float32 +value +e0 +0\.6931472 ", command(*words, "--wide").stdout, re.M
+    )
+
+
+def test_a_case_is_explained_below_the_verdict(command: Command) -> None:
+    """What the implementation returns is what was asked for."""
+    words = ("explain", "extreme-predictions/ends", "numpy/log_textbook", "--dtype", "float32", "--quantity", "value")
+    lines = command(*words).stdout.splitlines()
+    assert lines[0] == "✗ numpy/log_textbook  at p0-y0: nan instead of 0 (float32)"
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("extreme-predictions/ends (") for line in lines)
