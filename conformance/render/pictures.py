@@ -21,6 +21,7 @@ from conformance.numbers.measurement import BUDGET
 from conformance.plan.sample import BENDS
 from conformance.quantities import VALUE
 from conformance.record.harms import Harms
+from conformance.record.problems import ProblemSummary
 from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord, SampleLine
 from conformance.record.summary import PLAINEST
 from conformance.render.coloured import key
@@ -28,7 +29,7 @@ from conformance.render.plots import Shape, Text
 
 #: Lengths in user units of the SVG; as wide as a phone leaves it, so that its text is as large as that of the page.
 WIDTH, HEIGHT = 360.0, 170.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 8.0, 8.0, 20.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 8.0, 20.0
 
 #: How much of the height lies above an error of 100 %: NaN and infinities are drawn there, and numbers off by more.
 ABOVE = 22.0
@@ -91,15 +92,19 @@ class Picture:
     height: float = HEIGHT
 
 
-def pictures(record: RunRecord, weighed: Harms) -> dict[str, Picture]:
-    """A picture for each problem that the sample of the run shows, by its id; `weighed` is the harm of all findings."""
+def pictures(record: RunRecord, found: Sequence[ProblemSummary], weighed: Harms) -> dict[str, Picture]:
+    """A picture for each problem that the sample of the run shows, by its id, of the implementation of its example.
+
+    If that does not show it, it is of another one.  `weighed` is the harm of all findings.
+    """
     sampled = _Sampled(record)
-    found: dict[str, set[Shown]] = {}
+    examples = {one.line.problem: one.example.implementation for one in found}
+    shown: dict[str, set[Shown]] = {}
     for check in record.checks:
         if check.findings and (check.implementation, check.dtype, check.quantity) in sampled.lines:
             for finding, one in _shown(record, check, weighed):
-                found.setdefault(finding.problem or finding.cause, set()).add(one)
-    made = ((name, sampled.picture(shown)) for name, shown in found.items())
+                shown.setdefault(finding.problem or finding.cause, set()).add(one)
+    made = ((name, sampled.picture(some, examples[name])) for name, some in shown.items())
     return {name: one for name, one in made if one is not None}
 
 
@@ -134,9 +139,13 @@ class _Sampled:
         self.exact: dict[tuple[str, str, str], Floats] = {}
         self.points: dict[tuple[str, str, str, str], Points] = {}
 
-    def picture(self, found: set[Shown]) -> Picture | None:
-        """The picture of the first of some findings that the sample shows."""
-        for one in sorted(found, key=lambda one: (*one[:2], one.quantity != VALUE, *one[3:])):
+    def picture(self, found: set[Shown], wanted: str) -> Picture | None:
+        """The picture of the first of some findings that the sample shows, of the `wanted` implementation if it can."""
+
+        def order(one: Shown) -> tuple[int | bool | str, ...]:
+            return (one.harm, one.dtype, one.quantity != VALUE, one.implementation != wanted, *one[3:])
+
+        for one in sorted(found, key=order):
             line = self.lines[one.implementation, PLAINEST[one.dtype], one.quantity]
             form = self.inputs[line.case, line.dtype].form
             at = float(decode_hexadecimal([one.prediction], line.dtype)[0])

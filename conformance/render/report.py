@@ -122,7 +122,7 @@ def _run(record: RunRecord, weighed: Harms) -> dict[str, Any]:
         "fixed": elements["fixed"],
         "known": sum(one.explained for one in found),
         "by_harm": [(harm.word, count) for harm, count in Counter(one.worst for one in found).items()],
-        "problems": told(found, pictures(record, weighed)),
+        "problems": told(found, pictures(record, found, weighed)),
         "headlines": _headlines(record) if elements["new"] or elements["fixed"] else [],
     }
 

@@ -178,7 +178,7 @@ def test_links_of_a_problem_have_their_state(page: str, ran: RunRecord) -> None:
 
 
 def test_the_picture_of_a_problem_shows_where_it_begins(page: str) -> None:
-    """BCEWithLogitsLoss at label 0 is 0 below z = -14.56 in float32, and right for wrong logits: 204 is z = 0."""
+    """BCEWithLogitsLoss at label 0 is 0 below z = -14.56 in float32, and right for wrong logits: z = 0 is at 200."""
     figure = section(parsed(page), "problems").find(
         ".//details[@id='problem-bcewithlogits-loss-lost-at-label-0']/figure"
     )
@@ -192,8 +192,8 @@ def test_the_picture_of_a_problem_shows_where_it_begins(page: str) -> None:
     lost = [int(x) for kind, places in dots.items() for x, y in places if int(y) == whole and kind != "ok"]
     assert lost
     for x in lost:
-        assert 56 <= x <= 204 - 148 * math.asinh(14.5) / math.asinh(128) + 1
-    assert all(kind in ("ok", "last-digits") for kind, places in dots.items() for x, _ in places if int(x) > 204)
+        assert 56 <= x <= 200 - 144 * math.asinh(14.5) / math.asinh(128) + 1
+    assert all(kind in ("ok", "last-digits") for kind, places in dots.items() for x, _ in places if int(x) > 200)
 
 
 def test_a_problem_without_a_sample_has_no_picture(ran: RunRecord) -> None:
@@ -431,7 +431,7 @@ def test_the_plots_follow_their_controls(driver: Any, address: str) -> None:
     assert "gradient-prediction" in driver.find_element("css selector", "#curve-plot").get_attribute("innerHTML")
 
 
-@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_of_the_page_is_wider_than_the_window(driver: Any, address: str, width: int) -> None:
     """Wide tables scroll in a frame of their own, on a phone, too."""
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
