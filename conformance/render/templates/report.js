@@ -180,9 +180,9 @@
       cell(contract === null ? "" : shown(contract)),
       make("td", { class: "number" }, ulp === null ? "" : ulp.toPrecision(3)),
       cell(names.verdict[findings.verdict[f]]),
-      cell(make("code", {}, names.cause[findings.cause[f]])),
-      cell(names.text[findings.detail[f]]),
-      cell(make("code", {}, names.command[findings.command[f]])),
+      make("td", { class: "long" }, make("code", {}, names.cause[findings.cause[f]])),
+      make("td", { class: "long" }, names.text[findings.detail[f]]),
+      make("td", { class: "long" }, make("code", {}, names.command[findings.command[f]])),
     ];
   }
 
@@ -235,6 +235,7 @@
       group.worst = Math.max(group.worst, findings.harm[f] ?? -1);
       group.members.push(f);
     }
+    for (const group of found.values()) group.members.sort((a, b) => (findings.harm[b] ?? -1) - (findings.harm[a] ?? -1));
     groups = [...found.values()].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome) || b.worst - a.worst || b.members.length - a.members.length);
     listed = 0;
     document.getElementById("finding-list").replaceChildren();
@@ -390,7 +391,7 @@
       const kept = passing();
       drawHeat(kept);
       const problems = drawFindings(kept);
-      told.push(`${kept.length} of ${checks.i.length} checks`, `${problems} problems`);
+      told.push(`${kept.length} of ${checks.i.length} checks`, `${problems} problems or causes`);
       drawPlots();
     }
     if (sweeps) told.push(sweeps.draw(chosen()));
