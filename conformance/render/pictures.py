@@ -120,12 +120,12 @@ def _shown(record: RunRecord, check: CheckLine, weighed: Harms) -> Iterator[tupl
             yield (
                 finding,
                 Shown(
-                    -weighed[check.id, finding.element],
-                    PLAINEST.index(check.dtype),
-                    check.quantity,
-                    check.implementation,
-                    inputs.inputs["label"][place],
-                    inputs.inputs["prediction"][place],
+                    harm=-weighed[check.id, finding.element],
+                    dtype=PLAINEST.index(check.dtype),
+                    quantity=check.quantity,
+                    implementation=check.implementation,
+                    label=inputs.inputs["label"][place],
+                    prediction=inputs.inputs["prediction"][place],
                 ),
             )
 
