@@ -133,15 +133,15 @@ def run(checks: tuple[CheckLine, ...] = CHECKS, exit_code: int = 1, **header: An
         restarts=(),
         exit=exit_code,
     )
-    return RunRecord(
+    record = RunRecord(
         header=Header(**given),
         inputs=(inputs,),
         checks=checks,
         problems=(KNOWN, GONE),
         tolerances=(),
         footer=footer,
-        tallies=tallies(checks),
     )
+    return replace(record, tallies=tallies(record))
 
 
 def with_header(record: RunRecord, **fields: Any) -> RunRecord:

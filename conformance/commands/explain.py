@@ -11,6 +11,7 @@ from conformance.adapters.declaration import Declaration
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
+from conformance.commands.stages import stages
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
 from conformance.plan.filters import Filters
@@ -52,6 +53,7 @@ def explain(case_id: str, implementation_id: str | None, wide: bool, asked: Aske
         narrowed = replace(options, filters=filters)
         done = runs.observed(pool, backends, suite, narrowed)
         show_verdicts(done, reasons(pool, backends, done, suite, narrowed))
+        show_lines(stages(pool, backends, chosen, suite, narrowed))
     show_lines(["", *_case_lines(located, dtypes), *_documents([chosen])])
     if wide:
         click.echo()

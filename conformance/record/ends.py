@@ -64,7 +64,7 @@ def read(file: Path) -> Ends:
     if footer is None and (found or not packed):
         return Ends(file, header, (), None)
     whole = records.read(file)  # of schema 1, without a check, or compressed as one gzip member
-    return Ends(file, header, (whole.tallies or tallies(whole.checks)) if whole.footer else (), whole.footer)
+    return Ends(file, header, (whole.tallies or tallies(whole)) if whole.footer else (), whole.footer)
 
 
 def _decoded(lines: bytes) -> list[TallyLine | Footer]:

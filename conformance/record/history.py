@@ -13,12 +13,15 @@ from pathlib import Path
 
 from conformance.errors import InputError
 from conformance.ids import backend_of
+from conformance.judge.harm import Harm
 from conformance.record import ends
 from conformance.record.ends import Ends
 from conformance.record.record import BackendLine, TallyLine
 
 #: What a record's name ends in.
 SUFFIXES = (".jsonl", ".jsonl.gz")
+
+_HARMS = {one.word: one for one in Harm}
 
 #: A filter that leaves the others of a backend what they are.
 HARMLESS = "backend"
@@ -28,12 +31,20 @@ HARMLESS = "backend"
 class Point:
     """What one backend or implementation came to in one run.
 
-    `worst` holds the largest condition-scaled error of each quantity in ULP of the returned dtype, over all dtypes.
+    `worst` holds the largest condition-scaled error of each quantity in ULP of the returned dtype, over all dtypes,
+    `problems` the worst harm of each problem.
     """
 
     verdicts: dict[str, int]
     outcomes: dict[str, int]
     worst: dict[str, float]
+    problems: dict[str, Harm]
+
+    def harmed(self, harm: Harm) -> int | None:
+        """How many problems do this harm at worst; None where the run named no problem of its findings."""
+        if not self.problems and self.outcomes.get("recorded"):
+            return None
+        return sum(one is harm for one in self.problems.values())
 
 
 @dataclass(frozen=True)
@@ -102,12 +113,15 @@ def _by(lines: Iterable[TallyLine], key: Callable[[TallyLine], str]) -> dict[str
     """The tallies of several implementations or dtypes as one: counts added, errors the largest."""
     found: dict[str, Point] = {}
     for line in lines:
-        point = found.setdefault(key(line), Point({}, {}, {}))
+        point = found.setdefault(key(line), Point({}, {}, {}, {}))
         for counts, more in ((point.verdicts, line.verdicts), (point.outcomes, line.outcomes)):
             for name, count in more.items():
                 counts[name] = counts.get(name, 0) + count
         for quantity, error in line.worst.items():
             point.worst[quantity] = max(point.worst.get(quantity, 0.0), error)
+        for name, word in line.problems.items():
+            harm = _HARMS[word]
+            point.problems[name] = max(harm, point.problems.get(name, harm))
     return found
 
 

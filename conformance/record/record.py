@@ -47,7 +47,8 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`.
 
-    `main` are those that most users of the framework call.
+    `main` are those that most users of the framework call.  `stage_of` is the mode of which its own is a
+    stage, where it is one.
     """
 
     id: str
@@ -57,6 +58,7 @@ class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     compiled: bool | None = None
     main: bool = False
+    stage_of: str = ""
 
     @property
     def is_compiled(self) -> bool:
@@ -251,11 +253,12 @@ class SpeedLine(Struct, frozen=True, kw_only=True, tag="speed", tag_field="type"
     memory: int | None
 
 
-class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
+class TallyLine(Struct, frozen=True, kw_only=True, tag="tally", tag_field="type"):
     """What became of an implementation's checks in one dtype: counts, and the worst error of each numeric quantity.
 
-    `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal.  Tallies stand last before the
-    footer, so that a reader of many records need not read the checks.
+    `worst` holds condition-scaled errors in ULP of the returned dtype against the ideal, `problems` the worst harm of
+    each recorded problem, in a word.  Tallies stand last before the footer, so that a reader of many records need not
+    read the checks.
     """
 
     implementation: str
@@ -263,6 +266,7 @@ class TallyLine(Struct, frozen=True, tag="tally", tag_field="type"):
     verdicts: dict[str, int]
     outcomes: dict[str, int]
     worst: dict[str, float]
+    problems: dict[str, str] = {}
 
 
 class Footer(Struct, frozen=True, kw_only=True, tag="footer", tag_field="type"):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
+from conformance.judge.harm import Harm
 from conformance.quantities import NUMERIC
-from conformance.record.record import CheckLine, TallyLine
+from conformance.record.harms import harms
+from conformance.record.record import RunRecord, TallyLine
 
 
-def tallies(checks: Iterable[CheckLine]) -> tuple[TallyLine, ...]:
+def tallies(record: RunRecord) -> tuple[TallyLine, ...]:
     """One line for each implementation and dtype, in the order of the checks."""
     verdicts: dict[tuple[str, str], Counter[str]] = {}
     outcomes: dict[tuple[str, str], Counter[str]] = {}
     worst: dict[tuple[str, str], dict[str, float]] = {}
-    for check in checks:
+    problems: dict[tuple[str, str], dict[str, Harm]] = {}
+    weighed = harms(record)
+    for check in record.checks:
         key = (check.implementation, check.dtype)
         verdicts.setdefault(key, Counter())[check.verdict] += 1
         outcomes.setdefault(key, Counter())[check.outcome] += 1
@@ -22,7 +25,18 @@ def tallies(checks: Iterable[CheckLine]) -> tuple[TallyLine, ...]:
         if errors:
             known = worst.setdefault(key, {})
             known[check.quantity] = max(known.get(check.quantity, 0.0), *errors)
+        for finding in check.findings:
+            if finding.problem and finding.outcome == "recorded":
+                told, harm = problems.setdefault(key, {}), weighed[check.id, finding.element]
+                told[finding.problem] = max(harm, told.get(finding.problem, harm))
     return tuple(
-        TallyLine(*key, dict(sorted(verdicts[key].items())), dict(sorted(outcomes[key].items())), worst.get(key, {}))
+        TallyLine(
+            implementation=key[0],
+            dtype=key[1],
+            verdicts=dict(sorted(verdicts[key].items())),
+            outcomes=dict(sorted(outcomes[key].items())),
+            worst=worst.get(key, {}),
+            problems={name: harm.word for name, harm in sorted(problems.get(key, {}).items())},
+        )
         for key in verdicts
     )

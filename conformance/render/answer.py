@@ -119,6 +119,8 @@ def _head(record: RunRecord) -> Iterator[str]:
 
 def _unexpected(record: RunRecord, width: int) -> list[Text]:
     """New findings, and why, then fixed ones: one at least, and as many as have room."""
+    if all(finding.outcome == "recorded" for check in record.checks for finding in check.findings):
+        return []
     found = [one for one in causes(record) if one.outcome != "recorded"]
     versions = {line.name: text.named(line) for line in record.header.backends}
     why = sentences(record, [one for one in found if one.outcome == "new"][:MOST])
@@ -252,8 +254,8 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
         f"{conform} of {len(record.checks)} checks conform, {documented} by contract; "
         f"{footer.not_run} not run, {offered} not offered"
     )
-    for line in footer.lost[:MOST]:
-        yield f"not run: {escape(line)}"
-    if len(footer.lost) > MOST:
-        yield f"… and {len(footer.lost) - MOST} more requests not run: `bce-conformance show --counts`"
+    left_out = [*text.timings(record), *(f"not run: {escape(line)}" for line in footer.lost)]
+    yield from left_out[:MOST]
+    if len(left_out) > MOST:
+        yield f"… and {len(left_out) - MOST} more such lines: `bce-conformance show --counts`"
     yield text.outcome(footer)

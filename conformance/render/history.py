@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.judge.harm import Harm
 from conformance.judge.verdicts import VERDICTS
 from conformance.record import record as records
 from conformance.record.compare import Side, compare
@@ -48,25 +49,36 @@ class Section:
 
 
 def columns(series: Series) -> tuple[str, ...]:
-    """The verdicts that a series has, conforms and by-contract always, then outcomes and worst errors."""
+    """The verdicts that a series has, conforms and by-contract always, problems by harm, outcomes and worst errors."""
     seen = {verdict for point in series.points if point for verdict in point.verdicts}
     verdicts = [one for one in VERDICTS if one in seen or one in ("conforms", "by-contract")]
-    return (*verdicts, "new", "fixed", *(f"worst {name}" for name in DRAWN))
+    return (*verdicts, *(harm.word for harm in _harms(series)), "new", "fixed", *(f"worst {name}" for name in DRAWN))
+
+
+def _harms(series: Series) -> list[Harm]:
+    """The harms that problems of a series do, the worst first."""
+    return [harm for harm in Harm if any(point is not None and point.harmed(harm) for point in series.points)]
 
 
 def rows(history: History, series: Series) -> tuple[Row, ...]:
     """A row for each run, oldest first."""
     names = columns(series)
     return tuple(
-        Row(run.ends.header.started[:16].replace("T", " "), run.versions(series.name), _cells(point, names), _note(run))
+        Row(
+            run.ends.header.started[:16].replace("T", " "),
+            run.versions(series.name),
+            _cells(point, names, _harms(series)),
+            _note(run),
+        )
         for run, point in zip(history.runs, series.points, strict=True)
     )
 
 
-def _cells(point: Point | None, names: tuple[str, ...]) -> tuple[str, ...]:
+def _cells(point: Point | None, names: tuple[str, ...], harms: Sequence[Harm]) -> tuple[str, ...]:
     if point is None:
         return (UNKNOWN,) * len(names)
     counts = [str(point.verdicts.get(name, 0)) for name in names if name in VERDICTS]
+    counts += [UNKNOWN if (count := point.harmed(harm)) is None else str(count) for harm in harms]
     counts += [str(point.outcomes.get(name, 0)) for name in ("new", "fixed")]
     return (*counts, *(error_text(point.worst.get(name)) for name in DRAWN))
 

@@ -208,14 +208,19 @@ def closing(record: RunRecord) -> Iterator[str]:
     if footer.restarts:
         why = "a crash, a time-out, a change of state or too much memory"
         yield f"workers replaced after {why}: {escape(', '.join(footer.restarts))}"
-    if record.speeds:
-        timed = len({line.implementation for line in record.speeds})
-        yield f"timed: {timed} implementations; `bce-conformance choose` and the record tell how fast they are"
-    for line in footer.untimed:
-        yield f"not timed: {escape(line)}"
+    yield from timings(record)
     for line in footer.lost:
         yield f"not run: {escape(line)}"
     yield outcome(footer)
+
+
+def timings(record: RunRecord) -> Iterator[str]:
+    """How many implementations were timed, and what was not; nothing where that was not asked for."""
+    if record.speeds:
+        timed = len({line.implementation for line in record.speeds})
+        yield f"timed: {timed} implementations; `bce-conformance choose` and the record tell how fast they are"
+    for line in record.footer.untimed if record.footer else ():
+        yield f"not timed: {escape(line)}"
 
 
 def outcome(footer: Footer) -> str:

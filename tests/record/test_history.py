@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from conformance.cli import main
 from conformance.errors import InputError
+from conformance.judge.harm import Harm
 from conformance.record import ends, history
 from conformance.record import record as records
 from conformance.record.record import BackendLine, RunRecord
@@ -90,7 +91,7 @@ def test_a_record_of_every_schema_has_tallies(version: int) -> None:
     """Where the file has none they are those of its checks."""
     file = DATA / f"record-schema-{version}.jsonl"
     whole = records.read(file)
-    assert ends.read(file).tallies == tallies(whole.checks)
+    assert ends.read(file).tallies == tallies(whole)
     assert ends.read(file).footer == whole.footer
 
 
@@ -164,14 +165,24 @@ def test_a_series_holds_what_each_run_counted(tmp_path: Path) -> None:
     assert [one.name for one in found.by_implementation("torch")] == sorted([STRANGE, PLAIN])
 
 
+def test_problems_are_counted_by_the_worst_harm_that_they_do(tmp_path: Path) -> None:
+    """Once for a backend, however many implementations show it; a run of before there were problems tells nothing."""
+    drifts = msgspec.structs.replace(CHECKS[2], bits=("3f317218", "3f0f5c29"))
+    unnamed = tuple(msgspec.structs.replace(one, problem="") for one in drifts.findings)
+    old = msgspec.structs.replace(drifts, findings=unnamed)
+    breaks = msgspec.structs.replace(drifts, id="x", implementation=STRANGE, bits=("3f317218", "7fc00000"))
+    found = history.load(kept(tmp_path, day(1, run((old,))), day(2, run((drifts,))), day(3, run((drifts, breaks)))))
+    (series,) = found.by_backend()
+    assert [point and point.harmed(Harm.BREAKS) for point in series.points] == [None, 0, 1]
+    assert [row.cells[render.columns(series).index("breaks")] for row in render.rows(found, series)] == ["–", "0", "1"]
+
+
 def test_the_worst_error_is_that_of_all_dtypes(tmp_path: Path) -> None:
     """Wherever it stands in the record."""
     one = check(OTHER, "conforms", ulp=(5.0, 7.0))
     half = msgspec.structs.replace(one, dtype="float16", ulp=(2.0, 3.0))
     for checks in ((one, half), (half, one)):
-        record = run(checks)
-        again = RunRecord(header=record.header, inputs=(), checks=checks, footer=record.footer, tallies=tallies(checks))
-        (series,) = history.load(kept(tmp_path, again)).by_backend()
+        (series,) = history.load(kept(tmp_path, run(checks))).by_backend()
         assert [point and point.worst for point in series.points] == [{"value": 7.0}]
 
 
@@ -202,7 +213,7 @@ def test_a_run_in_which_checks_were_not_run_is_marked(tmp_path: Path) -> None:
     assert whole.footer is not None
     partial = RunRecord(
         header=whole.header,
-        inputs=(),
+        inputs=whole.inputs,
         checks=whole.checks,
         footer=msgspec.structs.replace(whole.footer, not_run=9, absent=2),
     )
