@@ -149,6 +149,7 @@ class ProblemLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="pr
     kind: str
     advice: str = ""
     why: str = ""
+    remedy: str = ""
     links: tuple[LinkLine, ...] = ()
     mechanism: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""A run and certificates as one HTML page that works from disk: the answer first, then tables, plots, every finding.
+"""A run and certificates as one HTML page that works from disk: the answer first, then problems, plots, every finding.
 
 The page holds all that it shows; a content security policy forbids it every request.  What needs no filter is written
 here and can be read without JavaScript; the rest is drawn by `templates/report.js` and `templates/sweeps.js` from the
@@ -9,66 +9,76 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
 from conformance.diagnosis.why import WORD, sentences
+from conformance.ids import ImplementationId
+from conformance.judge.harm import Harm
 from conformance.numbers.measurement import BUDGET
+from conformance.record.grades import Graded, entries, grades
+from conformance.record.harms import Harms, harms
+from conformance.record.kinds import Kind
+from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
-from conformance.record.summary import CauseSummary, Cell, by_entry, causes, diverse, folded, scoreboard
+from conformance.record.summary import CauseSummary, Example, by_entry, causes, diverse, folded, scoreboard
 from conformance.render.certificate import share
+from conformance.render.coloured import Word, graded, key
 from conformance.render.maxima import environment_text
 from conformance.render.pages import page
+from conformance.render.pictures import Picture, pictures
 from conformance.render.report_data import page_data
-from conformance.render.scoreboard import MAIN_FAMILIES, error_text, row_name
+from conformance.render.scoreboard import error_text, row_name
 from conformance.render.sweep_data import Group, groups, rows, sweep_data
 from conformance.render.text import example_text, not_judged_text, quick_text
 from conformance.sweep.certificate import Certificate
 
-#: How many causes are told before anything else.
+#: How many new causes are told before anything else, and how many fixed ones.
 HEADLINES = 8
 
-#: What the four main families are called on the page.
-TITLES = {
-    "hard-labels": "hard labels",
-    "soft-labels": "soft labels",
-    "out-of-range-labels": "labels outside [0, 1]",
-    "extreme-predictions": "extreme predictions",
-}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an implementation does with one family, in words; `kind`: right, documented, rejects, wrong, untested."""
-
-    kind: str
-    text: str
-    title: str
+#: The words of a cell beside those of harm, and what they mean.
+OTHER_WORDS = (
+    Word("documented", "documented", "right by what the framework documents, and the harm that this does all the same"),
+    Word("ok", "ok", "within 4 ULP of the exact value, and as it must be in all else"),
+    Word("rejects", "rejects", "raises an exception, as it documents or may"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerRow:
-    """One entry point and its answers."""
+    """One entry point: a word for each kind of input, and the problem that most is to be said of."""
 
     backend: str
     name: str
-    modes: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    worst: str
-    new: int
+    words: tuple[Word, ...]
+    problem: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A problem as the page tells it; `who` has it: backends, and their entry points."""
+
+    summary: ProblemSummary
+    example: str
+    who: tuple[tuple[str, str], ...]
+    picture: Picture | None
 
 
 def render(record: RunRecord | None, certificates: Sequence[Certificate] = ()) -> str:
     """The whole page: of a run, of certificates, or of both."""
     swept = groups(certificates)
+    weighed = {} if record is None else harms(record)
     return page(
         "report.html.j2",
-        run=None if record is None else _run(record),
+        run=None if record is None else _run(record, weighed),
         certificates=certificates,
         maxima=rows(swept),
         sweeps=swept,
@@ -79,7 +89,7 @@ def render(record: RunRecord | None, certificates: Sequence[Certificate] = ()) -
         style=_asset("templates", "report.css"),
         script=_asset("templates", "sweeps.js") + _asset("templates", "report.js"),
         libraries=[_asset("vendor", "d3.min.js"), _asset("vendor", "plot.umd.min.js")],
-        data=_packed(page_data(record) | {"run": record is not None, "sweeps": sweep_data(swept)}),
+        data=_packed(page_data(record, weighed) | {"run": record is not None, "sweeps": sweep_data(swept)}),
     )
 
 
@@ -92,35 +102,80 @@ def _places(swept: Sequence[Group]) -> dict[str, list[str]]:
     return {where: list(commands) for where, commands in found.items()}
 
 
-def _run(record: RunRecord) -> dict[str, Any]:
+def _run(record: RunRecord, weighed: Harms) -> dict[str, Any]:
     """What the page tells of a run without its script."""
-    found = causes(record)
+    found = problems(record)
+    first, others = answers(record)
+    elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
     return {
         "record": record,
         "footer": record.footer,
         "header": record.header,
         "quick": quick_text(record),
         "not_judged": not_judged_text(record),
-        "titles": [TITLES[family] for family in MAIN_FAMILIES],
-        "rows": list(answers(record)),
-        "counts": {name: sum(one.outcome == name for one in found) for name in ("new", "fixed", "recorded")},
-        "headlines": _headlines(record, found),
+        "kinds": tuple(Kind),
+        "harms": [Word(key(harm), harm.word, harm.meaning) for harm in reversed(Harm)],
+        "other_words": OTHER_WORDS,
+        "rows": first,
+        "others": others,
+        "new": elements["new"],
+        "fixed": elements["fixed"],
+        "known": sum(one.explained for one in found),
+        "by_harm": [(harm.word, count) for harm, count in Counter(one.worst for one in found).items()],
+        "problems": told(found, pictures(record, found, weighed)),
+        "headlines": _headlines(record) if elements["new"] or elements["fixed"] else [],
     }
 
 
-def _headlines(record: RunRecord, found: Sequence[CauseSummary]) -> list[tuple[CauseSummary, str, str]]:
-    """Causes with an example of each and why, "" where nobody knows; other causes of the page have no reason.
-
-    The first new ones, then some recorded bugs of every backend in turn.
-    """
-    new = [one for one in found if one.outcome == "new"]
-    bugs = [one for one in found if one.outcome == "recorded" and one.kind == "bug"]
-    shown = (*new[:HEADLINES], *diverse(bugs, HEADLINES))
-    why = sentences(record, shown)
+def told(found: Sequence[ProblemSummary], drawn: dict[str, Picture]) -> list[tuple[Word, list[Told]]]:
+    """The problems of a run by the worst harm that each does, the worst first, with their pictures."""
     return [
-        (one, example_text(one.example), f"{WORD}{why[one.cause]}" if one.cause in why else "")
+        (
+            Word(key(harm), harm.word, harm.meaning),
+            [
+                Told(summary=one, example=said(one.example), who=_who(one), picture=drawn.get(one.line.problem))
+                for one in members
+            ],
+        )
+        for harm, members in groupby(found, key=lambda one: one.worst)
+    ]
+
+
+def said(example: Example) -> str:
+    """What came back at which inputs, and what should have."""
+    backend, entry, *_ = example.implementation.split("/")
+    inputs = ", ".join(f"{name} {decimal}" for name, (decimal, _) in example.inputs.items())
+    came = f"is {example.got[0]}" if example.got[0] else f"was judged as {example.what}"
+    owed = f", exactly {example.ideal}" if example.ideal else ""
+    detail = f" ({example.detail})" if example.detail else ""
+    return f"{backend} {entry} in {example.dtype}, {inputs}: the {example.quantity} {came}{owed}{detail}."
+
+
+def _who(one: ProblemSummary) -> tuple[tuple[str, str], ...]:
+    """The entry points that have a problem; backends that have it in the same ones stand together."""
+    of_backend: dict[str, list[str]] = {}
+    for entry in one.entries:
+        backend, _, name = entry.partition("/")
+        of_backend.setdefault(backend, []).append(name)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for backend, names in of_backend.items():
+        alike.setdefault(tuple(names), []).append(backend)
+    return tuple((", ".join(backends), ", ".join(names)) for names, backends in alike.items())
+
+
+def _headlines(record: RunRecord) -> list[tuple[CauseSummary, str, str]]:
+    """Causes of what is new or fixed with an example of each and why, "" where nobody knows."""
+    found = causes(replace(record, checks=tuple(one for one in record.checks if one.outcome in ("new", "fixed"))))
+    new, fixed = ([one for one in found if one.outcome == outcome] for outcome in ("new", "fixed"))
+    shown = (*diverse(new, HEADLINES), *fixed[:HEADLINES])
+    why = sentences(record, diverse(new, HEADLINES))
+    return [
+        (
+            one,
+            "" if one.example is None else example_text(one.example),
+            f"{WORD}{why[one.cause]}" if one.cause in why else "",
+        )
         for one in shown
-        if one.example is not None
     ]
 
 
@@ -134,35 +189,29 @@ def _asset(folder: str, name: str) -> Markup:
 
 def _packed(data: dict[str, Any]) -> str:
     """The data of the page: JSON, compressed, in base64, which nothing in it can end."""
-    packed = gzip.compress(msgspec.json.encode(data), compresslevel=9, mtime=0)
+    packed = gzip.compress(msgspec.json.encode(data), compresslevel=7, mtime=0)
     return base64.b64encode(packed).decode("ascii")
 
 
-def answers(record: RunRecord) -> Iterator[AnswerRow]:
-    """One row for each entry point, in the order of the scoreboard."""
-    for row in by_entry(folded(scoreboard(record))):
-        cells = tuple(_answer(row.cells.get(family)) for family in MAIN_FAMILIES)
-        yield AnswerRow(
-            backend=row.place[0],
-            name=row_name(row),
-            modes=row.modes,
-            answers=cells,
-            worst=error_text(row.worst_ulp),
-            new=row.new,
-        )
+def answers(record: RunRecord) -> tuple[list[AnswerRow], list[AnswerRow]]:
+    """A row for each entry point: those that most people use, the best first, and all others by backend."""
+    shown = {row.implementation: row for row in by_entry(folded(scoreboard(record)))}
+    main = {(one.backend, one.entry, one.device) for one in map(ImplementationId.parse, entries(record))}
+    first: list[AnswerRow] = []
+    others: list[AnswerRow] = []
+    for one in grades(record, list(shown)):
+        row = shown[one.implementation]
+        (first if row.place in main else others).append(_row(record, one, row_name(row)))
+    return first, sorted(others, key=lambda row: row.backend)
 
 
-def _answer(cell: Cell | None) -> Answer:
-    if cell is None or not cell.checks:
-        return Answer("untested", "–", "not tested")
-    documented = cell.by_contract + cell.by_formula
-    wrong = cell.checks - cell.conforms - documented - cell.rejects - cell.verdicts.get("recorded", 0)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(cell.verdicts.items()))
-    title = f"{counts}; {cell.checks} checks"
-    if wrong:
-        return Answer("wrong", f"{wrong} of {cell.checks} wrong", title)
-    if cell.rejects > cell.checks // 2:
-        return Answer("rejects", "rejects", title)
-    if documented:
-        return Answer("documented", f"{documented} by contract", title)
-    return Answer("right", "right", title)
+def _row(record: RunRecord, one: Graded, name: str) -> AnswerRow:
+    problem = one.said.problem
+    line = record.problems_by_id.get(problem)
+    return AnswerRow(
+        backend=one.implementation.partition("/")[0],
+        name=name,
+        words=tuple(graded(one.grades[kind]) for kind in Kind),
+        problem=problem,
+        title=line.title if line else problem,
+    )

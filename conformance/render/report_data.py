@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from conformance.numbers.formats import FORMATS, Tensor, decode
+from conformance.judge.harm import Harm
+from conformance.numbers.arrays import Floats, Mask
+from conformance.numbers.formats import FORMATS, Tensor, decode, decode_hexadecimal
 from conformance.plan import sample
 from conformance.quantities import NUMERIC
+from conformance.record.harms import Harms
 from conformance.record.record import CheckLine, InputsLine, RunRecord, SampleLine
 from conformance.record.spelled import Asked, explain
+from conformance.render.coloured import key
 
 #: Steps of log2 of an error that the page tells apart: a twelfth of an octave is less than a pixel of a plot.
 STEPS = 12
@@ -25,46 +28,38 @@ VISIBLE = 1e-3
 
 #: What is told as an index into a table of names.
 TABLES = (
-    "implementation", "case", "family", "dtype", "quantity", "verdict", "outcome", "what", "text", "cause", "command",
+    "implementation", "case", "family", "dtype", "quantity", "verdict", "outcome", "what", "text", "cause", "problem",
+    "command",
 )  # fmt: skip
 
 #: The columns of findings.
 FINDING = (
-    "check", "element", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "detail", "command",
+    "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract",
+    "detail", "command",
 )  # fmt: skip
 
 
-class Names:
-    """A table of names; `names[text]` is the index of a name, which is added where it is new."""
+class Names(dict[str, int]):
+    """A table of names in their order; `names[text]` is the index of a name, which is added where it is new."""
 
-    def __init__(self, known: Iterable[str] = ()) -> None:
-        self._index: dict[str, int] = {}
-        for name in known:
-            self[name]
-
-    def __getitem__(self, name: str) -> int:
-        return self._index.setdefault(name, len(self._index))
-
-    @property
-    def all(self) -> list[str]:
-        """The names in order."""
-        return list(self._index)
+    def __missing__(self, name: str) -> int:
+        self[name] = index = len(self)
+        return index
 
 
-def page_data(record: RunRecord | None) -> dict[str, Any]:
-    """Everything that the page needs of a record, or nothing."""
+def page_data(record: RunRecord | None, weighed: Harms) -> dict[str, Any]:
+    """Everything that the page needs of a record, or nothing; `weighed` is the harm of its findings."""
     if record is None:
         return {}
     names = {key: Names() for key in TABLES}
     for one in record.header.implementations:
         names["implementation"][one.id]
     flags = Names()
-    checks, findings = _checks(record, names)
+    checks, findings = _checks(record, names, weighed)
     inputs, cases = _inputs(record, names, flags, set(zip(findings["check"], findings["element"], strict=True)), checks)
-    said = {one.cause: record.problem_of(one) for check in record.checks for one in check.findings}
     samples = [_sample(line, record, names) for line in record.samples]
     return {
-        "names": {key: table.all for key, table in names.items()} | {"flag": flags.all},
+        "names": {name: list(table) for name, table in names.items()} | {"flag": list(flags)},
         "implementations": {
             one.id: {"form": one.form, "link": one.link, "contract": [_field(field) for field in one.contract]}
             for one in record.header.implementations
@@ -73,10 +68,9 @@ def page_data(record: RunRecord | None) -> dict[str, Any]:
         "checks": checks,
         "findings": findings,
         "inputs": inputs,
-        "causes": [
-            {"title": one.title, "kind": one.kind, "links": one.urls, "reason": one.why} if one else None
-            for cause in names["cause"].all
-            for one in (said[cause],)
+        "harms": [key(harm) for harm in sorted(Harm)],
+        "titles": [
+            record.problems_by_id[one].title if one in record.problems_by_id else "" for one in names["problem"]
         ],
         "sampleInputs": {
             f"{line.case}/{line.dtype}": _sample_inputs(line)
@@ -96,12 +90,14 @@ def _field(field: dict[str, Any]) -> dict[str, str]:
     return {"text": text, "quote": source.get("quote", ""), "link": source.get("link", "")}
 
 
-def _checks(record: RunRecord, names: dict[str, Names]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+def _checks(
+    record: RunRecord, names: dict[str, Names], weighed: Harms
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     """Columns of all checks, and of all findings with the index of their check."""
-    checks: dict[str, list[Any]] = {key: [] for key in ("i", "c", "f", "d", "q", "v", "o")}
-    findings: dict[str, list[Any]] = {key: [] for key in FINDING}
+    checks: dict[str, list[Any]] = {name: [] for name in ("i", "c", "f", "d", "q", "v", "o")}
+    findings: dict[str, list[Any]] = {name: [] for name in FINDING}
     for number, check in enumerate(record.checks):
-        for key, column in (
+        for name, column in (
             ("i", names["implementation"][check.implementation]),
             ("c", names["case"][check.case]),
             ("f", names["family"][check.family]),
@@ -110,23 +106,26 @@ def _checks(record: RunRecord, names: dict[str, Names]) -> tuple[dict[str, list[
             ("v", names["verdict"][check.verdict]),
             ("o", names["outcome"][check.outcome]),
         ):
-            checks[key].append(column)
+            checks[name].append(column)
         if check.findings:
-            _findings(number, check, findings, names, record.header.asked)
+            _findings(number, check, findings, names, weighed, record.header.asked)
     return checks, findings
 
 
 def _findings(
-    number: int, check: CheckLine, findings: dict[str, list[Any]], names: dict[str, Names], asked: Asked
+    number: int, check: CheckLine, findings: dict[str, list[Any]], names: dict[str, Names], weighed: Harms, asked: Asked
 ) -> None:
     places = {element: index for index, element in enumerate(check.elements)}
     again = names["command"][explain(check.case, check.implementation, check.dtype, asked)]
     for one in check.findings:
         place = places.get(one.element, len(check.elements))
         detail = one.detail or (check.details[0] if check.details else "")
-        for key, value in (
+        harm = weighed.get((check.id, one.element))  # what is fixed does none
+        for name, value in (
             ("check", number),
             ("element", one.element),
+            ("problem", names["problem"][one.problem or one.cause]),
+            ("harm", None if harm is None else int(harm)),
             ("cause", names["cause"][one.cause]),
             ("what", names["what"][one.what]),
             ("verdict", names["verdict"][one.verdict]),
@@ -138,7 +137,7 @@ def _findings(
             ("detail", names["text"]["; ".join(text for text in (one.note, detail) if text)]),
             ("command", again),
         ):
-            findings[key].append(value)
+            findings[name].append(value)
 
 
 def _inputs(
@@ -158,10 +157,10 @@ def _inputs(
         if line.family == sample.FAMILY:
             continue
         cases.setdefault(line.case, {"flags": [flags[flag] for flag in line.flags], "form": line.form})
-        key = (names["case"][line.case], names["dtype"][line.dtype])
-        if key in elements:
-            found[f"{key[0]}/{key[1]}"] = _told(line, elements[key])
-    return found, [cases.get(name) for name in names["case"].all]
+        place = (names["case"][line.case], names["dtype"][line.dtype])
+        if place in elements:
+            found[f"{place[0]}/{place[1]}"] = _told(line, elements[place])
+    return found, [cases.get(name) for name in names["case"]]
 
 
 def _told(line: InputsLine, wanted: set[str]) -> dict[str, Any]:
@@ -208,39 +207,33 @@ def _sample_inputs(line: InputsLine) -> dict[str, Any]:
 
 def _sample(line: SampleLine, record: RunRecord, names: dict[str, Names]) -> dict[str, Any]:
     """Steps of log2 of the error at each point, and the results that the eye would tell from the ideal."""
-    ideal = [float.fromhex(one) for one in record.inputs_by_case[line.case, line.dtype].ideal[line.quantity]]
+    exact = record.inputs_by_case[line.case, line.dtype].ideal[line.quantity]
+    ideal = np.array([float.fromhex(one) for one in exact])
     got = _decoded(line)
-    steps: list[int | None] = [
-        None if error is None else round(STEPS * math.log2(max(error, LEAST))) for error in line.ulp
-    ]
+    errors = np.array([np.nan if error is None else error for error in line.ulp])
+    steps = np.rint(STEPS * np.log2(np.maximum(errors, LEAST)))
     return {
         "i": names["implementation"][line.implementation],
         "q": names["quantity"][line.quantity],
         "in": f"{line.case}/{line.dtype}",
         "as": line.result_dtype,
-        "steps": steps,
-        "got": {
-            str(index): _number(value)
-            for index, (value, exact) in enumerate(zip(got, ideal, strict=True))
-            if not _alike(value, exact)
-        },
+        "steps": [None if one != one else int(one) for one in steps.tolist()],
+        "got": {str(index): _number(float(got[index])) for index in np.flatnonzero(_visible(got, ideal)).tolist()},
         "failed": line.details[0][:200] if line.details else "",
     }
 
 
-def _alike(value: float, exact: float) -> bool:
-    if math.isfinite(value) and math.isfinite(exact):
-        return abs(value - exact) <= VISIBLE * abs(exact)
-    return value == exact or (value != value and exact != exact)
+def _visible(got: Floats, ideal: Floats) -> Mask:
+    """Which results the eye would tell from the ideal."""
+    with np.errstate(invalid="ignore"):
+        near: Mask = np.abs(got - ideal) <= VISIBLE * np.abs(ideal)
+    finite = np.isfinite(got) & np.isfinite(ideal)
+    return ~np.where(finite, near, (got == ideal) | (np.isnan(got) & np.isnan(ideal)))
 
 
-def _decoded(line: SampleLine) -> list[float]:
+def _decoded(line: SampleLine) -> Floats:
     """Results as float64; NaN where nothing came back."""
-    fmt = FORMATS.get(line.result_dtype)
-    if fmt is None:
-        return [math.nan] * len(line.bits)
-    patterns = np.array([int(bits, 16) if bits else 0 for bits in line.bits], dtype=fmt.storage)
-    values: list[float] = np.where(
-        [bool(bits) for bits in line.bits], decode(Tensor(fmt.name, patterns)), np.nan
-    ).tolist()
-    return values
+    if line.result_dtype not in FORMATS:
+        return np.full(len(line.bits), np.nan)
+    came = np.array([bool(bits) for bits in line.bits])
+    return np.where(came, decode_hexadecimal([bits or "0" for bits in line.bits], line.result_dtype), np.nan)

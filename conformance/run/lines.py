@@ -133,6 +133,7 @@ def _problem_line(one: Problem) -> ProblemLine:
         kind=one.kind,
         advice=one.advice,
         why=one.why.strip(),
+        remedy=(one.remedy or "").strip(),
         links=tuple(LinkLine(link.url, link.state, link.seen) for link in one.links),
         mechanism=one.mechanism,
     )

@@ -6,11 +6,11 @@ import base64
 import dataclasses
 import gzip
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import html5lib
 import pytest
@@ -20,9 +20,11 @@ from msgspec.structs import replace
 from conformance.cli import main
 from conformance.record import record
 from conformance.record.record import RunRecord
-from conformance.record.summary import causes
 from conformance.render import report
 from tests import browser
+
+#: The namespace of inline pictures.
+SVG = "{http://www.w3.org/2000/svg}"
 
 #: What a framework might say: it must stay text.
 HOSTILE = 'ValueError: <script>document.title = "owned"</script><img src=x onerror="document.title=1"> "quoted" & more'
@@ -81,22 +83,138 @@ def test_the_page_refers_to_nothing_outside(page: str) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_the_answer_stands_first_and_has_every_implementation(page: str, ran: RunRecord) -> None:
-    """The first table has a row for each entry point that was run."""
+def words_of(row: Any, place: int) -> tuple[str, str]:
+    """The class and the word of a cell."""
+    cell = list(row.iter("td"))[place]
+    return cell.get("class"), cell.text.strip()
+
+
+def name_of(row: Any) -> str:
+    """The entry point that a row is about."""
+    return str(row.find("th/small").tail.strip())
+
+
+def section(tree: Any, name: str) -> Any:
+    """A part of the page."""
+    return tree.find(f".//section[@id='{name}']")
+
+
+def test_the_answer_stands_first_and_every_entry_point_is_told_once(page: str, ran: RunRecord) -> None:
+    """The first table has a row for each entry point that most people use; the others follow by backend."""
     tree = parsed(page)
-    first = next(tree.iter("table"))
-    names = [cell.text for cell in first.iter("th") if cell.get("scope") == "row"]
+    rows = [row for table in tree.iter("table") if table.get("class") == "answers" for row in table.iter("tr")]
+    names = [name_of(row) for row in rows if row.find("td") is not None]
     entries = {check.implementation.split("/")[1] for check in ran.checks}
-    assert len(names) == len(entries)
-    rejecting = next(row for row in first.iter("tr") if row.findtext("th") == "binary_cross_entropy")
-    assert [cell.get("class") for cell in rejecting.iter("td")][2] == "rejects"
+    assert sorted(names) == sorted(one.replace("nn.functional.", "") for one in entries)
+    first = section(tree, "answer").find(".//table")
+    assert [heading.text for heading in first.iter("th") if heading.get("scope") == "col"][:2] == [
+        "entry point",
+        "everyday",
+    ]
 
 
-def test_headlines_say_why(page: str) -> None:
+def test_a_cell_says_what_its_colour_means(page: str) -> None:
+    """PyTorch's BCELoss rejects labels outside [0, 1], and the logit form loses confident right logits."""
+    first = section(parsed(page), "answer").find(".//table")
+    kinds = [heading.text for heading in first.iter("th") if heading.get("scope") == "col"][1:]
+    by_name = {name_of(row): row for row in first.find("tbody")}
+    assert words_of(by_name["nn.BCELoss"], kinds.index("outside")) == ("rejects", "rejects")
+    assert words_of(by_name["nn.BCEWithLogitsLoss"], kinds.index("sure")) == ("drifts", "drifts")
+    for row in by_name.values():
+        for place in range(len(kinds)):
+            key, word = words_of(row, place)
+            assert key == ("untested" if word == "–" else word.split(",")[0].replace(" ", "-"))
+
+
+def test_what_is_not_supported_is_not_told_as_wrong(ran: RunRecord) -> None:
+    """An entry point that only refuses stands beside the word for that, which has no colour."""
+    mine = "torch/nn.BCEWithLogitsLoss/"
+    checks = tuple(
+        replace(
+            check,
+            verdict="unsupported",
+            verdicts=(),
+            findings=tuple(replace(one, verdict="unsupported", what="unsupported") for one in check.findings),
+        )
+        if check.implementation.startswith(mine) and check.findings
+        else replace(check, findings=(), outcome="as expected")
+        for check in ran.checks
+    )
+    first = section(parsed(report.render(dataclasses.replace(ran, checks=checks))), "answer").find(".//table")
+    (row,) = (row for row in first.find("tbody") if name_of(row) == "nn.BCEWithLogitsLoss")
+    found = {words_of(row, place) for place in range(len(row) - 1)}
+    assert ("refuses", "refuses") in found
+    assert {key for key, _ in found} <= {"refuses", "documented", "ok", "rejects", "untested"}
+
+
+def findings_of(ran: RunRecord) -> list[Any]:
+    """All findings of a run."""
+    return [one for check in ran.checks for one in check.findings]
+
+
+def test_problems_stand_by_harm_with_title_example_and_command(page: str, ran: RunRecord) -> None:
+    """The worst come first, and each of the record is there once."""
+    entries = section(parsed(page), "problems").findall("details")
+    order = ["breaks", "misleads", "drifts", "last digits", "edge", "refuses"]
+    harms = [entry.find("summary/span").text for entry in entries]
+    assert harms == sorted(harms, key=order.index)
+    titles = sorted(entry.find("summary/span").tail.strip() for entry in entries)
+    recorded = {one.problem for one in findings_of(ran) if one.outcome == "recorded"}
+    assert titles == sorted(line.title for line in ran.problems if line.problem in recorded)
+    for entry in entries:
+        assert "bce-conformance explain " in "".join(entry.itertext())
+        assert entry.find("p[@class='example']").text.endswith(".")
+
+
+def test_links_of_a_problem_have_their_state(page: str, ran: RunRecord) -> None:
+    """Parsed back, every link is there with what was seen of it."""
+    entries = {entry.get("id"): entry for entry in section(parsed(page), "problems").findall("details")}
+    for line in ran.problems:
+        if (entry := entries.get(f"problem-{line.problem}")) is not None:
+            links = [(one.get("href"), one.tail) for one in entry.iter("a") if one.get("rel") == "noreferrer"]
+            assert [url for url, _ in links] == list(line.urls)
+            for (_, tail), link in zip(links, line.links, strict=True):
+                assert tail.startswith(f" {link.state}, seen {link.seen}")
+
+
+def test_the_picture_of_a_problem_shows_where_it_begins(page: str) -> None:
+    """BCEWithLogitsLoss at label 0 is 0 below z = -14.56 in float32, and right for wrong logits: z = 0 is at 200."""
+    figure = section(parsed(page), "problems").find(
+        ".//details[@id='problem-bcewithlogits-loss-lost-at-label-0']/figure"
+    )
+    dots = {
+        path.get("class").removeprefix("dots "): re.findall(r"M(\d+) (\d+)h0", path.get("d"))
+        for path in figure.find(f"{SVG}svg").iter(f"{SVG}path")
+        if path.get("class").startswith("dots")
+    }
+    assert set(dots) >= {"ok", "drifts"}
+    whole = 30  # an error of 100 %
+    lost = [int(x) for kind, places in dots.items() for x, y in places if int(y) == whole and kind != "ok"]
+    assert lost
+    for x in lost:
+        assert 56 <= x <= 200 - 144 * math.asinh(14.5) / math.asinh(128) + 1
+    assert all(kind in ("ok", "last-digits") for kind, places in dots.items() for x, _ in places if int(x) > 200)
+
+
+def test_a_problem_without_a_sample_has_no_picture(ran: RunRecord) -> None:
+    """Nothing is drawn of a run that measured no sample."""
+    tree = parsed(report.render(dataclasses.replace(ran, samples=())))
+    assert section(tree, "problems").findall("details")
+    assert section(tree, "problems").find(f".//{SVG}svg") is None
+
+
+def test_what_is_new_stands_before_the_answer_and_says_why(ran: RunRecord) -> None:
     """Parsed back, each reason is about the numbers of the example above it."""
-    told = [item for item in parsed(page).iterfind(".//section[@id='headlines']//li") if item.find("span[@class='why']")
-            is not None]  # fmt: skip
-    assert len(told) >= 3
+    checks = tuple(
+        replace(check, outcome="new", findings=tuple(replace(one, outcome="new", problem="") for one in check.findings))
+        if check.findings and check.quantity == "value"
+        else check
+        for check in ran.checks
+    )
+    tree = parsed(report.render(dataclasses.replace(ran, checks=checks)))
+    assert [one.get("id") for one in tree.iter("section")][:3] == ["headlines", "answer", "problems"]
+    told = [item for item in section(tree, "headlines").iter("li") if item.find("span[@class='why']") is not None]
+    assert told
     for item in told:
         example, why = ("".join(item.find(f"span[@class='{name}']").itertext()) for name in ("example", "why"))
         prediction = re.search(r"prediction=(\S+) ", example)
@@ -117,6 +235,8 @@ def test_the_data_of_the_page_are_those_of_the_record(page: str, ran: RunRecord)
     findings = [(number, one) for number, check in enumerate(ran.checks) for one in check.findings]
     assert data["findings"]["check"] == [number for number, _ in findings]
     assert [names["cause"][one] for one in data["findings"]["cause"]] == [one.cause for _, one in findings]
+    problems = [names["problem"][one] for one in data["findings"]["problem"]]
+    assert problems == [one.problem or one.cause for _, one in findings]
 
 
 def test_the_sample_of_the_page_is_that_of_the_record(page: str, ran: RunRecord) -> None:
@@ -140,8 +260,7 @@ def test_the_sample_of_the_page_is_that_of_the_record(page: str, ran: RunRecord)
 def test_text_of_a_framework_is_escaped(page: str) -> None:
     """The markup of an exception is nowhere in the page as markup."""
     tree = parsed(page)
-    headlines = "".join(tree.find(".//section[@id='headlines']").itertext())
-    assert HOSTILE in headlines
+    assert HOSTILE in "".join(section(tree, "headlines").itertext())
     assert all("onerror" not in element.attrib for element in tree.iter())
     assert len(list(tree.iter("script"))) == 4, "data, two libraries, the page's own"
 
@@ -152,13 +271,13 @@ def test_an_interrupted_run_says_so(ran: RunRecord) -> None:
     tree = parsed(report.render(cut))
     banner = tree.find(".//p[@role='alert']")
     assert "".join(banner.itertext()).startswith("INTERRUPTED.")
-    assert "As expected" not in "".join(tree.find("body/header").itertext())
+    assert "As recorded" not in "".join(tree.find("body/header").itertext())
 
 
 def test_a_record_without_findings_and_samples_gives_a_page() -> None:
     """An old, small record is no special case."""
     old = record.read(Path(__file__).parents[1] / "data" / "record-schema-1.jsonl")
-    assert parsed(report.render(old)).find(".//section[@id='headlines']") is not None
+    assert section(parsed(report.render(old)), "problems") is not None
 
 
 def test_the_command_writes_the_page(ran: RunRecord, tmp_path: Path) -> None:
@@ -255,18 +374,36 @@ def test_every_filter_counts_what_the_record_counts(driver: Any, address: str, r
         choose(driver, "filters", name, "")
 
 
-def test_a_link_to_a_cause_opens_it_with_inputs_results_and_command(driver: Any, address: str, ran: RunRecord) -> None:
-    """The entry has bits, ideal and a command that shows the finding again."""
-    wanted = next(one for one in causes(ran) if "with_logits/value/ordinary/inaccurate" in one.cause)
-    opened(driver, f"{address}#cause={quote(wanted.cause, safe='')}")
-    entry = driver.find_element("css selector", f"details[data-cause='{wanted.cause}']")
+def test_a_link_to_a_problem_leads_to_its_findings(driver: Any, address: str, ran: RunRecord) -> None:
+    """The entry has inputs with their bits, the exact value, the harm, and a command that shows the finding again."""
+    wanted = "bcewithlogits-loss-lost-at-label-0"
+    opened(driver, f"{address}#problem={wanted}")
+    (entry,) = driver.find_elements("css selector", "#finding-list > details")
     assert entry.get_attribute("open") is not None
     text = entry.text
-    assert f"{wanted.elements} elements" in text
+    assert f"{sum(one.problem == wanted for one in findings_of(ran))} elements" in text
     assert "bce-conformance explain " in text
     assert "label=0 (0x00000000)" in text
     assert "prediction=-20 (0xc1a00000)" in text
     assert "2.06115362e-9" in text, "the ideal at -20"
+    assert "drifts" in text
+
+
+def test_a_link_to_what_is_said_of_a_problem_opens_it(driver: Any, address: str) -> None:
+    """Whatever is closed above, the title is on the screen."""
+    wanted = "problem-bcewithlogits-loss-lost-at-label-0"
+    opened(driver, f"{address}#{wanted}")
+    entry = driver.find_element("id", wanted)
+    assert entry.get_attribute("open") is not None
+    assert 0 <= driver.execute_script("return arguments[0].getBoundingClientRect().top", entry) < 300
+
+
+def test_the_harm_of_findings_is_a_filter(driver: Any, address: str, ran: RunRecord) -> None:
+    """It leaves the checks that have a finding of that harm, and of these findings alone."""
+    opened(driver, address)
+    choose(driver, "filters", "harm", "refuses")
+    expected = sum(any(one.what == "unsupported" for one in check.findings) for check in ran.checks)
+    assert driver.find_element("id", "left").text.startswith(f"{expected} of ")
 
 
 def test_an_exception_with_a_script_stays_text(driver: Any, address: str, ran: RunRecord) -> None:
@@ -294,7 +431,7 @@ def test_the_plots_follow_their_controls(driver: Any, address: str) -> None:
     assert "gradient-prediction" in driver.find_element("css selector", "#curve-plot").get_attribute("innerHTML")
 
 
-@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("width", [360, 800, 1400])
 def test_nothing_of_the_page_is_wider_than_the_window(driver: Any, address: str, width: int) -> None:
     """Wide tables scroll in a frame of their own, on a phone, too."""
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
@@ -310,6 +447,51 @@ def test_nothing_of_the_page_is_wider_than_the_window(driver: Any, address: str,
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert found == []
     assert wide <= inner
+
+
+#: Light on dark, and dark on light, of every text that is seen: the lowest by WCAG 2.2, 1.4.3, and where it is.
+CONTRAST = """
+const part = (x) => (x /= 255) <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+const below = (one) => { for (; one; one = one.parentElement) { const c = colour(getComputedStyle(one).backgroundColor);
+  if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+const found = [...document.querySelectorAll("body *:not(script):not(option):not(svg *)")].filter(
+  (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()) && one.offsetParent)
+  .map((one) => { const [a, b] = [light(colour(getComputedStyle(one).color)), light(below(one))];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), `${one.className} ${one.textContent.slice(0, 40)}`]; });
+return found.reduce((least, one) => (one[0] < least[0] ? one : least), [21, ""]);
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read_on_its_colour(driver: Any, address: str, scheme: str) -> None:
+    """A contrast of 4.5 and more, on the colour of every harm, too."""
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    opened(driver, address)
+    driver.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    least, where = driver.execute_script(CONTRAST)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert least >= 4.5, where
+
+
+def test_on_a_phone_the_answer_has_its_kinds_and_counts_beside_its_words(driver: Any, address: str) -> None:
+    """No heading, no tooltip and no scrolling is needed: each cell names its kind and lies in the window."""
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    opened(driver, address)
+    cells = driver.find_elements("css selector", "#answer .answers td")
+    told = [
+        driver.execute_script("return getComputedStyle(arguments[0], '::before').content", one) for one in cells[:8]
+    ]
+    right = driver.execute_script(
+        "return Math.max(...arguments[0].map((one) => one.getBoundingClientRect().right))", cells
+    )
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert told[0] == '"everyday: "'
+    assert right <= 390
 
 
 def test_every_control_is_labelled_and_reached_by_the_keyboard(driver: Any, address: str) -> None:

@@ -7,10 +7,9 @@
   const data = JSON.parse(await new Response(stream).text());
   const { names = { implementation: [] }, checks, findings } = data; // without a run there is none of them
   const parts = names.implementation.map((id) => id.split("/")); // backend, entry, mode, device
-  const CHUNK = 40; // causes shown at once
+  const CHUNK = 40; // problems shown at once
   const SERIES = 10; // implementations in one plot: as many colours as can be told apart
   const BUDGET = 4; // ULP
-  const EXPECTED = new Set(["conforms", "recorded", "by-contract", "rejects"]);
 
   // -- elements ---------------------------------------------------------------------------------------------------
 
@@ -34,6 +33,13 @@
     return /^https:\/\//.test(url) ? make("a", { href: url, rel: "noreferrer" }, url) : document.createTextNode(url);
   }
 
+  // -- harm: the worst of each check, -1 where nothing was found; colour means harm and nothing else -----------------
+
+  const worst = data.run ? new Int8Array(checks.i.length).fill(-1) : null;
+  if (data.run) findings.check.forEach((n, f) => { if (findings.harm[f] !== null) worst[n] = Math.max(worst[n], findings.harm[f]); });
+  const harmWord = (harm) => data.harms[harm].replace("-", " ");
+  const REFUSES = 0; // what an implementation says that it cannot do is not wrong
+
   // -- filters ----------------------------------------------------------------------------------------------------
 
   const distinct = (values) => [...new Set(values)].sort();
@@ -49,7 +55,10 @@
     form: both(forms.filter(Boolean), "form").sort(),
     quantity: both(names.quantity || [], "quantity"),
   };
-  if (data.run) for (const kind of ["flag", "family", "verdict", "outcome"]) CHOICES[kind] = [...names[kind]].sort();
+  if (data.run) {
+    for (const kind of ["flag", "family", "verdict", "outcome", "problem"]) CHOICES[kind] = [...names[kind]].sort();
+    CHOICES.harm = [...data.harms].reverse();
+  }
   const filters = document.getElementById("filters");
   for (const [name, values] of Object.entries(CHOICES)) {
     const options = ["", ...values].map((value) => make("option", { value }, value || `all (${values.length})`));
@@ -60,8 +69,15 @@
 
   const chosen = () => Object.fromEntries(new FormData(filters));
 
+  // Whether a finding is of the problem and does the harm that are chosen.
+  function wanted(want) {
+    const problem = want.problem ? names.problem.indexOf(want.problem) : null, harm = want.harm ? data.harms.indexOf(want.harm) : null;
+    return (f) => (problem === null || findings.problem[f] === problem) && (harm === null || findings.harm[f] === harm);
+  }
+
   function passing() {
-    const want = chosen();
+    const want = chosen(), meant = wanted(want), some = want.problem || want.harm;
+    const found = some && new Set(findings.check.filter((_, f) => meant(f)));
     const index = (kind) => (want[kind] ? names[kind].indexOf(want[kind]) : null);
     const [d, f, q, v, o] = ["dtype", "family", "quantity", "verdict", "outcome"].map(index);
     const flag = want.flag ? names.flag.indexOf(want.flag) : null;
@@ -77,7 +93,7 @@
       const i = checks.i[n], c = checks.c[n];
       if (implementations[i] && cases[c] && (byImplementation[i] || byCase[c]) && (d === null || checks.d[n] === d)
         && (f === null || checks.f[n] === f) && (q === null || checks.q[n] === q)
-        && (v === null || checks.v[n] === v) && (o === null || checks.o[n] === o)) kept.push(n);
+        && (v === null || checks.v[n] === v) && (o === null || checks.o[n] === o) && (!some || found.has(n))) kept.push(n);
     }
     return kept;
   }
@@ -85,26 +101,24 @@
   // -- families ---------------------------------------------------------------------------------------------------
 
   function drawHeat(kept) {
-    const total = new Map(), bad = new Map();
-    const count = (map, key) => map.set(key, (map.get(key) || 0) + 1);
+    const cells = new Map(), documented = names.verdict.indexOf("by-contract");
     for (const n of kept) {
       const key = `${checks.i[n]}/${checks.f[n]}`;
-      count(total, key);
-      if (!EXPECTED.has(names.verdict[checks.v[n]])) count(bad, key);
+      if (!cells.has(key)) cells.set(key, { worst: -1, wrong: 0, documented: 0 });
+      const cell = cells.get(key);
+      cell.worst = Math.max(cell.worst, worst[n]);
+      cell.wrong += worst[n] > REFUSES;
+      cell.documented += checks.v[n] === documented;
     }
-    const seen = (position) => [...new Set([...total.keys()].map((key) => Number(key.split("/")[position])))].sort((a, b) => a - b);
+    const seen = (position) => [...new Set([...cells.keys()].map((key) => Number(key.split("/")[position])))].sort((a, b) => a - b);
     const families = seen(1);
-    const rows = seen(0).map((i) => [
-      make("th", { scope: "row" }, names.implementation[i]),
-      ...families.map((f) => {
-        const key = `${i}/${f}`;
-        if (!total.has(key)) return make("td", { class: "untested" }, "–");
-        const wrong = bad.get(key) || 0, share = wrong / total.get(key);
-        const shade = wrong ? `background: rgba(var(--heat), ${(0.12 + 0.68 * share).toFixed(2)})` : "";
-        const title = `${names.implementation[i]}, ${names.family[f]}: ${wrong} of ${total.get(key)} checks`;
-        return make("td", { class: wrong ? "number" : "number right", style: shade, title }, wrong || "0");
-      }),
-    ]);
+    const told = (cell) => {
+      if (!cell) return make("td", { class: "untested" }, "–");
+      if (cell.wrong) return make("td", { class: data.harms[cell.worst] }, `${cell.wrong} ${harmWord(cell.worst)}`);
+      if (cell.worst === REFUSES) return make("td", { class: data.harms[REFUSES] }, harmWord(REFUSES));
+      return cell.documented ? make("td", { class: "documented" }, "documented") : make("td", { class: "ok" }, "ok");
+    };
+    const rows = seen(0).map((i) => [make("th", { scope: "row" }, names.implementation[i]), ...families.map((f) => told(cells.get(`${i}/${f}`)))]);
     const place = document.getElementById("heat-table");
     place.replaceChildren(table(`${kept.length} checks`, ["implementation", ...families.map((f) => names.family[f])], rows));
   }
@@ -158,6 +172,7 @@
     const cell = (...children) => make("td", {}, ...children);
     return [
       make("th", { scope: "row" }, `${names.case[checks.c[n]]}#${element}`),
+      findings.harm[f] === null ? cell() : make("td", { class: data.harms[findings.harm[f]] }, harmWord(findings.harm[f])),
       cell(names.implementation[checks.i[n]]), cell(dtype), cell(quantity),
       cell(told ? inputsText(told, element) : ""),
       cell(got ? `${decimal(got, as)} (0x${got})` : names.what[findings.what[f]]),
@@ -165,25 +180,25 @@
       cell(contract === null ? "" : shown(contract)),
       make("td", { class: "number" }, ulp === null ? "" : ulp.toPrecision(3)),
       cell(names.verdict[findings.verdict[f]]),
-      cell(names.text[findings.detail[f]]),
-      cell(make("code", {}, names.command[findings.command[f]])),
+      make("td", { class: "long" }, make("code", {}, names.cause[findings.cause[f]])),
+      make("td", { class: "long" }, names.text[findings.detail[f]]),
+      make("td", { class: "long" }, make("code", {}, names.command[findings.command[f]])),
     ];
   }
 
-  const HEADING = ["case and element", "implementation", "dtype", "quantity", "inputs", "got", "ideal", "contract", "ULP", "verdict", "detail", "show it again"];
+  const HEADING = ["case and element", "harm", "implementation", "dtype", "quantity", "inputs", "got", "ideal", "contract", "ULP", "verdict", "cause", "detail", "show it again"];
 
-  function causeEntry(group) {
-    const about = data.causes[group.cause], id = names.cause[group.cause];
-    const outcome = make("span", { class: `outcome ${group.outcome}` }, group.outcome);
-    const summary = make("summary", {}, outcome, " ", make("code", {}, id), ` · ${group.members.length} elements`, about ? ` · ${about.kind}` : "");
-    const entry = make("details", { id: `cause-${group.cause}-${group.outcome}`, "data-cause": id }, summary);
+  function problemEntry(group) {
+    const id = names.problem[group.problem], title = data.titles[group.problem];
+    const outcome = make("span", { class: "outcome" }, group.outcome);
+    const harm = group.worst < 0 ? "" : make("span", { class: `harm ${data.harms[group.worst]}` }, harmWord(group.worst));
+    const summary = make("summary", {}, outcome, " ", harm, " ", title || make("code", {}, id), ` · ${group.members.length} elements`);
+    const entry = make("details", { "data-problem": id }, summary);
     let limit = 0;
     const fill = () => {
       limit += 50;
       const body = make("div", {});
-      if (about) {
-        body.append(make("p", {}, about.title, about.reason ? ` Unreported: ${about.reason}` : "", " ", ...about.links.map(link)));
-      }
+      if (title && group.outcome === "recorded") body.append(make("p", {}, make("a", { href: `#problem-${id}` }, "Why, who has it, and what helps")));
       const contracts = new Set(group.members.map((f) => checks.i[findings.check[f]]));
       const fields = data.implementations[names.implementation[[...contracts][0]]].contract;
       if (fields.length) {
@@ -204,35 +219,43 @@
 
   function showMore(count) {
     const list = document.getElementById("finding-list");
-    list.append(...groups.slice(listed, listed + count).map(causeEntry));
+    list.append(...groups.slice(listed, listed + count).map(problemEntry));
     listed = Math.min(listed + count, groups.length);
     more.hidden = listed === groups.length;
   }
   if (more) more.addEventListener("click", () => showMore(CHUNK));
 
   function drawFindings(kept) {
-    const taken = new Set(kept), found = new Map(), order = ["new", "fixed", "recorded"];
+    const taken = new Set(kept), found = new Map(), order = ["new", "fixed", "recorded"], meant = wanted(chosen());
     for (let f = 0; f < findings.check.length; f++) {
-      if (!taken.has(findings.check[f])) continue;
-      const key = `${findings.cause[f]}/${findings.outcome[f]}`;
-      if (!found.has(key)) found.set(key, { cause: findings.cause[f], outcome: names.outcome[findings.outcome[f]], members: [] });
-      found.get(key).members.push(f);
+      if (!taken.has(findings.check[f]) || !meant(f)) continue;
+      const key = `${findings.problem[f]}/${findings.outcome[f]}`;
+      if (!found.has(key)) found.set(key, { problem: findings.problem[f], outcome: names.outcome[findings.outcome[f]], worst: -1, members: [] });
+      const group = found.get(key);
+      group.worst = Math.max(group.worst, findings.harm[f] ?? -1);
+      group.members.push(f);
     }
-    groups = [...found.values()].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome) || b.members.length - a.members.length);
+    for (const group of found.values()) group.members.sort((a, b) => (findings.harm[b] ?? -1) - (findings.harm[a] ?? -1));
+    groups = [...found.values()].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome) || b.worst - a.worst || b.members.length - a.members.length);
     listed = 0;
     document.getElementById("finding-list").replaceChildren();
     showMore(CHUNK);
     return groups.length;
   }
 
-  function openCause(cause) {
-    const place = groups.findIndex((group) => names.cause[group.cause] === cause);
-    if (place < 0) return;
-    if (place >= listed) showMore(place + 1 - listed);
-    const entry = [...document.querySelectorAll("#finding-list > details")].find((one) => one.dataset.cause === cause);
+  // The findings of the one problem that is chosen.
+  function openFindings() {
+    const entry = document.querySelector("#finding-list > details");
+    if (!entry) return;
     entry.open = true;
     entry.scrollIntoView();
     entry.querySelector("summary").focus();
+  }
+
+  // A link to a problem opens what it leads to.
+  function openProblem() {
+    const entry = location.hash.startsWith("#problem-") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (entry) { entry.open = true; entry.scrollIntoView(); }
   }
 
   // -- plots ------------------------------------------------------------------------------------------------------
@@ -367,8 +390,8 @@
     if (data.run) {
       const kept = passing();
       drawHeat(kept);
-      const causes = drawFindings(kept);
-      told.push(`${kept.length} of ${checks.i.length} checks`, `${causes} causes of findings`);
+      const problems = drawFindings(kept);
+      told.push(`${kept.length} of ${checks.i.length} checks`, `${problems} problems or causes`);
       drawPlots();
     }
     if (sweeps) told.push(sweeps.draw(chosen()));
@@ -383,13 +406,14 @@
   }
 
   function follow() {
-    const wanted = new URLSearchParams(location.hash.slice(1));
-    const ours = ["cause", "sweep"], elements = remembered.flatMap((form) => [...form.elements]).filter((one) => one.name);
-    if (![...wanted.keys()].some((key) => ours.includes(key) || elements.some((one) => one.name === key))) return;
-    for (const element of elements) element.value = wanted.get(element.name) || "";
+    openProblem();
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const ours = ["sweep"], elements = remembered.flatMap((form) => [...form.elements]).filter((one) => one.name);
+    if (![...asked.keys()].some((key) => ours.includes(key) || elements.some((one) => one.name === key))) return;
+    for (const element of elements) element.value = asked.get(element.name) || "";
     draw();
-    if (data.run && wanted.has("cause")) openCause(wanted.get("cause"));
-    if (sweeps && wanted.has("sweep")) sweeps.open(wanted.get("sweep"));
+    if (data.run && asked.has("problem")) openFindings();
+    if (sweeps && asked.has("sweep")) sweeps.open(asked.get("sweep"));
   }
 
   for (const event of ["input", "change"]) { // some browsers and their drivers send only one of them
