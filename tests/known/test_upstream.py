@@ -37,9 +37,13 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Row:
-    """A report, a check that shows it, and what was seen: the verdict, and the elements of the finding."""
+    """A report, a check that shows it, and what was seen: the verdict, and the elements of the finding.
+
+    `problem` explains what is recorded of the check; "" where it is no finding.
+    """
 
     link: str
+    problem: str
     check: str
     verdict: str
     elements: str
@@ -51,8 +55,8 @@ def rows() -> list[Row]:
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         link = re.search(r"\((https://github\.com/[^)]+)\)", cells[0])
-        if link and "::" in cells[2]:
-            found.append(Row(link[1], cells[2].strip("`"), *cells[3:5]))
+        if link and "::" in cells[3]:
+            found.append(Row(link[1], cells[1].strip("`"), cells[3].strip("`"), *cells[4:6]))
     return found
 
 
@@ -91,12 +95,23 @@ def seen(check: Judged) -> tuple[str, str]:
     return check.verdict, ", ".join(f"`{name}`" for name in names[:NAMED]) + (" …" if len(names) > NAMED else "")
 
 
-def test_the_page_has_a_row_for_every_live_report() -> None:
-    """At least one of each, by its link, those that the record names among them."""
+def test_the_page_has_a_row_for_every_problem_that_is_known_upstream() -> None:
+    """With one of its links and a check that shows it, whatever else is linked beside."""
     assert len({row.link for row in rows()}) >= 18
-    known = load((default_place(),)).problems.values()
-    assert {url for one in known for url in one.urls} <= {row.link for row in rows()}
     assert all(row.check.count("::") == 3 for row in rows())
+    shown = {row.link for row in rows()}
+    assert [one.id for one in load((default_place(),)).problems.values() if one.links and not shown & {*one.urls}] == []
+
+
+def test_the_problem_of_a_row_explains_what_is_recorded_of_its_check() -> None:
+    """A row without one has nothing recorded: it is documented, refused, or an observation."""
+    explained: dict[str, set[str]] = {}
+    for one in load((default_place(),)).rows:
+        for implementation in one.implementations:
+            for quantity in one.quantities:
+                check = f"{one.case}::{implementation}::{one.dtype}::{quantity}"
+                explained.setdefault(check, set()).add(one.problem)
+    assert [row for row in rows() if row.problem not in explained.get(row.check, {""})] == []
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, pictures, reference, schemas, vocabulary
+from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, pictures, problems, reference, schemas, vocabulary
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
 WHOLE = ("docs/reference", "docs/schema", pictures.FOLDER)
@@ -19,6 +19,7 @@ def files() -> dict[str, str]:
         | behaviour.files()
         | diagnoses.files()
         | harm.files()
+        | problems.files()
         | vocabulary.files()
         | pictures.files()
     )
