@@ -174,7 +174,7 @@ def _facts(page: Page) -> Table:
         more = f" and {len(also) - 3} more" if len(also) > 3 else ""
         _row(facts, "or", f"{'; '.join(said)}{more}: the results do not tell them apart")
     for label in page.labels:
-        _row(facts, "wrong", f"{_dtype(one)}, {_where(label, [each for each in page.windows if each.label == label])}")
+        _row(facts, "wrong", f"{_dtype(one)}, {where(label, [each for each in page.windows if each.label == label])}")
     if page.others:
         _row(facts, "also", ", ".join(page.others))
     for name, remedy in _remedies(page):
@@ -187,7 +187,8 @@ def _row(facts: Table, name: str, said: str) -> None:
     facts.add_row(name, Text(said))
 
 
-def _where(label: float, found: Sequence[Window]) -> str:
+def where(label: float, found: Sequence[Window]) -> str:
+    """Where a formula is wrong for a label, and where it is worst."""
     if not found:
         return f"label {label:g}: nowhere that was tried"
     said = [f"{_range(one)}, at worst {_size(one.error)} at {_near(one.worst)}" for one in found[:3]]

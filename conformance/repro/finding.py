@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import InputError, did_you_mean
-from conformance.ids import ImplementationId
+from conformance.ids import CauseId, ImplementationId
 from conformance.plan.cases import Case, Suite
 from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
@@ -21,9 +21,6 @@ from conformance.quantities import BEHAVIOUR, NUMERIC, QUANTITIES
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
 from conformance.run.asked import implementation as named
-
-#: backend/entry/quantity/region/signature (`verdicts.cause`).
-CAUSE_PARTS = 5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,9 +88,14 @@ def seen(record: RunRecord) -> list[CauseSummary]:
     with as_written():
         found = [one for one in causes(record) if one.outcome != "fixed"]
     for one in found:
-        if one.cause.count("/") != CAUSE_PARTS - 1:
-            raise InputError(f"the record has a cause that no run writes: {one.cause[:80]!r}", "make another run")
+        check_cause(one.cause)
     return found
+
+
+def check_cause(cause: str) -> None:
+    """Raises InputError for what is not backend/entry/quantity/region/signature."""
+    if cause.count("/") != len(CauseId._fields) - 1:
+        raise InputError(f"the record has a cause that no run writes: {cause[:80]!r}", "make another run")
 
 
 @contextlib.contextmanager

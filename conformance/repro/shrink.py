@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from conformance.plan.requests import Request
 from conformance.pool.backend import Backend, Opened
 from conformance.pool.pool import Pool
 from conformance.quantities import AGREEMENT, BEHAVIOUR
+from conformance.record.record import RunRecord
 from conformance.repro.finding import Target
 from conformance.run import run as runs
 
@@ -102,10 +103,20 @@ class Small:
         return self.finding.what
 
 
-def shrink(
-    pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options
-) -> dict[Target, tuple[list[Small], dict[str, Opened]]]:
-    """For each target small cases that show it, the simplest first, then the original; and the backends' versions."""
+class Shrunk(NamedTuple):
+    """For each target small cases that show it, the simplest first, the original among them.
+
+    `opened` are the backends as they were opened, `record` and `suite` what the run of all candidates was made of.
+    """
+
+    smalls: dict[Target, list[Small]]
+    opened: dict[str, Opened]
+    record: RunRecord
+    suite: Suite
+
+
+def shrink(pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options) -> Shrunk:
+    """Run the candidates of all targets."""
     requests: list[Request] = []
     about: dict[str, Target] = {}
     for number, one in enumerate(targets):
@@ -123,7 +134,8 @@ def shrink(
         one = about[check.request.case.id]
         if check.quantity == one.quantity and check.request.implementation == one.implementation:
             found[one] += _shown(one, check)
-    return {one: (sorted(found[one], key=_simplicity), done.opened) for one in targets}
+    smalls = {one: sorted(found[one], key=_simplicity) for one in targets}
+    return Shrunk(smalls, done.opened, done.record, suite)
 
 
 def _requests(target: Target, case: Case) -> Iterator[Request]:
