@@ -29,7 +29,7 @@ class Target:
 
     `what` and `cause` are those of `verdicts.Finding`.  `element` is an element of the case, a presentation, or "all".
     `plain` is the same entry point in its plain mode, `counterpart` the one that takes the other form of prediction in
-    the same mode, where there are such.
+    the same mode, where there are such.  What is `bound` is about the options and dtypes of its case, and nothing else.
     """
 
     case: Case
@@ -42,6 +42,7 @@ class Target:
     cause: str
     plain: Declaration | None = None
     counterpart: Declaration | None = None
+    bound: bool = False
 
     @property
     def request(self) -> Request:
@@ -103,7 +104,7 @@ def as_written() -> Iterator[None]:
     """Raises InputError where a record turns out not to be one that a run writes."""
     try:
         yield
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(
             f"the record has inputs, dtypes or names that no run writes ({type(error).__name__})", "make another run"
         ) from None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from conformance.ids import CauseId, backend_of
+from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.known.problem import Problem
 from conformance.known.record import Record
 from conformance.record.record import CheckLine, FindingLine, RunRecord
@@ -56,6 +56,17 @@ class Group:
         """What a person says of them, "" where nobody does."""
         return self.problem.title if self.problem is not None and self.whole else ""
 
+    def is_bound(self, one: Found) -> bool:
+        """Whether the problem explains a finding in its case alone: with other options or dtypes it may be another."""
+        mode = ImplementationId.parse(one.check.implementation).mode
+        claims = [
+            each
+            for each in (self.problem.explains if self.problem is not None else ())
+            if each.takes_cause(CauseId.parse(one.finding.cause))
+            and each.takes(one.check.case, one.check.dtype, (mode,))
+        ]
+        return bool(claims) and all(each.cases for each in claims)
+
     @property
     def links(self) -> tuple[str, ...]:
         """Where it is known upstream."""
@@ -66,6 +77,7 @@ def explained(record: RunRecord, known: Record) -> Iterator[Found]:
     """Every finding of a run with its problem.  Raises InputError where the record is not one that a run writes."""
     with as_written():
         for check, matches in held(record, known):
+            ImplementationId.parse(check.implementation)
             # a match for each finding, in order, and then those of what is fixed
             for finding, match in zip(findings(check), matches, strict=False):
                 check_cause(finding.cause)

@@ -64,7 +64,7 @@ def _lines(entries: Sequence[Entry], left: Sequence[Problem], day: str) -> Itera
             yield row([_title(one), _project(one.made.target), _upstream(one), cell(_why(one.made))])
     if left:
         yield from ("", "## Noise: do not file", "")
-        for problem in {one.id: one for one in left}.values():
+        for problem in left:
             because = " ".join((problem.because or "").split())
             yield f"- [{cell(problem.title)}](../known/{problem.id}.yaml): {cell(because)}"
 

@@ -26,8 +26,8 @@ from conformance.repro.neighbours import Neighbour
 from conformance.repro.projects import Project, Section, project_of
 from conformance.repro.report import Reproducer
 from conformance.repro.script import TEMPLATES
-from conformance.repro.shrink import alone, element_at
-from conformance.repro.wording import words
+from conformance.repro.shrink import Small, alone, element_at
+from conformance.repro.wording import inputs_in_short, words
 
 #: Rows of the table that tells how wide a bug is; more would not be read.
 ROWS = 12
@@ -106,7 +106,7 @@ def address(link: str) -> str:
 def _link(one: Upstream) -> str:
     """An upstream report with its state, on the day it was seen, and what was said there."""
     by = f", by {address(one.by)}" if one.by is not None else ""
-    said = f": {cell(' '.join(one.said.split()))}" if one.said is not None else ""
+    said = f": {cell(' '.join(one.said.split()).rstrip('.'))}" if one.said is not None else ""
     return f"{address(one.url)} ({one.state}{by}, seen {one.seen}){said}"
 
 
@@ -118,7 +118,7 @@ def _description(issue: Issue) -> str:
         blocks += [fenced(shown.text, "python"), f"It prints:\n\n{fenced(shown.says, 'text')}"]
     if issue.group.problem is not None:
         blocks.append(issue.group.problem.why.strip())
-    blocks.append(f"Harm: it {issue.harm.word}. At its worst {issue.harm.meaning}")
+    blocks.append(f"Harm: **{issue.harm.word}**. At its worst, {issue.harm.meaning}")
     return "\n\n".join(blocks)
 
 
@@ -138,7 +138,15 @@ def right_and_wrong(made: Reproducer) -> str:
             return f"{start} has no value: {cell(no_value(request.inputs))}. {call} gives {_shown(small.got)} for it."
         exact = f"{start} is {_shown(ideal)} ({code(formula(request.inputs, quantity))}, computed with more digits)"
         return f"{exact}, whatever the order of the operations; {call} gives {_shown(small.got)}."
-    return f"{call}: {cell(words(small))}."
+    return f"{call}: {cell(words(small))}{_of_several(small)}."
+
+
+def _of_several(small: Small) -> str:
+    """What a number is of that is told without its inputs."""
+    request = small.request
+    if alone(request) or not small.shown.ideal:
+        return ""
+    return f", for {inputs_in_short(small)}"
 
 
 def _shown(value: float) -> str:
@@ -237,7 +245,11 @@ def _cause(issue: Issue) -> str:
         )
         for label in LABELS:
             found = [one for one in blame.windows if one.label == label]
-            blocks += [f"Wrong {cell(where(label, found))}."] if found else []
+            blocks += (
+                [f"Where it is wrong in {issue.made.small.request.dtype}: {cell(where(label, found))}."]
+                if found
+                else []
+            )
         mended = blame.mended
         if mended is not None:
             how = " and its derivative by the framework" if mended.differentiated else ""
@@ -245,8 +257,8 @@ def _cause(issue: Issue) -> str:
                 f"Remedy: {code(mended.formula)}{how}, which gives {mended.gives:.6g} here in place of"
                 f" {_shown(example.got)}: {cell(mended.why)}."
             )
-    if problem is not None and problem.remedy is not None:
-        blocks.append(f"{'Remedy: ' if blame is None or blame.mended is None else ''}{problem.remedy.strip()}")
+    if problem is not None and problem.remedy is not None and (blame is None or blame.mended is None):
+        blocks.append(f"Remedy: {problem.remedy.strip()}")
     return "\n\n".join(blocks)
 
 

@@ -53,7 +53,8 @@ class Job:
     @cached_property
     def harms(self) -> Harms:
         """The harm of each."""
-        return harms(self.record)
+        with findings.as_written():
+            return harms(self.record)
 
     @cached_property
     def diagnoser(self) -> Diagnoser:
@@ -64,7 +65,10 @@ class Job:
         """What a report of a group is tried with."""
         known = [one for backend in self.backends for one in backend.implementations]
         chosen = representatives(group, self.harms, self.record.inputs_by_case)
-        targets = [findings.target(one.check, one.finding, self.suite, known) for one in chosen]
+        targets = [
+            replace(findings.target(one.check, one.finding, self.suite, known), bound=group.is_bound(one))
+            for one in chosen
+        ]
         return Asked(targets, group.problem)
 
     def near(self, group: Group) -> list[Problem]:
@@ -136,13 +140,12 @@ def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> Non
 def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, tell: Tell) -> None:
     """Write a report for each problem of some advice and project, or for each new cause where none is named.
 
-    The index lists them all, what has no script, and with an advice the problems that are left alone.
+    The index lists them all, and with an advice the problems that are left alone.
     """
     taken = [one for one in job.found if matches(job.options.filters.backend, backend_of(one.finding.cause))]
     found = [one for one in groups.grouped(taken, job.known) if _is_asked(one, advice)]
     if not found:
         raise InputError(f"the run has no {'finding of advice ' + ' or '.join(advice) if advice else 'new finding'}")
-    left = [one for one in groups.grouped(taken, job.known) if advice and _advice(one) == "noise"]
     folder.check({output / "README.md": "", **{output / one.name / "repro.py": "" for one in found}}, force)
     asked = [job.asked(group) for group in found]
     made = reproduce(job.pool, job.backends, asked, job.options, job.diagnoser, tell)
@@ -157,13 +160,20 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
         if isinstance(one.made, Reproducer):
             files |= job.files(one.group, one.made, beside[id(one.made)], output / one.group.name)
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    files[output / "README.md"] = index.render(entries, [one.problem for one in left if one.problem], day)
+    files[output / "README.md"] = index.render(entries, _left(job) if advice else (), day)
     folder.write(files, force)
     tell(f"wrote {len(files)} files into {output}")
 
 
 def _is_asked(group: Group, advice: Collection[Advice]) -> bool:
     return _advice(group) in advice if advice else group.problem is None
+
+
+def _left(job: Job) -> list[Problem]:
+    """The problems of the backends in question that nobody is to be told of."""
+    wanted = job.options.filters.backend
+    shown = {row.problem for row in job.known.rows if matches(wanted, row.id.backend)}
+    return [one for name, one in job.known.problems.items() if name in shown and one.advice == "noise"]
 
 
 def _advice(group: Group) -> Advice | None:

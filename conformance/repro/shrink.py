@@ -130,12 +130,19 @@ def shrink(pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], o
     )
     done = runs.execute(pool, backends, plan, Record(), options)
     found: dict[Target, list[Small]] = {one: [] for one in targets}
+    plainly: set[tuple[str, str]] = set()
     for check in done.checks:
         one = about[check.request.case.id]
         if check.quantity == one.quantity and check.request.implementation == one.implementation:
             found[one] += _shown(one, check)
-    smalls = {one: sorted(found[one], key=_simplicity) for one in targets}
-    return Shrunk(smalls, done.opened, done.record, suite)
+        elif check.quantity == one.quantity:
+            plainly |= {(check.request.case.id, finding.element) for finding in check.findings}
+
+    def order(small: Small) -> tuple[Any, ...]:
+        """A mode is shown where the plain call is right, if that is anywhere."""
+        return (small.case.id, small.element) in plainly, *_simplicity(small)
+
+    return Shrunk({one: sorted(found[one], key=order) for one in targets}, done.opened, done.record, suite)
 
 
 def _requests(target: Target, case: Case) -> Iterator[Request]:
@@ -146,8 +153,10 @@ def _requests(target: Target, case: Case) -> Iterator[Request]:
     inputs = Inputs(case, target.dtype)
     made = Request("repro", one, inputs, tuple(quantities), target.request.presentations)
     yield made
-    if target.quantity == AGREEMENT and target.plain is not None:
-        yield replace(made, implementation=target.plain, quantities=tuple(quantities[:-1]))
+    if target.plain is not None and target.plain != one:
+        plain = tuple(name for name in quantities if name != AGREEMENT and name in target.plain.quantities)
+        if plain:
+            yield replace(made, implementation=target.plain, quantities=plain)
 
 
 def _shown(target: Target, check: Judged) -> Iterator[Small]:
@@ -224,10 +233,11 @@ def smaller(target: Target) -> Iterator[Case]:
     elements = [one for one in case.elements if target.element == "all" or one.id in (target.element, named)]
     if target.quantity == AGREEMENT:  # its cause is of all inputs together, and other ones may change it
         yield msgspec.structs.replace(case, elements=tuple(elements[:MEMBERS]))
-    for dropped in _subsets(case.options):
+    for dropped in ((),) if target.bound else _subsets(case.options):
         own = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
         candidates = _candidates(elements[:MEMBERS], target, dropped)
-        for parameters, dtypes_of in product(_with_none(case.parameters), _with_none(own)):
+        kept = (own,) if target.bound else _with_none(own)
+        for parameters, dtypes_of in product(_with_none(case.parameters), kept):
             yield msgspec.structs.replace(case, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
 
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from conformance.adapters.writing import filled
 from conformance.errors import InputError
+from conformance.numbers.formats import FORMATS, Tensor
+from conformance.numbers.literals import bits_of, text_of
 from conformance.plan.requests import Request
 from conformance.quantities import NUMERIC
 from conformance.repro import tensors
@@ -39,18 +41,19 @@ def snippet(small: Small, sources: Sequence[Source], interpreter: str, limit: fl
     if len(sources) != 1:
         return None
     try:
-        lines = _lines(small, single(small), sources[0])
+        found = lines(small, single(small), sources[0])
     except InputError:
         return None
-    if len(lines) > LINES or max(map(len, lines)) > WIDTH:
+    if len(found) > LINES or max(map(len, found)) > WIDTH:
         return None
-    text = "\n".join(lines) + "\n"
+    text = "\n".join(found) + "\n"
     return Snippet(text, said(text, interpreter, limit))
 
 
-def _lines(small: Small, request: Request, source: Source) -> list[str]:
+def lines(small: Small, request: Request, source: Source) -> list[str]:
+    """The lines, however many.  Raises InputError for inputs that no script has."""
     names = ", ".join(request.inputs.tensors)
-    values = ", ".join(line.partition(" = ")[2].partition("  # ")[0] for line in tensors.lines(request, source))
+    values = ", ".join(map(_short_value, tensors.lines(request, source), request.inputs.tensors.values()))
     result = _inlined(source)
     shown = f"print({_read(small, request, source, '{result}')})"
     start = [*_imports(source.modules), *(line for helper in source.helpers for line in _short(helper))]
@@ -58,6 +61,20 @@ def _lines(small: Small, request: Request, source: Source) -> list[str]:
     if len(plain) <= LINES or source.before:
         return plain
     return [*start, filled(shown, result=f"(lambda {names}: {result})({values})")]
+
+
+def _short_value(line: str, tensor: Tensor) -> str:
+    """The tensor of a line that assigns it, of decimals where these have the same bits in its dtype."""
+    fmt = FORMATS.get(tensor.dtype)
+
+    def decimal(found: re.Match[str]) -> str:
+        assert fmt is not None
+        bits = bits_of(found[1], fmt)
+        shortest = text_of(bits, fmt)
+        return shortest if bits_of(float(shortest).hex(), fmt) == bits else found[0]
+
+    value = line.partition(" = ")[2].partition("  # ")[0]
+    return value if fmt is None else re.sub(r'float\.fromhex\("([^"]+)"\)', decimal, value)
 
 
 def _inlined(source: Source) -> str:
