@@ -28,7 +28,7 @@ try:
     runtime.open()
 except ImportError as error:
     sys.exit("ABSENT " + str(error))
-known = {one.key: one for one in adapter.implementations}
+known = adapter.callable()
 
 def native(one):
     tensor = encode(np.array(one["values"], dtype=np.float64), one["dtype"])

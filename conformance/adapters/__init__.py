@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from conformance.adapters.declaration import BASE_MODE, Declaration
+from conformance.adapters.declaration import BASE_MODE, Declaration, Stage
 from conformance.adapters.expressions import Expression
 from conformance.adapters.writing import Written
 from conformance.contracts import Contract
@@ -111,14 +111,31 @@ class Mode(NamedTuple):
     Where every shape and every combination of dtypes costs a compilation (`Runtime.sizes`), both are varied in modes
     that are `varied`, in float32, and in no others.  In a `compiled` mode the framework makes one program of the whole
     call; a mode that runs op by op under a transformation is not one.
+
+    A mode that ends early, after a stage of other modes, says of which (`stage_of`); a runtime has the stages of a mode
+    in their order.  `step` is what a mode does that the stage before it does not.  No adapter declares implementations
+    in a stage: each of a mode that has stages is run in them where they are asked for by name.
     """
 
     varied: bool = False
     compiled: bool = False
+    stage_of: Tuple[str, ...] = ()
+    step: str = ""
 
 
 #: The mode of a plain call, which every runtime has.
 PLAIN = {BASE_MODE: Mode(varied=True)}
+
+
+def whole(modes: Mapping[str, Mode]) -> Tuple[str, ...]:
+    """Those of the `modes` that are no stage of another: what a run of all modes is of."""
+    return tuple(name for name, one in modes.items() if not one.stage_of)
+
+
+def stages(modes: Mapping[str, Mode], mode: str) -> Tuple[Stage, ...]:
+    """The stages of a mode, the whole of it last; none where it has no other."""
+    before = [Stage(name, one.step) for name, one in modes.items() if mode in one.stage_of]
+    return (*before, Stage(mode, modes[mode].step)) if before else ()
 
 
 def known_or_refused(what: str, name: str, entry: str, known: Iterable[str]) -> None:
@@ -220,8 +237,13 @@ class Implementation:
             few_shapes=bool(runtime.sizes(self)),
             varied=mode.varied,
             compiled=mode.compiled,
+            stages=stages(runtime.modes, self.mode),
             **own,
         )
+
+    def in_mode(self, mode: str) -> Implementation:
+        """The same in another mode."""
+        return Implementation(**dict(vars(self), mode=mode))
 
 
 class Runtime:
@@ -364,6 +386,15 @@ class Adapter:
         if isinstance(self.backend, Runtime):
             return self.backend
         return runtime(self.backend)
+
+    def callable(self) -> Dict[str, Implementation]:
+        """The implementations by their keys, and each of them in the stages of its mode."""
+        found = {}
+        for one in self.implementations:
+            for stage in stages(self.runtime.modes, one.mode)[:-1]:
+                made = one.in_mode(stage.mode)
+                found[made.key] = made
+        return dict(found, **{one.key: one for one in self.implementations})
 
     def declaration(self) -> Dict[str, Any]:
         """What the parent needs for its plan, ready for JSON.  Raises ValueError for a mode that the runtime lacks."""

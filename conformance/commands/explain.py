@@ -9,6 +9,7 @@ import click
 from conformance.adapters.declaration import Declaration
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.reasons import reasons
+from conformance.commands.stages import stages
 from conformance.plan.cases import Located
 from conformance.plan.domain import expectations
 from conformance.plan.filters import Filters
@@ -53,6 +54,8 @@ def explain(case_id: str, implementation_id: str | None, asked: Asked) -> None:
         click.echo()
         print_table(check_table(done))
         for line in reasons(pool, backends, done, suite, narrowed):
+            click.echo(line)
+        for line in stages(pool, backends, chosen, suite, narrowed):
             click.echo(line)
 
 

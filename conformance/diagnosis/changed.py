@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from conformance.diagnosis.identify import ALLOWED, Fit, Identified, Models, alike
-from conformance.diagnosis.of_run import identified_in, suite_of
+from conformance.diagnosis.of_run import identified_of, suite_of
 from conformance.diagnosis.results import Group
+from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 
@@ -43,8 +44,8 @@ class ModelChange:
 def model_changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> list[ModelChange]:
     """The changes of models of `results`, of several dtypes together.
 
-    Nothing is said where a side is unidentified, or where a model survives on both.  Half a second for each of the
-    results.
+    Nothing is said where a side is unidentified, or where a model survives on both.  Two seconds for each
+    implementation and quantity.
     """
     found: dict[tuple[str, ...], ModelChange] = {}
     for one in _changes(old, new, results):
@@ -59,9 +60,18 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
     suites = (suite_of(old), suite_of(new)) if asked else (None, None)
     if suites[0] is None or suites[1] is None:
         return
+    known: dict[tuple[str, str], tuple[tuple[Identified, ...], tuple[Identified, ...]]] = {}
     for one in asked:
-        before = {each.group.result_dtype: each for each in identified_in(old, suites[0], *one)}
-        after = {each.group.result_dtype: each for each in identified_in(new, suites[1], *one)}
+        key = one.implementation, one.quantity
+        if key not in known:
+            known[key] = (
+                identified_of(old, suites[0], one.implementation, (one.quantity,)),
+                identified_of(new, suites[1], one.implementation, (one.quantity,)),
+            )
+        before, after = (
+            {each.group.result_dtype: each for each in side if each.group.dtype == one.dtype and not each.group.reduced}
+            for side in known[key]
+        )
         for dtype in before.keys() & after.keys():
             change = changed(before[dtype], after[dtype])
             if change is not None:
@@ -76,6 +86,20 @@ def _changes(old: RunRecord, new: RunRecord, results: Iterable[Results]) -> Iter
                 )
 
 
+def in_one_run(record: RunRecord, suite: Suite, old: str, new: str, quantity: str, dtype: str) -> str:
+    """What changed from one implementation of a run to another, in words; "" where nothing did, or nobody knows."""
+    before, after = (
+        {
+            each.group.result_dtype: each
+            for each in identified_of(record, suite, one, (quantity,))
+            if each.group.dtype == dtype and not each.group.reduced
+        }
+        for one in (old, new)
+    )
+    found = filter(None, (changed(before[one], after[one]) for one in before.keys() & after.keys()))
+    return next((f"the {what} changed: {was} → {now}" for what, was, now in found), "")
+
+
 def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
     """What changed, from what to what; None where nothing did, or nobody knows.
 
@@ -86,12 +110,23 @@ def changed(old: Identified, new: Identified) -> tuple[str, str, str] | None:
     same = [(was, now) for was, now in pairs if set(was.names) & set(now.names)]
     if not pairs or any(was.arithmetic == now.arithmetic for was, now in same):
         return None
-    was, now = (same or pairs)[0]
+    was, now = min(same or pairs, key=lambda pair: _rules_apart(_names(*pair)))
     if not (_bit_for_bit(was) and _bit_for_bit(now)) and (_explains(old, new.group) or _explains(new, old.group)):
         return None
     if same:
         return ARITHMETIC, was.arithmetic.name, now.arithmetic.name
-    return FORMULA, was.name, now.name
+    return FORMULA, *_names(was, now)
+
+
+def _names(was: Fit, now: Fit) -> tuple[str, str]:
+    """The plainest names of two models, by one framework's rules of derivatives where both have a name by them."""
+    return min(((old, new) for old in was.names for new in now.names), key=_rules_apart)
+
+
+def _rules_apart(names: tuple[str, str]) -> bool:
+    """Whether two names are by other rules (`catalogue.candidates`): a framework that changes a formula keeps them."""
+    old, new = (name.partition(", by ")[2] for name in names)
+    return old != new
 
 
 def _bit_for_bit(fit: Fit) -> bool:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from conformance.diagnosis.guilty import Guilt, Row, guilty, table
-from conformance.diagnosis.identify import Fit, Identified, Models, alike, identify
+from conformance.diagnosis.identify import Fit, Identified, Models, alike
 from conformance.diagnosis.mechanism import Found, mechanisms_of
+from conformance.diagnosis.of_run import identified_of
 from conformance.diagnosis.results import Group, Part, groups
 from conformance.diagnosis.sentence import sentence
 from conformance.diagnosis.vocabulary import Mechanism
@@ -27,6 +29,9 @@ from conformance.numbers.measurement import BUDGET
 from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
+
+if TYPE_CHECKING:
+    from conformance.numbers.arrays import Mask
 
 #: Inputs that are looked into for one cause until one has a mechanism: where libraries differ in a last bit, an
 #: emulation can be right where a result is wrong.
@@ -62,6 +67,25 @@ class Example:
         return table(self.guilt)
 
 
+class Only(NamedTuple):
+    """Which results are told: those of a case, or of its element, or all."""
+
+    case: str = ""
+    element: str = ""
+
+    def of(self, part: Part) -> Mask:
+        """Which rows of a part are wrong and asked for."""
+        if not self.case:
+            return part.wrong
+        names = [part.table.names[place] for place in part.rows]
+        return part.wrong & np.array(
+            [case == self.case and self.element in ("", element) for case, element in names], np.bool_
+        )
+
+
+EVERYTHING = Only()
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """What is known of the results of a group."""
@@ -90,14 +114,14 @@ class Diagnosis:
         return tuple(one for one, _ in Counter(example.mechanism for example in self.examples).most_common())
 
 
-def diagnosed(identified: Identified, case: str = "", element: str = "") -> Diagnosis:
-    """The diagnosis of a group whose models are known, the results of a case, or of its element, first."""
+def diagnosed(identified: Identified, only: Only = EVERYTHING) -> Diagnosis:
+    """The diagnosis of a group whose models are known; its examples are of the results of `only`."""
     if not identified:
         return Diagnosis(identified, ())
     model = identified.survivors[0]
     chosen: dict[tuple[str, bool], Example] = {}
     tried: Counter[tuple[str, bool]] = Counter()
-    for one in _wrong_rows(identified.group, model, case, element):
+    for one in _wrong_rows(identified.group, model, only):
         kind = one.part.causes[one.row], one.right
         if kind in chosen or tried[kind] >= TRIES or len(chosen) >= EXAMPLES:
             continue
@@ -114,44 +138,21 @@ def diagnose(
     implementation: str,
     quantities: Sequence[str] = (),
     dtypes: Sequence[str] = (),
-    case: str = "",
-    element: str = "",
+    only: Only = EVERYTHING,
 ) -> list[Diagnosis]:
     """The diagnoses of the wrong results of one implementation in a run, in the order of the run.
 
-    They are of all `quantities` and `dtypes` where none are named; other dtypes tell the formula as well.
-    Results of the `case`, or of its `element`, are the first examples where they are wrong.
+    They are of all `quantities` and `dtypes` where none are named, and of those in which a result is wrong that is
+    of `only`, an element: of reductions `why` tells.  Every other result tells the formula as well.
     """
-    found = _agreed(list(identified_of(record, suite, implementation, quantities or NUMERIC)))
-    return [diagnosed(one, case, element) for one in found if not dtypes or one.group.dtype in dtypes]
-
-
-def _agreed(found: list[Identified]) -> list[Identified]:
-    """The survivors of each group, those first that survive in most dtypes of its quantity.
-
-    In one dtype two formulas can be the same: max((1 - p)*p, 1e-12) is (1 - p)*p where 1e-12 is 0.  An implementation
-    has one source.
-    """
-    votes = Counter(
-        vote for one in found for vote in {(one.group.quantity, name) for fit in one.survivors for name in fit.names}
-    )
-
-    def votes_of(one: Identified, fit: Fit) -> int:
-        return max(votes[one.group.quantity, name] for name in fit.names)
-
+    found = identified_of(record, suite, implementation, quantities or NUMERIC)
     return [
-        replace(one, survivors=tuple(sorted(one.survivors, key=partial(votes_of, one), reverse=True))) for one in found
+        diagnosed(one, only)
+        for one in found
+        if not one.group.reduced
+        and (not dtypes or one.group.dtype in dtypes)
+        and any(only.of(part).any() for part in one.group.parts)
     ]
-
-
-def identified_of(
-    record: RunRecord, suite: Suite, implementation: str, quantities: Sequence[str]
-) -> Iterator[Identified]:
-    """The models of an implementation, of each quantity and dtype in which a result is wrong."""
-    models = Models()
-    for group in groups(record, suite, quantities, implementation=implementation):
-        if any(part.wrong.any() for part in group.parts):
-            yield identify(group, models)
 
 
 def same_formula(diagnosis: Diagnosis, record: RunRecord, suite: Suite) -> list[str]:
@@ -178,17 +179,14 @@ class _Wrong:
     right: bool
 
 
-def _wrong_rows(group: Group, model: Fit, case: str, element: str) -> list[_Wrong]:
-    """Every wrong result that the model explains: those asked for, then the plainest inputs first."""
+def _wrong_rows(group: Group, model: Fit, only: Only) -> list[_Wrong]:
+    """Every wrong result that is asked for and that the model explains, the plainest inputs first."""
     found = []
     for number, (part, where) in enumerate(zip(group.parts, model.where, strict=True)):
         told = part.table.has_ideal.get(group.quantity, np.zeros(len(part.table.names), np.bool_))[part.rows]
-        for row in map(int, np.nonzero(part.wrong & where & told)[0]):
-            name, of = part.table.names[part.rows[row]]
-            asked_for = name == case and element in ("", of)
-            right = _has_right_digits(part, row)
-            found.append((not asked_for, right, *_plainness(part, row), number, row))
-    return [_Wrong(group.parts[number], number, row, right) for _, right, *_, number, row in sorted(found)]
+        for row in map(int, np.nonzero(only.of(part) & where & told)[0]):
+            found.append((_has_right_digits(part, row), *_plainness(part, row), number, row))
+    return [_Wrong(group.parts[number], number, row, right) for right, *_, number, row in sorted(found)]
 
 
 def _has_right_digits(part: Part, row: int) -> bool:
@@ -205,7 +203,8 @@ def _plainness(part: Part, row: int) -> tuple[bool, bool, int, float]:
         return True, True, 0, 0.0
     size = abs(math.log10(abs(prediction)) - 1) if prediction else 9.0
     digits = sum(len(f"{value:.9g}".strip("-0.")) for value in values.values())
-    return False, values["y"] not in (0.0, 1.0), digits, size
+    soft = any(value not in (0.0, 1.0) for name, value in values.items() if name.startswith("y"))
+    return False, soft, digits, size
 
 
 def example_at(group: Group, model: Fit, number: int, row: int) -> Example | None:

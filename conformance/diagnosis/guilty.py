@@ -18,7 +18,7 @@ from itertools import chain, combinations
 
 from conformance.formulas.exact import PartlyExact, Step, Steps
 from conformance.formulas.expression import Expression, as_expression, inlined, inputs, ordered, substitute
-from conformance.formulas.real import Value, error_in_ulp
+from conformance.formulas.real import Value, error_in_ulp, nearest
 
 #: Sets of one size that are tried: all pairs of 63 steps, all triples of 23.
 TRIED = 2000
@@ -116,6 +116,14 @@ class Row:
     rounded: Decimal | bool
     error: float
     guilty: bool
+
+    @property
+    def flushed(self) -> bool:
+        """Whether the step gives 0 for a number that its format has below the smallest normal one."""
+        fmt, exact = self.step.fmt, Decimal(self.exact)
+        if not self.step.flush or fmt is None or self.rounded != 0:
+            return False
+        return nearest(exact, fmt) != 0 == nearest(exact, fmt, True)
 
 
 def guilty(evaluation: PartlyExact, ideal: float, budget: float, condition: float = 1.0) -> Guilt:

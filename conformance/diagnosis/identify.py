@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.diagnosis.results import Group, Part, Table, groups
+from conformance.diagnosis.cost import cost_of_errors, width
+from conformance.diagnosis.results import Group, Part, Table, groups, reductions
 from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import Evaluation, Reach, Watched, fused, number, reaching, watching
 from conformance.formulas.expression import Function, inlined, ordered
-from conformance.numbers.formats import FORMATS, ulp
+from conformance.numbers.formats import FORMATS
 from conformance.quantities import NUMERIC
 
 if TYPE_CHECKING:
@@ -153,15 +154,19 @@ class Models:
         return known
 
 
-def identify(group: Group, models: Models | None = None) -> Identified:
-    """The models that give the results of `group`.
+#: Models that survive of elements: the name of a formula, and what its steps are rounded to where nothing is flushed.
+Elements = frozenset[tuple[str, Arithmetic]]
+
+
+def identify(group: Group, models: Models | None = None, among: Elements | None = None) -> Identified:
+    """The models that give the results of `group`, of a reduction those of models of its elements `among` these.
 
     Models are taken by how many results at least are not their emulation, and a model whose emulation is so far from
     the results that they cost more than with another one is behind that whatever its reach is: the reach is computed
     for the others alone.
     """
     models = models or Models()
-    tried = sorted(_bounds(group, models), key=lambda pair: pair[0])
+    tried = sorted(_bounds(group, models, among), key=lambda pair: pair[0])
     found: list[Fit] = []
     best = math.inf
     for bound, one in tried:
@@ -171,33 +176,57 @@ def identify(group: Group, models: Models | None = None) -> Identified:
             fit = _fit(group, one, models)
             best = min(best, fit.cost)
             found.append(fit)
-    plain = _cost_of_errors(group)
+    plain = cost_of_errors(group)
     near = sorted((fit for fit in found if fit.cost <= best + DECISIVE), key=_rank)
-    return Identified(group, tuple(fit for fit in near if _survives(fit, plain)), near[0] if near else None)
+    survivors = (fit for fit in near if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total))
+    return Identified(group, tuple(survivors), near[0] if near else None)
 
 
 def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
-    """Every group of a run, those of one form, dtype and quantity together: they share what is evaluated.
+    """Every group of a run with wrong results, or with elements of a reduction that has some.
 
-    Groups with the same results are identified once.
+    Those of one form, dtype and quantity come together: they share what is evaluated.
     """
 
     def key(group: Group) -> tuple[str, ...]:
         return group.form, group.dtype, group.quantity
 
-    for _, alike in groupby(sorted(groups(record, suite, quantities), key=key), key):
-        models = Models()
-        known: dict[object, Identified] = {}
-        for one in alike:
-            same = (
-                one.result_dtype,
-                tuple(
-                    (part.table, part.rows.tobytes(), part.got.tobytes(), part.wrong.tobytes()) for part in one.parts
-                ),
-            )
-            if same not in known:
-                known[same] = identify(one, models)
-            yield replace(known[same], group=one)
+    found = [*groups(record, suite, quantities), *reductions(record, suite, quantities)]
+    for _, alike in groupby(sorted(found, key=key), key):
+        yield from identify_all(alike)
+
+
+def identify_all(groups: Iterable[Group]) -> Iterator[Identified]:
+    """Groups of one dtype and quantity, of elements before reductions of them; what is right needs no model.
+
+    Groups with the same results are identified once.  A reduction has few results, so that its elements tell their
+    formula; where they have none, it has none.
+    """
+    groups = list(groups)
+    asked = {one.implementation for one in groups if one.reduced and one.is_wrong}
+    models = Models()
+    known: dict[object, Identified] = {}
+    elements: dict[str, Elements] = defaultdict(frozenset)
+    for one in groups:
+        if not one.is_wrong and (one.reduced or one.implementation not in asked):
+            continue
+        among = elements[one.implementation] if one.reduced else None
+        same = (
+            one.result_dtype,
+            among,
+            tuple((part.table, part.rows.tobytes(), part.got.tobytes(), part.wrong.tobytes()) for part in one.parts),
+        )
+        if same not in known:
+            known[same] = identify(one, models, among)
+        if not one.reduced:
+            elements[one.implementation] |= elements_of(known[same])
+        yield replace(known[same], group=one)
+
+
+def elements_of(*found: Identified) -> Elements:
+    """The models that survive of elements, for a reduction of them."""
+    fits = (fit for one in found for fit in one.survivors)
+    return frozenset((name, fit.arithmetic.unflushed.steps) for fit in fits for name in fit.names)
 
 
 def _rank(fit: Fit) -> tuple[float, int]:
@@ -218,33 +247,47 @@ def _survives(fit: Fit, plain: float) -> bool:
     return not fit.wrong or fit.wrong_cost < plain
 
 
-def _models(group: Group) -> tuple[_Model, ...]:
+def _models(group: Group, among: Elements | None) -> tuple[_Model, ...]:
     options = tuple(part.table.options for part in group.parts)
-    return _models_of(group.form, group.quantity, group.dtype, group.result_dtype, options)
+    return _models_of(group.form, group.quantity, group.dtype, group.result_dtype, options, among)
 
 
 @cache
-def _models_of(form: str, quantity: str, dtype: str, result: str, options: tuple[Options, ...]) -> tuple[_Model, ...]:
+def _models_of(
+    form: str, quantity: str, dtype: str, result: str, options: tuple[Options, ...], among: Elements | None
+) -> tuple[_Model, ...]:
     """Formulas that there are under all of the options, with every arithmetic; equal ones are one."""
-    by_name: dict[str, list[Candidate]] = defaultdict(list)
-    for one in options:
-        for candidate in candidates(form, quantity, one):
-            by_name[candidate.name].append(candidate)
-    names: dict[tuple[Expression, ...], list[str]] = defaultdict(list)
-    for name, of_parts in by_name.items():
-        if len(of_parts) == len(options):
-            names[tuple(one.expression for one in of_parts)].append(name)
+    narrower = any(one.narrower for one in options)
+    of = None if among is None else frozenset(name for name, _ in among)
+    alike_of = {promotes: _alike(form, quantity, options, promotes, of) for promotes in (False, True)[: 1 + narrower]}
     found: dict[tuple[object, ...], _Model] = {}
-    for arithmetic in arithmetics(dtype, result):
-        for expressions, alike in names.items():
+    for arithmetic in arithmetics(dtype, result, narrower):
+        for expressions, (alike, of_parts) in alike_of[narrower and arithmetic.promotes].items():
+            if among is not None and (of_parts[0].of, arithmetic.unflushed.steps) not in among:
+                continue
             steps = arithmetic.steps
             if steps.inside != steps.step and not any(_has_kernel(one, steps.step) for one in expressions):
                 steps = replace(steps, inside=steps.step)
             if steps.fused and not any(map(_has_fusible, expressions)):
                 steps = replace(steps, fused=False)
-            model = _Model(tuple(alike), tuple(by_name[alike[0]]), arithmetic)
+            model = _Model(tuple(alike), of_parts, arithmetic)
             found.setdefault((expressions, steps, arithmetic.result), model)
     return tuple(found.values())
+
+
+def _alike(
+    form: str, quantity: str, options: tuple[Options, ...], promotes: bool, of: frozenset[str] | None
+) -> dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]]:
+    """Formulas that there are under all of the options, by their expressions: their names, and the first of them."""
+    by_name: dict[str, list[Candidate]] = defaultdict(list)
+    for one in options:
+        for candidate in candidates(form, quantity, one, promotes, of):
+            by_name[candidate.name].append(candidate)
+    found: dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]] = {}
+    for name, of_parts in by_name.items():
+        if len(of_parts) == len(options):
+            found.setdefault(tuple(one.expression for one in of_parts), ([], tuple(of_parts)))[0].append(name)
+    return found
 
 
 @cache
@@ -278,7 +321,7 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _bounds(group: Group, models: Models) -> Iterator[tuple[int, _Model]]:
+def _bounds(group: Group, models: Models, among: Elements | None) -> Iterator[tuple[int, _Model]]:
     """How many results at least are not the emulation of each model, by the largest part.
 
     Without an emulation that flushes: it can be another one only where a step is subnormal.
@@ -286,7 +329,7 @@ def _bounds(group: Group, models: Models) -> Iterator[tuple[int, _Model]]:
     largest = max(range(len(group.parts)), key=lambda number: group.parts[number].rows.size)
     part = group.parts[largest]
     known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
-    for model in _models(group):
+    for model in _models(group, among):
         key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
         if key not in known:
             point, small = models.watched(part.table, x, arithmetic)
@@ -318,7 +361,7 @@ def _least_cost(group: Group, model: _Model, models: Models, limit: float) -> fl
             # A reach that holds two numbers is as wide as they are apart, and an ULP of its wider end is at most twice
             # as large in proportion: where that is higher by binades, so is the width.
             low, high = np.fmin(point[rows], part.got[rows]), np.fmax(point[rows], part.got[rows])
-            total += float(np.sum(np.maximum(_width(low, high, fmt) - 1, 0)))
+            total += float(np.sum(np.maximum(width(low, high, fmt) - 1, 0)))
     return total
 
 
@@ -355,38 +398,12 @@ def _told(part: Part, x: Expression, arithmetic: Arithmetic, models: Models, fmt
     explained = equal | sets.holds(got)
     cost[~explained] = 1 + fmt.width
     rows = explained & ~equal
-    cost[rows] = 1 + _width(sets.low[rows], sets.high[rows], fmt)
+    cost[rows] = 1 + width(sets.low[rows], sets.high[rows], fmt)
     return equal, explained, cost
 
 
-def _width(low: Floats, high: Floats, fmt: Format) -> Floats:
-    """Bits that tell numbers between two ends apart, an ULP of the wider end apart; infinity is one beyond the largest.
-
-    At most 2 more than the precision of `fmt`.
-    """
-    beyond = 2.0 ** (fmt.emax + 1) if fmt.emax < 1023 else float(np.finfo(np.float64).max)
-    low, high = (np.minimum(np.maximum(end, -beyond), beyond) for end in (low, high))
-    exponent = np.maximum(np.frexp(np.maximum(np.abs(low), np.abs(high)))[1] - 1, fmt.emin) - fmt.fraction_bits
-    bits = np.log2(1 + (np.ldexp(high, -exponent) - np.ldexp(low, -exponent)))
-    return np.where(np.isnan(bits), 0.0, bits)
-
-
-def _cost_of_errors(group: Group) -> float:
-    """Bits in which the wrong results are told by someone who has the exact values, by their errors in ULP.
-
-    Where there is no exact value, or no finite error, a result is spelled.
-    """
-    fmt = FORMATS[group.result_dtype]
-    total = 0.0
-    for part in group.parts:
-        got, rows = part.got[part.wrong], part.rows[part.wrong]
-        ideal = part.table.ideal.get(group.quantity)
-        exact = np.full(got.shape, np.nan) if ideal is None else ideal[rows]
-        with np.errstate(all="ignore"):
-            error = np.abs(got - exact) / ulp(exact, fmt)
-        finite = np.isfinite(error)
-        total += float(np.sum(np.where(finite, 1 + np.log2(1 + np.where(finite, error, 0)), 1.0 + fmt.width)))
-    return total
+def _candidates(group: Group, part: Part, promotes: bool) -> tuple[Candidate, ...]:
+    return candidates(group.form, group.quantity, part.table.options, promotes)
 
 
 def alike(group: Group, fit: Fit, models: Models) -> bool:
@@ -394,7 +411,7 @@ def alike(group: Group, fit: Fit, models: Models) -> bool:
     if group.result_dtype != fit.arithmetic.result:
         return False
     named = [
-        next((one for one in candidates(group.form, group.quantity, part.table.options) if one.name in fit.names), None)
+        next((one for one in _candidates(group, part, fit.arithmetic.promotes) if one.name in fit.names), None)
         for part in group.parts
     ]
     found = tuple(one for one in named if one is not None)

@@ -183,7 +183,7 @@ def _of_sets(guilt: Guilt) -> Iterator[Found]:
 def _cancelled(scene: _Scene) -> Iterator[Found]:
     for place, step in scene.after():
         args = [scene.exact[arg] for arg in step.args]
-        changed = any(scene.plain[arg] != scene.exact[arg] for arg in step.args)
+        changed = all(any(scene.plain[one] != scene.exact[one] for one in places) for places in (step.args, (place,)))
         if step.op not in ("add", "sub") or not changed or not all(arg.is_finite() for arg in args):
             continue
         if max(map(abs, args)) > 2 * Decimal(scene.guilt.budget) * abs(scene.exact[place]):

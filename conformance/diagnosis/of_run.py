@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from conformance.diagnosis.identify import Identified, Models, identify
-from conformance.diagnosis.results import groups
+from conformance.diagnosis.identify import Identified, Models, elements_of, identify
+from conformance.diagnosis.results import Group, groups, reductions
 from conformance.errors import InputError
 from conformance.plan.cases import Suite, default_folder, load_suite
 from conformance.record.record import RunRecord
@@ -26,16 +28,68 @@ def _suite(folder: str | None) -> Suite | None:
         return None
 
 
-def identified_in(record: RunRecord, suite: Suite, implementation: str, quantity: str, dtype: str) -> list[Identified]:
-    """The models of one implementation, quantity and dtype, one for each dtype of results; a quarter of a second.
+def identified_of(
+    record: RunRecord, suite: Suite, implementation: str, quantities: Iterable[str]
+) -> tuple[Identified, ...]:
+    """The models of an implementation, one for each quantity, dtype and dtype of results; a second for a quantity.
 
-    An implementation has one source: of few results, as of labels in another dtype, only formulas survive that give the
-    most results as well.
+    Those of reductions with wrong results follow: of elements without a wrong one nothing else is asked.
     """
-    found = [
-        identify(one, Models())
-        for one in groups(record, suite, (quantity,), implementation=implementation, dtype=dtype)
+    quantities = tuple(quantities)
+    models = Models()
+    several = [one for one in reductions(record, suite, quantities, implementation=implementation) if one.is_wrong]
+    asked = {(one.quantity, one.dtype) for one in several}
+    elements = agreed(
+        [
+            identify(one, models)
+            for one in groups(record, suite, quantities, implementation=implementation)
+            if one.is_wrong or (one.quantity, one.dtype) in asked
+        ]
+    )
+    among = {place: elements_of(*(one for one in elements if _place(one.group) == place)) for place in asked}
+    return (*elements, *(identify(one, models, among[_place(one)]) for one in several))
+
+
+def _place(group: Group) -> tuple[str, str]:
+    return group.quantity, group.dtype
+
+
+def agreed(found: Sequence[Identified]) -> list[Identified]:
+    """What is known of the groups of one implementation, taken together: it has one source.
+
+    A formula stays in a group if it survives in the largest group of the same quantity and dtype of inputs, too, and
+    if no other one survives where more results of the quantity are.  For of few results, as of labels in another dtype,
+    many formulas survive; and in one dtype two formulas can be the same, max((1 - p)*p, 1e-12) and (1 - p)*p where
+    1e-12 is 0.
+    """
+    votes = Counter[tuple[str, str]]()
+    largest: dict[tuple[str, str], Identified] = {}
+    for one in found:
+        quantity, size = one.group.quantity, _size(one)
+        votes.update({(quantity, name): size for name in _names(one)})
+        known = largest.setdefault((quantity, one.group.dtype), one)
+        if size > _size(known):
+            largest[quantity, one.group.dtype] = one
+    return [
+        _of_most(
+            one,
+            {name: votes[one.group.quantity, name] for name in _names(largest[one.group.quantity, one.group.dtype])},
+        )
+        for one in found
     ]
-    most = max(found, key=lambda one: sum(part.got.size for part in one.group.parts), default=None)
-    names = {name for fit in most.survivors for name in fit.names} if most is not None else set()
-    return [replace(one, survivors=tuple(fit for fit in one.survivors if names & {*fit.names})) for one in found]
+
+
+def _size(one: Identified) -> int:
+    return sum(part.got.size for part in one.group.parts)
+
+
+def _names(one: Identified) -> set[str]:
+    return {name for fit in one.survivors for name in fit.names}
+
+
+def _of_most(one: Identified, votes: dict[str, int]) -> Identified:
+    """The survivors of a group that have the most votes, if any has one."""
+    of = [max(votes.get(name, 0) for name in fit.names) for fit in one.survivors]
+    most = max(of, default=0)
+    kept = [fit for fit, count in zip(one.survivors, of, strict=True) if count == most > 0]
+    return replace(one, survivors=tuple(kept))

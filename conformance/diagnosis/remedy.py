@@ -7,17 +7,18 @@ framework is measured (`conformance.sweep.remedied`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from conformance.diagnosis.guilty import Guilt
 from conformance.formulas.arithmetic import EACH, Arithmetic, rounded
-from conformance.formulas.catalogue import BY, Given, Options
+from conformance.formulas.catalogue import BY, Given, Options, candidates
 from conformance.formulas.derivative import RULES, derivative
 from conformance.formulas.evaluate import emulated
 from conformance.formulas.exact import PartlyExact, exact
@@ -69,9 +70,11 @@ def remedies(expression: Expression, form: str, quantity: str, options: Options 
 
     The loss comes first, since its derivatives come by themselves; none where nothing is better.
     """
-    options = options or Options()
+    return tuple(one for one in _same_mathematics(expression, form, quantity, options or Options()) if _better(one))
+
+
+def _same_mathematics(expression: Expression, form: str, quantity: str, options: Options) -> Iterator[Remedy]:
     given = options.given(form)
-    found = []
     for one in RIGHT:
         differentiated = one.quantity == "value" != quantity
         if one.form != form or not (differentiated or one.quantity == quantity):
@@ -89,9 +92,38 @@ def remedies(expression: Expression, form: str, quantity: str, options: Options 
             formula=formula,
             differentiated=differentiated,
         )
-        if same(expression, remedy.derived("plain"), form) and _better(remedy):
-            found.append(remedy)
-    return tuple(found)
+        if same(expression, remedy.derived("plain"), form):
+            yield remedy
+
+
+class Domain(NamedTuple):
+    """Where a remedy is the same mathematics: for `every_label` or those in [0, 1], with `weight` and `pos_weight`.
+
+    An option is the formula with it, or None where today's formula has no such option or the remedy is another function
+    under it.
+    """
+
+    every_label: bool
+    weight: Expression | None
+    pos_weight: Expression | None
+
+
+def domain(remedy: Remedy, names: Sequence[str]) -> Domain:
+    """Where a remedy of a formula that the catalogue calls `names` is the same mathematics, by trying it."""
+
+    def under(options: Options) -> Expression | None:
+        known = candidates(remedy.form, remedy.quantity, options)
+        today = next((one.expression for one in known if one.name in names), None)
+        if today is None:
+            return None
+        found = _same_mathematics(today, remedy.form, remedy.quantity, options)
+        return next((one.formula for one in found if one.name == remedy.name), None)
+
+    return Domain(
+        every_label=same(remedy.today, remedy.derived("plain"), remedy.form, OUTSIDE),
+        weight=under(Options(weight=True)),
+        pos_weight=under(Options(pos_weight=True)),
+    )
 
 
 def cures(remedy: Remedy, guilt: Guilt) -> bool:
@@ -115,20 +147,25 @@ def _derived(loss: Expression, quantity: str, given: Given, rules: str) -> Expre
     return derivative(found, name, RULES[rules]) if quantity == "second-derivative" else found
 
 
-def same(x: Expression, y: Expression, form: str) -> bool:
+#: Labels between and at the ends of [0, 1], and beyond both.
+LABELS = (0.0, 1.0, 0.35, 0.75)
+OUTSIDE = (-2.5, -0.25, 1.125, 3.0)
+
+
+def same(x: Expression, y: Expression, form: str, labels: tuple[float, ...] = LABELS) -> bool:
     """Whether two formulas are one in real numbers, at each of some places at which both are numbers."""
-    pairs = [(a, b) for a, b in zip(*(exact(one, _places(form)) for one in (x, y)), strict=True)]
+    pairs = [(a, b) for a, b in zip(*(exact(one, _places(form, labels)) for one in (x, y)), strict=True)]
     numbers = [(a, b) for a, b in pairs if a.is_finite() and b.is_finite()]
     return bool(numbers) and all(abs(a - b) <= abs(a) * _SAME for a, b in numbers)
 
 
 @cache
-def _places(form: str) -> dict[str, tuple[float, ...]]:
-    """Predictions of every kind, none where a formula bends, with labels between and at the ends, and weights."""
+def _places(form: str, labels: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
+    """Predictions of every kind, none where a formula bends, with labels and weights."""
     logits = (-120.0, -90.5, -30.25, -17.5, -3.25, -0.5, -1e-3, 1e-5, 0.3, 2.5, 9.75, 16.9, 40.5, 120.25)
     near = (2.0**-40, 1e-12, 6.5e-8, 2e-7, 1e-5, 1e-3, 0.1)
     probabilities = (*near, 0.3, 0.49, 0.51, 0.7, *(1 - one for one in near))
-    x, y = zip(*product(logits if form == "logits" else probabilities, (0.0, 1.0, 0.35, 0.75)), strict=True)
+    x, y = zip(*product(logits if form == "logits" else probabilities, labels), strict=True)
     return {"z" if form == "logits" else "p": x, "y": y, "w": (0.625,) * len(x), "c": (2.75,) * len(x)}
 
 

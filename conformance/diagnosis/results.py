@@ -4,16 +4,16 @@ Inputs are the same for every implementation of a form and dtype, so they stand 
 places in it: a formula is evaluated once for all implementations.  Tensors with a dtype of their own are decoded by it;
 an arithmetic rounds them to what it computes with.
 
-Left out is what is no elementwise formula of a loss: the value of a reduction over several elements, a gradient of a
-mean, and what is told of other shapes.  A gradient of a sum is that of its elements.
+A gradient of a sum is that of its elements.  Values of a reduction over several elements and derivatives of a mean have
+groups of their own, `reductions`; left out is what is told of other shapes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,16 @@ class Group:
     form: str
     parts: tuple[Part, ...]
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether any of the results is wrong."""
+        return any(part.wrong.any() for part in self.parts)
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the results are of reductions over several elements."""
+        return any(part.table.options.reduction or part.table.options.share for part in self.parts)
+
 
 def groups(
     record: RunRecord,
@@ -87,6 +97,29 @@ def groups(
     A record has the inputs of a case and not its parameters (gamma, alpha, label_smoothing): these are in `suite`.
     Results of cases that it does not have are left out.
     """
+    return _groups(_Tables, record, suite, quantities, implementation, dtype)
+
+
+def reductions(
+    record: RunRecord,
+    suite: Suite,
+    quantities: Iterable[str] = NUMERIC,
+    *,
+    implementation: str | None = None,
+    dtype: str | None = None,
+) -> list[Group]:
+    """The groups of what several elements have together, values of reductions and derivatives of means; as `groups`."""
+    return _groups(_Reductions, record, suite, quantities, implementation, dtype)
+
+
+def _groups(
+    kind: type[_Tables],
+    record: RunRecord,
+    suite: Suite,
+    quantities: Iterable[str],
+    implementation: str | None,
+    dtype: str | None,
+) -> list[Group]:
     wanted = frozenset(quantities)
     checks = [
         one
@@ -97,12 +130,12 @@ def groups(
         and dtype in (None, one.dtype)
     ]
     asked = {(one.case, one.dtype) for one in checks}
-    tables = _Tables({one.case.id: one.case.parameters for one in suite.cases})
+    tables = kind({one.case.id: one.case.parameters for one in suite.cases})
     for line in record.inputs:
         if (line.case, line.dtype) in asked:
             tables.add(line)
     tables.finish()
-    parts: dict[_Key, dict[Table, list[_Found]]] = defaultdict(lambda: defaultdict(list))
+    parts: dict[tuple[_Key, bool], dict[Table, list[_Found]]] = defaultdict(lambda: defaultdict(list))
     for check in checks:
         found = tables.find(check)
         if found is None:
@@ -112,10 +145,10 @@ def groups(
         if result not in FORMATS:
             continue
         key = _Key(check.implementation, check.dtype, result, check.quantity, table.form)
-        parts[key][table].append((rows, check, places))
+        parts[key, kind.apart(table.options)][table].append((rows, check, places))
     return [
         Group(**key._asdict(), parts=tuple(_part(table, found) for table, found in one.items()))
-        for key, one in parts.items()
+        for (key, _), one in parts.items()
     ]
 
 
@@ -185,42 +218,50 @@ def _results(check: CheckLine, places: list[int]) -> Iterator[_Result]:
 
 
 class _Tables:
-    """The tables of a run, while they grow."""
+    """The tables of a run, while they grow: of elements."""
 
     def __init__(self, parameters: Mapping[str, Mapping[str, object]]) -> None:
         self.parameters = parameters
-        self.lines: dict[tuple[str, str, Options], list[InputsLine]] = defaultdict(list)
-        self.places: dict[tuple[str, str], tuple[Table, dict[str, int]]] = {}
-        self.sums: set[tuple[str, str]] = set()
+        self.lines: dict[tuple[str, str, Options], list[_Rows]] = defaultdict(list)
+        self.places: dict[tuple[str, str, bool], tuple[Table, dict[str, int]]] = {}
+
+    @staticmethod
+    def apart(options: Options) -> bool:
+        """Whether results belong to a group of their own under some options."""
+        return False
 
     def add(self, line: InputsLine) -> None:
-        """Take in a case, unless it is a mean of several losses, or none of the suite."""
-        several = line.reduction != "none" and len(line.elements) > 1
-        if line.case not in self.parameters or line.dtype not in FORMATS or (several and line.reduction != "sum"):
+        """Take in a case, unless it is none of the suite."""
+        if line.case not in self.parameters or line.dtype not in FORMATS:
             return
-        if several:
-            self.sums.add((line.case, line.dtype))
-        known = {name: str(value) for name, value in self.parameters[line.case].items()}
-        beside = tuple((_NAMES[name], _beside(line.dtype, one)) for name, one in sorted(line.dtypes.items()))
-        options = Options(
+        for options, rows in self.rows(line):
+            self.lines[line.form, line.dtype, options].append(rows)
+
+    def rows(self, line: InputsLine) -> Iterator[tuple[Options, _Rows]]:
+        """The rows of a case, unless it is a mean of several losses; of a sum without its value."""
+        several = _is_several(line)
+        if not several or line.reduction == "sum":
+            yield self.options(line), _Rows.of_elements(line, values=not several)
+
+    def options(self, line: InputsLine) -> Options:
+        """Those of each element of a case."""
+        known: dict[str, Any] = {name: str(value) for name, value in self.parameters[line.case].items()}
+        dtypes = [(_NAMES[name], one) for name, one in sorted(line.dtypes.items())]
+        beside = tuple((name, _beside(line.dtype, one)) for name, one in dtypes)
+        return Options(
             weight="weight" in line.inputs,
             pos_weight="pos_weight" in line.inputs,
             beside=tuple((name, one) for name, one in beside if one),
+            narrower=tuple((name, one) for name, one in dtypes if _is_narrower(line.dtype, one)),
             **known,
         )
-        self.lines[line.form, line.dtype, options].append(line)
 
     def finish(self) -> None:
         """Make the tables of what was taken in."""
         for (form, dtype, options), lines in self.lines.items():
-            inputs = {
-                (_NAMES.get(name) or _PREDICTION[form]): np.concatenate(
-                    [decode_hexadecimal(one.inputs[name], one.dtypes.get(name, dtype)) for one in lines]
-                )
-                for name in lines[0].inputs
-            }
+            inputs = {name: np.concatenate([one.inputs[name] for one in lines]) for name in lines[0].inputs}
             texts = {
-                quantity: [text for one in lines for text in _of_elements(one, quantity)]
+                quantity: [text for one in lines for text in one.ideal_of(quantity)]
                 for quantity in {name for one in lines for name in one.ideal}
             }
             table = Table(
@@ -236,24 +277,98 @@ class _Tables:
             )
             start = 0
             for one in lines:
-                self.places[one.case, dtype] = table, {e: start + k for k, e in enumerate(one.elements)}
+                found = table, {e: start + k for k, e in enumerate(one.elements)}
+                self.places.update({(one.case, dtype, value): found for value in one.kinds})
                 start += len(one.elements)
 
     def find(self, check: CheckLine) -> tuple[Table, Index, list[int]] | None:
         """The table of a check, the rows of its elements, and their places in the check."""
-        place = check.case, check.dtype
-        found = self.places.get(place)
-        if (
-            found is None
-            or len(check.bits) != len(check.elements)
-            or (place in self.sums and check.quantity == "value")
-        ):
+        found = self.places.get((check.case, check.dtype, check.quantity == "value"))
+        if found is None or len(check.bits) != len(check.elements):
             return None
         table, rows = found
         places = [k for k, one in enumerate(check.elements) if one in rows and check.bits[k]]
         if not places:
             return None
         return table, np.array([rows[check.elements[k]] for k in places], np.int64), places
+
+
+class _Reductions(_Tables):
+    """The tables of what several elements have together."""
+
+    @staticmethod
+    def apart(options: Options) -> bool:
+        """A weighted mean is divided by the number of elements, or by the sum of the weights."""
+        return options.weight
+
+    def rows(self, line: InputsLine) -> Iterator[tuple[Options, _Rows]]:
+        """A row for the value of a case, and those of its elements, of which derivatives of a mean are told."""
+        count = len(line.elements)
+        if not _is_several(line) or count > MOST_TERMS:
+            return
+        options = replace(self.options(line), single=line.dtype == "float64")
+        yield replace(options, reduction=line.reduction, terms=count), _Rows.of_whole(line)
+        if line.reduction == "mean":
+            yield replace(options, share=count), _Rows.of_elements(line, values=False)
+
+
+#: Elements of a reduction that are looked into: its formula has a term for each.
+MOST_TERMS = 16
+
+
+def _is_several(line: InputsLine) -> bool:
+    return line.reduction != "none" and len(line.elements) > 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """Rows of a table: one for each element of a case, or one for all; `kinds`, whether of values or of derivatives."""
+
+    case: str
+    elements: tuple[str, ...]
+    inputs: Mapping[str, Floats]
+    ideal: Mapping[str, tuple[str, ...]]
+    kinds: tuple[bool, ...]
+
+    @classmethod
+    def of_elements(cls, line: InputsLine, *, values: bool) -> _Rows:
+        """The inputs of each element, for its derivatives, and for its value under `values`."""
+        return cls(
+            case=line.case,
+            elements=line.elements,
+            inputs={_name(line, name): _column(line, name) for name in line.inputs},
+            ideal=line.ideal,
+            kinds=(False, True) if values else (False,),
+        )
+
+    @classmethod
+    def of_whole(cls, line: InputsLine) -> _Rows:
+        """The inputs of all elements side by side, by their numbers."""
+        columns = {name: _column(line, name) for name in line.inputs}
+        return cls(
+            case=line.case,
+            elements=("all",),
+            inputs={
+                f"{_name(line, name)}{k}": of[k : k + 1]
+                for k in range(len(line.elements))
+                for name, of in columns.items()
+            },
+            ideal={quantity: of for quantity, of in line.ideal.items() if quantity == "value"},
+            kinds=(True,),
+        )
+
+    def ideal_of(self, quantity: str) -> tuple[str, ...]:
+        """The exact values of a quantity: empty where the record has none, or one for all elements."""
+        ideal = self.ideal.get(quantity, ())
+        return ideal if len(ideal) == len(self.elements) else ("",) * len(self.elements)
+
+
+def _name(line: InputsLine, name: str) -> str:
+    return _NAMES.get(name) or _PREDICTION[line.form]
+
+
+def _column(line: InputsLine, name: str) -> Floats:
+    return decode_hexadecimal(line.inputs[name], line.dtypes.get(name, line.dtype))
 
 
 def _beside(prediction: str, dtype: str) -> str:
@@ -268,7 +383,7 @@ def _beside(prediction: str, dtype: str) -> str:
     return "step" if other.precision >= own.precision and other.emax >= own.emax else "other"
 
 
-def _of_elements(line: InputsLine, quantity: str) -> tuple[str, ...]:
-    """The exact values of a quantity for each element: empty where the record has none, or one for all."""
-    ideal = line.ideal.get(quantity, ())
-    return ideal if len(ideal) == len(line.elements) else ("",) * len(line.elements)
+def _is_narrower(prediction: str, dtype: str) -> bool:
+    """Whether the format `prediction` holds every number of the format `dtype`, and more."""
+    own, other = FORMATS[prediction], FORMATS.get(dtype)
+    return other is not None and other.precision < own.precision and other.emax <= own.emax

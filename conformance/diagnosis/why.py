@@ -13,14 +13,14 @@ from functools import partial
 
 from conformance.diagnosis.diagnosis import Example, example_at
 from conformance.diagnosis.identify import Fit, Identified
-from conformance.diagnosis.of_run import identified_in, suite_of
+from conformance.diagnosis.of_run import identified_of, suite_of
 from conformance.diagnosis.sentence import sentence
 from conformance.formulas.expression import Expression, ordered, substitute, var
 from conformance.formulas.text import text
 from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
-from conformance.record.summary import CauseSummary
+from conformance.record.summary import CauseSummary, causes
 
 #: What stands before a sentence.
 WORD = "why: "
@@ -32,23 +32,35 @@ LENGTH = 2 * 80 - len(WORD) - 4
 _LENGTHS = range(80, 20, -4)
 
 
-def sentences(record: RunRecord, causes: Iterable[CauseSummary], suite: Suite | None = None) -> dict[str, str]:
-    """The sentence of each of the `causes` of `record` that has one.
+#: New causes of a run whose reasons are looked for in a file of it.
+EXPLAINED = 8
+
+
+def of_new(record: RunRecord) -> dict[str, str]:
+    """The sentences of the first EXPLAINED new causes of a run."""
+    new = [one for one in causes(record) if one.outcome == "new"]
+    return sentences(record, new[:EXPLAINED])
+
+
+def sentences(record: RunRecord, asked: Iterable[CauseSummary], suite: Suite | None = None) -> dict[str, str]:
+    """The sentence of each of the causes of `record` that are `asked` for and have one.
 
     `suite` has the cases of the run, of which a record does not have the parameters; without it they are read from
-    where the run had them.  A cause takes about a quarter of a second: ask for those that are shown.
+    where the run had them.  An implementation and quantity takes about a second: ask for causes that are shown.
     """
-    wanted = {one.cause: one.example for one in causes if one.example is not None and one.example.quantity in NUMERIC}
+    wanted = {one.cause: one.example for one in asked if one.example is not None and one.example.quantity in NUMERIC}
     suite = suite or (suite_of(record) if wanted else None)
     if suite is None:
         return {}
-    known: dict[tuple[str, ...], list[Identified]] = {}
+    known: dict[tuple[str, str], tuple[Identified, ...]] = {}
     found = {}
     for cause, shown in wanted.items():
-        key = shown.implementation, shown.quantity, shown.dtype
+        key = shown.implementation, shown.quantity
         if key not in known:
-            known[key] = identified_in(record, suite, *key)
-        example = next(filter(None, (example_of(one, shown.case, shown.element) for one in known[key])), None)
+            known[key] = identified_of(record, suite, shown.implementation, (shown.quantity,))
+        groups = (one for one in known[key] if one.group.dtype == shown.dtype)
+        told = (example_of(one, shown.case, shown.element) for one in groups)
+        example = next(filter(None, told), None)
         if example is not None:
             found[cause] = brief(example)
     return found

@@ -1,87 +1,177 @@
 """Where a formula is wrong: the predictions for which its emulation is out of budget, and where it is worst.
 
-By predictions spread evenly over the exponents, so the ends are known to a few per cent; a certificate of `sweep` has
-the exact ones.
+Predictions spread evenly over the exponents are tried, and between a wrong one and a right one beside it numbers of the
+dtype until they are neighbours: an end is the outermost wrong number that was met.  Where right and wrong results are
+mixed there another may lie farther out; a certificate of `sweep` has every number tried.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 import reference
+from conformance.diagnosis.identify import Fit
+from conformance.diagnosis.results import Group
 from conformance.formulas.arithmetic import Arithmetic, rounded
+from conformance.formulas.catalogue import Options
 from conformance.formulas.evaluate import emulated
 from conformance.formulas.expression import Expression, inputs
-from conformance.numbers.formats import FORMATS
-from conformance.numbers.measurement import Limits, measure
+from conformance.numbers.formats import FORMATS, Tensor, decode, encode, ulp
+from conformance.numbers.measurement import BUDGET, CODE, Limits, measure
 
 if TYPE_CHECKING:
-    from conformance.numbers.arrays import Floats, Mask
+    from conformance.numbers.arrays import Floats, Index, Mask
     from conformance.numbers.formats import Format
 
 #: Predictions on each side of 0, or of 1/2.
 POINTS = 1200
 #: Right results between wrong ones that do not end a window.
 GAP = POINTS // 20
+#: Numbers that are tried between two at once, and at the inner side of an end.
+SECTIONS = 1000
 #: Logits from here on saturate every dtype but float64, whose exp(-z) is a number up to 745.
 _LARGEST = {"float64": 800.0}
 
 
+class Points(NamedTuple):
+    """Results for predictions `x`, and what is exact; `error` is in ULP, infinite where no number is told in ULP."""
+
+    x: Floats
+    got: Floats
+    exact: Floats
+    wrong: Mask
+    error: Floats
+
+    def only(self, chosen: Mask) -> Points:
+        """Some of them."""
+        return Points(self.x[chosen], self.got[chosen], self.exact[chosen], self.wrong[chosen], self.error[chosen])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A formula in a prediction and a label alone, for one `label`.  Raises ValueError if it has other inputs."""
+
+    expression: Expression
+    arithmetic: Arithmetic
+    form: str
+    quantity: str
+    label: float
+
+    def __post_init__(self) -> None:
+        if not inputs(self.expression) <= {self.name, "y"}:
+            raise ValueError(f"a formula in {self.name} and y is required, got {sorted(inputs(self.expression))}")
+
+    @property
+    def name(self) -> str:
+        """The prediction, as formulas name it."""
+        return "z" if self.form == "logits" else "p"
+
+    @property
+    def format(self) -> Format:
+        """What predictions are numbers of."""
+        return FORMATS[self.arithmetic.inputs]
+
+    def at(self, x: Floats) -> Points:
+        """What the formula gives for predictions, which are numbers of the dtype."""
+        got = emulated(self.expression, {self.name: x, "y": self._labels(x)}, self.arithmetic)
+        return self.measured(x, np.broadcast_to(got, x.shape))
+
+    def measured(self, x: Floats, got: Floats) -> Points:
+        """Results for predictions, whoever gave them; where the reference is uncertain, by the least error there is."""
+        exact = reference.FUNCTIONS[self.quantity](self.form, x, self._labels(x))
+        fmt = FORMATS[self.arithmetic.result]
+        found = measure(got, exact, Limits.of([fmt], [x.size]))
+        uncertain = found.scaled - exact.bound / ulp(exact.scale, fmt)
+        wrong = np.where(found.code == CODE["undecided"], uncertain > BUDGET, ~found.ok)
+        return Points(x, got, exact.hi, wrong, np.where(np.isnan(found.scaled), np.inf, found.scaled))
+
+    def _labels(self, x: Floats) -> Floats:
+        return np.full(x.size, float(rounded(np.array(self.label), self.format)))
+
+    def tried(self) -> Points:
+        """The results for predictions spread over the exponents, sorted."""
+        return self.at(_predictions(self.form, self.format))
+
+
+class End(NamedTuple):
+    """Where something ends: at a number, beyond which it does not hold.
+
+    `sharp`: it holds for every one of the numbers next to the end on its inner side.  `last`: it ends only because no
+    number farther out was tried.
+    """
+
+    at: float
+    sharp: bool = True
+    last: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Predictions from `low` to `high`, between which results for `label` are wrong, most of them, at worst at `worst`.
+    """Predictions from `low` to `high`, between which results are wrong, most of them, at worst at `worst`.
 
     `error` is condition-scaled, in ULP of the result; infinite where it is no number that is told in ULP.
     """
 
-    label: float
-    low: float
-    high: float
+    low: End
+    high: End
     worst: float
     error: float
-    #: Whether it goes on to the first and to the last prediction that was tried.
-    from_first: bool
-    to_last: bool
 
 
-def windows(
-    expression: Expression, arithmetic: Arithmetic, form: str, quantity: str, label: float
-) -> tuple[Window, ...]:
-    """The windows of a formula in a prediction and a label alone, from the smallest prediction on.
-
-    Raises ValueError if it has other inputs.
-    """
-    name = "z" if form == "logits" else "p"
-    if not inputs(expression) <= {name, "y"}:
-        raise ValueError(f"a formula in {name} and y is required, got {sorted(inputs(expression))}")
-    fmt = FORMATS[arithmetic.result]
-    x = _predictions(form, FORMATS[arithmetic.inputs])
-    y = np.full(x.size, float(rounded(np.array(label), FORMATS[arithmetic.inputs])))
-    got = np.broadcast_to(emulated(expression, {name: x, "y": y}, arithmetic), x.shape)
-    exact = reference.FUNCTIONS[quantity](form, x, y)
-    measured = measure(got, exact, Limits.of([fmt], [x.size]))
-    wrong = _joined(~measured.ok)
-    error = np.where(np.isnan(measured.scaled), np.inf, measured.scaled)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], wrong, [False]]).astype(np.int8)))
+def windows(curve: Curve) -> tuple[Window, ...]:
+    """The windows of a formula, from the smallest prediction on."""
+    points = curve.tried()
+    x = points.x
+    joined = _joined(points.wrong.copy())
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], joined, [False]]).astype(np.int8)))
     found = []
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
-        worst = int(first + np.argmax(error[first:end]))
-        found.append(
-            Window(
-                label=label,
-                low=float(x[first]),
-                high=float(x[end - 1]),
-                worst=float(x[worst]),
-                error=float(error[worst]),
-                from_first=bool(first == 0),
-                to_last=bool(end == x.size),
-            )
-        )
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        low = _end(curve, x[first], x[first - 1] if first else None)
+        high = _end(curve, x[stop - 1], x[stop] if stop < x.size else None)
+        inside = curve.at(np.array([low.at, *x[first:stop], high.at]))
+        worst = int(np.argmax(np.where(inside.wrong, inside.error, -1.0)))
+        error = float(inside.error[worst])
+        found.append(Window(low=low, high=high, worst=float(inside.x[worst]), error=error))
     return tuple(found)
+
+
+def _end(curve: Curve, wrong: float, right: float | None) -> End:
+    if right is None:
+        return End(float(wrong), last=True)
+    return end(curve, lambda points: points.wrong, wrong, right)
+
+
+def end(curve: Curve, holds: Callable[[Points], Mask], inside: float, outside: float) -> End:
+    """The outermost number met for which something `holds`, as it does for `inside` and not for `outside`."""
+    (low, high), fmt = _ordinals([inside, outside], curve.format), curve.format
+    step = 1 if high > low else -1
+    while abs(high - low) > 1:
+        width = max(abs(high - low) // SECTIONS, 1)
+        places = np.arange(low, high, step * width)
+        held = np.flatnonzero(holds(curve.at(_numbers(places, fmt))))
+        low = int(places[held[-1]])
+        high = int(places[held[-1] + 1]) if held[-1] + 1 < places.size else high
+    near = np.arange(low, low - step * SECTIONS, -step)
+    first = _ordinals([inside], fmt)[0]
+    near = near[(near - first) * step >= 0]
+    return End(float(_numbers(np.array([low]), fmt)[0]), sharp=bool(holds(curve.at(_numbers(near, fmt))).all()))
+
+
+def _ordinals(values: list[float], fmt: Format) -> list[int]:
+    """Numbers of a format as integers in their order: neighbours are 1 apart, zeros are 0."""
+    sign = 1 << (fmt.width - 1)
+    bits = [int(one) for one in encode(np.array(values), fmt.name).bits]
+    return [-(one - sign) if one & sign else one for one in bits]
+
+
+def _numbers(ordinals: Index, fmt: Format) -> Floats:
+    sizes = np.abs(ordinals).astype(fmt.storage)
+    return np.copysign(decode(Tensor(fmt.name, sizes)), ordinals)
 
 
 def _joined(wrong: Mask) -> Mask:
@@ -103,3 +193,42 @@ def _predictions(form: str, fmt: Format) -> Floats:
         x = np.concatenate([sizes, 1 - sizes])
     x = np.unique(rounded(x, fmt))
     return x if form == "logits" else x[(x > 0) & (x < 1)]
+
+
+# ------------------------------------------------------------------------------------------------------- of a group
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where results for one label are wrong: by emulation, and which of the run, whose predictions windows are about.
+
+    What a contract excuses is not wrong in a run.
+    """
+
+    curve: Curve
+    windows: tuple[Window, ...]
+    recorded: Points
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the emulation is wrong for the same predictions of the run."""
+        return bool(np.array_equal(self.curve.at(self.recorded.x).wrong, self.recorded.wrong))
+
+
+def where_wrong(group: Group, model: Fit, label: float) -> Where | None:
+    """Where the results of a group without options are wrong for a label; None where it has none without options."""
+    for part, candidate in zip(group.parts, model.candidates, strict=True):
+        if part.table.options == Options():
+            curve = Curve(
+                expression=candidate.expression,
+                arithmetic=model.arithmetic,
+                form=group.form,
+                quantity=group.quantity,
+                label=label,
+            )
+            x = part.table.inputs[curve.name][part.rows]
+            asked = (part.table.inputs["y"][part.rows] == label) & np.isfinite(x)
+            asked &= (group.form == "logits") | ((x > 0) & (x < 1))
+            recorded = curve.measured(x[asked], part.got[asked])
+            return Where(curve, windows(curve), recorded._replace(wrong=recorded.wrong & part.wrong[asked]))
+    return None

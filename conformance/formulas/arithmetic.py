@@ -45,7 +45,7 @@ class Arithmetic:
     @cached_property
     def steps(self) -> Arithmetic:
         """What the steps are rounded to, whatever the result is: arithmetics with the same share them."""
-        return replace(self, name="", result=self.step)
+        return replace(self, name="", result=self.step, promotes=self.promotes and self.inputs != self.step)
 
     @cached_property
     def unflushed(self) -> Arithmetic:
@@ -76,10 +76,15 @@ DOUBLE, DOUBLE_KERNELS, CAST = "float64 inside", "float64 in each kernel", "floa
 PROMOTED = "each step in the widest dtype of its operands"
 #: ... and what is added to them.
 FLUSHED, FUSED = ", flushed", ", fused"
+#: An operation on a label or a weight of a narrower dtype alone gives that dtype.
+OWN = ", a label's own in its dtype"
 
 
-def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
-    """The arithmetics that are tried for inputs of `dtype` and results of the dtype `result`, the plainest first."""
+def arithmetics(dtype: str, result: str, narrower: bool = False) -> tuple[Arithmetic, ...]:
+    """The arithmetics that are tried for inputs of `dtype` and results of the dtype `result`, the plainest first.
+
+    `narrower`: there are labels or weights whose dtype that of the prediction holds.
+    """
     each = Arithmetic(name=EACH, inputs=dtype, step=dtype, inside=dtype, result=result)
     single = replace(each, name=WIDER, step="float32", inside="float32")
     double = replace(each, name=DOUBLE, step="float64", inside="float64")
@@ -99,10 +104,13 @@ def arithmetics(dtype: str, result: str) -> tuple[Arithmetic, ...]:
         # The label or a weight is wider than the prediction: promoted step by step, or all cast to the result's first.
         wider = replace(each, name=PROMOTED, step=result, inside=result, promotes=True)
         plain += [wider, replace(wider, name=f"{result} steps", inputs=result, promotes=False)]
+    if narrower and same:
+        plain += [replace(one, name=one.name + OWN, promotes=True) for one in plain if one.inputs == one.step]
     flushing = [replace(one, name=one.name + FLUSHED, flush=True, daz=True) for one in plain]
     # XLA, which flushes, lets LLVM contract a product and a sum: CompilerTargetOptions in its
     # xla/service/cpu/cpu_compiler.cc (https://github.com/openxla/xla).
-    fused = [replace(one, name=one.name + FUSED, fused=True) for one in flushing if one.name == EACH + FLUSHED]
+    each_step = {EACH + FLUSHED, EACH + OWN + FLUSHED}
+    fused = [replace(one, name=one.name + FUSED, fused=True) for one in flushing if one.name in each_step]
     return (*plain, *flushing, *(fused if dtype in ("float32", "float64") else ()))
 
 

@@ -107,7 +107,8 @@ class WatchedPoints:
         """`value` as a number of `fmt`."""
         found = nearest(value.value, fmt, flush)
         size = np.abs(found)
-        small = (size < 2.0**fmt.emin) & (size > 0)
-        if not small.any():
+        below = size < 2.0**fmt.emin
+        small = below & (size > 0) if below.any() else below
+        if small is below or not small.any():
             return Watched(found, value.small)
         return Watched(found, small if value.small is None else value.small | small)

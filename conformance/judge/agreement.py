@@ -15,7 +15,7 @@ import numpy as np
 
 from conformance import contracts
 from conformance.judge.points import Answer, Points, coarser, points
-from conformance.judge.verdicts import EXPECTED, Element, Judged, detail_of, finding, judged
+from conformance.judge.verdicts import EXPECTED, Element, Finding, Judged, detail_of, finding, judged
 from conformance.numbers.formats import FORMATS, decode, ulp
 from conformance.numbers.measurement import BUDGET
 from conformance.pool.observation import Observation, Observed
@@ -43,6 +43,11 @@ def judge(
         region = regions[index if index < len(regions) else 0]
         elements.append(Element(name, "deviates" if what else "conforms", what, region, detail))
     return judged(request, AGREEMENT, elements)
+
+
+def call_of(found: Finding) -> str:
+    """The call in which the plain call differs, of a finding of `judge`."""
+    return found.detail.partition(": ")[0]
 
 
 def _identical(left: Observed, right: Observed) -> bool:

@@ -55,7 +55,7 @@ MISLEADING, DRIFTING = 1e-2, 1e-3
 #: 3.5).
 USED = float(FORMATS["float16"].largest)
 
-#: Exponent of the smallest number that is in use: float32's (IEEE 754-2019, table 3.5), or float64's.  Half of the
+#: Exponent of the smallest number that is in use: float32's (IEEE 754-2019, table 3.5), or float64's.  Many
 #: gradients of a network are subnormal in float16 (Micikevicius et al., Mixed Precision Training, 2018, section 3.2).
 LEAST_EXPONENT = FORMATS["float32"].emin
 

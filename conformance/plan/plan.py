@@ -132,7 +132,7 @@ def _refusal(case: Case, one: Declaration) -> str | None:
         return "reduction"
     if any(dtype in one.without for dtype in case.dtypes_of.values()):
         return "dtype"
-    if case.modes and not matches(case.modes, one.mode):
+    if case.modes and not matches(case.modes, one.stage_of or one.mode):
         return "mode"
     if one.labels == "hard" and case.probe is None and any(element.label not in _HARD for element in case.elements):
         return "label"

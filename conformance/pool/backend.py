@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
@@ -44,6 +45,14 @@ class Backend:
             cost=item["cost"],
             settings=tuple(item["settings"]),
             chunk=item["chunk"],
+        )
+
+    def with_stages(self, modes: Collection[str]) -> Backend:
+        """This backend with its implementations in those of `modes` that are stages of the ones that they have."""
+        stages = {each.id: each for one in self.implementations for each in one.in_stages() if each.mode in modes}
+        known = {one.id for one in self.implementations}
+        return replace(
+            self, implementations=(*self.implementations, *(one for one in stages.values() if one.id not in known))
         )
 
 

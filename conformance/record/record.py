@@ -45,7 +45,10 @@ class BackendLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`."""
+    """An implementation in the header, with the contract that it was judged by, and whether its mode is `compiled`.
+
+    `stage_of` is the mode of which its own is a stage, where it is one.
+    """
 
     id: str
     family: str
@@ -53,6 +56,7 @@ class ImplementationLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     contract: list[dict[str, Any]] = []
     link: str = ""
     compiled: bool | None = None
+    stage_of: str = ""
 
     @property
     def is_compiled(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.diagnosis.why import WORD, of_new
 from conformance.errors import InputError
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
@@ -108,9 +109,11 @@ def _annotations(record: RunRecord) -> Iterator[Annotation]:
             yield Annotation("error", f"{line.name} could not be opened", line.failed)
         elif line.absent is not None:
             yield Annotation("warning", f"{line.name} is absent", line.absent)
+    why = of_new(record)
     for one in causes(record):
         if one.outcome == "new" and one.example is not None:
-            text = f"{example_text(one.example)}\n{_extent(one)}\n{one.example.command}"
+            reason = [f"{WORD}{why[one.cause]}"] if one.cause in why else []
+            text = "\n".join([example_text(one.example), *reason, _extent(one), one.example.command])
             yield Annotation("error", f"new: {one.cause}", text, one.example.case)
         elif one.outcome == "fixed":
             level = "error" if backend_of(one.cause) in record.strict_backends else "warning"

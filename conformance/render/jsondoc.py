@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
+from conformance.diagnosis.why import of_new
 from conformance.record.record import RunRecord
 from conformance.record.summary import causes, scoreboard
 from conformance.sweep.certificate import Certificate
 
 
 def document(record: RunRecord) -> dict[str, Any]:
-    """The document as plain data."""
+    """The document as plain data; a cause has a sentence that says `why` where there is one, as new findings have."""
+    why = of_new(record)
     return {
         "interrupted": record.interrupted,
         "header": msgspec.to_builtins(record.header),
@@ -25,6 +27,7 @@ def document(record: RunRecord) -> dict[str, Any]:
                 for key, value in asdict(one).items()
                 if not key.startswith("_")
             }
+            | {"why": why.get(one.cause, "")}
             for one in causes(record)
         ],
         "tolerances": msgspec.to_builtins(record.tolerances),

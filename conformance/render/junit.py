@@ -8,9 +8,10 @@ its checks, so that the case `complete` of the suite `run` has the time of all o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
+from conformance.diagnosis.why import WORD, of_new
 from conformance.ids import backend_of
 from conformance.record.record import BackendLine, CheckLine, FindingLine, RunRecord
 from conformance.record.summary import example
@@ -29,8 +30,9 @@ def render(record: RunRecord) -> str:
     for check in record.checks:
         checks.setdefault(check.implementation, []).append(check)
     backends = {line.name: line for line in record.header.backends}
+    why = of_new(record)
     for implementation, found in checks.items():
-        root.append(_suite(record, implementation, backends.get(backend_of(implementation)), found))
+        root.append(_suite(record, implementation, backends.get(backend_of(implementation)), found, why))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)
@@ -64,7 +66,13 @@ def _run_suite(record: RunRecord) -> ET.Element:
     return _counted(suite)
 
 
-def _suite(record: RunRecord, implementation: str, backend: BackendLine | None, checks: list[CheckLine]) -> ET.Element:
+def _suite(
+    record: RunRecord,
+    implementation: str,
+    backend: BackendLine | None,
+    checks: list[CheckLine],
+    why: Mapping[str, str],
+) -> ET.Element:
     suite = _element("testsuite", name=implementation, timestamp=record.header.started)
     verdicts = {f"verdict.{name}": count for name, count in sorted(Counter(one.verdict for one in checks).items())}
     versions = {f"version.{name}": version for name, version in (backend.versions if backend else {}).items()}
@@ -73,22 +81,22 @@ def _suite(record: RunRecord, implementation: str, backend: BackendLine | None, 
     for check in checks:
         case = _case(suite, f"{implementation}.{check.family}", check.id)
         if record.fails(check):
-            lines = _failure_lines(record, check)
+            lines = _failure_lines(record, check, why)
             _outcome(case, "failure", check.outcome, lines[0], "\n".join(lines))
         elif check.outcome != "as expected":
             _outcome(case, "skipped", check.outcome, _reason(record, check))
     return _counted(suite)
 
 
-def _failure_lines(record: RunRecord, check: CheckLine) -> list[str]:
+def _failure_lines(record: RunRecord, check: CheckLine, why: Mapping[str, str]) -> list[str]:
     """What fails a check, element by element; the first line says the most."""
     found = [finding for finding in check.findings if finding.outcome in ("new", "fixed")]
     found.sort(key=lambda finding: finding.outcome != "new")
-    lines = [line for finding in found[:SHOWN] for line in _finding_lines(record, check, finding)]
+    lines = [line for finding in found[:SHOWN] for line in _finding_lines(record, check, finding, why)]
     return [*lines, f"and {len(found) - SHOWN} more elements of this check"] if len(found) > SHOWN else lines
 
 
-def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine) -> Iterator[str]:
+def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine, why: Mapping[str, str]) -> Iterator[str]:
     if finding.outcome == "fixed":
         known = record.problem_of(finding)
         yield f"fixed: {finding.element} no longer deviates ({finding.what}){f': {known.title}' if known else ''}"
@@ -98,6 +106,8 @@ def _finding_lines(record: RunRecord, check: CheckLine, finding: FindingLine) ->
     spelled = example(record, check, finding)
     yield f"new: {example_text(spelled)}"
     yield f"cause: {finding.cause}"
+    if finding.cause in why:
+        yield f"{WORD}{why[finding.cause]}"
     yield f"next: {spelled.command}"
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.diagnosis.why import WORD, sentences
+from conformance.diagnosis.why import WORD, of_new
 from conformance.record.record import BackendLine, RunRecord
 from conformance.record.summary import CauseSummary, causes, folded, scoreboard
 from conformance.render.characters import clean
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
 from conformance.render.text import example_text, not_judged_text, quick_text
-
-#: New causes whose reasons are looked for: a quarter of a second each.
-EXPLAINED = 8
 
 
 def render(record: RunRecord) -> str:
@@ -67,7 +64,7 @@ def _scoreboard(record: RunRecord) -> Iterator[str]:
 
 
 def _causes(record: RunRecord, found: Sequence[CauseSummary]) -> Iterator[str]:
-    why = sentences(record, [one for one in found[:EXPLAINED] if one.outcome == "new"])
+    why = of_new(record)
     yield row(["cause", "elements", "example", "show it again", "link or reason"])
     yield row(["---"] * 5)
     for cause in found:

@@ -11,13 +11,12 @@ from decimal import Decimal
 
 from conformance.diagnosis.diagnosis import Example
 from conformance.diagnosis.identify import Identified
-from conformance.diagnosis.of_run import identified_in
+from conformance.diagnosis.of_run import identified_of
 from conformance.diagnosis.remedy import cures, remedies
 from conformance.diagnosis.why import example_of
-from conformance.diagnosis.window import Window, windows
-from conformance.formulas.catalogue import Options
+from conformance.diagnosis.window import Where, where_wrong
 from conformance.formulas.exact import PartlyExact
-from conformance.formulas.expression import Expression, inputs
+from conformance.formulas.expression import Expression
 from conformance.formulas.text import text
 from conformance.known.problem import Problem
 from conformance.plan.cases import Suite
@@ -44,12 +43,15 @@ class Mended:
 
 @dataclass(frozen=True, kw_only=True)
 class Blame:
-    """What diagnosis says of a script: of `total` results of the call the formula gives `explained`."""
+    """What diagnosis says of a script: of `total` results of the call the formula gives `explained`.
+
+    `where` its results are wrong, by label; none where a label has none, or results have another dtype than inputs.
+    """
 
     example: Example
     explained: int
     total: int
-    windows: tuple[Window, ...]
+    where: tuple[Where, ...]
     mended: Mended | None
 
     def is_of(self, problem: Problem | None) -> bool:
@@ -63,24 +65,27 @@ class Diagnoser:
     def __init__(self, record: RunRecord, suite: Suite) -> None:
         self._record = record
         self._suite = suite
-        self._checks: dict[tuple[str, str, str], list[CheckLine]] = defaultdict(list)
+        self._checks: dict[tuple[str, str], list[CheckLine]] = defaultdict(list)
         for check in record.checks:
-            self._checks[check.implementation, check.quantity, check.dtype].append(check)
+            self._checks[check.implementation, check.quantity].append(check)
 
     def blame(self, small: Small, shrunk: Shrunk) -> Blame | None:
         """Who is to blame for the result of a small case; None where no formula gives it, or where it is no number.
 
         Of the formulas that the results do not tell apart all must blame the same.
         """
-        quantity = small.target.quantity
-        if quantity not in NUMERIC or not alone(small.request) or small.request.dtype != small.target.dtype:
+        implementation, quantity = small.target.implementation.id, small.target.quantity
+        if quantity not in NUMERIC or not alone(small.request):
             return None
-        key = small.target.implementation.id, quantity, small.request.dtype
         tried = [one for one in shrunk.record.checks if (one.case, one.quantity) == (small.case.id, quantity)]
         lines = [one for one in shrunk.record.inputs if one.case == small.case.id]
-        record = replace(self._record, checks=(*self._checks[key], *tried), inputs=(*self._record.inputs, *lines))
-        located = (*self._suite.cases, shrunk.suite.find(small.case.id))
-        for one in identified_in(record, replace(self._suite, cases=located), *key):
+        record = replace(
+            self._record,
+            checks=(*self._checks[implementation, quantity], *tried),
+            inputs=(*self._record.inputs, *lines),
+        )
+        suite = replace(self._suite, cases=(*self._suite.cases, shrunk.suite.find(small.case.id)))
+        for one in identified_of(record, suite, implementation, (quantity,)):
             example = example_of(one, small.case.id, small.element)
             if example is not None:
                 return _blame(one, example)
@@ -89,24 +94,13 @@ class Diagnoser:
 
 def _blame(identified: Identified, example: Example) -> Blame:
     group, model = identified.group, identified.survivors[0]
-    plain = next(
-        (
-            candidate.expression
-            for part, candidate in zip(group.parts, model.candidates, strict=True)
-            if part.table.options == Options()
-        ),
-        None,
-    )
-    found: tuple[Window, ...] = ()
-    if plain is not None and inputs(plain) <= {"z", "p", "y"}:
-        found = tuple(
-            window for label in LABELS for window in windows(plain, model.arithmetic, group.form, group.quantity, label)
-        )
+    found = tuple(filter(None, (where_wrong(group, model, label) for label in LABELS)))
+    plain = found[0].curve.expression if found else None
     return Blame(
         example=example,
         explained=model.explained,
         total=model.total,
-        windows=found,
+        where=found if group.dtype == group.result_dtype else (),
         mended=None if plain is None else _mended(plain, group.form, group.quantity, example),
     )
 

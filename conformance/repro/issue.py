@@ -14,11 +14,10 @@ from conformance.known.problem import Problem, Upstream
 from conformance.numbers.measurement import LARGEST
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
-from conformance.render.diagnosis import where
+from conformance.render.diagnosis import wrong
 from conformance.render.markdown import cell, cell_code, code, row
 from conformance.render.narrate import QUANTITIES, contract_lines
 from conformance.repro import script
-from conformance.repro.blame import LABELS
 from conformance.repro.derivation import formula, no_value
 from conformance.repro.extent import Row
 from conformance.repro.groups import Group
@@ -243,13 +242,8 @@ def _cause(issue: Issue) -> str:
             f"Found by running: {cell(example.sentence)} ({example.mechanism.value}). The formula that this is about"
             f" gives {blame.explained} of {blame.total} results of the call."
         )
-        for label in LABELS:
-            found = [one for one in blame.windows if one.label == label]
-            blocks += (
-                [f"Where it is wrong in {issue.made.small.request.dtype}: {cell(where(label, found))}."]
-                if found
-                else []
-            )
+        dtype = issue.made.small.request.dtype
+        blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in blame.where if one.windows]
         mended = blame.mended
         if mended is not None:
             how = " and its derivative by the framework" if mended.differentiated else ""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
+from msgspec import structs
+
+from conformance.errors import Exit
 from conformance.judge.verdicts import Finding
-from conformance.known.match import Match, Matcher, Seen
+from conformance.known.match import Match, Matcher, Seen, outcome_of
 from conformance.known.record import Record
 from conformance.quantities import BEHAVIOUR
 from conformance.record.record import CheckLine, FindingLine, RunRecord
+from conformance.record.tally import tallies
+from conformance.run.lines import finding_line, problem_lines
 
 #: The exact values of a case in one dtype, by quantity.
 Ideals = dict[str, tuple[str, ...]]
@@ -21,6 +28,23 @@ def held(run: RunRecord, known: Record) -> Iterator[tuple[CheckLine, list[Match]
     some_calls = bool(run.header.filters.get("quantity"))
     for line in run.checks:
         yield line, matcher.match(_seen(line, ideals.get((line.case, line.dtype), {}), some_calls))
+
+
+def renewed(run: RunRecord, known: Record) -> RunRecord:
+    """`run` as a run of today would be told: what is recorded, new and fixed, and the problem of every finding."""
+    checks, every = [], []
+    for line, matches in held(run, known):
+        contracts = {one.element: one.contract for one in line.findings}
+        every += matches
+        findings = tuple(finding_line(one, contracts.get(one.element, "")) for one in matches)
+        checks.append(structs.replace(line, outcome=outcome_of(matches), findings=findings))
+    made = replace(run, checks=tuple(checks), problems=problem_lines(every, known), tallies=tallies(checks))
+    if run.footer is None:
+        return made
+    outcomes = dict(sorted(Counter(line.outcome for line in checks).items()))
+    failed = Exit.NOT_AS_EXPECTED if any(map(made.fails, checks)) else Exit.AS_EXPECTED
+    code = run.footer.exit if run.footer.exit == Exit.HARNESS_FAILED else failed
+    return replace(made, footer=structs.replace(run.footer, outcomes=outcomes, exit=int(code)))
 
 
 def _seen(line: CheckLine, ideals: Ideals, some_calls: bool) -> Seen:

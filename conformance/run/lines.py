@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from conformance import contracts
 from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit
 from conformance.judge.verdicts import Judged
 from conformance.known.match import Match, Outcome
+from conformance.known.problem import Problem
 from conformance.known.record import Record
 from conformance.known.recorded import UNEXPLAINED
 from conformance.numbers.formats import FORMATS, Tensor
@@ -71,6 +72,7 @@ def implementation_line(one: Declaration) -> ImplementationLine:
         contract=contracts.to_wire(one.contract),
         link=one.link,
         compiled=one.compiled,
+        stage_of=one.stage_of,
     )
 
 
@@ -92,7 +94,7 @@ def recorded(
         header=header,
         inputs=(*_inputs_lines(plan.requests, checks), *_inputs_lines(beside, sampled)),
         checks=lines,
-        problems=tuple(_problem_lines(matches, known)),
+        problems=problem_lines((match for found in matches.values() for match in found), known),
         tolerances=tuple(_tolerance_lines(checks)),
         samples=tuple(map(_sample_line, sampled)),
         speeds=speeds,
@@ -116,21 +118,38 @@ def _tolerance_lines(checks: Sequence[Judged]) -> Iterator[ToleranceLine]:
         )
 
 
-def _problem_lines(matches: dict[str, list[Match]], known: Record) -> Iterator[ProblemLine]:
-    """The problems that a run is about, in the order of their ids."""
-    seen = {match.row.problem for found in matches.values() for match in found if match.row is not None}
-    for name in sorted(seen & set(known.problems)):
-        one = known.problems[name]
-        links = tuple(LinkLine(link.url, link.state, link.seen) for link in one.links)
-        yield ProblemLine(
-            problem=name,
-            title=one.title,
-            kind=one.kind,
-            advice=one.advice,
-            why=one.why.strip(),
-            links=links,
-            mechanism=one.mechanism,
-        )
+def problem_lines(matches: Iterable[Match], known: Record) -> tuple[ProblemLine, ...]:
+    """The problems that matches are about, in the order of their ids."""
+    seen = {match.row.problem for match in matches if match.row is not None}
+    return tuple(_problem_line(known.problems[name]) for name in sorted(seen & set(known.problems)))
+
+
+def _problem_line(one: Problem) -> ProblemLine:
+    return ProblemLine(
+        problem=one.id,
+        title=one.title,
+        kind=one.kind,
+        advice=one.advice,
+        why=one.why.strip(),
+        links=tuple(LinkLine(link.url, link.state, link.seen) for link in one.links),
+        mechanism=one.mechanism,
+    )
+
+
+def finding_line(match: Match, contract: str) -> FindingLine:
+    """A match; `contract` is what the contract gives there."""
+    row = match.row
+    return FindingLine(
+        element=match.element,
+        outcome=match.outcome,  # type: ignore[arg-type]  # a match is never "as expected"
+        verdict=match.verdict,
+        what=match.what,
+        cause=match.cause,
+        note=match.note,
+        contract=contract,
+        detail=match.detail[:200],
+        problem=row.problem if row is not None and row.problem != UNEXPLAINED else "",
+    )
 
 
 def _sample_line(check: Judged) -> SampleLine:
@@ -201,20 +220,7 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         budget=check.budget,
         result_dtype=check.result_dtype,
         formula=check.formula,
-        findings=tuple(
-            FindingLine(
-                element=one.element,
-                outcome=one.outcome,  # type: ignore[arg-type]  # a match is never "as expected"
-                verdict=one.verdict,
-                what=one.what,
-                cause=one.cause,
-                note=one.note,
-                contract=_contract_value(check, one.element),
-                detail=one.detail[:200],
-                problem=one.row.problem if one.row is not None and one.row.problem != UNEXPLAINED else "",
-            )
-            for one in matches
-        ),
+        findings=tuple(finding_line(one, _contract_value(check, one.element)) for one in matches),
         details=check.details,
         warnings=check.warnings,
     )

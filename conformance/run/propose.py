@@ -92,10 +92,13 @@ def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     """Edits that make the record of a place say what `runs` saw, and name the problem of every line.
 
     What checks of no run are recorded with stays.  Without runs only the problems are looked up again.
-    Raises InputError for an interrupted run.
+    Raises InputError for an interrupted run, and for one of stages.
     """
     if any(run.interrupted for run in runs):
         raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
+    stages = [one.id for run in runs for one in run.header.implementations if one.stage_of]
+    if stages:
+        raise InputError(f"no record is of a stage of a mode (got {stages[0]!r})", "make the run without it")
     before = recorded.read(place.recorded)
     rows = explained(_updated(before, runs) if runs else before, problem.load(place.problems))
     of_backend: dict[str, list[Row]] = {backend_of(row.cause): [] for row in (*before, *rows)}

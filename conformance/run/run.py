@@ -115,8 +115,12 @@ def open_pool(options: Options) -> Iterator[Pool]:
 
 
 def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
-    """Backends that can be chosen from; asking for one by a name that none has, or a refused plugin, is an error."""
-    backends = pool.discover(options.adapters, plugins.installed())
+    """Backends that can be chosen from; asking for one by a name that none has, or a refused plugin, is an error.
+
+    They have those stages of their modes that `options` name as modes; a pattern names none.
+    """
+    found = pool.discover(options.adapters, plugins.installed())
+    backends = tuple(backend.with_stages(options.filters.mode) for backend in found)
     for refusal in pool.refused:
         if refusal.plugin.name in options.filters.backend:
             raise InputError(str(refusal))
@@ -166,11 +170,14 @@ def execute(
 ) -> Run:
     """Run a plan and judge it.  An interruption (Ctrl-C) gives a run without footer.
 
+    No `record` is of stages of modes: a plan with one of them is held against none.
+
     The judge has a thread of its own, which was there before any implementation was called: what a framework then does
     to the floating-point state of this one does not reach the reference.  Raises HarnessError where it is too late.
     """
     clock = time.monotonic()
     started = lines.now()
+    record = Record() if any(one.stage_of for one in plan.implementations) else record
     beside = samples(plan, options)
     requests = (*plan.requests, *beside)
     observed: list[dict[str, Observed] | None] = [None] * len(requests)

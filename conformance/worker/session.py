@@ -88,7 +88,7 @@ class Session:
             if adapter.name == name:
                 self.adapter = adapter
         self.runtime = self.adapter.runtime
-        self.implementations = {one.key: one for one in self.adapter.implementations}
+        self.implementations = self.adapter.callable()
         if adapter_package.chosen_device() not in self.runtime.devices:
             return {"absent": "no device %s for it" % adapter_package.chosen_device()}
         try:

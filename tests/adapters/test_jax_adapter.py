@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +15,8 @@ import pytest
 
 from conformance.adapters import load_builtin
 from tests.evaluations import Results, array, call, evaluate, numbers, tensor
+
+ROOT = Path(__file__).resolve().parents[2]
 
 LOGITS = tensor(-3.0, -0.5, 0.0, 0.25, 7.0)
 PROBABILITIES = tensor(0.1, 0.3, 0.5, 0.7, 0.9)
@@ -86,6 +93,46 @@ def test_every_mode_has_every_entry() -> None:
     entries = {one.entry for one in ADAPTERS["jax"].implementations}
     for mode in ("eager", "jit", "vmap", "jvp"):
         assert {one.entry for one in ADAPTERS["jax"].implementations if one.mode == mode} == entries
+
+
+#: What the stages of jit make of a product that a number of the dtype is taken from.
+STAGES = """
+import json
+import numpy as np
+from conformance.adapters import Implementation, load_builtin
+from conformance.numbers.formats import decode, encode
+
+runtime = load_builtin("jax")[0].runtime
+runtime.open()
+
+def rest(mode, dtype, factor, product):
+    one = Implementation("rest", "logits", lambda prediction, label: prediction * prediction - label, mode=mode)
+    values = {"prediction": factor, "label": product}
+    arguments = {name: runtime.tensor(encode(np.array([value]), dtype)) for name, value in values.items()}
+    return decode(runtime.bits(runtime.evaluate(one, "value", arguments))).item()
+
+print("ANSWER " + json.dumps({
+    mode: [rest(mode, "float32", 1 + 2.0**-12, 1 + 2.0**-11), rest(mode, "bfloat16", 1 + 2.0**-4, 1 + 2.0**-3)]
+    for mode in ("rounded", "unfused", "jit")
+}))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_the_first_stage_of_jit_rounds_every_operation_and_fusion_is_the_last() -> None:
+    """The square of 1 + e is 1 + 2e, rounded; what was rounded off, e^2, is left where nothing was rounded.
+
+    A product and a sum are one instruction where the processor has such a one, and 16 bits are computed in float32
+    where it has none of its own: the later stages may leave it, and the first must not.
+    """
+    done = subprocess.run([sys.executable, "-c", STAGES], cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = (one for one in done.stdout.splitlines() if one.startswith("ANSWER "))
+    seen = json.loads(line.removeprefix("ANSWER "))
+    assert seen["rounded"] == [0, 0]
+    assert seen["unfused"][0] == 0
+    assert seen["unfused"][1] in (0, 2**-8)
+    assert seen["jit"][0] in (0, 2**-24)
+    assert seen["jit"][1] in (0, 2**-8)
 
 
 def test_every_counterpart_is_an_entry_of_the_other_form() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import reference
-from conformance.adapters import Implementation, load_builtin
+from conformance.adapters import Implementation, load_builtin, whole
 from conformance.adapters.tensorflow.modes import MODES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,13 +34,13 @@ QUANTITIES = ("value", "gradient-prediction", "gradient-label", "second-derivati
 COMMON = """
 import json, sys
 import numpy as np
-from conformance.adapters import Implementation, load_builtin
+from conformance.adapters import Implementation, load_builtin, whole
 from conformance.numbers.formats import decode, encode
 
 (adapter,) = load_builtin(MODULE)
 runtime = adapter.runtime
 runtime.open()
-found = {one.key: one for one in adapter.implementations}
+found = adapter.callable()
 
 def tensor(values, dtype="float32"):
     return runtime.tensor(encode(np.asarray(values, dtype=float), dtype))
@@ -128,11 +128,19 @@ def ends(dtype):
     one = found["backend.binary_crossentropy/eager/cpu"]
     return numbers(evaluate(one, tensor([0, 1, 1, 0], dtype), tensor([1, 0, 1, 0], dtype)))
 
+def one_minus_q(mode):
+    return numbers(evaluate(found["backend.binary_crossentropy/%s/cpu" % mode], tensor([1 - 2.0**-22]), tensor([0])))
+
+import tensorflow
+options = tensorflow.config.optimizer.get_experimental_options
+before = options()
 focal = found["losses.BinaryFocalCrossentropy/eager/cpu"]
 prediction, label = tensor([0.25, 0.75]), tensor([0, 0])
 weighted = found["losses.BinaryCrossentropy/eager/cpu"]
 report = {
     "everywhere": everywhere(),
+    "one-minus-q": {mode: one_minus_q(mode) for mode in ("function", "graph", "eager")},
+    "options": [before, options()],
     "soft-extreme": {mode: soft_extreme(mode) for mode in ("eager", "function")},
     "softmax": produced("backend.binary_crossentropy", "softmax"),
     "softmax-object": produced("losses.BinaryCrossentropy", "softmax", reduction="mean"),
@@ -199,7 +207,7 @@ def declared(module: str) -> dict[str, Implementation]:
     return {one.key: one for adapter in load_builtin(module) for one in adapter.implementations}
 
 
-@pytest.mark.parametrize(("module", "modes"), [("tensorflow", MODES), ("tf_keras", ("eager", "function"))])
+@pytest.mark.parametrize(("module", "modes"), [("tensorflow", whole(MODES)), ("tf_keras", ("eager", "function"))])
 def test_every_entry_runs_in_every_mode(module: str, modes: tuple[str, ...]) -> None:
     """An id names the mode, so that none can stand in for another."""
     found = list(declared(module).values())
@@ -253,6 +261,7 @@ def test_a_compiled_mode_traces_once_for_equal_shapes(tensorflow: Any) -> None:
     """New numbers are no reason to trace again; op by op the loss is called each time."""
     assert tensorflow["traces"] == {
         "eager": 2,
+        "graph": 1,
         "function": 1,
         "function-unknown": 1,
         "xla": 1,
@@ -339,6 +348,18 @@ def test_the_gradient_of_a_focal_loss_without_focus_is_nan_for_a_perfect_predict
     perfect, ordinary = tf_keras["focal-gradient"]
     assert math.isnan(perfect)
     assert ordinary == pytest.approx(1 / 0.75, rel=1e-5)
+
+
+def test_without_grappler_a_graph_adds_in_the_order_of_the_source_with_it_constants_first(tf_keras: Any) -> None:
+    """log(1 - q + 1e-7) for 1 - q = 2^-22, and log((1 + 1e-7) - q): in float32 1 + 1e-7 is 1 + 2^-23."""
+    in_order, constants_first = (pytest.approx([-math.log(2**-22 + one)], rel=1e-6) for one in (1e-7, 2**-23))
+    assert tf_keras["one-minus-q"] == {"function": constants_first, "graph": in_order, "eager": in_order}
+
+
+def test_grappler_is_switched_on_again_after_a_call_without_it(tf_keras: Any) -> None:
+    """Its options are those of the process."""
+    before, after = tf_keras["options"]
+    assert after == before
 
 
 def test_a_weighted_mean_divides_by_the_number_of_elements(tf_keras: Any) -> None:

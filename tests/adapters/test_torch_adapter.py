@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters import Implementation, load_builtin
-from conformance.adapters.torch.modes import MODES
+from conformance.adapters import Implementation, load_builtin, whole
+from conformance.adapters.torch.modes import DECLARED
 from conformance.adapters.torch.runtime import TorchRuntime
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
@@ -30,6 +31,9 @@ ROOT = Path(__file__).parents[2]
 
 PROBABILITIES = "nn.functional.binary_cross_entropy"
 LOGITS = "nn.functional.binary_cross_entropy_with_logits"
+
+#: The modes of which a run of all modes is.
+MODES = whole(DECLARED)
 
 #: Opens the runtime and gives names to what the snippets below need.
 PRELUDE = """
@@ -49,7 +53,8 @@ def told(*what): print(json.dumps(what))
 THIRD_PARTY = """
 import torch
 from conformance.adapters import Adapter, Implementation
-from conformance.adapters.torch.modes import MODES
+from conformance.adapters import whole
+from conformance.adapters.torch.modes import DECLARED
 
 def two_softplus(prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
     softplus = torch.nn.functional.softplus
@@ -62,7 +67,7 @@ adapters = [
     Adapter(
         "third",
         [
-            *(Implementation("two_softplus", "logits", two_softplus, mode=mode) for mode in MODES),
+            *(Implementation("two_softplus", "logits", two_softplus, mode=mode) for mode in whole(DECLARED)),
             Implementation("of_frozen_label", "logits", of_frozen_label, mode="compile"),
         ],
         backend="torch",
@@ -133,7 +138,7 @@ def results(filters: Filters, reduction: str = "none", files: Sequence[Path] = (
     ]
     with tempfile.TemporaryFile() as log:
         pool = Pool(log=log, timeout=120, jobs=1)
-        backends = pool.discover(files)
+        backends = [backend.with_stages(filters.mode) for backend in pool.discover(files)]
         plan = make_plan(suite(*cases), [one for backend in backends for one in backend.implementations], filters)
         assert plan.requests
         seen = run(plan, backends, pool)
@@ -148,10 +153,11 @@ def unlike(checks: Sequence[Judged]) -> dict[str, tuple[str, ...]]:
 # -- what is declared ------------------------------------------------------------------------------------------------
 
 
-def test_both_functions_are_declared_in_every_mode() -> None:
-    """Each mode is an implementation of its own."""
+def test_both_functions_are_declared_in_every_mode_and_in_no_stage_of_one() -> None:
+    """Each mode is an implementation of its own; a stage is one where it is asked for."""
     modes = {entry: [one.mode for one in built_in() if one.entry == entry] for entry in (PROBABILITIES, LOGITS)}
     assert modes == {PROBABILITIES: list(MODES), LOGITS: list(MODES)}
+    assert not {*MODES} & {"dynamo", "aot_eager", "aot_eager_decomp_partition"}
 
 
 def test_a_counterpart_takes_the_other_form_and_names_its_counterpart() -> None:
@@ -212,6 +218,43 @@ def test_a_compiled_function_is_right_for_ordinary_inputs() -> None:
     """In one dtype: every one is a compilation."""
     names = (f"torch/{PROBABILITIES}/compile/cpu", f"torch/{LOGITS}/compile/cpu")
     assert unlike(results(Filters(implementation=names, dtype=("float16",)))) == {}
+
+
+@pytest.mark.slow
+def test_every_stage_of_a_compiled_function_is_right_for_ordinary_inputs() -> None:
+    """In float32; so are graphs that break, as those of Keras do."""
+    stages = tuple(name for name, one in DECLARED.items() if one.stage_of)
+    names = (PROBABILITIES, LOGITS, "ops.binary_crossentropy")
+    checks = results(
+        Filters(
+            backend=("torch", "keras-torch"),
+            implementation=tuple(f"*/{name}" for name in names),
+            mode=stages,
+            dtype=("float32",),
+        )
+    )
+    assert {one.request.implementation.mode for one in checks} == {*stages}
+    assert unlike(checks) == {}
+
+
+@pytest.mark.slow
+def test_a_compiled_function_rounds_to_16_bits_once_and_its_stages_before_inductor_each_operation() -> None:
+    """dynamo and AOTAutograd leave every operation as it is, and log_sigmoid(-8) rounds to -8; inductor rounds once.
+
+    The loss (1 - y)*z - log_sigmoid(z) is log(1 + exp(-8)).
+    """
+    code = """
+    callable = adapter.callable()
+    seen = []
+    for mode in ("eager", "dynamo", "aot_eager", "compile"):
+        inputs = [runtime.tensor(encode(np.array([value]), "bfloat16")) for value in (-8.0, 0.0)]
+        one = callable["%s/" + mode + "/cpu"]
+        seen.append(float(runtime.evaluate(one, "value", dict(zip(("prediction", "label"), inputs), reduction="none"))))
+    told(*seen)
+    """
+    eager, dynamo, aot, compiled = told(dedented(code % LOGITS))
+    assert (eager, dynamo, aot) == (0.0, 0.0, 0.0)
+    assert compiled == pytest.approx(math.log1p(math.exp(-8)), rel=2**-7)
 
 
 @pytest.mark.slow

@@ -59,6 +59,30 @@ def test_a_finding_of_a_run_is_told_with_the_element_that_was_named() -> None:
     assert "extreme-predictions/logits-tail#m9-y0: z = -9, y = 0" in done.stdout
     assert "the gradient" not in done.stdout
     assert "float64" not in done.stdout.splitlines()[0]
+    assert "inf" not in done.stdout  # of no other case
+
+
+@pytest.mark.slow
+def test_a_case_of_a_run_is_told_of_one_implementation() -> None:
+    """In the dtypes and quantities in which it is wrong."""
+    case = CHECK.partition("::")[0]
+    done = invoke(RUN, case, "torch/nn.BCEWithLogitsLoss", "--quantity", "value")
+    assert done.exit_code == 0, done.output
+    titles = " ".join(done.stdout.split()).split("torch/nn.BCEWithLogitsLoss/eager/cpu: ")[1:]
+    assert len(titles) == 1
+    assert titles[0].startswith(f"the loss, float32, float64, bfloat16, float16, {case} ")
+    assert f"{case}#m20-y0: z = -20, y = 0" in titles[0]
+    assert "y = inf" not in titles[0]
+
+
+@pytest.mark.slow
+def test_a_case_of_which_nothing_is_wrong_is_named() -> None:
+    """It is not the implementation of which nothing is."""
+    done = invoke(RUN, "hard-labels/logits", "tensorflow/nn.sigmoid_cross_entropy_with_logits", "--quantity", "value")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == (
+        "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu: no number of hard-labels/logits is wrong\n"
+    )
 
 
 @pytest.mark.slow
@@ -87,6 +111,7 @@ def test_an_implementation_whose_numbers_are_right_has_no_diagnosis() -> None:
         ((), "diagnose what?"),
         (("torch/nn.BCEloss",), "no implementation is called 'torch/nn.BCEloss'"),
         (("extreme-predictions/nothing", "torch/nn.BCELoss"), "no case is called 'extreme-predictions/nothing'"),
+        (("nowhere.jsonl", "hard-labels/logits", "torch/nn.BCELoss"), "there is no run 'nowhere.jsonl'"),
     ],
 )
 def test_what_is_not_there_is_refused(words: tuple[str, ...], said: str) -> None:
@@ -102,11 +127,13 @@ def test_what_is_not_there_is_refused(words: tuple[str, ...], said: str) -> None
     [
         ("", "name a finding of it, or an implementation"),
         ("torch/nowhere", "torch/nowhere"),
+        ("hard-labels/logit torch/nn.BCELoss", "the run has no case 'hard-labels/logit'"),
+        ("hard-labels/logits torch/nn.BCEloss", "the run has no implementation 'torch/nn.BCEloss'"),
         ("dtypes/label-int32-logits::torch/nn.BCEWithLogitsLoss/eager/cpu::float32::acceptance", "no number"),
     ],
 )
 def test_what_a_run_does_not_have_is_refused(which: str, said: str) -> None:
     """As bad input."""
-    done = invoke(RUN, *([which] if which else []))
+    done = invoke(RUN, *which.split())
     assert done.exit_code == Exit.BAD_INPUT, done.output
     assert said in done.stderr

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance.diagnosis.diagnosis import Diagnosis, diagnose, same_formula
+from conformance.diagnosis.diagnosis import Diagnosis, Only, diagnose, same_formula
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.formulas.text import written
 from tools.renew.diagnoses import run, suite
@@ -170,10 +170,18 @@ def test_an_alias_has_the_same_formula_and_another_loss_has_not() -> None:
     assert f"{LOGITS}/eager/cpu" not in others
 
 
-def test_the_case_that_is_asked_for_comes_first() -> None:
-    """Whatever is plainer."""
-    asked = diagnose(
-        run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), "extreme-predictions/logits-tail", "m9-y0"
-    )
-    one = next(each for each in asked if each.group.dtype == each.group.result_dtype == "float32")
-    assert one.examples[0].element == "m9-y0"
+def test_only_the_case_that_is_asked_for_is_told() -> None:
+    """In the dtypes in which it is wrong, with no other example; every result still tells the formula."""
+    only = Only("extreme-predictions/logits-tail", "m9-y0")
+    asked = diagnose(run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), only)
+    assert {one.group.dtype for one in asked} == {"float32", "float64", "float16", "bfloat16"}
+    for one in asked:
+        assert {(each.case, each.element) for each in one.examples} == {only}
+        assert one.model is not None
+        assert one.model.total > 200
+
+
+def test_a_case_of_which_nothing_is_wrong_has_no_diagnosis() -> None:
+    """Whatever else is."""
+    only = Only("extreme-predictions/logits-tail", "m9-y1")
+    assert diagnose(run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), only) == []

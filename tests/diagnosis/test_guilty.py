@@ -206,3 +206,13 @@ def test_guilty_steps_are_the_same_each_time() -> None:
     first, second = (blamed(SIGMOID(Z) - Y, "float32", -TAIL_20, z=20.0, y=1.0) for _ in range(2))
     assert (first.sets, first.got, first.error) == (second.sets, second.got, second.error)
     assert first.ideal == Decimal(-TAIL_20)
+
+
+def test_a_step_is_flushed_where_its_number_is_subnormal_and_not_where_it_cancels() -> None:
+    """e^-90 is a number of float32; 2.06e-9, which comes out as 0 as well, is no subnormal one."""
+    flushing = next(one for one in arithmetics("float32", "float32") if one.flush)
+    tail = table(blamed(log1p(exp(-absolute(Z))), "float32", math.exp(-90.0), flushing, z=-90.0))
+    assert {row.step.op for row in tail if row.flushed} == {"exp", "log1p"}
+    lost = table(blamed(TORCH, "float32", TAIL_20, flushing, z=-20.0, y=0.0))
+    assert lost[-1].rounded == 0
+    assert not any(row.flushed for row in lost)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conformance.diagnosis.identify import Models, identify
+from conformance.diagnosis.identify import Models, identify, identify_all
 from conformance.diagnosis.results import Group, Part, Table
 from conformance.formulas.arithmetic import arithmetics
 from conformance.formulas.catalogue import Options
@@ -103,6 +105,38 @@ def test_wrong_results_that_a_formula_does_not_explain_are_not_named_for_the_rig
     got = exact.copy()
     got[:6] = _f(exact[:6] * 1.5 + 1)
     assert not identify(group(got))
+
+
+def test_a_mean_is_told_by_the_models_of_its_elements() -> None:
+    """Another formula that gives the few results of a mean as well is none of them; without elements there is none."""
+    elements = group(torch_like())
+    z, y = _inputs()
+    at = np.flatnonzero(z < -10)[:2]
+    mean = np.array([np.float32(torch_like()[at].astype(np.float32).sum(dtype=np.float32)) / np.float32(2)])
+    exact = np.array([elements.parts[0].ideal[at].mean()])
+    table = replace(
+        elements.parts[0].table,
+        options=Options(reduction="mean", terms=2),
+        inputs={name + str(k): of[one : one + 1] for k, one in enumerate(at) for name, of in (("z", z), ("y", y))},
+        ideal={"value": exact},
+        has_ideal={"value": np.ones(1, bool)},
+        names=(("case", "all"),),
+    )
+    whole = replace(
+        elements.parts[0],
+        table=table,
+        rows=np.arange(1),
+        got=mean.astype(np.float64),
+        ideal=exact,
+        condition=np.ones(1),
+        wrong=np.ones(1, bool),
+        causes=("",),
+    )
+    reduced = replace(elements, parts=(whole,))
+    (_, found) = identify_all([elements, reduced])
+    assert found.survivors[0].candidates[0].of == "(1 - y)*z - log_sigmoid(z)"
+    (alone,) = identify_all([reduced])
+    assert not alone
 
 
 def test_the_cost_grows_with_the_reach() -> None:

@@ -28,7 +28,7 @@ from conformance.formulas.expression import (
     var,
     where,
 )
-from conformance.formulas.library import SIGMOID, SOFTPLUS_NAIVE, SOFTPLUS_STEPS, log_sigmoid_by
+from conformance.formulas.library import LOG_SIGMOID, SIGMOID, SOFTPLUS_NAIVE, SOFTPLUS_STEPS, log_sigmoid_by
 from tests.blame import KERAS, TAIL_20, TORCH, P, Y, Z, blamed
 
 BCE_GRADIENT = (P - Y) / maximum((1 - P) * P, const("1e-12"))
@@ -351,3 +351,12 @@ def test_a_sentence_says_where_what_and_what_is_left(
 ) -> None:
     """Made of the mechanism, the step and its values."""
     assert sentence(*diagnosed(formula, dtype, ideal, **inputs), spelled) == said
+
+
+def test_a_difference_that_is_exactly_0_is_not_told_as_cancelled() -> None:
+    """t - t loses nothing, whatever was lost in t: "leaves 0, not 0" says nothing."""
+    tail = LOG_SIGMOID(Z)
+    _, found = diagnosed((tail - tail) + TORCH, "float32", TAIL_20, z=-20.0, y=0.0)
+    (cancelled,) = (one for one in found if one.mechanism is M.CANCELLED)
+    assert cancelled.rounded == 0
+    assert float(cancelled.exact) == pytest.approx(TAIL_20, rel=1e-6)

@@ -16,7 +16,7 @@ import pytest
 import reference
 from conformance.diagnosis.guilty import guilty
 from conformance.diagnosis.regression import regression_test, worst_places
-from conformance.diagnosis.remedy import BUDGET, Remedy, cures, largest_error, remedies
+from conformance.diagnosis.remedy import BUDGET, Remedy, cures, domain, largest_error, remedies
 from conformance.formulas.arithmetic import EACH, Arithmetic, arithmetics
 from conformance.formulas.catalogue import Options, candidates
 from conformance.formulas.evaluate import emulated
@@ -235,3 +235,31 @@ def test_a_remedy_cures_what_cancels_and_not_what_is_flushed() -> None:
         ideal = float(reference.loss("logits", at, 0.0).hi)
         blamed = guilty(PartlyExact(Steps(TORCH, arithmetic), inputs), ideal, BUDGET)
         assert cures(remedy, blamed) is cured
+
+
+def test_a_remedy_of_torchs_loss_is_the_same_for_every_label_and_with_both_options() -> None:
+    """Both are linear in the label, and the catalogue has PyTorch's formula with pos_weight."""
+    remedy = the(remedies(TORCH, "logits", "value"))
+    found = domain(remedy, ("(1 - y)*z - log_sigmoid(z)",))
+    assert found.every_label
+    assert found.weight is not None
+    assert found.pos_weight is not None
+    places = {"z": [-3.0, 2.5, 40.0], "y": [0.25, 1.5, 0.0], "c": [2.75, 0.5, 3.0]}
+    for got, z_, y_, c_ in zip(exact(found.pos_weight, places), *places.values(), strict=True):
+        right = float(reference.loss("logits", z_, y_, pos_weight=c_).hi)
+        assert float(got) == pytest.approx(right, rel=1e-15)
+
+
+def test_a_remedy_of_what_takes_the_size_of_a_label_is_the_same_in_the_unit_interval_only() -> None:
+    """|y| is y there."""
+    size = absolute(y)
+    remedy = the(remedies((1 - size) * z - LOG_SIGMOID(z), "logits", "value"))
+    assert not domain(remedy, ()).every_label
+
+
+def test_a_formula_that_has_no_pos_weight_has_no_remedy_with_it() -> None:
+    """The loss of probabilities."""
+    textbook = named("probabilities", "value", "log and log(1 - p)")
+    found = domain(the(remedies(textbook, "probabilities", "value")), ("log and log(1 - p)",))
+    assert found.pos_weight is None
+    assert found.weight is not None

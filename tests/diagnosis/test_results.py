@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from conformance.diagnosis.results import groups
+from conformance.diagnosis.results import groups, reductions
 from conformance.plan.cases import Case, Suite
 from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
 from tests import builders, records
@@ -126,6 +126,51 @@ def test_of_a_sum_the_gradients_of_its_elements_are_taken_and_of_a_mean_none() -
         whole = _check("small/x", elements=("all",), bits=(ONE,))
         found = groups(_record((line,), whole, _check("small/x", **gradients)), _suite(_case("small/x")))
         assert [one.quantity for one in found] == expected
+
+
+def test_a_reduction_is_one_row_with_the_inputs_of_all_elements() -> None:
+    """Its formula has a term for each of them."""
+    line = _inputs("small/x", reduction="mean", ideal={"value": ("0x1p0",)})
+    whole = _check("small/x", elements=("all",), bits=(TWO,))
+    (group,) = reductions(_record((line,), whole), _suite(_case("small/x")))
+    (part,) = group.parts
+    assert group.reduced
+    assert {name: of.tolist() for name, of in part.table.inputs.items()} == {
+        "z0": [1.0],
+        "y0": [0.5],
+        "z1": [2.0],
+        "y1": [1.0],
+    }
+    assert (part.table.options.reduction, part.table.options.terms) == ("mean", 2)
+    assert (part.got.tolist(), part.ideal.tolist()) == ([2.0], [1.0])
+
+
+def test_a_derivative_of_a_mean_is_that_of_one_of_as_many_elements() -> None:
+    """1/n is a factor of the formula of each."""
+    line = _inputs("small/x", reduction="mean", ideal={"gradient-prediction": ("0x1p0", "0x1p1")})
+    (group,) = reductions(_record((line,), _check("small/x", quantity="gradient-prediction")), _suite(_case("small/x")))
+    (part,) = group.parts
+    assert part.table.options.share == 2
+    assert part.table.inputs["z"][part.rows].tolist() == [1.0, 2.0]
+    assert part.ideal.tolist() == [1.0, 2.0]
+
+
+def test_weighted_reductions_are_groups_of_their_own() -> None:
+    """A weighted mean is divided by the number of elements or by the sum of the weights."""
+    weighted = {"inputs": {"prediction": (ONE, TWO), "label": (HALF, ONE), "weight": (ONE, ONE)}}
+    lines = (_inputs("small/x", reduction="mean"), _inputs("small/y", reduction="mean", **weighted))
+    checks = (_check(name, elements=("all",), bits=(ONE,)) for name in ("small/x", "small/y"))
+    found = reductions(_record(lines, *checks), _suite(_case("small/x"), _case("small/y")))
+    assert [[part.table.options.weight for part in one.parts] for one in found] == [[False], [True]]
+
+
+def test_a_narrower_label_is_told_from_one_of_the_dtype() -> None:
+    """1 - y of a float16 may be rounded to float16 before it meets a float32."""
+    halves = _inputs(
+        "small/x", inputs={"prediction": (ONE, TWO), "label": ("3800", "3c00")}, dtypes={"label": "float16"}
+    )
+    (group,) = groups(_record((halves,), _check("small/x")), _suite(_case("small/x")))
+    assert [part.table.options.narrower for part in group.parts] == [(("y", "float16"),)]
 
 
 def test_an_exact_value_that_is_none_is_told_from_one_that_the_record_lacks() -> None:

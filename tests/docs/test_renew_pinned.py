@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from conformance.errors import InputError
+from conformance.known.record import Record
 from conformance.record import record
-from conformance.record.record import SCHEMA, BackendLine, RunRecord
+from conformance.record.record import SCHEMA, BackendLine, RunRecord, SpeedLine
 from conformance.run import pinned
+from conformance.run.held import renewed
 from tests.choices import A, check, run
 from tools.renew import pinned as renew_pinned
 
@@ -56,6 +58,26 @@ def test_other_runs_do_not_ship(other: Callable[[], RunRecord], message: str) ->
         renew_pinned.shipped(other())
 
 
+SPEED = SpeedLine(
+    implementation=A, dtype="float32", direction="forward", elements=10, seconds=1.0, repeats=3, memory=None
+)
+
+
+def test_a_run_without_speeds_keeps_those_that_were_shipped() -> None:
+    """They take much longer than the checks, and an idle machine."""
+    before = dataclasses.replace(whole(), speeds=(SPEED,))
+    assert renew_pinned.with_speeds(whole(), before) == before
+
+
+def test_speeds_of_other_versions_are_not_kept() -> None:
+    """They would be those of another implementation."""
+    before = dataclasses.replace(
+        whole(backends=(BackendLine(name="stub", versions={"stub": "0.9"}, pinned=True),)), speeds=(SPEED,)
+    )
+    with pytest.raises(InputError, match=r"'stub': '0\.9'"):
+        renew_pinned.with_speeds(whole(), before)
+
+
 def test_the_script_writes_what_it_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +85,6 @@ def test_the_script_writes_what_it_made(
     monkeypatch.setattr(pinned, "shipped_run", lambda: tmp_path / "results" / "pinned.jsonl.gz")
     record.write(whole(), tmp_path / "run.jsonl")
     assert renew_pinned.main([str(tmp_path / "run.jsonl")]) == 0
-    assert record.read(tmp_path / "results" / "pinned.jsonl.gz") == renew_pinned.shipped(whole())
+    assert record.read(tmp_path / "results" / "pinned.jsonl.gz") == renew_pinned.shipped(renewed(whole(), Record()))
     assert renew_pinned.main([str(tmp_path / "nowhere.jsonl")]) == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -49,6 +49,13 @@ def test_a_number_where_the_loss_is_infinite_misleads() -> None:
     assert of(1e12, 2.0**130, "float64", "gradient-prediction") == "misleads"
 
 
+def test_an_infinity_for_what_the_dtype_does_not_hold_is_no_infinity_for_a_number() -> None:
+    """2^130 rounds to infinity in float32, and is a number in float64."""
+    assert of(INF, 2.0**130, "float32") == "last digits"
+    assert of(INF, 2.0**130, "float64") == "breaks"
+    assert of(-INF, 2.0**130, "float32") == "breaks"
+
+
 @pytest.mark.parametrize("quantity", ["gradient-prediction", "gradient-label", "second-derivative"])
 def test_a_derivative_of_the_wrong_sign_breaks(quantity: str) -> None:
     """A step in its direction makes the loss larger."""
@@ -101,6 +108,7 @@ def test_a_small_loss_that_is_lost_is_not_seen_in_a_batch() -> None:
 def test_what_the_budget_allows_elsewhere_in_a_binade_neither_drifts_nor_misleads() -> None:
     """4 ULP are up to 3.1 % in bfloat16, so an error of 2 % there is of the last digits."""
     assert of(1.02, 1.0, "bfloat16") == "last digits"
+    assert of(102.0, 100.0, "bfloat16") == "last digits"
     assert of(1.04, 1.0, "bfloat16") == "misleads"
     assert of(1.003, 1.0, "float16") == "last digits"
     assert of(1.006, 1.0, "float16") == "drifts"

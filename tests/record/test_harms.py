@@ -68,7 +68,25 @@ def test_inputs_beyond_use_are_an_edge_whatever_comes_back(bits: str) -> None:
     record = with_inputs(inputs={"prediction": (HALF, HALF), "label": (ONE, bits)})
     assert harm(found("nan"), record, bits=(HALF, NO_NUMBER)) is Harm.EDGE
     assert harm(found("raised"), record, bits=(), ulp=()) is Harm.EDGE
-    assert harm(found("crashed"), record, bits=(), ulp=()) is Harm.BREAKS
+    for what in ("crashed", "timed-out", "result-shape", "changed"):
+        assert harm(found(what), record, bits=(), ulp=()) is Harm.BREAKS
+
+
+def test_one_input_beyond_use_is_enough_and_counts_for_what_is_made_of_several_elements() -> None:
+    """The prediction of b is infinite and its label is not; `all` is made of a and b."""
+    record = with_inputs(inputs={"prediction": (HALF, "7f800000"), "label": (ONE, ONE)})
+    assert harm(found("nan"), record, bits=(HALF, NO_NUMBER)) is Harm.EDGE
+    mean = msgspec.structs.replace(found("nan"), element="all")
+    made = check(PLAIN, "deviates", "new", findings=(mean,), elements=("all",), bits=(NO_NUMBER,), ulp=(None,))
+    assert harms(replace(record, checks=(made,))) == {(made.id, "all"): Harm.EDGE}
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_several_findings_about_one_element_the_worst_counts(turn: int) -> None:
+    """In whichever order they stand."""
+    both = (found("result-shape"), found("unsupported"))[::turn]
+    made = check(PLAIN, "deviates", "new", findings=both, bits=(), ulp=())
+    assert harms(replace(run(), checks=(made,))) == {(made.id, "b"): Harm.BREAKS}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +127,8 @@ def test_without_an_exact_value_the_counted_ulp_decide() -> None:
     record = with_inputs(ideal={})
     assert harm(found("inaccurate"), record, ulp=(0.25, 2e5)) is Harm.MISLEADS
     assert harm(found("inaccurate"), record, ulp=(0.25, 100.0)) is Harm.LAST_DIGITS
+    # 1e5 ULP are 0.6 % to 1.2 %: the larger one is taken.
+    assert harm(found("inaccurate"), record, ulp=(0.25, 1e5)) is Harm.MISLEADS
     assert harm(found("finite"), record, ulp=(0.25, None)) is Harm.MISLEADS
     assert harm(found("number"), record, ulp=(0.25, None)) is Harm.BREAKS
 
@@ -124,6 +144,12 @@ def test_what_is_documented_is_weighed_as_if_it_were_not() -> None:
     record = replace(with_inputs(ideal={"gradient-prediction": ("0x1p-1", "-0x1p+24")}), checks=(one,))
     assert documented(record) == {(one.id, "b"): Harm.BREAKS}
     assert harms(record) == {}
+
+
+def test_what_is_documented_and_within_the_budget_has_no_harm() -> None:
+    """A probe of a check is by contract where its result is right."""
+    one = by_contract(quantity="contract", ulp=(0.25, 3.5), budget=(4.0, 4.0))
+    assert documented(run((one,))) == {}
 
 
 def test_a_documented_dtype_is_weighed_by_what_it_rounds_to() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from conformance.diagnosis.diagnosis import diagnose
+from conformance.diagnosis.diagnosis import Only, diagnose
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.render import diagnosis as render
 from tools.renew import vocabulary
 from tools.renew.diagnoses import run, suite
 
 LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits/eager/cpu"
+TENSORFLOW = "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu"
 
 
 @cache
@@ -46,6 +49,72 @@ def test_the_steps_that_are_told_end_with_the_result_and_one_is_to_blame() -> No
     assert float(exact) == pytest.approx(2.06115362e-9)
     assert float(rounded) == 0
     assert float(error) > 1e6
+
+
+@pytest.mark.slow
+def test_what_an_arrow_means_is_said_once_and_counts_the_steps() -> None:
+    """The step may have a small error of its own."""
+    text = " ".join(render.document(pages(LOGITS, "gradient-prediction")[:1], 120).split())
+    assert text.count("→") == 1 + text.count("→ 1 + exp(-z)") + text.count("→ 1/(1 + exp(-z))") == 3
+    assert "→ these 2 steps exact and all others rounded, the result is right" in text
+
+
+@pytest.mark.slow
+def test_a_step_that_is_flushed_is_shown_with_its_true_number() -> None:
+    """0 for a number that the format has."""
+    tail = Only("extreme-predictions/logits-tail-wide", "m89-y0")
+    record = run("pinned")
+    found = diagnose(record, suite(), TENSORFLOW, ("value",), ("float32",), tail)
+    lines = render.document(list(render.pages(found, record, suite(), tail)), 120).splitlines()
+    (step,) = (line for line in lines if line.startswith("  → exp("))
+    assert re.split(r"\s{2,}", step.strip())[2] == "0 (flushed)"
+    assert float(re.split(r"\s{2,}", step.strip())[1]) == pytest.approx(math.exp(-89), rel=1e-8)
+
+
+@pytest.mark.slow
+def test_the_window_of_a_flushed_tail_has_the_ends_of_float32() -> None:
+    """e^-87.3365 is 2^-126; what a person reads is the number of float32 itself."""
+    text = " ".join(render.document(pages(TENSORFLOW, "value"), 120).split())
+    assert "float32, label 0: from -101.892632 to -87.3365479, at worst 8.39e+06 ULP at -87.34" in text
+
+
+@pytest.mark.slow
+def test_where_a_contract_excuses_results_only_those_of_the_run_are_told() -> None:
+    """Keras documents its clip: an end by emulation alone would call results wrong that are as documented."""
+    text = " ".join(render.document(pages("keras-tensorflow/ops.binary_crossentropy/eager/cpu", "value"), 120).split())
+    assert re.search(r"float32, label 1: 0 of the \d+ predictions of the run", text)
+
+
+@pytest.mark.slow
+def test_a_page_says_how_large_the_loss_is_that_comes_out_as_0() -> None:
+    """bfloat16 has 8 bits: a loss of 0.0155 is 0."""
+    text = " ".join(render.document(pages(LOGITS, "value"), 120).split())
+    (said,) = re.findall(
+        r"bfloat16: the result is 0 where the loss is up to (\S+) \(z = (\S+), y = 0: the model says", text
+    )
+    assert float(said[0]) == pytest.approx(math.log1p(math.exp(float(said[1]))), rel=1e-2)
+
+
+@pytest.mark.slow
+def test_a_remedy_says_for_which_labels_and_options_it_is_the_same() -> None:
+    """And the formula with pos_weight, where today's has one."""
+    text = " ".join(render.document(pages(LOGITS, "value"), 120).split())
+    assert "the same function for every label, with weight and pos_weight" in text
+    assert "with pos_weight c: where(z >= 0," in text
+
+
+@pytest.mark.slow
+def test_two_models_are_named_that_are_not_told_apart_and_all_where_that_is_asked() -> None:
+    """The rest is counted."""
+    (page,) = pages(LOGITS, "value")
+    one = page.first
+    assert one.model is not None
+    also = [replace(one.model, names=(f"formula {number}",)) for number in range(5)]
+    several = replace(one, identified=replace(one.identified, survivors=(one.model, *also)))
+    page = replace(page, told=(page.told[0]._replace(diagnosis=several), *page.told[1:]))
+    short, long = (" ".join(render.document([page], 120, every=every).split()) for every in (False, True))
+    assert "or formula 0, each step; formula 1, each step; and 3 more: these inputs do not tell them apart" in short
+    assert all(f"formula {number}, each step" in long for number in range(5))
 
 
 @pytest.mark.slow

@@ -13,10 +13,14 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
 from conformance.cli import main
+from conformance.diagnosis.why import sentences
 from conformance.record import record as records
 from conformance.record.record import RunRecord
-from conformance.render import text
+from conformance.record.summary import causes
+from conformance.render import jsondoc, text
 from conformance.render.forms import FORMS
+from tests.diagnosis.test_why import FAMILIES, from_logits
+from tests.diagnosis.test_why import run as run_of
 from tests.records import CHECKS, interrupted, run
 
 ROOT = Path(__file__).parents[2]
@@ -94,3 +98,13 @@ def test_a_recorded_deviation_that_does_not_show_asks_for_the_version_that_fixed
     """The textbook of numpy 2.4.6 conforms where the record says otherwise."""
     told = "\n".join(text.findings(run(), 40))
     assert "not seen here: fixed upstream in numpy 2.4.6?" in told
+
+
+def test_the_document_says_of_each_cause_why_where_that_is_known() -> None:
+    """Read back as JSON; where there is no sentence the text is empty."""
+    record = run_of(from_logits, *FAMILIES)
+    said = sentences(record, causes(record))
+    assert said
+    read = {one["cause"]: one["why"] for one in json.loads(jsondoc.render(record))["causes"]}
+    assert {cause: why for cause, why in read.items() if why} == said
+    assert read.keys() == {one.cause for one in causes(record)}

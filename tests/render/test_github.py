@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from conformance.cli import main
+from conformance.diagnosis.why import sentences
 from conformance.record import record as records
 from conformance.record.record import BackendLine, RunRecord
 from conformance.record.summary import causes
 from conformance.render import github
 from tests.builders import deterministic
+from tests.diagnosis.test_why import FAMILIES, from_logits
+from tests.diagnosis.test_why import run as run_of
 from tests.records import CAUSE, CHECKS, GONE_CAUSE, HOSTILE, STRANGE, check, finding, interrupted, run, with_header
 
 ROOT = Path(__file__).parents[2]
@@ -276,3 +279,13 @@ def test_a_kept_record_is_shown() -> None:
         assert tables(github.summary(record))
     whole = msgspec.structs.replace(record.header, filters={"preset": ["quick"]})
     assert "quick run" in github.summary(RunRecord(header=whole, inputs=record.inputs, checks=record.checks)).lower()
+
+
+def test_an_annotation_says_why_where_that_is_known() -> None:
+    """After the example that the sentence is about."""
+    record = run_of(from_logits, *FAMILIES)
+    said = sentences(record, causes(record))
+    read = {one.properties["title"]: one.message.splitlines() for one in commands(github.workflow_commands(record))}
+    assert said
+    for cause, sentence in said.items():
+        assert read[f"new: {cause}"][1] == f"why: {sentence}"

@@ -14,11 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.cli import main
+from conformance.diagnosis.why import sentences
 from conformance.record import record as records
 from conformance.record.record import BackendLine, RunRecord
+from conformance.record.summary import causes
 from conformance.render import junit
 from conformance.render.characters import clean
 from tests.builders import deterministic
+from tests.diagnosis.test_why import FAMILIES, from_logits
+from tests.diagnosis.test_why import run as run_of
 from tests.records import CHECKS, HOSTILE, OTHER, STRANGE, check, finding, interrupted, run, with_header
 
 SCHEMA = xmlschema.XMLSchema11(Path(__file__).parents[1] / "data" / "junit.xsd")
@@ -207,3 +211,12 @@ def test_a_report_of_no_known_form_is_bad_input(tmp_path: Path, given_: str) -> 
     done = CliRunner().invoke(main, ["show", str(RECORD), "--report", given_])
     assert done.exit_code == 2
     assert "FORM is one of github, html, json, junit, markdown, summary" in done.stderr
+
+
+def test_a_failure_says_why_where_that_is_known() -> None:
+    """Of the result that is the example of its cause, in a line of its own."""
+    record = run_of(from_logits, *FAMILIES)
+    said = set(sentences(record, causes(record)).values())
+    lines = {line for failure in parsed(record).iter("failure") for line in (failure.text or "").splitlines()}
+    assert said
+    assert {line.removeprefix("why: ") for line in lines if line.startswith("why: ")} == said

@@ -415,7 +415,7 @@ def test_what_is_left_alone_is_a_line_with_its_reason() -> None:
 @pytest.mark.parametrize(("mechanism", "shows"), [((), True), (("absorbed", "flushed"), True), (("saturated",), False)])
 def test_a_script_is_taken_where_what_happens_is_what_the_problem_says(mechanism: tuple[str, ...], shows: bool) -> None:
     """A script that shows another mistake than its title is worse than none; a problem may leave the step open."""
-    blame = Blame(example=absorbed(), explained=9, total=9, windows=(), mended=None)
+    blame = Blame(example=absorbed(), explained=9, total=9, where=(), mended=None)
     assert blame.is_of(problem("lost", mechanism=mechanism)) is shows
     assert blame.is_of(None)
 

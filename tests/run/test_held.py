@@ -21,7 +21,7 @@ from conformance.known.record import Record, load, place
 from conformance.known.recorded import Row
 from conformance.record import record
 from conformance.record.record import CheckLine, FindingLine, RunRecord
-from conformance.run.held import held
+from conformance.run.held import held, renewed
 from tests import records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -251,3 +251,20 @@ def test_an_error_is_held_to_the_order_of_magnitude_that_is_recorded(plain: floa
     )
     line = records.check(TEXTBOOK, "deviates", "new", plain_ulp=(0.25, plain), findings=(worse,))
     assert outcomes(line, of("value")) == outcome
+
+
+def test_a_run_is_renewed_by_what_is_recorded_now(seen: RunRecord, folder: Path) -> None:
+    """What was new is recorded, with its problem; what a run measured stays, and its end says what is so now."""
+    (folder / "rounds-first.yaml").write_text(
+        "title: log(1 - p) rounds 1 - p first\nkind: bug\nadvice: file\nwhy: it is so\nexplains:\n- entries: ['*']\n"
+    )
+    command("known", "update", "--folder", str(folder), "--write")
+    made = renewed(seen, load((place(folder),)))
+    assert {one.outcome for one in findings(seen)} == {"new"}
+    assert {(one.outcome, one.problem) for one in findings(made)} == {("recorded", "rounds-first")}
+    assert [one.title for one in made.problems] == ["log(1 - p) rounds 1 - p first"]
+    assert seen.footer is not None
+    assert made.footer is not None
+    assert (seen.footer.exit, made.footer.exit) == (Exit.NOT_AS_EXPECTED, Exit.AS_EXPECTED)
+    assert "new" not in made.footer.outcomes
+    assert [(one.id, one.bits, one.ulp) for one in made.checks] == [(one.id, one.bits, one.ulp) for one in seen.checks]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from conformance.errors import HarnessError, InputError
 from conformance.known import recorded
@@ -65,6 +66,14 @@ why: it is so
 explains:
 - entries: [{"/".join(CAUSE.split("/")[:2])}]
 """
+
+
+def test_a_run_with_a_stage_of_a_mode_is_refused(seen: RunRecord, tmp_path: Path) -> None:
+    """A stage is no mode that anybody uses, so that nothing of it is recorded."""
+    (one, *_) = seen.header.implementations
+    header = structs.replace(seen.header, implementations=(structs.replace(one, stage_of="jit"),))
+    with pytest.raises(InputError, match=f"no record is of a stage of a mode .got '{one.id}'."):
+        list(propose.edits([replace(seen, header=header)], place(tmp_path)))
 
 
 def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, reference, schemas, vocabulary
+from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, pictures, reference, schemas, vocabulary
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
-WHOLE = ("docs/reference", "docs/schema")
+WHOLE = ("docs/reference", "docs/schema", pictures.FOLDER)
 
 
 def files() -> dict[str, str]:
@@ -20,6 +20,7 @@ def files() -> dict[str, str]:
         | diagnoses.files()
         | harm.files()
         | vocabulary.files()
+        | pictures.files()
     )
 
 

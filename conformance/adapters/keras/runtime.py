@@ -7,8 +7,9 @@ import importlib
 import os
 from typing import Any, Dict, Iterator, Tuple
 
-from conformance.adapters import SIZES, Arguments, Implementation, Runtime, chosen_device, jax, kept_environment, numpy
-from conformance.adapters.jax import JaxRuntime
+from conformance.adapters import SIZES, Arguments, Implementation, Runtime, chosen_device, kept_environment, numpy
+from conformance.adapters.jax import modes as jax
+from conformance.adapters.jax.runtime import JaxRuntime
 from conformance.adapters.keras.calls import framework
 from conformance.adapters.numpy import NumPyRuntime
 from conformance.adapters.tensorflow import modes as tensorflow
@@ -137,14 +138,14 @@ class KerasTorchRuntime(OnKeras, TorchRuntime):
     def quantities(self, implementation: Implementation) -> Tuple[str, ...]:
         # "torch.compile with aot_autograd does not currently support double backward": torch/_functorch/aot_autograd.py
         found = super().quantities(implementation)
-        return tuple(name for name in found if name != "second-derivative" or implementation.mode != "compile")
+        return tuple(name for name in found if name != "second-derivative" or implementation.mode not in torch.BACKENDS)
 
     def sizes(self, implementation: Implementation) -> Tuple[int, ...]:
         # Shapes and dtypes that Keras refuses fail while a graph is made, after which all graphs are made anew.
-        return SIZES if implementation.mode == "compile" else ()
+        return SIZES if implementation.mode in torch.BACKENDS else ()
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
-        if implementation.mode == "compile":
+        if implementation.mode in torch.BACKENDS:
             if implementation not in self._compiled:
                 self._compiled[implementation] = _with_graph_breaks(implementation)
             failed = _failed_frames()
@@ -166,12 +167,13 @@ def _failed_frames() -> int:
 
 
 def _with_graph_breaks(implementation: Implementation) -> Implementation:
-    """`implementation` with its call under torch.compile as Keras itself uses it, to be run eagerly.
+    """`implementation` with its call under torch.compile, or a stage of it, as Keras itself uses it, to be run eagerly.
 
     As one graph it would not compile: Keras 3.15.1 asks torch.backends.mps.is_available() in binary_crossentropy,
     which breaks the graph.  Prediction and label always require gradients, so that one graph serves all quantities.
     """
-    compiled = importlib.import_module("torch").compile(implementation.call, dynamic=True)
+    backend = torch.BACKENDS[implementation.mode]
+    compiled = importlib.import_module("torch").compile(implementation.call, dynamic=True, backend=backend)
 
     def leaf(tensor: Any) -> Any:
         if tensor.requires_grad or not tensor.is_floating_point():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable, List, Tuple
 
-from conformance.adapters import Call, Implementation
+from conformance.adapters import Call, Implementation, whole
+from conformance.adapters.tensorflow import modes
 from conformance.adapters.tensorflow.calls import (
     log_loss,
     sigmoid_cross_entropy,
@@ -13,7 +14,6 @@ from conformance.adapters.tensorflow.calls import (
     weighted_cross_entropy_with_logits,
 )
 from conformance.adapters.tensorflow.contracts import DOCS, LOG_EPSILON, SIGMOID_FORMULA, WEIGHTED_FORMULA
-from conformance.adapters.tensorflow.modes import MODES
 from conformance.adapters.tensorflow.runtime import DEVICE
 from conformance.contracts import Contract
 
@@ -46,9 +46,10 @@ def in_modes(
 
 def implementations() -> List[Implementation]:
     """Every entry point in every mode."""
+    every = whole(modes.MODES)
     return (
         in_modes(
-            MODES,
+            every,
             "nn.sigmoid_cross_entropy_with_logits",
             "logits",
             sigmoid_cross_entropy_with_logits,
@@ -56,7 +57,7 @@ def implementations() -> List[Implementation]:
             link=DOCS + "nn/sigmoid_cross_entropy_with_logits",
         )
         + in_modes(
-            MODES,
+            every,
             "nn.weighted_cross_entropy_with_logits",
             "logits",
             weighted_cross_entropy_with_logits,
@@ -65,14 +66,14 @@ def implementations() -> List[Implementation]:
             link=DOCS + "nn/weighted_cross_entropy_with_logits",
         )
         + in_modes(
-            MODES,
+            every,
             "nn.softmax_cross_entropy_with_logits",
             "logits",
             softmax_cross_entropy_with_logits,
             link=DOCS + "nn/softmax_cross_entropy_with_logits",
         )
         + in_modes(
-            MODES,
+            every,
             "compat.v1.losses.log_loss",
             "probabilities",
             log_loss,
@@ -83,7 +84,7 @@ def implementations() -> List[Implementation]:
             counterpart="compat.v1.losses.sigmoid_cross_entropy",
         )
         + in_modes(
-            MODES,
+            every,
             "compat.v1.losses.sigmoid_cross_entropy",
             "logits",
             sigmoid_cross_entropy,

@@ -9,12 +9,14 @@ from conformance.adapters.tensorflow.calls import framework
 from conformance.adapters.writing import Derived, Way, Written
 
 #: Execution modes: op by op; tf.function traced for each shape; the same traced once for unknown rank; compiled by XLA;
-#: derivatives in forward mode; one element at a time under tf.vectorized_map.
+#: derivatives in forward mode; one element at a time under tf.vectorized_map.  `graph` is tf.function without grappler,
+#: which XLA does without as well: there its options change no bit (TensorFlow 2.21).
 MODES = {
     "eager": Mode(varied=True),
-    "function": Mode(varied=True, compiled=True),
+    "graph": Mode(varied=True, compiled=True, stage_of=("function", "xla"), step="tracing"),
+    "function": Mode(varied=True, compiled=True, step="grappler's optimizers"),
     "function-unknown": Mode(compiled=True),
-    "xla": Mode(varied=True, compiled=True),
+    "xla": Mode(varied=True, compiled=True, step="XLA"),
     "jvp": Mode(),
     "vmap": Mode(),
 }
@@ -78,6 +80,8 @@ def traced(mode: str, body: Callable[..., Any], dtypes: Tuple[Any, ...]) -> Call
     function: Callable[..., Any]
     if mode == "function":
         function = tf.function(body, autograph=False)
+    elif mode == "graph":
+        function = _unoptimized(tf.function(body, autograph=False))
     elif mode == "function-unknown":
         signature = [tf.TensorSpec(None, dtype) for dtype in dtypes]
         function = tf.function(body, autograph=False, input_signature=signature)
@@ -90,6 +94,25 @@ def traced(mode: str, body: Callable[..., Any], dtypes: Tuple[Any, ...]) -> Call
             autograph=False,
         )
     return function
+
+
+def _unoptimized(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, with grappler off for the whole process while it is called.
+
+    The option counts where a function is called, not where it is traced: TensorFlow 2.21 keeps an optimized graph and
+    another one of the same function for each of its values.
+    """
+    optimizer = framework().config.optimizer
+
+    def call(*values: Any) -> Any:
+        before = optimizer.get_experimental_options()
+        optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        try:
+            return function(*values)
+        finally:
+            optimizer.set_experimental_options(before)
+
+    return call
 
 
 #: (function of one tensor, that tensor) -> the derivative of the sum of all results by each of its elements.

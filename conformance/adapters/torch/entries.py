@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Iterator, List, Tuple
 
-from conformance.adapters import ALL_DTYPES, Implementation
+from conformance.adapters import ALL_DTYPES, Implementation, whole
 from conformance.adapters.torch.calls import (
     Public,
     cross_entropy,
@@ -26,7 +26,7 @@ from conformance.adapters.torch.contracts import (
     SUPPORT_CHECK,
     mean,
 )
-from conformance.adapters.torch.modes import DEVICE, MODES
+from conformance.adapters.torch.modes import DECLARED, DEVICE
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -154,4 +154,4 @@ OTHERS = [
 
 def implementations() -> List[Implementation]:
     """Every entry point in every mode that it is run in."""
-    return [*(one for mode in MODES for one in _functions(mode)), *OTHERS]
+    return [*(one for mode in whole(DECLARED) for one in _functions(mode)), *OTHERS]

@@ -85,22 +85,32 @@ DYNAMO = {
 }
 
 
+#: The backends of torch.compile by mode: the whole of it, and those that run what there is after a stage of it, which
+#: are for debugging (torch/_dynamo/backends/debugging.py, 2.13).
+BACKENDS = {
+    "dynamo": "eager",
+    "aot_eager": "aot_eager",
+    "aot_eager_decomp_partition": "aot_eager_decomp_partition",
+    "compile": "inductor",
+}
+
+
 @functools.lru_cache(maxsize=None)
-def _compiled(call: Call) -> Loss:
+def _compiled(call: Call, backend: str) -> Loss:
     """`call` under torch.compile: graphs are made for sizes that vary, besides those for the size 1."""
     config = importlib.import_module("torch._dynamo.config")
     for name, value in DYNAMO.items():
         if hasattr(config, name):
             setattr(config, name, value)
-    return _through(functools.partial(framework().compile, fullgraph=True, dynamic=True), call)
+    return _through(functools.partial(framework().compile, fullgraph=True, dynamic=True, backend=backend), call)
 
 
 def _compile(implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
-    """By torch.compile, with one graph for the value and both gradients.
+    """By torch.compile or a stage of it, with one graph for the value and both gradients.
 
     Where a loss is not differentiable by its label, which the framework refuses, the label is left as it is.
     """
-    loss = _compiled(implementation.call)
+    loss = _compiled(implementation.call, BACKENDS[implementation.mode])
     try:
         return _by_autograd(loss, quantity, arguments, shared=("prediction", "label"))
     except Exception:
@@ -231,10 +241,21 @@ class Execution(NamedTuple):
 #: What the modes have in common that make a program of the call.
 COMPILED = Mode(compiled=True)
 
+#: "torch.compile with aot_autograd does not currently support double backward": torch/_functorch/aot_autograd.py
+ONCE = tuple(one for one in NUMERIC if one != "second-derivative")
+
+
+def _stage(step: str) -> Execution:
+    """A stage of torch.compile, which does `step` after the stage before."""
+    return Execution(_compile, Mode(compiled=True, stage_of=("compile",), step=step), ONCE)
+
+
 MODES = {
     "eager": Execution(_eager, Mode(varied=True)),
-    # "torch.compile with aot_autograd does not currently support double backward": torch/_functorch/aot_autograd.py
-    "compile": Execution(_compile, COMPILED, tuple(one for one in NUMERIC if one != "second-derivative")),
+    "dynamo": _stage("dynamo's capture of a graph"),
+    "aot_eager": _stage("AOTAutograd's graph of forward and backward"),
+    "aot_eager_decomp_partition": _stage("inductor's decompositions and partition"),
+    "compile": Execution(_compile, COMPILED._replace(step="inductor's code"), ONCE),
     "script": Execution(_script, COMPILED),
     # A trace is that of its shapes: torch.broadcast_shapes, which the losses use, becomes a constant in it.
     "trace": Execution(_ahead(_traced, lambda tensor: (tensor.dtype, tuple(tensor.shape))), COMPILED),

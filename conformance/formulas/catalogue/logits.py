@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.loss import Build, Given, Loss, Plain, plain, promoted
@@ -59,7 +60,7 @@ def _cast_before_the_weight(given: Given) -> Expression | None:
     if given.pos_weight is not None or given.focal:
         return None
     loss = cast("float32", tensorflow_plain(given.prediction, given.smoothed))
-    return loss if given.weight is None else loss * cast("float32", given.weight)
+    return replace(given, weight=None if given.weight is None else cast("float32", given.weight)).weighted(loss)
 
 
 def torch_logits(given: Given) -> Expression | None:
@@ -160,6 +161,13 @@ def _soft_margin_gradient(z: Expression, y: Expression) -> Expression:
     return (-t) * e / (e + 1)
 
 
+def _soft_margin_second(z: Expression, y: Expression) -> Expression:
+    """soft_margin_loss_double_backward of torch/csrc/autograd/FunctionsManual.cpp."""
+    t = 2 * y - 1
+    e = exp(z * -t)
+    return t * t * e / ((e + 1) * (e + 1))
+
+
 _SIGMOID_MINUS_LABEL = plain(lambda z, y: SIGMOID(z) - y)
 
 
@@ -171,7 +179,8 @@ def _logits(
     **own: tuple[Build, ...],
 ) -> Loss:
     named = {
-        {"gradient": "gradient-prediction", "by_label": "gradient-label"}[name]: built for name, built in own.items()
+        {"gradient": "gradient-prediction", "by_label": "gradient-label", "second": "second-derivative"}[name]: built
+        for name, built in own.items()
     }
     return Loss(name=name, form="logits", build=build, source=source, rules=rules, own=named)
 
@@ -277,5 +286,6 @@ LOGITS: tuple[Loss, ...] = (
         plain(_soft_margin),
         sources.TORCH_LOSS,
         gradient=(plain(_soft_margin_gradient),),
+        second=(plain(_soft_margin_second),),
     ),
 )

@@ -22,6 +22,8 @@ class Given:
     gamma: str | None = None
     alpha: str | None = None
     label_smoothing: str | None = None
+    #: What a loss is multiplied with last: 1/n of a mean.
+    share: Expression | None = None
 
     @property
     def focal(self) -> bool:
@@ -37,8 +39,9 @@ class Given:
         return self.label * const(f"1.0 - {s}") + const(f"0.5 * {s}")
 
     def weighted(self, x: Expression) -> Expression:
-        """`x` times the weight, if there is one."""
-        return x if self.weight is None else x * self.weight
+        """`x` times the weight and the share of a mean, if there are any."""
+        x = x if self.weight is None else x * self.weight
+        return x if self.share is None else x * self.share
 
 
 Build = Callable[[Given], "Expression | None"]
@@ -64,11 +67,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A formula for one quantity under one set of options."""
+    """A formula for one quantity under one set of options; of a reduction `of` is the name of that of each element."""
 
     name: str
     expression: Expression
     source: str
+    of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,12 @@ class Options:
     """Which options a set of points has: inputs by name, parameters by value.
 
     `beside` names the inputs whose dtype the prediction's does not hold, and for each what an operation on it alone
-    gives: "step" where its dtype holds the prediction's, too, and else "other".
+    gives: "step" where its dtype holds the prediction's, too, and else "other".  `narrower` names those whose dtype the
+    prediction's holds, with it.
+
+    A `reduction`, "mean" or "sum", is of `terms` elements, whose inputs are numbered: z0, y0, z1, y1.  A derivative of
+    a mean is that of one of as many elements as `share` says.  `single`: either may be computed in float32, which is
+    narrower.
     """
 
     weight: bool = False
@@ -85,14 +94,19 @@ class Options:
     alpha: str | None = None
     label_smoothing: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
+    narrower: tuple[tuple[str, str], ...] = ()
+    reduction: str = ""
+    terms: int = 0
+    share: int = 0
+    single: bool = False
 
-    def given(self, form: str) -> Given:
-        """The inputs as a formula sees them."""
+    def given(self, form: str, number: str = "") -> Given:
+        """The inputs as a formula sees them, those of an element by its number."""
         return Given(
-            prediction=var("z" if form == "logits" else "p"),
-            label=var("y"),
-            weight=var("w") if self.weight else None,
-            pos_weight=var("c") if self.pos_weight else None,
+            prediction=var(("z" if form == "logits" else "p") + number),
+            label=var("y" + number),
+            weight=var("w" + number) if self.weight else None,
+            pos_weight=var("c" + number) if self.pos_weight else None,
             gamma=self.gamma,
             alpha=self.alpha,
             label_smoothing=self.label_smoothing,
@@ -106,7 +120,7 @@ _SAME = COMPARISONS | {"neg", "abs", "sign"}
 def promoted(x: Expression, beside: Mapping[str, str], prediction: str = "own") -> Expression:
     """`x` where an operation on inputs of one dtype gives that dtype, and on several the wider one, which is a step's.
 
-    `beside` as in `Options`; the other inputs have the dtype `prediction`.
+    `beside` as in `Options`, or dtypes by name; the other inputs have the dtype `prediction`, "" for that of a step.
     """
     of: dict[Expression, frozenset[str]] = {}
     done: dict[Expression, Expression] = {}
@@ -116,8 +130,9 @@ def promoted(x: Expression, beside: Mapping[str, str], prediction: str = "own") 
         done[node] = rebuilt(node, tuple(done[one] for one in node.args))
         if len(of[node]) == 1 and node.args and node.op not in _SAME:
             (dtype,) = of[node]
-            # What a formula casts to the dtype of its input has this one.
-            done[node] = cast(dtype, done[node.args[0]] if node.op == "cast" else done[node])
+            if dtype:
+                # What a formula casts to the dtype of its input has this one.
+                done[node] = cast(dtype, done[node.args[0]] if node.op == "cast" else done[node])
     return done[x]
 
 

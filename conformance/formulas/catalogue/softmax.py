@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.loss import Build, Given, Loss, plain
 from conformance.formulas.expression import Expression, Function, eq, exp, log, maximum, var, where
@@ -67,9 +69,10 @@ def _of_index(build: Build) -> Build:
         if given.pos_weight is not None or given.focal or given.label_smoothing is not None:
             return None
         loss = build(given)
-        if loss is None or given.weight is None:
-            return loss
-        return where(eq(given.weight, 0), 0, loss)
+        if loss is None:
+            return None
+        kept = loss if given.weight is None else where(eq(given.weight, 0), 0, loss)
+        return replace(given, weight=None).weighted(kept)
 
     return built
 

@@ -1,0 +1,65 @@
+"""The pictures of the mechanisms: each shows what it is called, and is read back as a drawing."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from conformance.diagnosis.vocabulary import Mechanism
+from conformance.numbers.measurement import BUDGET
+from tools.renew.pictures import LEFT, PICTURES, RIGHT, Picture, drawn, files
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+each = pytest.mark.parametrize("picture", PICTURES, ids=lambda one: one.mechanism.name)
+
+
+def test_every_mechanism_that_a_formula_of_the_catalogue_can_have_has_one() -> None:
+    """The catalogue adds no elements, and what is unidentified looks like nothing."""
+    without = {Mechanism.REDUCTION_ORDER, Mechanism.UNIDENTIFIED}
+    assert [one.mechanism for one in PICTURES] == [one for one in Mechanism if one not in without]
+
+
+@each
+def test_the_mechanism_happens_where_it_is_marked(picture: Picture) -> None:
+    """By the same conditions as in a diagnosis."""
+    assert picture.found[0].mechanism is picture.mechanism
+    assert picture.at in picture.points.x
+
+
+#: A narrower step and an epsilon are wrong wherever they are.
+EVERYWHERE = {Mechanism.NARROWER_INTERMEDIATE, Mechanism.WRONG_TERM}
+
+
+@each
+def test_a_picture_shows_right_results_beside_wrong_ones(picture: Picture) -> None:
+    """Otherwise it would not show where something begins."""
+    assert picture.points.wrong.any()
+    assert picture.points.wrong.all() == (picture.mechanism in EVERYWHERE)
+
+
+@each
+def test_a_drawing_is_xml_within_its_frame(picture: Picture) -> None:
+    """Every point of a line lies between the axes."""
+    root = ET.fromstring(drawn(picture))
+    assert root.tag == f"{SVG}svg"
+    for path in root.iter(f"{SVG}path"):
+        for x in re.findall(r"[ML](\d+\.\d) \d+\.\d", path.get("d", "")):
+            assert LEFT - 0.06 <= float(x) <= RIGHT + 0.06
+
+
+def test_where_a_step_is_magnified_the_result_is_wrong() -> None:
+    """-20 + 2e-9 is rounded by 10^-6 at most, and 10^10 times that is the error of the loss."""
+    (picture,) = (one for one in PICTURES if one.mechanism is Mechanism.ABSORBED)
+    assert picture.condition is not None
+    far = picture.points.x < -10
+    assert np.all(picture.condition[far] > 1e4)
+    assert np.all(picture.points.error[far] > BUDGET)
+
+
+def test_all_pictures_are_smaller_than_150_kb() -> None:
+    """They stand in the repository."""
+    assert sum(len(text.encode()) for text in files().values()) < 150_000
