@@ -1,5 +1,7 @@
-"""Grouping findings for people: one report for each problem and project that shows it.
+"""Grouping findings for people: one report for each problem and project that has it to answer for.
 
+Where one report upstream is commented on, or the problem names the finding that shows it, that is one project: what
+others inherit from it is in its report.
 Which problem explains a finding is what the record says today of that element.  Findings that no problem explains are
 grouped by their cause.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,13 +40,15 @@ class Found(NamedTuple):
 class Group:
     """Findings that share a report, and the problem that explains them all, if one does.
 
-    They are `whole` where they are all that the problem explains in a project: then its title is theirs.
+    They are `whole` where they are all that the problem explains in a project: then its title is theirs.  `project` is
+    the name of the one that is told, "" for nobody's.
     """
 
     name: str
     found: tuple[Found, ...]
     problem: Problem | None = None
     whole: bool = True
+    project: str = ""
 
     @property
     def causes(self) -> list[str]:
@@ -87,24 +91,55 @@ def explained(record: RunRecord, known: Record) -> Iterator[Found]:
 
 def grouped(found: Iterable[Found], known: Record) -> list[Group]:
     """The findings as groups, in the order of their first."""
-    groups: dict[tuple[str, str], list[Found]] = {}
-    for one in found:
+    members = list(found)
+    homes = {name: _home(one, members) for name, one in known.problems.items()}
+    groups: dict[tuple[str, str, str], list[Found]] = {}
+    for one in members:
         cause = one.finding.cause
-        project = project_of(f"{CauseId.parse(cause).family}/")
-        key = (one.problem, project.name if project else backend_of(cause)) if one.problem else ("", cause)
+        told = homes.get(one.problem) or _project_name(CauseId.parse(cause).family)
+        key = (one.problem, told or backend_of(cause), "") if one.problem else ("", told, cause)
         groups.setdefault(key, []).append(one)
     names: set[str] = set()
-    several = Counter(name for name, _ in groups)
+    several = Counter(problem for problem, _, _ in groups)
     return [
-        Group(_free(_name(key, several[key[0]] > 1), names), tuple(members), known.problems.get(key[0]))
-        for key, members in groups.items()
+        Group(
+            name=_free(_name(key, several[key[0]] > 1), names),
+            found=tuple(of),
+            problem=known.problems.get(key[0]),
+            project=key[1],
+        )
+        for key, of in groups.items()
     ]
 
 
-def _name(key: tuple[str, str], several: bool) -> str:
-    """The name of a folder: of the problem, with the project where several have it, or of the cause."""
-    problem, other = key
-    return folder_name(f"{problem}-{other}" if several and problem else problem or other)
+def _home(problem: Problem, found: Sequence[Found]) -> str:
+    """The one project that is told of a problem; "" where each that has it is.
+
+    It is that of the report that is to be commented on, or of the finding that the problem names, if it has findings.
+    """
+    projects = {
+        project.name: project.repository
+        for family in {CauseId.parse(one.finding.cause).family for one in found if one.problem == problem.id}
+        if (project := project_of(f"{family}/")) is not None
+    }
+    if problem.advice == "comment":
+        link = problem.links[0].url
+        return next((name for name, place in projects.items() if link.startswith(f"https://github.com/{place}/")), "")
+    if problem.shown_by is not None:
+        name = _project_name(problem.shown_by.split("::")[1])
+        return name if name in projects else ""
+    return ""
+
+
+def _project_name(implementation: str) -> str:
+    project = project_of(f"{implementation}/")
+    return project.name if project is not None else ""
+
+
+def _name(key: tuple[str, str, str], several: bool) -> str:
+    """The name of a folder: of the problem, with the project where several are told, or of the cause."""
+    problem, project, cause = key
+    return folder_name(f"{problem}-{project}" if several and problem else problem or cause)
 
 
 def folder_name(text: str) -> str:

@@ -82,8 +82,8 @@ class Job:
         """
         of_problem = [one for one in self.found if name and one.problem == name]
         if of_problem:
-            found = groups.grouped(of_problem, self.known)
-            return max(found, key=lambda one: (worst(one, self.harms), len(one.found)))
+            made = groups.grouped(of_problem, self.known)
+            return max(made, key=lambda one: (worst(one, self.harms), len(one.found)))
         if name in self.known.problems:
             raise InputError(f"the run has no finding of problem {name}", "its entries tell which run would show it")
         check, finding = findings.chosen(self.record, name)

@@ -1,8 +1,8 @@
 """Which findings of a group a report is shown by: what a maintainer would run first.
 
-In this order: the finding that the problem names; a plain call before a mode; the most public entry point; one number
-before tensors and several calls; float32; everyday inputs; the worst harm; the loss before its derivatives; short
-inputs.
+In this order: the finding that the problem names; the project that is told; a plain call before a mode; the most public
+entry point; one number before tensors and several calls; float32; everyday inputs; the worst harm; the loss before its
+derivatives; short inputs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from conformance.quantities import BEHAVIOUR, NUMERIC, PROBE, REDUCTION, RELATIO
 from conformance.record.harms import Harms
 from conformance.record.record import InputsLine
 from conformance.repro.groups import Found, Group
+from conformance.repro.projects import project_of
 
 #: Findings of a group that are tried before it is left without a script.
 TRIED = 6
@@ -53,7 +54,13 @@ def representatives(group: Group, harms: Harms, inputs: Inputs) -> list[Found]:
 def ranked(group: Group, harms: Harms, inputs: Inputs) -> Iterator[Found]:
     """All findings of a group, the one that shows it best first."""
     shown_by = group.problem.shown_by if group.problem is not None else None
-    yield from sorted(group.found, key=lambda one: (one.name != shown_by, *_rank(one, harms, inputs)))
+
+    def rank(one: Found) -> tuple[Any, ...]:
+        project = project_of(one.check.implementation)
+        inherited = group.project != "" and (project is None or project.name.partition(" (")[0] != group.project)
+        return one.name != shown_by, inherited, *_rank(one, harms, inputs)
+
+    yield from sorted(group.found, key=rank)
 
 
 def worst(group: Group, harms: Harms) -> Harm:

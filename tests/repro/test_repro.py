@@ -24,7 +24,7 @@ from conformance import adapters
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.judge.harm import Harm
-from conformance.known.problem import Explains, Problem
+from conformance.known.problem import Explains, Problem, Upstream
 from conformance.known.record import Record
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
@@ -525,6 +525,20 @@ def test_findings_of_one_problem_share_a_report_in_each_project() -> None:
         ("both-optax", [causes["jax/optax.c"]], "both is wrong"),
         ("torch-d-value-ordinary-inaccurate", [causes["torch/d"]], ""),
     ]
+
+
+def test_what_a_project_inherits_is_in_the_report_of_the_one_that_is_told() -> None:
+    """Of a comment that is the one whose report it is below; of a new report that of the finding that is named."""
+    own, keras = found("torch/a/value/ordinary/inaccurate", "lost"), found("keras-torch/b/value/ordinary/nan", "lost")
+    link = Upstream(url="https://github.com/pytorch/pytorch/issues/1", state="open", seen="2026-01-31")
+    for fields in ({"advice": "comment", "links": (link,)}, {"shown_by": own.name}):
+        known = Record(problems={"lost": problem("lost", **fields)})
+        (made,) = groups.grouped([keras, own], known)
+        assert (made.name, made.project, made.found) == ("lost", "PyTorch", (keras, own))
+        harms = {(one.check.id, one.finding.element): Harm.DRIFTS for one in made.found}
+        assert next(ranked(made, harms, run().inputs_by_case)) == own
+    apart = groups.grouped([keras, own], Record(problems={"lost": problem("lost")}))
+    assert [(one.name, one.project) for one in apart] == [("lost-keras", "Keras"), ("lost-pytorch", "PyTorch")]
 
 
 def test_a_problem_of_chosen_cases_binds_its_findings_to_their_options() -> None:
