@@ -235,7 +235,7 @@ def smaller(target: Target) -> Iterator[Case]:
         yield msgspec.structs.replace(case, elements=tuple(elements[:MEMBERS]))
     for dropped in ((),) if target.bound else _subsets(case.options):
         own = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
-        candidates = _candidates(elements[:MEMBERS], target, dropped)
+        candidates = tuple(elements) if target.bound else _candidates(elements[:MEMBERS], target, dropped)
         kept = (own,) if target.bound else _with_none(own)
         for parameters, dtypes_of in product(_with_none(case.parameters), kept):
             yield msgspec.structs.replace(case, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
