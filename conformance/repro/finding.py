@@ -29,8 +29,8 @@ class Target:
 
     `what` and `cause` are those of `verdicts.Finding`.  `element` is an element of the case, a presentation, or "all".
     `plain` is the same entry point in its plain mode, `counterpart` the one that takes the other form of prediction in
-    the same mode, where there are such.  What is `bound` is about the numbers, options and dtypes of its case: with others
-    it may be another mistake.
+    the same mode, where there are such.  What is `bound` is about the numbers, options and dtypes of its case: with
+    others it may be another mistake.
     """
 
     case: Case
