@@ -67,11 +67,11 @@ def _requests(number: int, made: Reproducer, backends: Sequence[Backend]) -> Ite
     request = replace(small.request, inputs=Inputs(case, small.request.dtype), quantities=(small.target.quantity,))
     for backend in backends:
         for one in backend.implementations:
-            if one.id != small.target.implementation.id and _takes(one, request):
+            if one.id != small.target.implementation.id and takes(one, request):
                 yield replace(request, implementation=one)
 
 
-def _takes(one: Declaration, request: Request) -> bool:
+def takes(one: Declaration, request: Request) -> bool:
     """Whether it is a plain call of the same project that can be asked for the same."""
     case, own = request.case, request.implementation
     project, mine = project_of(one.id), project_of(own.id)

@@ -28,7 +28,19 @@ from conformance.known.record import Record
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.record.record import CheckLine, InputsLine, RunRecord
-from conformance.repro import derivation, finding, groups, index, one_call, proofs, script, shrink, snippet, wording
+from conformance.repro import (
+    derivation,
+    finding,
+    groups,
+    index,
+    neighbours,
+    one_call,
+    proofs,
+    script,
+    shrink,
+    snippet,
+    wording,
+)
 from conformance.repro.blame import Blame
 from conformance.repro.extent import Row, extent
 from conformance.repro.groups import Group
@@ -428,6 +440,28 @@ def absorbed() -> Example:
     return Example(
         case="c", element="e", cause=CAUSE, got=1.0, guilt=guilt, found=mechanisms_of(guilt, derivative=False)
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({}, True),
+        ({"adapter": "keras-torch"}, False),
+        ({"mode": "compile"}, False),
+        ({"form": "logits"}, False),
+        ({"dtypes": ("float64",)}, False),
+        ({"quantities": ("gradient-prediction",)}, False),
+        ({"link": ""}, False),
+    ],
+    ids=str,
+)
+def test_neighbours_are_plain_calls_of_the_same_project_that_can_be_asked_the_same(
+    fields: dict[str, Any], asked: bool
+) -> None:
+    """A formula written by hand has no documentation to link to, and is nobody's call."""
+    own = implementation(adapter="torch", entry="nn.A", link="https://example.org/a")
+    other = own._replace(entry="nn.B")._replace(**fields)
+    assert neighbours.takes(other, request(case(("0.5", "1")), own)) is asked
 
 
 # -- the call in few lines -------------------------------------------------------------------------------------------
