@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters.declaration import BASE_MODE
+from conformance.diagnosis.window import Where
 from conformance.ids import backend_of
 from conformance.judge.harm import Harm
 from conformance.known.problem import Problem, Upstream
@@ -136,7 +137,8 @@ def right_and_wrong(made: Reproducer) -> str:
         if math.isnan(ideal):
             return f"{start} has no value: {cell(no_value(request.inputs))}. {call} gives {_shown(small.got)} for it."
         exact = f"{start} is {_shown(ideal)} ({code(formula(request.inputs, quantity))}, computed with more digits)"
-        return f"{exact}, whatever the order of the operations; {call} gives {_shown(small.got)}."
+        documented = "" if small.documented is None else f", and {_shown(small.documented)} as documented"
+        return f"{exact}, whatever the order of the operations{documented}; {call} gives {_shown(small.got)}."
     return f"{call}: {cell(words(small))}{_of_several(small)}."
 
 
@@ -243,7 +245,7 @@ def _cause(issue: Issue) -> str:
             f" gives {blame.explained} of {blame.total} results of the call."
         )
         dtype = issue.made.small.request.dtype
-        blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in blame.where if one.windows]
+        blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in blame.where if _shows(one)]
         mended = blame.mended
         if mended is not None:
             how = " and its derivative by the framework" if mended.differentiated else ""
@@ -254,6 +256,11 @@ def _cause(issue: Issue) -> str:
     if problem is not None and problem.remedy is not None and (blame is None or blame.mended is None):
         blocks.append(f"Remedy: {problem.remedy.strip()}")
     return "\n\n".join(blocks)
+
+
+def _shows(where: Where) -> bool:
+    """Whether anything is wrong for the label."""
+    return bool(where.windows) if where.agrees else bool(where.recorded.wrong.any())
 
 
 def _extent(issue: Issue) -> str:

@@ -101,7 +101,9 @@ class Job:
         """The files of a report."""
         machine = self.record.header.machine
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
-        contracts = {one.id: one.contract for backend in self.backends for one in backend.implementations}
+        shown = {one.check.implementation for one in group.found}
+        known = [one for backend in self.backends for one in backend.implementations]
+        contracts = {one.id: one.contract for one in known if one.id in shown}
         own = [cause for cause in group.causes if cause.startswith(f"{made.target.implementation.family}/")]
         text = issue.render(
             issue.Issue(

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,12 @@ def fences(file: Path) -> list[tuple[str, str]]:
 def snippet_of(folder: Path) -> tuple[str, str] | None:
     """The snippet of a report and what it prints, as the report says; None where it has none."""
     found = fences(folder / "issue.md")
-    if found[0][1] == (folder / "repro.py").read_text():
-        return None
-    assert [language for language, _ in found[:2]] == ["python", "text"], folder.name
-    return found[0][1], found[1][1].strip()
+    script = (folder / "repro.py").read_text()
+    for (language, text), (after, said) in pairwise(found):
+        if language == "python" and text != script:
+            assert after == "text", folder.name
+            return text, said.strip()
+    return None
 
 
 def problem_of(folder: Path) -> Problem:
