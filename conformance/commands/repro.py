@@ -9,7 +9,7 @@ import click
 
 from conformance.commands.options import RUN_FILE, Asked, suite_options
 from conformance.errors import InputError
-from conformance.known.problem import Kind
+from conformance.known.problem import Advice
 from conformance.known.record import default_place, load, place
 from conformance.record import record as records
 from conformance.repro.job import Job, joined, write_all, write_one
@@ -22,16 +22,21 @@ REPORTS = Path("reports")
 
 @click.command()
 @click.argument("what", metavar="[RUN | CASE | CASE_FILE]", required=False)
-@click.argument("which", metavar="[FINDING | IMPLEMENTATION]", default="")
+@click.argument("which", metavar="[PROBLEM | FINDING | IMPLEMENTATION]", default="")
 @click.option("--all", "everything", is_flag=True, help="A report for every new finding of the run, by cause.")
-@click.option("--kind", type=click.Choice(get_args(Kind)), help="With --all: every finding recorded as that, instead.")
+@click.option(
+    "--advice",
+    multiple=True,
+    type=click.Choice([one for one in get_args(Advice) if one != "noise"]),
+    help="With --all: for every known problem of which this is the advice, instead (repeatable).",
+)
 @click.option(
     "--with",
     "others",
     multiple=True,
     type=RUN_FILE,
     metavar="RUN",
-    help="With --all: another run, of other modes for one (repeatable).",
+    help="Another run beside it, of other modes for one (repeatable).",
 )
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write into.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
@@ -41,7 +46,7 @@ def repro(
     what: str | None,
     which: str,
     everything: bool,
-    kind: str | None,
+    advice: tuple[Advice, ...],
     others: tuple[Path, ...],
     output: Path | None,
     force: bool,
@@ -51,11 +56,11 @@ def repro(
     """Write a script that shows a finding with the framework alone (repro.py), and a report of it (issue.md).
 
     Without arguments it is about the first finding of the last run.
-    A FINDING is a cause, a check, or a check with `#` and an element.
+    A PROBLEM is the name of a file in `known/`, a FINDING a cause, a check, or a check with `#` and an element.
     Only a script that was seen to fail in a clean interpreter is written; nothing is ever posted.
     """
-    if (kind or others) and not everything:
-        raise InputError("--kind and --with are for many reports", "say --all")
+    if advice and not everything:
+        raise InputError("--advice is for many reports", "say --all")
     suite, options = asked.suite(), asked.options
     known = load((default_place(), *map(place, own)))
     with runs.open_pool(options) as pool:
@@ -70,6 +75,6 @@ def repro(
             known=known,
         )
         if everything:
-            write_all(job, kind, output or REPORTS, force, click.echo)
+            write_all(job, advice, output or REPORTS, force, click.echo)
         else:
             write_one(job, wanted, output or Path(), force, click.echo)

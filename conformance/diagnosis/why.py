@@ -21,7 +21,6 @@ from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
-from conformance.record.summary import Example as Shown
 
 #: What stands before a sentence.
 WORD = "why: "
@@ -59,7 +58,8 @@ def sentences(record: RunRecord, asked: Iterable[CauseSummary], suite: Suite | N
         key = shown.implementation, shown.quantity
         if key not in known:
             known[key] = identified_of(record, suite, shown.implementation, (shown.quantity,))
-        told = (_example(one, shown) for one in known[key] if one.group.dtype == shown.dtype)
+        groups = (one for one in known[key] if one.group.dtype == shown.dtype)
+        told = (example_of(one, shown.case, shown.element) for one in groups)
         example = next(filter(None, told), None)
         if example is not None:
             found[cause] = brief(example)
@@ -77,12 +77,12 @@ def brief(example: Example) -> str:
     return said
 
 
-def _example(identified: Identified, shown: Shown) -> Example | None:
+def example_of(identified: Identified, case: str, element: str) -> Example | None:
     """What all formulas that survive blame for one result: the same mechanism, and the same numbers.
 
     Of arithmetics under which a formula gives the same results the plainest speaks.
     """
-    for number, row in _places(identified, shown):
+    for number, row in _places(identified, case, element):
         formulas: dict[Expression, Fit] = {}
         for fit in identified.survivors:
             formulas.setdefault(fit.candidates[number].expression, fit)
@@ -95,14 +95,14 @@ def _example(identified: Identified, shown: Shown) -> Example | None:
     return None
 
 
-def _places(identified: Identified, shown: Shown) -> Iterator[tuple[int, int]]:
+def _places(identified: Identified, case: str, element: str) -> Iterator[tuple[int, int]]:
     """Part and row of a result that is wrong, and of which the record has the exact value."""
     for number, part in enumerate(identified.group.parts):
         told = part.table.has_ideal.get(identified.group.quantity)
         if told is None:
             continue
         for row, place in enumerate(part.rows):
-            if part.wrong[row] and told[place] and part.table.names[place] == (shown.case, shown.element):
+            if part.wrong[row] and told[place] and part.table.names[place] == (case, element):
                 yield number, row
 
 

@@ -189,7 +189,7 @@ def _facts(page: Page, every: bool) -> Table:
     if also:
         _row(facts, "or", f"{'; '.join(shown + more)}: these inputs do not tell them apart")
     for where in page.told[0].where:
-        _row(facts, "wrong", f"{_dtype(one)}, {_where(where)}")
+        _row(facts, "wrong", f"{_dtype(one)}, {wrong(where)}")
     for told in page.told:
         if told.matters:
             _row(facts, "matters", f"{_dtype(told.diagnosis)}: {_matter(told)}")
@@ -205,8 +205,8 @@ def _row(facts: Table, name: str, said: str) -> None:
     facts.add_row(name, Text(said))
 
 
-def _where(where: Where) -> str:
-    """By emulation, or only what the run has where that is something else."""
+def wrong(where: Where) -> str:
+    """Where results are wrong for a label: by emulation, or only what the run has where that is something else."""
     label = f"label {where.curve.label:g}"
     if not where.agrees:
         return f"{label}: {_recorded(where.recorded)}"

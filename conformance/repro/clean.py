@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -40,6 +41,24 @@ def environment(home: Path) -> dict[str, str]:
 
 def run(text: str, interpreter: str, limit: float) -> Ran:
     """Run a script in an isolated interpreter, in an empty folder that is its home, for at most `limit` seconds."""
+    done = _done(text, interpreter, limit)
+    if done is None:
+        return Ran(CANNOT_TELL, f"cannot tell: no end within {limit:g} s")
+    return Ran(done.returncode, done.stdout)
+
+
+def said(text: str, interpreter: str, limit: float) -> str:
+    """What a text of Python prints when it is run so, or the last line of its exception, or how its process ended."""
+    done = _done(text, interpreter, limit)
+    if done is None:
+        return f"no end within {limit:g} s"
+    if done.returncode < 0:
+        return f"the process ends by {signal.Signals(-done.returncode).name}"
+    return done.stdout.strip() if not done.returncode else (done.stderr.strip().splitlines() or [""])[-1]
+
+
+def _done(text: str, interpreter: str, limit: float) -> subprocess.CompletedProcess[str] | None:
+    """How a script ended, and what it wrote, without names of this machine; None after the time limit."""
     with tempfile.TemporaryDirectory() as home:
         file = Path(home) / "repro.py"
         file.write_text(text, encoding="utf-8")
@@ -54,5 +73,6 @@ def run(text: str, interpreter: str, limit: float) -> Ran:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Ran(CANNOT_TELL, f"cannot tell: no end within {limit:g} s")
-    return Ran(done.returncode, anonymous(done.stdout.decode("utf-8", "replace")).replace(home, "."))
+            return None
+    out, err = (anonymous(one.decode("utf-8", "replace")).replace(home, ".") for one in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)

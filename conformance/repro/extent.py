@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from conformance.ids import ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.record.record import CheckLine, InputsLine, RunRecord
-from conformance.repro.finding import as_written, findings
+from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
+from conformance.repro.finding import as_written
 
 #: So many tensors of a row are named.
 NAMED = 4
@@ -49,22 +49,21 @@ class Row:
         return "; ".join((*[", ".join((*words, *self.special))][: bool(words or self.special)], *shapes))
 
 
-def extents(record: RunRecord) -> dict[str, list[Row]]:
-    """For each cause of a run a row for each entry point and quantity.
+def extent(record: RunRecord, found: Iterable[tuple[CheckLine, FindingLine]]) -> list[Row]:
+    """A row for each entry point and quantity of some findings, the one with the most first.
 
     Raises InputError where the record is not one that a run writes.
     """
     with as_written():
-        return _rows(record)
+        return sorted(_rows(record, found).values(), key=lambda row: -row.elements)
 
 
-def _rows(record: RunRecord) -> dict[str, list[Row]]:
-    rows: dict[str, dict[tuple[str, str], Row]] = {}
-    for check, finding in findings(record):
+def _rows(record: RunRecord, found: Iterable[tuple[CheckLine, FindingLine]]) -> dict[tuple[str, str], Row]:
+    rows: dict[tuple[str, str], Row] = {}
+    for check, finding in found:
         own = ImplementationId.parse(check.implementation)
-        of_cause = rows.setdefault(finding.cause, {})
         quantity = "the call" if finding.what in WHOLE_CALL else check.quantity
-        row = of_cause.setdefault((own.entry, quantity), Row(entry=own.family, quantity=quantity))
+        row = rows.setdefault((own.family, quantity), Row(entry=own.family, quantity=quantity))
         row.elements += 1
         row.dtypes[check.dtype] = None
         row.modes[own.mode] = None
@@ -80,22 +79,7 @@ def _rows(record: RunRecord) -> dict[str, list[Row]]:
         error = _error(check, line, finding.element)
         if error is not None:
             row.worst_ulp = max(row.worst_ulp or 0.0, error)
-    return {cause: list(found.values()) for cause, found in rows.items()}
-
-
-def merged(extents: Mapping[str, list[Row]], causes: Collection[str]) -> list[Row]:
-    """The rows of some causes, the one with the most findings first."""
-    found: dict[tuple[str, str], Row] = {}
-    for cause in causes:
-        for row in extents.get(cause, ()):
-            one = found.setdefault((row.entry, row.quantity), Row(entry=row.entry, quantity=row.quantity))
-            one.elements += row.elements
-            for name in ("dtypes", "modes", "special", "tensors"):
-                getattr(one, name).update(getattr(row, name))
-            one.low, one.high = min(one.low, row.low), max(one.high, row.high)
-            if row.worst_ulp is not None:
-                one.worst_ulp = max(one.worst_ulp or 0.0, row.worst_ulp)
-    return sorted(found.values(), key=lambda row: -row.elements)
+    return rows
 
 
 def _predictions(line: InputsLine, element: str) -> Iterator[float]:

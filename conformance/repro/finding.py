@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import InputError, did_you_mean
-from conformance.ids import ImplementationId
+from conformance.ids import CauseId, ImplementationId
 from conformance.plan.cases import Case, Suite
 from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
@@ -22,9 +22,6 @@ from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
 from conformance.run.asked import implementation as named
 
-#: backend/entry/quantity/region/signature (`verdicts.cause`).
-CAUSE_PARTS = 5
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Target:
@@ -32,7 +29,8 @@ class Target:
 
     `what` and `cause` are those of `verdicts.Finding`.  `element` is an element of the case, a presentation, or "all".
     `plain` is the same entry point in its plain mode, `counterpart` the one that takes the other form of prediction in
-    the same mode, where there are such.
+    the same mode, where there are such.  What is `bound` is about the numbers, options and dtypes of its case: with
+    others it may be another mistake.
     """
 
     case: Case
@@ -45,6 +43,7 @@ class Target:
     cause: str
     plain: Declaration | None = None
     counterpart: Declaration | None = None
+    bound: bool = False
 
     @property
     def request(self) -> Request:
@@ -91,9 +90,14 @@ def seen(record: RunRecord) -> list[CauseSummary]:
     with as_written():
         found = [one for one in causes(record) if one.outcome != "fixed"]
     for one in found:
-        if one.cause.count("/") != CAUSE_PARTS - 1:
-            raise InputError(f"the record has a cause that no run writes: {one.cause[:80]!r}", "make another run")
+        check_cause(one.cause)
     return found
+
+
+def check_cause(cause: str) -> None:
+    """Raises InputError for what is not backend/entry/quantity/region/signature."""
+    if cause.count("/") != len(CauseId._fields) - 1:
+        raise InputError(f"the record has a cause that no run writes: {cause[:80]!r}", "make another run")
 
 
 @contextlib.contextmanager
@@ -101,7 +105,7 @@ def as_written() -> Iterator[None]:
     """Raises InputError where a record turns out not to be one that a run writes."""
     try:
         yield
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(
             f"the record has inputs, dtypes or names that no run writes ({type(error).__name__})", "make another run"
         ) from None

@@ -1,36 +1,75 @@
-"""Grouping causes for people: one report for each problem and project that shows it.
+"""Grouping findings for people: one report for each problem and project that has it to answer for.
 
-A cause that no problem explains is a report of its own.
+Where one report upstream is commented on, or the problem names the finding that shows it, that is one project: what
+others inherit from it is in its report.
+Which problem explains a finding is what the record says today of that element.  Findings that no problem explains are
+grouped by their cause.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from conformance.ids import CauseId, backend_of
+from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.known.problem import Problem
 from conformance.known.record import Record
-from conformance.quantities import BEHAVIOUR, NUMERIC, PROBE, REDUCTION, RELATION
-from conformance.record.summary import CauseSummary
+from conformance.record.record import CheckLine, FindingLine, RunRecord
+from conformance.repro.finding import as_written, check_cause
 from conformance.repro.projects import project_of
+from conformance.run.held import findings, held
 
-#: Causes of a group whose examples are tried before it is left without a script.
-TRIED = 4
 
-#: What a script shows by one number comes before what needs a shape, a dtype, or several calls.
-_RANK = {name: rank for rank, name in enumerate((*NUMERIC, *BEHAVIOUR, PROBE, REDUCTION, RELATION))}
+class Found(NamedTuple):
+    """A finding of a run, its check, and the id of the problem that explains it, "" where none does."""
+
+    check: CheckLine
+    finding: FindingLine
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """The check's id and the element."""
+        return f"{self.check.id}#{self.finding.element}"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Causes that share a report, the plainest first, and the problem that explains them."""
+    """Findings that share a report, and the problem that explains them all, if one does.
+
+    They are `whole` where they are all that the problem explains in a project: then its title is theirs.  `project` is
+    the name of the one that is told, "" for nobody's.
+    """
 
     name: str
-    causes: tuple[CauseSummary, ...]
+    found: tuple[Found, ...]
     problem: Problem | None = None
+    whole: bool = True
+    project: str = ""
+
+    @property
+    def causes(self) -> list[str]:
+        """The causes of the findings, in the order of the run."""
+        return list(dict.fromkeys(one.finding.cause for one in self.found))
+
+    @property
+    def title(self) -> str:
+        """What a person says of them, "" where nobody does."""
+        return self.problem.title if self.problem is not None and self.whole else ""
+
+    def is_bound(self, one: Found) -> bool:
+        """Whether the problem explains a finding in its case alone: with other options or dtypes it may be another."""
+        mode = ImplementationId.parse(one.check.implementation).mode
+        claims = [
+            each
+            for each in (self.problem.explains if self.problem is not None else ())
+            if each.takes_cause(CauseId.parse(one.finding.cause))
+            and each.takes(one.check.case, one.check.dtype, (mode,))
+        ]
+        return bool(claims) and all(each.cases for each in claims)
 
     @property
     def links(self) -> tuple[str, ...]:
@@ -38,66 +77,69 @@ class Group:
         return self.problem.urls if self.problem is not None else ()
 
 
-def problem_of(one: CauseSummary, known: Record) -> Problem | None:
-    """The problem that explains a cause: as the run says, or as the record says today of most of its elements."""
-    if one.problem in known.problems:
-        return known.problems[one.problem]
-    sizes: dict[str, int] = {}
-    for row in known.rows:
-        if row.cause == one.cause and row.problem in known.problems:
-            sizes[row.problem] = sizes.get(row.problem, 0) + len(row.elements)
-    return known.problems[max(sizes, key=lambda name: sizes[name])] if sizes else None
+def explained(record: RunRecord, known: Record) -> Iterator[Found]:
+    """Every finding of a run with its problem.  Raises InputError where the record is not one that a run writes."""
+    with as_written():
+        for check, matches in held(record, known):
+            ImplementationId.parse(check.implementation)
+            # a match for each finding, in order, and then those of what is fixed
+            for finding, match in zip(findings(check), matches, strict=False):
+                check_cause(finding.cause)
+                row = match.row if match.outcome == "recorded" else None
+                yield Found(check, finding, row.problem if row is not None and row.problem in known.problems else "")
 
 
-def grouped(summaries: Sequence[CauseSummary], known: Record) -> list[Group]:
-    """The causes as groups, in the order of their first."""
-    groups: dict[tuple[str, str], list[CauseSummary]] = {}
-    problems: dict[tuple[str, str], Problem | None] = {}
-    for one in summaries:
-        problem = problem_of(one, known)
-        project = project_of(f"{CauseId.parse(one.cause).family}/")
-        key = (problem.id, project.name if project else backend_of(one.cause)) if problem else ("", one.cause)
+def grouped(found: Iterable[Found], known: Record) -> list[Group]:
+    """The findings as groups, in the order of their first."""
+    members = list(found)
+    homes = {name: _home(one, members) for name, one in known.problems.items()}
+    groups: dict[tuple[str, str, str], list[Found]] = {}
+    for one in members:
+        cause = one.finding.cause
+        told = homes.get(one.problem) or _project_name(CauseId.parse(cause).family)
+        key = (one.problem, told or backend_of(cause), "") if one.problem else ("", told, cause)
         groups.setdefault(key, []).append(one)
-        problems[key] = problem
     names: set[str] = set()
-    several = Counter(name for name, _ in groups)
+    several = Counter(problem for problem, _, _ in groups)
     return [
-        Group(_free(_name(key, several[key[0]] > 1), names), tuple(members), problems[key])
-        for key, members in groups.items()
+        Group(
+            name=_free(_name(key, several[key[0]] > 1), names),
+            found=tuple(of),
+            problem=known.problems.get(key[0]),
+            project=key[1],
+        )
+        for key, of in groups.items()
     ]
 
 
-def representatives(group: Group) -> list[CauseSummary]:
-    """The causes of a group whose examples are tried, in this order.
+def _home(problem: Problem, found: Sequence[Found]) -> str:
+    """The one project that is told of a problem; "" where each that has it is.
 
-    Those of which a script is simple come first, those of ordinary inputs, those that are about accuracy, and those
-    that are seen most.
+    It is that of the report that is to be commented on, or of the finding that the problem names, if it has findings.
     """
-
-    def rank(one: CauseSummary) -> tuple[int, bool, bool, int]:
-        cause = CauseId.parse(one.cause)
-        return _effort(one), cause.region != "ordinary", cause.signature != "inaccurate", -one.elements
-
-    return sorted(group.causes, key=rank)[:TRIED]
-
-
-def _effort(one: CauseSummary) -> int:
-    """How much a script of its example has to show; of a number somewhere in a tensor there is none."""
-    quantity = one.example.quantity if one.example is not None else ""
-    somewhere = "/shapes/" in one.cause and quantity in NUMERIC
-    return len(_RANK) if somewhere else _RANK.get(quantity, len(_RANK))
-
-
-def _owns(cause: str, link: str) -> bool:
-    """Whether the link leads to the project whose implementation shows the cause."""
-    project = project_of(f"{CauseId.parse(cause).family}/")
-    return project is not None and link.startswith(f"https://github.com/{project.repository}/")
+    projects = {
+        project.name: project.repository
+        for family in {CauseId.parse(one.finding.cause).family for one in found if one.problem == problem.id}
+        if (project := project_of(f"{family}/")) is not None
+    }
+    if problem.advice == "comment":
+        link = problem.links[0].url
+        return next((name for name, place in projects.items() if link.startswith(f"https://github.com/{place}/")), "")
+    if problem.shown_by is not None:
+        name = _project_name(problem.shown_by.split("::")[1])
+        return name if name in projects else ""
+    return ""
 
 
-def _name(key: tuple[str, str], several: bool) -> str:
-    """The name of a folder: of the problem, with the project where several have it, or of the cause."""
-    problem, other = key
-    return folder_name(f"{problem}-{other}" if several and problem else problem or other)
+def _project_name(implementation: str) -> str:
+    project = project_of(f"{implementation}/")
+    return project.name if project is not None else ""
+
+
+def _name(key: tuple[str, str, str], several: bool) -> str:
+    """The name of a folder: of the problem, with the project where several are told, or of the cause."""
+    problem, project, cause = key
+    return folder_name(f"{problem}-{project}" if several and problem else problem or cause)
 
 
 def folder_name(text: str) -> str:
@@ -112,6 +154,10 @@ def _free(name: str, taken: set[str]) -> str:
         number += 1
     taken.add(chosen)
     return chosen
+
+
+#: So many of entry point, quantity, region and signature two causes have in common that are alike.
+ALIKE = 3
 
 
 def near(cause: str, known: Record) -> list[Problem]:
@@ -134,5 +180,7 @@ def near(cause: str, known: Record) -> list[Problem]:
     return [one for _, one in sorted(found.values(), key=lambda pair: (-pair[0], pair[1].id))][:3]
 
 
-#: So many of entry point, quantity, region and signature two causes have in common that are alike.
-ALIKE = 3
+def _owns(cause: str, link: str) -> bool:
+    """Whether the link leads to the project whose implementation shows the cause."""
+    project = project_of(f"{CauseId.parse(cause).family}/")
+    return project is not None and link.startswith(f"https://github.com/{project.repository}/")

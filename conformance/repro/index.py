@@ -1,13 +1,16 @@
-"""The table of reports: which are known upstream and which apparently are not, and the causes that each is about."""
+"""The table of reports: what the suite would do with each problem, the worst first, and which it would leave alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import ImplementationId
+from conformance.judge.harm import Harm
 from conformance.known.problem import Problem
-from conformance.render.markdown import cell, cell_code, code, row
+from conformance.render.markdown import cell, cell_code, row
 from conformance.repro.finding import Target
 from conformance.repro.groups import Group
 from conformance.repro.issue import address
@@ -17,49 +20,66 @@ from conformance.repro.report import Failed, Reproducer
 
 @dataclass(frozen=True)
 class Entry:
-    """A report of the table: its causes, its script or why it has none, and problems that are much like them."""
+    """A report of the table: its findings, its script or why it has none, its harm, problems that are much like it."""
 
     group: Group
     made: Reproducer | Failed
+    harm: Harm
     near: Sequence[Problem] = ()
 
 
-def render(entries: Sequence[Entry], day: str) -> str:
-    """The page, `README.md` of the folder of reports."""
-    return "\n".join(_lines(entries, day)) + "\n"
+#: Headings by what the suite would do, in this order; findings that no problem explains are new.
+HEADINGS = {
+    "file": "File",
+    "comment": "Comment on the known one",
+    "": "New: no problem explains it",
+}
 
 
-def _lines(entries: Sequence[Entry], day: str) -> Iterator[str]:
-    made = [one for one in entries if isinstance(one.made, Reproducer)]
-    left = [one for one in entries if isinstance(one.made, Failed)]
-    known = sum(bool(one.group.links) for one in made)
+def render(entries: Sequence[Entry], left: Sequence[Problem], day: str) -> str:
+    """The page, `README.md` of the folder of reports; `left` are problems that nobody is to be told of."""
+    return "\n".join(_lines(entries, left, day)) + "\n"
+
+
+def _lines(entries: Sequence[Entry], left: Sequence[Problem], day: str) -> Iterator[str]:
+    made = sorted((one for one in entries if isinstance(one.made, Reproducer)), key=_rank)
     yield "# Reports"
     yield ""
-    yield "Made by `bce-conformance repro`; each script was run in a clean interpreter and showed the mismatch."
-    yield "Nothing of it is posted by the suite."
-    yield ""
-    yield f"{len(made)} reports: {known} of what is known upstream, {len(made) - known} apparently unreported."
-    yield ""
-    yield row(["report", "project", "what", "upstream", "causes", "dtypes", "versions", "verified"])
-    yield row(["---"] * 8)
-    for one in sorted(made, key=lambda each: (_project(each.made.target), not each.group.links, each.group.name)):
-        yield row(_cells(one, day))
-    if left:
-        yield ""
-        yield "## Without a script"
-        yield ""
-        yield row(["cause", "project", "upstream", "why"])
+    yield f"Made by `bce-conformance repro` on {day}; each script showed its mistake in a clean interpreter."
+    yield "The worst comes first: by harm, a plain call before a mode, and what shows at most inputs."
+    yield "Nothing of it was posted, and nothing is to be posted in bulk: a person reads one, runs it, answers for it."
+    for advice, heading in HEADINGS.items():
+        members = [one for one in made if _advice(one) == advice]
+        if members:
+            yield from ("", f"## {heading}", "")
+            yield row(["", "what", "project", "harm", "shown by", "step to blame", "upstream", "repro.py"])
+            yield row(["---"] * 8)
+            yield from (row([str(number), *_cells(one)]) for number, one in enumerate(members, 1))
+    failed = [one for one in entries if isinstance(one.made, Failed)]
+    if failed:
+        yield from ("", "## Without a script", "")
+        yield row(["what", "project", "upstream", "why"])
         yield row(["---"] * 4)
-        for one in left:
-            target = one.made.target
-            yield row([cell_code(target.cause), _project(target), _upstream(one), cell(_why(one.made))])
-    yield ""
-    yield "## Causes"
-    for one in entries:
-        yield ""
-        yield f"### {one.group.name}"
-        yield ""
-        yield from (f"- {code(cause.cause)}" for cause in one.group.causes)
+        for one in failed:
+            yield row([_title(one), _project(one.made.target), _upstream(one), cell(_why(one.made))])
+    if left:
+        yield from ("", "## Noise: do not file", "")
+        for problem in left:
+            because = " ".join((problem.because or "").split())
+            yield f"- [{cell(problem.title)}](../known/{problem.id}.yaml): {cell(because)}"
+
+
+def _rank(one: Entry) -> tuple[Any, ...]:
+    return (
+        -one.harm,
+        ImplementationId.parse(one.made.target.implementation.id).mode != BASE_MODE,
+        -len(one.group.found),
+        one.group.name,
+    )
+
+
+def _advice(one: Entry) -> str:
+    return one.group.problem.advice if one.group.problem is not None else ""
 
 
 def _project(target: Target) -> str:
@@ -67,10 +87,15 @@ def _project(target: Target) -> str:
     return project.name.partition(" (")[0] if project else "none"
 
 
+def _title(one: Entry) -> str:
+    return cell(one.group.title) if one.group.title else cell_code(one.made.target.cause)
+
+
 def _upstream(one: Entry) -> str:
-    """The upstream reports, or those of what is much like it."""
+    """The upstream reports with their states, or those of what is much like it."""
+    links = one.group.problem.links if one.group.problem is not None else ()
     near = "".join(f"; much like {address(each.urls[0])}" for each in one.near[:1])
-    return " ".join(map(address, one.group.links)) or f"apparently unreported{near}"
+    return ", ".join(f"{address(link.url)} ({link.state})" for link in links) or f"none is known{near}"
 
 
 def _why(made: Reproducer | Failed) -> str:
@@ -78,19 +103,19 @@ def _why(made: Reproducer | Failed) -> str:
     return made.why.removeprefix(f"{made.target.name}: ") if isinstance(made, Failed) else ""
 
 
-def _cells(entry: Entry, day: str) -> list[str]:
+def _cells(entry: Entry) -> list[str]:
     group, one = entry.group, entry.made
     assert isinstance(one, Reproducer)
-    dtypes = dict.fromkeys(dtype for cause in group.causes for dtype in cause.dtypes)
-    versions = ", ".join(f"{name} {version}" for name, version in one.opened.versions.items() if name != "numpy")
     own = ImplementationId.parse(one.target.implementation.id)
+    what = _title(entry) if group.title else cell(one.script.title)
+    mode = "" if own.mode == BASE_MODE else f", {own.mode}"
+    versions = " ".join(one.opened.versions.get(name, "") for name in list(one.opened.versions)[:1])
     return [
-        f"[report]({group.name}/issue.md) [script]({group.name}/repro.py)",
+        f"[{what}]({group.name}/issue.md)",
         _project(one.target),
-        f"{cell_code(own.entry)} ({own.backend}): {cell(one.script.title.partition(': ')[2])}",
+        entry.harm.word,
+        f"{cell_code(own.entry)} ({own.backend}{mode}, {one.small.request.dtype}, {cell(versions)})",
+        "not checked" if one.blame is None else one.blame.example.mechanism.value,
         _upstream(entry),
-        str(len(group.causes)),
-        ", ".join(dtypes),
-        cell(versions),
-        day,
+        f"[run]({group.name}/repro.py)",
     ]

@@ -8,35 +8,45 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters.declaration import BASE_MODE
+from conformance.diagnosis.window import Where
 from conformance.ids import backend_of
-from conformance.known.problem import Problem
+from conformance.judge.harm import Harm
+from conformance.known.problem import Problem, Upstream
 from conformance.numbers.measurement import LARGEST
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
+from conformance.render.diagnosis import wrong
 from conformance.render.markdown import cell, cell_code, code, row
-from conformance.render.narrate import contract_lines
+from conformance.render.narrate import QUANTITIES, contract_lines
 from conformance.repro import script
 from conformance.repro.derivation import formula, no_value
 from conformance.repro.extent import Row
 from conformance.repro.groups import Group
+from conformance.repro.neighbours import Neighbour
 from conformance.repro.projects import Project, Section, project_of
 from conformance.repro.report import Reproducer
 from conformance.repro.script import TEMPLATES
-from conformance.repro.wording import words
+from conformance.repro.shrink import Small, alone, element_at
+from conformance.repro.wording import inputs_in_short, words
 
 #: Rows of the table that tells how wide a bug is; more would not be read.
 ROWS = 12
 
+#: So many entry points that are right are named.
+NAMED = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """All that a report is made of: `proofs` are lines of certificates."""
+    """All that a report is made of: `proofs` are lines of certificates, `harm` is the worst of the group's."""
 
     group: Group
     made: Reproducer
     rows: Sequence[Row]
     proofs: Sequence[str]
     near: Sequence[Problem]
+    neighbours: Sequence[Neighbour]
+    harm: Harm
     machine: str
 
     @property
@@ -44,24 +54,35 @@ class Issue:
         """The project that it is for."""
         return project_of(self.made.target.implementation.id)
 
+    @property
+    def comments_on(self) -> Upstream | None:
+        """The upstream report below which it is a comment, where that is the advice."""
+        problem = self.group.problem
+        return problem.links[0] if problem is not None and problem.advice == "comment" else None
+
 
 #: What is no markup in a heading: an underscore between letters, and brackets without an address after them.
 PLAIN_MARKUP = re.compile(r"\\([_\[\]])")
 
-#: The sections of a report that is for nobody's tracker.
-PLAIN = (Section("What is wrong", ("description", "code", "output", "expected", "extent", "related", "versions")),)
+#: The sections of a report that fills in no form: a comment, or for nobody's tracker.
+PLAIN = (
+    Section("What is wrong", ("description", "code", "output", "expected")),
+    Section("Which step is to blame", ("cause",)),
+    Section("How wide it is", ("extent", "related")),
+    Section("Versions", ("versions",)),
+)
 
 
 def render(issue: Issue) -> str:
     """The report as Markdown."""
-    project = issue.project
-    sections = [
-        {"heading": one.heading, "blocks": [one.text] if one.text else _blocks(issue, one)}
-        for one in (project.sections if project else PLAIN)
-    ]
-    title = f"{project.prefix if project else ''}{issue.made.script.title}"
-    plain = PLAIN_MARKUP.sub(r"\1", cell(title))
-    return TEMPLATES.get_template("issue.md.j2").render(title=plain, project=project, sections=sections)
+    project, below = issue.project, issue.comments_on
+    form = project.sections if project and below is None else PLAIN
+    sections = [{"heading": one.heading, "blocks": [one.text] if one.text else _blocks(issue, one)} for one in form]
+    title = issue.group.title or issue.made.script.title
+    plain = PLAIN_MARKUP.sub(r"\1", cell(f"{project.prefix if project and below is None else ''}{title}"))
+    return TEMPLATES.get_template("issue.md.j2").render(
+        title=plain, project=project, below=_link(below) if below is not None else "", sections=sections
+    )
 
 
 def _blocks(issue: Issue, section: Section) -> list[str]:
@@ -82,13 +103,56 @@ def address(link: str) -> str:
     return f"<{link.replace('<', '%3C').replace('>', '%3E')}>"
 
 
+def _link(one: Upstream) -> str:
+    """An upstream report with its state, on the day it was seen, and what was said there."""
+    by = f", by {address(one.by)}" if one.by is not None else ""
+    said = f": {cell(' '.join(one.said.split()).rstrip('.'))}" if one.said is not None else ""
+    return f"{address(one.url)} ({one.state}{by}, seen {one.seen}){said}"
+
+
 def _description(issue: Issue) -> str:
-    target = issue.made.target
-    one = target.implementation
-    mode = "" if one.mode == BASE_MODE else f", mode {code(one.mode)}"
-    known = issue.group.problem
-    reason = f"\n{known.why.strip()}" if known is not None else ""
-    return f"{code(one.entry)} ({code(one.adapter)}{mode}): {cell(words(issue.made.small))}.{reason}"
+    """Why one result is right and the other wrong; the call in short; why it happens, and whom it hurts."""
+    blocks = [right_and_wrong(issue.made)]
+    shown = issue.made.snippet
+    if shown is not None:
+        blocks += [fenced(shown.text, "python"), f"It prints:\n\n{fenced(shown.says, 'text')}"]
+    if issue.group.problem is not None:
+        blocks.append(issue.group.problem.why.strip())
+    blocks.append(f"Harm: **{issue.harm.word}**. At its worst, {issue.harm.meaning}")
+    return "\n\n".join(blocks)
+
+
+def right_and_wrong(made: Reproducer) -> str:
+    """One sentence: what is right for the inputs of a script and by which formula, and what came back."""
+    small, one = made.small, made.target.implementation
+    mode = "" if one.mode == BASE_MODE else f" in mode {code(one.mode)}"
+    call = f"{code(one.entry)} ({code(one.adapter)}{mode})"
+    request, quantity = script.single(small), small.target.quantity
+    if quantity in NUMERIC and small.shown.ideal and alone(small.request):
+        element = element_at(small)
+        names = ("prediction", "label", *element.options)
+        inputs = ", ".join(f"{name} {getattr(element, name)}" for name in names)
+        ideal = small.shown.ideal[small.index]
+        start = f"For {cell(inputs)} in {request.dtype} {QUANTITIES[quantity]}"
+        if math.isnan(ideal):
+            return f"{start} has no value: {cell(no_value(request.inputs))}. {call} gives {_shown(small.got)} for it."
+        exact = f"{start} is {_shown(ideal)} ({code(formula(request.inputs, quantity))}, computed with more digits)"
+        documented = "" if small.documented is None else f", and {_shown(small.documented)} as documented"
+        return f"{exact}, whatever the order of the operations{documented}; {call} gives {_shown(small.got)}."
+    return f"{call}: {cell(words(small))}{_of_several(small)}."
+
+
+def _of_several(small: Small) -> str:
+    """What a number is of that is told without its inputs."""
+    request = small.request
+    if alone(request) or not small.shown.ideal:
+        return ""
+    return f", for {inputs_in_short(small)}"
+
+
+def _shown(value: float) -> str:
+    """A number for a reader; without the sign of a zero."""
+    return "NaN" if math.isnan(value) else f"{value + 0.0:.6g}"
 
 
 def _code(issue: Issue) -> str:
@@ -136,7 +200,8 @@ def _expected(issue: Issue) -> str:
     if contract:
         lines.append("What is documented of this call does not account for the result:")
         lines += ["", *(f"- {cell(line)}" for line in contract_lines(contract))]
-    return "\n".join(lines)
+    beside = _neighbours(issue)
+    return "\n".join([*lines, *(["", beside] if beside else [])])
 
 
 def _exact(request: Request, quantity: str, ideal: float) -> list[str]:
@@ -159,28 +224,52 @@ def _is_about(field: str, issue: Issue) -> bool:
     return field != "domain_check"
 
 
+def _neighbours(issue: Issue) -> str:
+    """Who gets the same inputs right: another entry point of the project, or the plain call beside a mode."""
+    if not issue.neighbours:
+        return ""
+    told = [f"{code(one.entry)} ({code(one.adapter)}) gives {cell(gives)}" for one, gives in issue.neighbours[:NAMED]]
+    return f"On the same inputs {', '.join(told)}, which is right."
+
+
+def _cause(issue: Issue) -> str:
+    """The guilty step of the script's call, where it is wrong, and what mends it, before and after."""
+    blame, problem = issue.made.blame, issue.group.problem
+    blocks = []
+    if blame is None:
+        blocks.append("Which step is to blame for the result of the script was not checked by running.")
+    else:
+        example = blame.example
+        blocks.append(
+            f"Found by running: {cell(example.sentence)} ({example.mechanism.value}). The formula that this is about"
+            f" gives {blame.explained} of {blame.total} results of the call."
+        )
+        dtype = issue.made.small.request.dtype
+        blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in blame.where if _shows(one)]
+        mended = blame.mended
+        if mended is not None:
+            how = " and its derivative by the framework" if mended.differentiated else ""
+            blocks.append(
+                f"Remedy: {code(mended.formula)}{how}, which gives {mended.gives:.6g} here in place of"
+                f" {_shown(example.got)}: {cell(mended.why)}."
+            )
+    if problem is not None and problem.remedy is not None and (blame is None or blame.mended is None):
+        blocks.append(f"Remedy: {problem.remedy.strip()}")
+    return "\n\n".join(blocks)
+
+
+def _shows(where: Where) -> bool:
+    """Whether anything is wrong for the label."""
+    return bool(where.windows) if where.agrees else bool(where.recorded.wrong.any())
+
+
 def _extent(issue: Issue) -> str:
-    lines = ["How wide it is, of what was tried (predictions from the least to the greatest that show it):", ""]
+    lines = ["What was tried and shows it, predictions from the least to the greatest:", ""]
     lines += [row(["entry point", "quantity", "modes", "dtypes", "predictions", "largest error in ULP"])]
     lines += [row(["---"] * 6)]
     own = issue.made.target.implementation.family
     rows = sorted(issue.rows, key=lambda one: (one.entry != own, backend_of(one.entry) != backend_of(own)))
-    for one in rows[:ROWS]:
-        worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
-        if one.worst_ulp is not None and one.worst_ulp >= LARGEST:
-            worst = f"beyond {LARGEST:g}"
-        lines.append(
-            row(
-                [
-                    cell_code(one.entry),
-                    one.quantity,
-                    ", ".join(one.modes),
-                    ", ".join(one.dtypes),
-                    cell(one.inputs),
-                    worst,
-                ]
-            )
-        )
+    lines += [row(_cells(one)) for one in rows[:ROWS]]
     if len(issue.rows) > ROWS:
         lines.append(row([f"and {len(issue.rows) - ROWS} more", *[""] * 5]))
     if issue.proofs:
@@ -189,9 +278,19 @@ def _extent(issue: Issue) -> str:
     return "\n".join(lines)
 
 
+def _cells(one: Row) -> list[str]:
+    worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
+    if one.worst_ulp is not None and one.worst_ulp >= LARGEST:
+        worst = f"beyond {LARGEST:g}"
+    cells = [cell_code(one.entry), one.quantity, ", ".join(one.modes), ", ".join(one.dtypes), cell(one.inputs)]
+    return [*cells, worst]
+
+
 def _related(issue: Issue) -> str:
-    lines = [f"- {address(link)}" for link in issue.group.links]
-    lines += [f"- like {cell(one.title)}: {address(one.urls[0])}" for one in issue.near]
+    problem = issue.group.problem
+    lines = [f"- {_link(one)}" for one in (problem.links if problem is not None else ())]
+    lines += [f"- elsewhere: {address(one)}" for one in (problem.elsewhere if problem is not None else ())]
+    lines += [f"- like {cell(one.title)}: {_link(one.links[0])}" for one in issue.near]
     return "Related reports:\n\n" + "\n".join(lines) if lines else ""
 
 
@@ -215,6 +314,7 @@ PARTS: dict[str, Callable[[Issue], str]] = {
     "code": _code,
     "output": _output,
     "expected": _expected,
+    "cause": _cause,
     "extent": _extent,
     "related": _related,
     "versions": _versions,

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from conformance.errors import InputError
 from conformance.ids import backend_of
-from conformance.known.problem import Problem
+from conformance.known.problem import Advice, Problem
 from conformance.known.record import Record
 from conformance.plan import cases
 from conformance.plan.filters import matches
 from conformance.pool.backend import Backend
 from conformance.pool.pool import Pool
-from conformance.record import record as records
-from conformance.record.record import RunRecord
-from conformance.record.summary import CauseSummary
+from conformance.record.harms import Harms, harms
+from conformance.record.record import InputsLine, RunRecord
 from conformance.repro import finding as findings
 from conformance.repro import folder, groups, index, issue, proofs
-from conformance.repro.extent import Row, extents, merged
-from conformance.repro.finding import Target
-from conformance.repro.groups import Group
-from conformance.repro.report import Failed, Outcome, Reproducer, reproduce
+from conformance.repro.blame import Diagnoser
+from conformance.repro.extent import extent
+from conformance.repro.groups import Found, Group
+from conformance.repro.neighbours import Neighbour, neighbours
+from conformance.repro.report import Asked, Failed, Reproducer, reproduce
+from conformance.repro.representative import ranked, representatives, worst
 from conformance.run import run as runs
 
 #: Is given lines about what is going on.
@@ -41,119 +45,155 @@ class Job:
     options: runs.Options
     known: Record
 
-    def target(self, summary: CauseSummary) -> Target:
-        """The example of a cause."""
-        return self._target(*findings.example_of(self.record, summary))
+    @cached_property
+    def found(self) -> list[Found]:
+        """The findings of the run, with the problems that explain them today."""
+        return list(groups.explained(self.record, self.known))
 
-    def kind(self, summary: CauseSummary) -> str:
-        """What a cause is recorded as: today, or when the run was made."""
-        known = groups.problem_of(summary, self.known)
-        return known.kind if known is not None else summary.kind
+    @cached_property
+    def harms(self) -> Harms:
+        """The harm of each."""
+        with findings.as_written():
+            return harms(self.record)
 
-    def others(self, group: Group, tried: Sequence[Target]) -> list[Target]:
-        """Further findings of a group, of other cases than those `tried`."""
-        causes = [one.cause for one in group.causes]
-        cases = {one.case.id for one in tried}
-        found: dict[str, Target] = {}
-        for check, finding in findings.findings(self.record):
-            if finding.cause in causes and check.case not in cases:
-                found.setdefault(check.case, self._target(check, finding))
-        return list(found.values())[: groups.TRIED]
+    @cached_property
+    def diagnoser(self) -> Diagnoser:
+        """Tells which step is to blame, by the results of the run."""
+        return Diagnoser(self.record, self.suite)
+
+    def asked(self, group: Group) -> Asked:
+        """What a report of a group is tried with."""
+        known = [one for backend in self.backends for one in backend.implementations]
+        chosen = representatives(group, self.harms, self.record.inputs_by_case)
+        targets = [
+            replace(findings.target(one.check, one.finding, self.suite, known), bound=group.is_bound(one))
+            for one in chosen
+        ]
+        return Asked(targets, group.problem)
 
     def near(self, group: Group) -> list[Problem]:
-        """Problems with a link whose findings are much like those of a group without one."""
-        return [] if group.links else groups.near(group.causes[0].cause, self.known)
+        """Problems with a link whose findings are much like those of a group that none explains."""
+        return [] if group.problem is not None else groups.near(group.causes[0], self.known)
 
-    def wanted(self, name: str) -> Target:
-        """The finding of that name."""
-        return self._target(*findings.chosen(self.record, name))
+    def wanted(self, name: str) -> Group:
+        """The findings of that name: of a problem, a cause, a check or one of its elements; of the first cause for "".
 
-    def _target(self, check: records.CheckLine, finding: records.FindingLine) -> Target:
-        known = [one for backend in self.backends for one in backend.implementations]
-        return findings.target(check, finding, self.suite, known)
+        Raises InputError with near names where there is none.
+        """
+        of_problem = [one for one in self.found if name and one.problem == name]
+        if of_problem:
+            made = groups.grouped(of_problem, self.known)
+            return max(made, key=lambda one: (worst(one, self.harms), len(one.found)))
+        if name in self.known.problems:
+            raise InputError(f"the run has no finding of problem {name}", "its entries tell which run would show it")
+        check, finding = findings.chosen(self.record, name)
+        if name in ("", finding.cause):
+            found_of = [one for one in self.found if one.finding.cause == finding.cause]
+        else:
+            found_of = [one for one in self.found if one.finding is finding and one.check is check]
+        if not found_of:
+            raise InputError(f"{finding.cause}: within the budget of the least numbers, which is no finding today")
+        first = next(ranked(Group("", tuple(found_of)), self.harms, self.record.inputs_by_case))
+        same = tuple(one for one in found_of if one.problem == first.problem)
+        return Group(groups.folder_name(finding.cause), same, self.known.problems.get(first.problem), whole=False)
 
-    def files(self, group: Group, made: Reproducer, rows: dict[str, list[Row]], into: Path) -> dict[Path, str]:
+    def files(self, group: Group, made: Reproducer, beside: Sequence[Neighbour], into: Path) -> dict[Path, str]:
         """The files of a report."""
         machine = self.record.header.machine
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
-        causes = [one.cause for one in group.causes]
-        contracts = {one.id: one.contract for backend in self.backends for one in backend.implementations}
-        own = [cause for cause in causes if cause.startswith(f"{made.target.implementation.adapter}/")]
-        proved = proofs.proofs(own, contracts, proofs.folder())
+        shown = {one.check.implementation for one in group.found}
+        known = [one for backend in self.backends for one in backend.implementations]
+        contracts = {one.id: one.contract for one in known if one.id in shown}
+        own = [cause for cause in group.causes if cause.startswith(f"{made.target.implementation.family}/")]
         text = issue.render(
             issue.Issue(
                 group=group,
                 made=made,
-                rows=merged(rows, causes),
-                proofs=proved,
+                rows=extent(self.record, [one[:2] for one in group.found]),
+                proofs=proofs.proofs(own, contracts, proofs.folder()),
                 near=self.near(group),
+                neighbours=beside,
+                harm=worst(group, self.harms),
                 machine=told,
             )
         )
         return {into / "repro.py": made.script.text, into / "issue.md": text}
 
 
-def write_one(job: Job, wanted: str, output: Path, force: bool, tell: Tell) -> None:
+def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> None:
     """Write the report of one finding into a folder.  Raises InputError where no script shows it."""
-    target = job.wanted(wanted)
-    summary = next(one for one in findings.seen(job.record) if one.cause == target.cause)
-    (group,) = groups.grouped([summary], job.known)
+    group = job.wanted(name)
     for one in (group.problem, *job.near(group)):
         if one is not None and one.links:
             tell(f"{'known' if one is group.problem else 'much like'} {one.urls[0]}: {one.title}")
     folder.check(dict.fromkeys((output / "repro.py", output / "issue.md"), ""), force)
-    (made,) = reproduce(job.pool, job.backends, [[target]], job.options)
+    asked = job.asked(group)
+    (made,) = reproduce(job.pool, job.backends, [asked], job.options, job.diagnoser)
     if isinstance(made, Failed):
         raise InputError(f"no script: {made.why}")
-    files = job.files(group, made, extents(job.record), output)
+    (beside,) = neighbours(job.pool, job.backends, [made], job.options)
+    files = job.files(group, made, beside, output)
     folder.write(files, force)
     tell(made.ran.output.rstrip())
     for file in files:
         tell(f"wrote {file}")
 
 
-def write_all(job: Job, kind: str | None, output: Path, force: bool, tell: Tell) -> None:
-    """Write a report for each new finding, or for each of a kind, and a list of them; what has no script is listed."""
-    summaries = [
-        one
-        for one in findings.seen(job.record)
-        if (job.kind(one) == kind if kind else one.outcome == "new")
-        and matches(job.options.filters.backend, backend_of(one.cause))
-    ]
-    if not summaries:
-        raise InputError(f"the run has no {'finding of kind ' + kind if kind else 'new finding'}")
-    found = groups.grouped(summaries, job.known)
+def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, tell: Tell) -> None:
+    """Write a report for each problem of some advice and project, or for each new cause where none is named.
+
+    The index lists them all, and with an advice the problems that are left alone.
+    """
+    taken = [one for one in job.found if matches(job.options.filters.backend, backend_of(one.finding.cause))]
+    found = [one for one in groups.grouped(taken, job.known) if _is_asked(one, advice)]
+    if not found:
+        raise InputError(f"the run has no {'finding of advice ' + ' or '.join(advice) if advice else 'new finding'}")
     folder.check({output / "README.md": "", **{output / one.name / "repro.py": "" for one in found}}, force)
-    rows = extents(job.record)
-    entries = [index.Entry(group, made, job.near(group)) for group, made in _reproduced(job, found, tell)]
+    asked = [job.asked(group) for group in found]
+    made = reproduce(job.pool, job.backends, asked, job.options, job.diagnoser, tell)
+    scripts = [one for one in made if isinstance(one, Reproducer)]
+    beside = dict(zip(map(id, scripts), neighbours(job.pool, job.backends, scripts, job.options), strict=True))
+    entries = [
+        index.Entry(group, one, worst(group, job.harms), job.near(group))
+        for group, one in zip(found, made, strict=True)
+    ]
     files: dict[Path, str] = {}
     for one in entries:
         if isinstance(one.made, Reproducer):
-            files |= job.files(one.group, one.made, rows, output / one.group.name)
-    files[output / "README.md"] = index.render(entries, datetime.datetime.now(datetime.UTC).date().isoformat())
+            files |= job.files(one.group, one.made, beside[id(one.made)], output / one.group.name)
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    files[output / "README.md"] = index.render(entries, _left(job) if advice else (), day)
     folder.write(files, force)
     tell(f"wrote {len(files)} files into {output}")
 
 
-def _reproduced(job: Job, found: Sequence[Group], tell: Tell) -> list[tuple[Group, Outcome]]:
-    """Each group with a script of one of its examples; where none of them has one, of another finding."""
-    tried = [[job.target(cause) for cause in groups.representatives(group)] for group in found]
-    made = reproduce(job.pool, job.backends, tried, job.options, tell)
-    failed = [place for place, one in enumerate(made) if isinstance(one, Failed)]
-    further = {place: others for place in failed if (others := job.others(found[place], tried[place]))}
-    again = reproduce(job.pool, job.backends, list(further.values()), job.options, tell)
-    for place, one in zip(further, again, strict=True):
-        if isinstance(one, Reproducer):
-            made[place] = one
-    return list(zip(found, made, strict=True))
+def _is_asked(group: Group, advice: Collection[Advice]) -> bool:
+    return _advice(group) in advice if advice else group.problem is None
+
+
+def _left(job: Job) -> list[Problem]:
+    """The problems of the backends in question that nobody is to be told of."""
+    wanted = job.options.filters.backend
+    shown = {row.problem for row in job.known.rows if matches(wanted, row.id.backend)}
+    return [one for name, one in job.known.problems.items() if name in shown and one.advice == "noise"]
+
+
+def _advice(group: Group) -> Advice | None:
+    return group.problem.advice if group.problem is not None else None
 
 
 def joined(record: RunRecord, others: Sequence[RunRecord]) -> RunRecord:
-    """A record with the inputs, problems and checks of others added."""
+    """A record with the inputs, problems and checks of others added; a case has the exact values of all."""
     every = (record, *others)
+    inputs: dict[tuple[str, str], InputsLine] = {}
+    for line in (line for one in every for line in one.inputs):
+        key = line.case, line.dtype
+        inputs[key] = (
+            msgspec.structs.replace(line, ideal={**inputs[key].ideal, **line.ideal}) if key in inputs else line
+        )
     return replace(
         record,
-        inputs=tuple(line for one in every for line in one.inputs),
+        inputs=tuple(inputs.values()),
         checks=tuple(line for one in every for line in one.checks),
         problems=tuple({line.problem: line for one in every for line in one.problems}.values()),
     )

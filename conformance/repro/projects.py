@@ -21,7 +21,8 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A project with a tracker of its own.
 
-    `prefix` starts the titles of its reports, `versions` is the command whose output its form wants.
+    `prefix` starts the titles of its reports, `versions` is the command whose output its form wants, `rules` say what
+    it demands of reports, of those that tools helped to write above all.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     implementations: tuple[str, ...]
     form: str
     versions: str
+    rules: str
     sections: tuple[Section, ...]
     prefix: str = ""
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import InputError
+from conformance.known.problem import Problem
 from conformance.pool.backend import Backend, Opened
 from conformance.pool.pool import Pool
 from conformance.repro import clean, script, sources
+from conformance.repro.blame import Blame, Diagnoser
 from conformance.repro.clean import Ran
 from conformance.repro.finding import Target
 from conformance.repro.script import Script
 from conformance.repro.shrink import CANDIDATES, Small, alone, shrink
+from conformance.repro.snippet import Snippet, snippet
 from conformance.repro.sources import Source
 from conformance.run import run as runs
 
@@ -24,15 +29,20 @@ TRIES = 3
 LIMIT = 180.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reproducer:
-    """A script, the case that it is about, and how it ran; versions and switches are those of the suite's worker."""
+    """A script, the case that it is about, and how it ran; versions and switches are those of the suite's worker.
+
+    `snippet` is its call in few lines, `blame` which step diagnosis finds at fault, where there are such.
+    """
 
     target: Target
     small: Small
     script: Script
     ran: Ran
     opened: Opened
+    snippet: Snippet | None = None
+    blame: Blame | None = None
 
 
 @dataclass(frozen=True)
@@ -46,31 +56,73 @@ class Failed:
 Outcome = Reproducer | Failed
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a report is to be about: findings, the best first, and the problem whose mechanism must show."""
+
+    targets: Sequence[Target]
+    problem: Problem | None = None
+
+
 def reproduce(
     pool: Pool,
     backends: Sequence[Backend],
-    groups: Sequence[Sequence[Target]],
+    asked: Sequence[Asked],
     options: runs.Options,
+    diagnoser: Diagnoser,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
-    """For each group of targets the script of the first that has one, or why none has; `tell` gets a line for each."""
-    targets = [one for group in groups for one in group]
+    """For each report the script of the first target that has one, or why none has; `tell` gets a line for each.
+
+    A target of which diagnosis knows the step that is to blame comes before one of which it does not, unless the
+    problem names that one; one whose mechanism is not the problem's is left out.
+    """
+    targets = [one for each in asked for one in each.targets]
     shrunk = shrink(pool, backends, targets, options)
-    tried = {one: _tried(shrunk[one][0]) for one in targets}
+    tried = {one: _tried(shrunk.smalls[one]) for one in targets}
     texts = _texts(pool, backends, [small for group in tried.values() for small in group])
     interpreters = {backend.name: backend.interpreter for backend in backends}
 
-    def made(group: Sequence[Target]) -> Outcome:
-        for one in group:
+    def made(each: Asked) -> Outcome:
+        found: Outcome | None = None
+        for small, blame in _in_order(each, tried, lambda small: diagnoser.blame(small, shrunk)):
+            one = small.target
             name = one.implementation.adapter
-            found = _first(one, tried[one], texts, interpreters[name], shrunk[one][1][name])
+            found = _first(small, blame, texts[id(small)], interpreters[name], shrunk.opened[name])
             if isinstance(found, Reproducer):
                 break
-        tell(f"{one.name}: {found.why if isinstance(found, Failed) else found.script.title}")
+        found = found or Failed(each.targets[0], _why_none(each, tried, shrunk.opened))
+        tell(f"{found.target.name}: {found.why if isinstance(found, Failed) else found.script.title}")
         return found
 
     with ThreadPoolExecutor(max_workers=max(pool.jobs, 1)) as threads:  # each waits for a process of its own
-        return list(threads.map(made, groups))
+        return list(threads.map(made, asked))
+
+
+def _in_order(
+    asked: Asked, tried: Mapping[Target, Sequence[Small]], blamed: Callable[[Small], Blame | None]
+) -> Iterator[tuple[Small, Blame | None]]:
+    """The small cases whose scripts are run: of plain calls, and then of modes, first those that diagnosis knows."""
+    for _, targets in groupby(asked.targets, lambda one: one.implementation.mode == BASE_MODE):
+        unknown: list[tuple[Small, Blame | None]] = []
+        for target in targets:
+            named = asked.problem is not None and target.name == asked.problem.shown_by
+            for small in tried[target]:
+                blame = blamed(small)
+                if blame is None and not named:
+                    unknown.append((small, None))
+                elif blame is None or blame.is_of(asked.problem):
+                    yield small, blame
+        yield from unknown
+
+
+def _why_none(asked: Asked, tried: Mapping[Target, Sequence[Small]], opened: Mapping[str, Opened]) -> str:
+    name = asked.targets[0].implementation.adapter
+    if opened[name].absent or opened[name].failed:
+        return f"backend {name} cannot be used: {opened[name].absent or opened[name].failed}"
+    if any(tried[one] for one in asked.targets):
+        return "what was tried shows another mistake than the problem tells"
+    return "it does not show here: neither the original inputs nor simpler ones gave it again"
 
 
 def _tried(smalls: Sequence[Small]) -> list[Small]:
@@ -106,24 +158,26 @@ def _texts(pool: Pool, backends: Sequence[Backend], smalls: Sequence[Small]) -> 
     return found
 
 
-def _first(target: Target, smalls: Sequence[Small], texts: Texts, interpreter: str, opened: Opened) -> Outcome:
-    """The first small case whose script shows the mismatch."""
-    if opened.absent or opened.failed:
-        reason = opened.absent or opened.failed
-        return Failed(target, f"backend {target.implementation.adapter} cannot be used: {reason}")
-    why = "it does not show here: neither the original inputs nor simpler ones gave it again"
-    for small in smalls:
-        text = texts[id(small)]
-        if isinstance(text, InputError):
-            return Failed(target, text.message)
-        try:
-            made = script.compose(small, text)
-        except InputError as error:
-            return Failed(target, error.message)
-        ran = clean.run(made.text, interpreter, LIMIT)
-        if ran.shows:
-            return Reproducer(target, small, made, ran, opened)
-        why = f"the script does not show it (exit code {ran.code}): {ran.output.strip()[-300:]}"
-        if ran.code == clean.CANNOT_TELL:
-            break  # other numbers would not help
-    return Failed(target, why)
+def _first(
+    small: Small, blame: Blame | None, text: list[Source] | InputError, interpreter: str, opened: Opened
+) -> Outcome:
+    """The script of a small case, if it shows the mismatch."""
+    target = small.target
+    if isinstance(text, InputError):
+        return Failed(target, text.message)
+    try:
+        made = script.compose(small, text)
+    except InputError as error:
+        return Failed(target, error.message)
+    ran = clean.run(made.text, interpreter, LIMIT)
+    if not ran.shows:
+        return Failed(target, f"the script does not show it (exit code {ran.code}): {ran.output.strip()[-300:]}")
+    return Reproducer(
+        target=target,
+        small=small,
+        script=made,
+        ran=ran,
+        opened=opened,
+        snippet=snippet(small, text, interpreter, LIMIT),
+        blame=blame,
+    )

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from conformance.plan.requests import Request
 from conformance.pool.backend import Backend, Opened
 from conformance.pool.pool import Pool
 from conformance.quantities import AGREEMENT, BEHAVIOUR
+from conformance.record.record import RunRecord
 from conformance.repro.finding import Target
 from conformance.run import run as runs
 
@@ -102,10 +103,20 @@ class Small:
         return self.finding.what
 
 
-def shrink(
-    pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options
-) -> dict[Target, tuple[list[Small], dict[str, Opened]]]:
-    """For each target small cases that show it, the simplest first, then the original; and the backends' versions."""
+class Shrunk(NamedTuple):
+    """For each target small cases that show it, the simplest first, the original among them.
+
+    `opened` are the backends as they were opened, `record` and `suite` what the run of all candidates was made of.
+    """
+
+    smalls: dict[Target, list[Small]]
+    opened: dict[str, Opened]
+    record: RunRecord
+    suite: Suite
+
+
+def shrink(pool: Pool, backends: Sequence[Backend], targets: Sequence[Target], options: runs.Options) -> Shrunk:
+    """Run the candidates of all targets."""
     requests: list[Request] = []
     about: dict[str, Target] = {}
     for number, one in enumerate(targets):
@@ -119,11 +130,19 @@ def shrink(
     )
     done = runs.execute(pool, backends, plan, Record(), options)
     found: dict[Target, list[Small]] = {one: [] for one in targets}
+    plainly: set[tuple[str, str]] = set()
     for check in done.checks:
         one = about[check.request.case.id]
         if check.quantity == one.quantity and check.request.implementation == one.implementation:
             found[one] += _shown(one, check)
-    return {one: (sorted(found[one], key=_simplicity), done.opened) for one in targets}
+        elif check.quantity == one.quantity:
+            plainly |= {(check.request.case.id, finding.element) for finding in check.findings}
+
+    def order(small: Small) -> tuple[Any, ...]:
+        """A mode is shown where the plain call is right, if that is anywhere."""
+        return (small.case.id, small.element) in plainly, *_simplicity(small)
+
+    return Shrunk({one: sorted(found[one], key=order) for one in targets}, done.opened, done.record, suite)
 
 
 def _requests(target: Target, case: Case) -> Iterator[Request]:
@@ -134,8 +153,10 @@ def _requests(target: Target, case: Case) -> Iterator[Request]:
     inputs = Inputs(case, target.dtype)
     made = Request("repro", one, inputs, tuple(quantities), target.request.presentations)
     yield made
-    if target.quantity == AGREEMENT and target.plain is not None:
-        yield replace(made, implementation=target.plain, quantities=tuple(quantities[:-1]))
+    if target.plain is not None and target.plain != one:
+        plain = tuple(name for name in quantities if name != AGREEMENT and name in target.plain.quantities)
+        if plain:
+            yield replace(made, implementation=target.plain, quantities=plain)
 
 
 def _shown(target: Target, check: Judged) -> Iterator[Small]:
@@ -212,10 +233,11 @@ def smaller(target: Target) -> Iterator[Case]:
     elements = [one for one in case.elements if target.element == "all" or one.id in (target.element, named)]
     if target.quantity == AGREEMENT:  # its cause is of all inputs together, and other ones may change it
         yield msgspec.structs.replace(case, elements=tuple(elements[:MEMBERS]))
-    for dropped in _subsets(case.options):
+    for dropped in ((),) if target.bound else _subsets(case.options):
         own = {name: dtype for name, dtype in case.dtypes_of.items() if name not in dropped}
-        candidates = _candidates(elements[:MEMBERS], target, dropped)
-        for parameters, dtypes_of in product(_with_none(case.parameters), _with_none(own)):
+        candidates = tuple(elements) if target.bound else _candidates(elements[:MEMBERS], target, dropped)
+        kept = (own,) if target.bound else _with_none(own)
+        for parameters, dtypes_of in product(_with_none(case.parameters), kept):
             yield msgspec.structs.replace(case, elements=candidates, parameters=parameters, dtypes_of=dtypes_of)
 
 

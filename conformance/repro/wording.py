@@ -34,16 +34,17 @@ def words(small: Small) -> str:
         return f"the call {small.finding.detail}"
     if what not in CLASSES or not check.ideal:
         kind = f" with {small.finding.detail.partition(':')[0]}" if what in ("raised", "unsupported") else ""
-        return f"{where} {_end(what)}{kind}: {_inputs(small)}"
+        return f"{where} {_end(what)}{kind}: {inputs_in_short(small)}"
     quantity = small.target.quantity if small.target.quantity in NUMERIC else "value"
     return f"{QUANTITIES[quantity]} {where} {_wrong(small, check.ideal[small.index], check.scaled[small.index])}"
 
 
-def _inputs(small: Small) -> str:
+def inputs_in_short(small: Small) -> str:
     """The inputs in short: their shapes where those are what is special about them."""
     request = small.request
     for presentation in request.presentations:
-        return ", ".join(f"{name} of shape {presentation.shape_of(name)}" for name in request.inputs.tensors)
+        shapes = ", ".join(f"{name} of shape {presentation.shape_of(name)}" for name in request.inputs.tensors)
+        return shapes if request.case.reduction == "none" else f"the {request.case.reduction} of {shapes}"
     if not alone(request):
         return f"the {request.case.reduction} of {len(request.case.elements)} elements"
     element = element_at(small)

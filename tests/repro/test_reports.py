@@ -1,4 +1,4 @@
-"""The scripts of reports/: each is run again where its framework is installed, and shows what its report says."""
+"""reports/: each script and each snippet is run again and shows what its report says, and the index ranks them all."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import ast
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from conformance.known import deviations
-from conformance.record import record
-from conformance.repro import clean, finding
-from conformance.run import pinned
+from conformance.known import problem
+from conformance.known.problem import Problem
+from conformance.repro import clean
+from conformance.repro.snippet import LINES
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
@@ -23,9 +24,12 @@ SCRIPTS = sorted(REPORTS.glob("*/repro.py"))
 #: What scripts may import beside frameworks.
 STANDARD = {"sys", "os", "math", "subprocess"}
 
-#: Runs scripts one after the other and prints for each its exit code and its last line.
+#: So many reports are read by somebody, and so many of them by the people of one project.
+MOST, MOST_OF_A_PROJECT = 60, 12
+
+#: Runs scripts one after the other and prints for each its exit code and its last line, also that of an exception.
 DRIVER = """\
-import contextlib, io, os, runpy, sys
+import contextlib, io, os, runpy, sys, traceback
 files = sys.argv[1:]
 for file in files:
     out, code, sys.argv = io.StringIO(), "none", [file]
@@ -36,7 +40,7 @@ for file in files:
     except SystemExit as end:
         code = end.code
     except BaseException as error:
-        out.write(f"{type(error).__name__}: {error}")
+        out.write(traceback.format_exception_only(error)[-1])
     print("script", code, (out.getvalue().strip().splitlines() or [""])[-1])
 """
 
@@ -69,9 +73,40 @@ def groups() -> list[list[Path]]:
     return list(found.values())
 
 
-def test_there_are_reports() -> None:
+def fences(file: Path) -> list[tuple[str, str]]:
+    """Language and content of each block of code of a page."""
+    tokens = MarkdownIt().parse(file.read_text())
+    return [(token.info, token.content) for token in tokens if token.type == "fence"]
+
+
+def snippet_of(folder: Path) -> tuple[str, str] | None:
+    """The snippet of a report and what it prints, as the report says; None where it has none."""
+    found = fences(folder / "issue.md")
+    script = (folder / "repro.py").read_text()
+    for (language, text), (after, said) in pairwise(found):
+        if language == "python" and text != script:
+            assert after == "text", folder.name
+            return text, said.strip()
+    return None
+
+
+def problem_of(folder: Path) -> Problem:
+    """The problem that a report is about: its folder is named by it, and perhaps by the project."""
+    known = problem.load(ROOT / "known")
+    return known[max((name for name in known if f"{folder.name}-".startswith(f"{name}-")), key=len)]
+
+
+def test_there_are_reports_and_no_more_than_are_read() -> None:
     """A folder that is not there would pass every other test of this file."""
-    assert len(SCRIPTS) > 50
+    assert 20 < len(SCRIPTS) <= MOST
+
+
+def test_no_project_is_to_get_more_new_reports_than_it_can_answer() -> None:
+    """The rows of the index under the heading File, by project."""
+    table = (REPORTS / "README.md").read_text().partition("## File")[2].partition("\n## ")[0]
+    projects = re.findall(r"^\| \d+ \| \[.*?/issue\.md\) \| ([^|]+) \|", table, re.MULTILINE)
+    assert projects
+    assert max(map(projects.count, projects)) <= MOST_OF_A_PROJECT
 
 
 @pytest.mark.slow
@@ -94,6 +129,36 @@ def test_every_script_still_shows_its_mismatch(files: list[Path], tmp_path: Path
         assert (
             said[file.parent.name].removeprefix(f"script {clean.MISMATCH} ") in (file.parent / "issue.md").read_text()
         )
+
+
+def snippets() -> dict[tuple[str, ...], list[Path]]:
+    """Reports with a snippet that prints something, those that can share an interpreter together."""
+    found: dict[tuple[str, ...], list[Path]] = {}
+    for file in SCRIPTS:
+        short = snippet_of(file.parent)
+        if short is not None and not short[1].startswith("the process ends"):
+            found.setdefault(surroundings(file.read_text()), []).append(file.parent)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folders", snippets().values(), ids=lambda folders: f"{folders[0].name}+{len(folders) - 1}")
+def test_a_snippet_prints_what_its_report_says(folders: list[Path], tmp_path: Path) -> None:
+    """The last line of it; at most five lines have to be read for that."""
+    files, said = [], {}
+    for folder in folders:
+        short = snippet_of(folder)
+        assert short is not None
+        assert len(short[0].splitlines()) <= LINES
+        files.append(tmp_path / f"{folder.name}.py")
+        files[-1].write_text(short[0])
+        said[folder.name] = short[1].splitlines()[-1]
+    command = [sys.executable, "-I", "-X", "utf8", "-c", DRIVER, *map(str, files)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=clean.environment(tmp_path), timeout=600, check=False
+    )
+    lines = [line.split(" ", 2)[2] for line in done.stdout.splitlines() if line.startswith("script ")]
+    assert dict(zip(said, lines, strict=False)) == said, done.stderr[-2000:]
 
 
 @pytest.mark.slow
@@ -123,27 +188,48 @@ def test_a_script_is_short_and_knows_nothing_of_the_suite(file: Path) -> None:
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
 def test_a_report_holds_its_script(file: Path) -> None:
     """As a block of code, whole."""
-    tokens = MarkdownIt().parse((file.parent / "issue.md").read_text())
-    assert file.read_text() in [token.content for token in tokens if token.type == "fence"]
+    assert file.read_text() in [content for _, content in fences(file.parent / "issue.md")]
+
+
+@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
+def test_a_report_is_about_its_problem(file: Path) -> None:
+    """Its title is that of the problem, and what diagnosis found happens is what the problem says that happens."""
+    known, text = problem_of(file.parent), (file.parent / "issue.md").read_text()
+    words = re.sub(r"\\(.)", r"\1", text.splitlines()[0])
+    assert words.removeprefix("# ").removeprefix("BUG: ") == re.sub(r"\\(.)", r"\1", known.title)
+    found = re.search(r"^Found by running: .* \(([^()]+)\)\. The formula", text, re.MULTILINE)
+    assert found is not None or "was not checked by running" in text
+    assert found is None or not known.mechanism or found[1] in known.mechanism
+
+
+@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
+def test_a_report_leaves_a_place_for_a_person_and_says_what_is_known(file: Path) -> None:
+    """Nobody is to post it unread; every link of the problem stands there with its state and the day it was seen."""
+    text = (file.parent / "issue.md").read_text()
+    assert "**In my own words:** TODO" in text
+    assert "not to be posted in bulk" in text
+    for link in problem_of(file.parent).links:
+        assert re.search(rf"- <{re.escape(link.url)}> \({link.state}.*, seen {link.seen}\)", text)
 
 
 def test_the_index_names_every_report_and_no_other() -> None:
     """Each folder once, with the script and the report in it."""
-    named = re.findall(r"\]\(([^/)]+)/repro\.py\)", (REPORTS / "README.md").read_text())
-    assert sorted(named) == [file.parent.name for file in SCRIPTS]
-
-
-def test_every_recorded_bug_is_in_the_index_with_a_script_or_a_reason() -> None:
-    """Of the bugs that the shipped run shows none is forgotten; what has no script is in the list of those without."""
     page = (REPORTS / "README.md").read_text()
-    listed = {match[1]: match[2] for match in re.finditer(r"^### (.+)\n\n((?:- `.+`\n)+)", page, re.MULTILINE)}
-    causes = {cause for group in listed.values() for cause in re.findall(r"^- `(.+)`$", group, re.MULTILINE)}
-    without = re.findall(r"^\| `(.+?)` \|.*\| [^|]+ \|$", page.partition("## Without a script")[2], re.MULTILINE)
-    scripts = {file.parent.name for file in SCRIPTS}
-    bugs = {one.id for one in deviations.load([ROOT / "deviations"]).deviations if one.kind == "bug"}
-    shown = {one.cause for one in finding.seen(record.read(pinned.shipped_run()))}
-    assert causes <= bugs
-    assert bugs & shown <= causes
-    assert {name for name, group in listed.items() if name not in scripts} == {
-        name for name, group in listed.items() if any(f"`{cause}`" in group for cause in without)
-    }
+    for name in ("repro.py", "issue.md"):
+        named = re.findall(rf"\]\(([^/)]+)/{re.escape(name)}\)", page)
+        assert sorted(named) == [file.parent.name for file in SCRIPTS]
+
+
+def test_every_problem_is_in_the_index() -> None:
+    """With a folder, a reason why it has no script, or a reason to leave it; nothing else has a folder."""
+    page = (REPORTS / "README.md").read_text()
+    plain = re.sub(r"\\(.)", r"\1", page)
+    left = re.findall(r"\]\(\.\./known/(.+?)\.yaml\)", page)
+    known = problem.load(ROOT / "known")
+    assert sorted(left) == sorted(name for name, one in known.items() if one.advice == "noise")
+    reported = {problem_of(file.parent).id for file in SCRIPTS}
+    without = plain.partition("## Without a script")[2].partition("\n## ")[0]
+    for name, one in known.items():
+        if one.advice != "noise" and name not in reported:
+            assert one.title in without, name
+    assert not reported & set(left)

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from conformance.known.deviations import Deviation
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -24,16 +23,21 @@ from markdown_it import MarkdownIt
 from conformance import adapters
 from conformance.cli import main
 from conformance.errors import Exit, InputError
+from conformance.judge.harm import Harm
+from conformance.known.problem import Explains, Problem, Upstream
+from conformance.known.record import Record
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Element
 from conformance.record import record as records
 from conformance.record.record import RunRecord
-from conformance.record.summary import causes
 from conformance.repro import derivation, finding, folder, groups, issue, projects, shrink, tensors
 from conformance.repro.clean import CANNOT_TELL, MATCH, MISMATCH
+from conformance.repro.groups import Group
+from conformance.repro.representative import ranked, representatives
 from tests.builders import case, deterministic, implementation
-from tests.records import HOSTILE, run
+from tests.records import HOSTILE, check, run
+from tests.records import finding as finding_line
 from tests.reference import oracle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -316,11 +320,12 @@ def test_every_new_finding_has_a_report_of_its_cause(judged: RunRecord, home: Pa
     assert done.exit_code == 0, done.stderr
     wanted = {one.cause for one in finding.seen(judged) if one.outcome == "new"}
     page = (home / "all" / "README.md").read_text()
-    listed = set(re.findall(r"^- `(.+)`$", page, re.MULTILINE))
     made = {file.parent.name for file in (home / "all").glob("*/repro.py")}
-    assert listed == wanted
+    without = set(re.findall(r"^\| `(.+?)` \|", page.partition("## Without a script")[2], re.MULTILINE))
     assert made == set(re.findall(r"\]\(([^/)]+)/repro\.py\)", page))
-    assert {groups.folder_name(cause) for cause in KINDS} <= made <= {groups.folder_name(cause) for cause in wanted}
+    assert {groups.folder_name(cause) for cause in KINDS} <= made
+    assert made == {groups.folder_name(cause) for cause in wanted - without}
+    assert without < wanted
     refused = command("repro", "run.jsonl", "--all", "--output", "all")
     assert refused.exit_code == Exit.BAD_INPUT
     assert "is there already" in refused.stderr
@@ -482,26 +487,98 @@ def test_every_framework_has_a_project_and_every_part_a_text() -> None:
     for one in projects.projects():
         parts = [part for section in one.sections for part in section.parts]
         assert set(parts) <= set(issue.PARTS)
-        assert {"description", "code", "output", "expected", "extent", "related", "versions"} <= set(parts)
+        assert {"description", "code", "output", "expected", "cause", "extent", "related", "versions"} <= set(parts)
+        assert one.rules
         assert len(parts) == len(set(parts))
 
 
 # -- groups ----------------------------------------------------------------------------------------------------------
 
 
-def test_causes_with_one_link_share_a_report() -> None:
-    """Two recorded causes with one upstream report are one group, named after it; a third is a group of its own."""
-    link = "https://github.com/some/project/issues/12"
-    known = {
-        name: Deviation(
-            id=name, title="a title that is long", kind="bug", checked="2026-01-01", selectors=(), links=(link,)
-        )
-        for name in ("torch/a/value/ordinary/inaccurate", "torch/b/value/ordinary/inaccurate")
-    }
-    other = "torch/c/value/ordinary/inaccurate"
-    summaries = [replace(causes(run())[0], cause=name) for name in (*known, other)]
-    found = groups.grouped(summaries, known)
-    assert [(one.name, [cause.cause for cause in one.causes]) for one in found] == [
-        ("some-project-12", list(known)),
-        ("torch-c-value-ordinary-inaccurate", [other]),
+def problem(name: str, **fields: Any) -> Problem:
+    """A problem of torch."""
+    given = {"kind": "bug", "advice": "file", "why": "it is so", "explains": (Explains(entries=("torch/*",)),)}
+    return Problem(**(given | {"id": name, "title": f"{name} is wrong"} | fields))
+
+
+def found(cause: str, problem: str = "", element: str = "b", **fields: Any) -> groups.Found:
+    """A finding of a check of torch."""
+    line = check("/".join((*cause.split("/")[:2], "eager", "cpu")), "deviates", **fields)
+    return groups.Found(line, msgspec.structs.replace(finding_line("recorded", cause), element=element), problem)
+
+
+def test_findings_of_one_problem_share_a_report_in_each_project() -> None:
+    """Two causes of one problem are one group, named after it; one in another project is another, with its name."""
+    known = Record(problems={name: problem(name) for name in ("lost", "both")})
+    causes = {name: f"{name}/value/ordinary/inaccurate" for name in ("torch/a", "torch/b", "jax/optax.c", "torch/d")}
+    members = [
+        found(causes["torch/a"], "lost"),
+        found(causes["torch/b"], "lost"),
+        found(causes["torch/a"], "both"),
+        found(causes["jax/optax.c"], "both"),
+        found(causes["torch/d"]),
     ]
+    made = groups.grouped(members, known)
+    assert [(one.name, one.causes, one.title) for one in made] == [
+        ("lost", [causes["torch/a"], causes["torch/b"]], "lost is wrong"),
+        ("both-pytorch", [causes["torch/a"]], "both is wrong"),
+        ("both-optax", [causes["jax/optax.c"]], "both is wrong"),
+        ("torch-d-value-ordinary-inaccurate", [causes["torch/d"]], ""),
+    ]
+
+
+def test_what_a_project_inherits_is_in_the_report_of_the_one_that_is_told() -> None:
+    """Of a comment that is the one whose report it is below; of a new report that of the finding that is named."""
+    own, keras = found("torch/a/value/ordinary/inaccurate", "lost"), found("keras-torch/b/value/ordinary/nan", "lost")
+    link = Upstream(url="https://github.com/pytorch/pytorch/issues/1", state="open", seen="2026-01-31")
+    for fields in ({"advice": "comment", "links": (link,)}, {"shown_by": own.name}):
+        known = Record(problems={"lost": problem("lost", **fields)})
+        (made,) = groups.grouped([keras, own], known)
+        assert (made.name, made.project, made.found) == ("lost", "PyTorch", (keras, own))
+        harms = {(one.check.id, one.finding.element): Harm.DRIFTS for one in made.found}
+        assert next(ranked(made, harms, run().inputs_by_case)) == own
+    apart = groups.grouped([keras, own], Record(problems={"lost": problem("lost")}))
+    assert [(one.name, one.project) for one in apart] == [("lost-keras", "Keras"), ("lost-pytorch", "PyTorch")]
+
+
+def test_a_problem_of_chosen_cases_binds_its_findings_to_their_options() -> None:
+    """Labels of another dtype left out, the same cause would show another problem."""
+    cause = "torch/a/value/ordinary/inaccurate"
+    one = found(cause, "lost")
+    everywhere, there = Explains(entries=("torch/*",)), Explains(entries=("torch/*",), cases=("small/*",))
+    for explains, bound in (((everywhere,), False), ((there,), True), ((there, everywhere), False)):
+        assert groups.Group("x", (one,), problem("lost", explains=explains)).is_bound(one) is bound
+
+
+# -- which finding shows it ------------------------------------------------------------------------------------------
+
+
+def test_a_plain_call_of_everyday_inputs_shows_a_problem_before_worse_harm_elsewhere() -> None:
+    """Then a short way to the entry point, and float32; the element that the problem names is before all."""
+    made = [
+        found("torch/nn.functional.a/value/ordinary/inaccurate"),
+        found("torch/nn.A/value/infinite/inaccurate"),
+        found("torch/nn.A/value/ordinary/inaccurate", quantity="relation"),
+        found("torch/nn.A/value/ordinary/inaccurate", element="a"),
+    ]
+    harms = {(one.check.id, one.finding.element): Harm.DRIFTS for one in made} | {
+        (made[1].check.id, "b"): Harm.BREAKS,
+        (made[3].check.id, "a"): Harm.DRIFTS,
+    }
+    inputs = run().inputs_by_case
+    order = list(ranked(Group("x", tuple(made)), harms, inputs))
+    assert [made.index(one) for one in order] == [3, 1, 2, 0]
+    named = Group("x", tuple(made), problem("lost", shown_by=made[0].name))
+    assert next(ranked(named, harms, inputs)) == made[0]
+
+
+def test_alike_findings_are_tried_once() -> None:
+    """Of one backend, mode, dtype and kind of finding the first; another kind is tried, too."""
+    made = [
+        found("torch/nn.A/value/ordinary/inaccurate"),
+        found("torch/nn.B/value/ordinary/inaccurate"),
+        found("torch/nn.B/value/ordinary/non-finite"),
+    ]
+    harms = {(one.check.id, one.finding.element): Harm.DRIFTS for one in made}
+    tried = representatives(Group("x", tuple(made)), harms, run().inputs_by_case)
+    assert [made.index(one) for one in tried] == [0, 2]

@@ -8,19 +8,41 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from conformance.known.deviations import Deviation
 
 from conformance.contracts import Clip, Contract
+from conformance.diagnosis.diagnosis import Example
+from conformance.diagnosis.guilty import guilty
+from conformance.diagnosis.mechanism import mechanisms_of
 from conformance.errors import InputError
+from conformance.formulas.arithmetic import EACH, Arithmetic
+from conformance.formulas.exact import PartlyExact, Steps
+from conformance.formulas.expression import as_expression, var
+from conformance.judge.harm import Harm
+from conformance.known import recorded
+from conformance.known.problem import Explains, Problem, Upstream
+from conformance.known.record import Record
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import bits_of
 from conformance.record.record import CheckLine, InputsLine, RunRecord
-from conformance.record.summary import CauseSummary
-from conformance.repro import derivation, finding, groups, index, one_call, proofs, script, shrink, wording
-from conformance.repro.extent import Row, extents, merged
+from conformance.repro import (
+    derivation,
+    finding,
+    groups,
+    index,
+    neighbours,
+    one_call,
+    proofs,
+    script,
+    shrink,
+    snippet,
+    wording,
+)
+from conformance.repro.blame import Blame
+from conformance.repro.extent import Row, extent
 from conformance.repro.groups import Group
 from conformance.repro.report import Failed
 from conformance.repro.script import TEMPLATES
@@ -34,11 +56,14 @@ from tests.records import finding as finding_line
 
 CAUSE = "stub/loss/value/ordinary/inaccurate"
 
+#: Every step in float32.
+EACH_FLOAT32 = Arithmetic(name=EACH, inputs="float32", step="float32", inside="float32", result="float32")
+
 
 def seen(*checks: CheckLine, line: InputsLine | None = None) -> list[Row]:
-    """The rows of CAUSE in a record of some checks."""
+    """The rows of the findings in a record of some checks."""
     record: RunRecord = run(checks)
-    return extents(replace(record, inputs=(line or record.inputs[0],)))[CAUSE]
+    return extent(replace(record, inputs=(line or record.inputs[0],)), finding.findings(record))
 
 
 def test_the_width_is_that_of_the_predictions_and_the_worst_error() -> None:
@@ -71,35 +96,15 @@ def test_a_call_that_ends_is_one_row_whatever_was_asked_of_it() -> None:
     assert [(row.quantity, row.elements) for row in seen(*checks)] == [("the call", 2)]
 
 
-def test_rows_of_several_causes_are_put_together() -> None:
-    """Counts are added, ranges and errors joined."""
-    one = Row(
-        entry="a/b",
-        quantity="value",
-        elements=1,
-        dtypes={"float32": None},
-        modes={"eager": None},
-        special={},
-        tensors={"n1": None},
-        low=0.5,
-        high=1.0,
-        worst_ulp=8.0,
-    )
-    two = Row(
-        entry="a/b",
-        quantity="value",
-        elements=2,
-        dtypes={"float16": None},
-        modes={"eager": None},
-        special={"inf": None},
-        tensors={},
-        low=-1.0,
-        high=0.75,
-        worst_ulp=4.0,
-    )
-    (row,) = merged({"x": [one], "y": [two]}, ["x", "y", "z"])
-    assert (row.elements, list(row.dtypes), row.worst_ulp) == (3, ["float32", "float16"], 8.0)
-    assert row.inputs == "-1 … 1, inf; tensors n1"
+def test_findings_of_one_entry_point_and_quantity_are_one_row() -> None:
+    """Counts are added, modes and ranges joined; another entry point has a row of its own, after the larger one."""
+    checks = [
+        check(name, "deviates", findings=(finding_line("recorded", CAUSE),))
+        for name in ("stub/other/eager/cpu", "stub/loss/eager/cpu", "stub/loss/jit/cpu")
+    ]
+    loss, other = seen(*checks)
+    assert (loss.entry, loss.elements, list(loss.modes)) == ("stub/loss", 2, ["eager", "jit"])
+    assert (other.entry, other.elements) == ("stub/other", 1)
 
 
 # -- how wide it is, by a certificate --------------------------------------------------------------------------------
@@ -214,62 +219,44 @@ def test_the_shipped_certificates_are_quoted_for_what_they_are_about() -> None:
     assert not any("of float32 with label 1:" in line for line in lines)
 
 
-# -- which causes share a report, and which are alike ----------------------------------------------------------------
-
-
-def recorded(cause: str, *links: str, reason: str | None = None) -> Deviation:
-    """A recorded bug."""
-    return Deviation(
-        id=cause,
-        title="a title that is long",
-        kind="bug",
-        checked="2026-01-01",
-        selectors=(),
-        links=links,
-        unreported=not links,
-        reason=reason,
-    )
-
-
-def test_causes_with_one_reason_share_a_report_whatever_is_said_of_single_ones() -> None:
-    """What follows a semicolon is about one dtype or entry point; another reason is another report."""
-    reasons = {"a": "the sum overflows", "b": "the sum overflows; in float16 sooner", "c": "something else"}
-    known = {
-        f"torch/{name}/value/ordinary/nan": recorded(f"torch/{name}/value/ordinary/nan", reason=why)
-        for name, why in reasons.items()
-    }
-    found = groups.grouped([CauseSummary(cause=name, outcome="recorded") for name in known], known)
-    assert [[one.cause.split("/")[1] for one in group.causes] for group in found] == [["a", "b"], ["c"]]
-
-
-def test_the_report_is_about_the_project_whose_tracker_is_linked() -> None:
-    """Of one link's causes those of the project come first, and of those the one that is seen most."""
-    link = "https://github.com/pytorch/pytorch/issues/1"
-    keras, torch, often = (
-        CauseSummary(cause=f"{name}/value/ordinary/inaccurate", outcome="recorded")
-        for name in ("keras-torch/a", "torch/a", "torch/b")
-    )
-    often.elements = 9
-    group = Group("x", (keras, torch, often), (link,))
-    assert [one.cause.split("/")[:2] for one in groups.representatives(group)] == [
-        ["torch", "b"],
-        ["torch", "a"],
-        ["keras-torch", "a"],
-    ]
+# -- which causes are alike ------------------------------------------------------------------------------------------
 
 
 def test_near_duplicates_are_of_the_same_entry_point_or_the_same_project() -> None:
     """The most alike first; what has the region in common alone is not alike."""
     cause = "torch/a/value/ordinary/flushed"
-    known = [
-        recorded("jax/b/value/ordinary/flushed", "https://github.com/jax-ml/jax/issues/1"),
-        recorded("torch/a/acceptance/ordinary/unsupported", "https://github.com/pytorch/pytorch/issues/2"),
-        recorded("torch/b/value/ordinary/flushed", "https://github.com/pytorch/pytorch/issues/3"),
-        recorded("keras-torch/a/value/ordinary/flushed", "https://github.com/keras-team/keras/issues/4"),
-        recorded("torch/a/value/ordinary/inaccurate", "https://github.com/pytorch/pytorch/issues/5"),
-    ]
-    found = groups.near(cause, {one.id: one for one in known})
-    assert [one.links[0].rpartition("/")[2] for one in found] == ["4", "5", "3"]
+    linked = {
+        "jax/b/value/ordinary/flushed": "https://github.com/jax-ml/jax/issues/1",
+        "torch/a/acceptance/ordinary/unsupported": "https://github.com/pytorch/pytorch/issues/2",
+        "torch/b/value/ordinary/flushed": "https://github.com/pytorch/pytorch/issues/3",
+        "keras-torch/a/value/ordinary/flushed": "https://github.com/keras-team/keras/issues/4",
+        "torch/a/value/ordinary/inaccurate": "https://github.com/pytorch/pytorch/issues/5",
+    }
+    known = Record(
+        rows=tuple(row(name, f"p{number}") for number, name in enumerate(linked)),
+        problems={f"p{number}": problem(f"p{number}", link) for number, link in enumerate(linked.values())},
+    )
+    assert [one.urls[0].rpartition("/")[2] for one in groups.near(cause, known)] == ["4", "5", "3"]
+
+
+def problem(name: str, *links: str, **fields: Any) -> Problem:
+    """A problem that is known upstream."""
+    given: dict[str, Any] = {
+        "kind": "bug",
+        "advice": "file",
+        "why": "it is so",
+        "explains": (Explains(entries=("*",)),),
+    }
+    seen_on = tuple(Upstream(url=link, state="open", seen="2026-01-31") for link in links)
+    return Problem(**(given | {"id": name, "title": f"{name} is wrong", "links": seen_on} | fields))
+
+
+def row(cause: str, name: str) -> recorded.Row:
+    """A recorded line of a cause."""
+    return recorded.Row(
+        problem=name, cause=cause, modes=("eager",), device="cpu", case="small/one", dtype="float32",
+        quantities=("value",), words=("inexact",), magnitude=None, elements=("b",), sometimes=frozenset(),
+    )  # fmt: skip
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -420,12 +407,116 @@ def test_a_group_without_a_script_is_in_the_index_with_its_reason() -> None:
         what="x",
         cause=CAUSE,
     )
-    group = Group("mine", (CauseSummary(cause=CAUSE, outcome="recorded"),))
-    near = [recorded("torch/a/value/ordinary/flushed", "https://github.com/a/b/issues/5")]
-    page = index.render([index.Entry(group, Failed(target, f"{target.name}: no script | tells"), near)], "2026-01-01")
-    upstream = "apparently unreported; much like <https://github.com/a/b/issues/5>"
+    near = [problem("flushed", "https://github.com/a/b/issues/5")]
+    failed = Failed(target, f"{target.name}: no script | tells")
+    page = index.render([index.Entry(Group("mine", ()), failed, Harm.DRIFTS, near)], [], "2026-01-01")
+    upstream = "none is known; much like <https://github.com/a/b/issues/5>"
     assert f"| `{CAUSE}` | none | {upstream} | no script \\| tells |" in page
-    assert "0 reports: 0 of what is known upstream, 0 apparently unreported." in page
+
+
+def test_what_is_left_alone_is_a_line_with_its_reason() -> None:
+    """A reader who looks for it learns why nobody is to be told."""
+    left = problem("noise", advice="noise", because="It is documented,\n  and harmless.")
+    page = index.render([], [left], "2026-01-01")
+    assert "- [noise is wrong](../known/noise.yaml): It is documented, and harmless.\n" in page
+
+
+# -- which step is to blame ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mechanism", "shows"), [((), True), (("absorbed", "flushed"), True), (("saturated",), False)])
+def test_a_script_is_taken_where_what_happens_is_what_the_problem_says(mechanism: tuple[str, ...], shows: bool) -> None:
+    """A script that shows another mistake than its title is worse than none; a problem may leave the step open."""
+    blame = Blame(example=absorbed(), explained=9, total=9, where=(), mended=None)
+    assert blame.is_of(problem("lost", mechanism=mechanism)) is shows
+    assert blame.is_of(None)
+
+
+def absorbed() -> Example:
+    """Of 1 + 1e-9 in float32 the small term is lost."""
+    x = var("p")
+    steps = Steps(as_expression(1) + x, EACH_FLOAT32, "float32")
+    guilt = guilty(PartlyExact(steps, {"p": 1e-9}), 1 + 1e-9, 1e-3)
+    return Example(
+        case="c", element="e", cause=CAUSE, got=1.0, guilt=guilt, found=mechanisms_of(guilt, derivative=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({}, True),
+        ({"adapter": "keras-torch"}, False),
+        ({"mode": "compile"}, False),
+        ({"form": "logits"}, False),
+        ({"dtypes": ("float64",)}, False),
+        ({"quantities": ("gradient-prediction",)}, False),
+        ({"link": ""}, False),
+    ],
+    ids=str,
+)
+def test_neighbours_are_plain_calls_of_the_same_project_that_can_be_asked_the_same(
+    fields: dict[str, Any], asked: bool
+) -> None:
+    """A formula written by hand has no documentation to link to, and is nobody's call."""
+    own = implementation(adapter="torch", entry="nn.A", link="https://example.org/a")
+    other = own._replace(entry="nn.B")._replace(**fields)
+    assert neighbours.takes(other, request(case(("0.5", "1")), own)) is asked
+
+
+# -- the call in few lines -------------------------------------------------------------------------------------------
+
+HELPER = """\
+def gradient(function, variable):
+    with tape() as one:
+        one.watch(variable)
+        result = function(variable)
+    return one.gradient(result, variable)"""
+
+
+def source(**fields: Any) -> Source:
+    """A call of a framework x."""
+    given: dict[str, Any] = {
+        "kind": "", "modules": ("import os", 'os.environ["A"] = "b"', "import x", "import x.y as y"), "versions": (),
+        "arguments": ("prediction", "label"), "loss": "x.loss(label, prediction)", "helpers": (), "before": (),
+        "result": "loss(prediction, label)", "produced": "", "tensor": "x.tensor([{numbers}])", "reshaped": "",
+        "number": "{result}.item()", "numbers": "{result}.tolist()", "dtype": "str({result}.dtype)",
+    }  # fmt: skip
+    return Source(**(given | fields))
+
+
+def short(**fields: Any) -> list[str]:
+    """The lines for an element."""
+    one = small("0.1", "1", 0.75)
+    return snippet.lines(one, script.single(one), source(**fields))
+
+
+def test_a_snippet_is_the_call_itself_with_decimals() -> None:
+    """Imports are one line; the bits of 0.1 in float32 are those of the decimal, too."""
+    assert short() == [
+        'import os; os.environ["A"] = "b"; import x, x.y as y',
+        "prediction, label = x.tensor([0.1]), x.tensor([1.0])",
+        "print(x.loss(label, prediction).item())",
+    ]
+
+
+def test_a_snippet_with_a_helper_has_five_lines() -> None:
+    """What stands below `with` is joined to it, and the tensors are handed to the call."""
+    made = short(helpers=(HELPER,), result="gradient(lambda prediction: loss(prediction, label), prediction)")
+    assert made == [
+        'import os; os.environ["A"] = "b"; import x, x.y as y',
+        "def gradient(function, variable):",
+        "    with tape() as one: one.watch(variable); result = function(variable)",
+        "    return one.gradient(result, variable)",
+        "print((lambda prediction, label: gradient(lambda prediction: x.loss(label, prediction), prediction))"
+        "(x.tensor([0.1]), x.tensor([1.0])).item())",
+    ]
+
+
+def test_a_loss_that_is_handed_on_is_a_lambda() -> None:
+    """As in `vmap(loss)(prediction, label)`."""
+    last = short(result="x.vmap(loss)(prediction, label)")[-1]
+    assert last == "print(x.vmap(lambda prediction, label: x.loss(label, prediction))(prediction, label).item())"
 
 
 # -- what git makes of a script --------------------------------------------------------------------------------------

@@ -1,0 +1,30 @@
+"""torch nn.functional.binary_cross_entropy_with_logits: the loss in float32 is 0 where it is 2.061e-09.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import torch
+
+def loss(prediction, label):
+    return torch.nn.functional.binary_cross_entropy_with_logits(prediction, label, reduction='none')
+
+prediction = torch.tensor([20.0], dtype=torch.float32)  # 20 = 0x41a00000
+label = torch.tensor([1.0], dtype=torch.float32)  # 1 = 0x3f800000
+result = torch.func.jvp(lambda prediction: loss(prediction, label), (prediction,), (torch.ones_like(prediction),))[0]
+got = result.item()
+# Exactly, log(1 + exp(-z)), at z = 20, y = 1.
+expected = 2.061153620314381e-09  # 0x1.1b48655a5141ep-29
+ulp = 2.0**-52  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("torch", torch.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the loss in float32 is 0 where it is 2.061e-09")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

@@ -1,0 +1,36 @@
+"""tensorflow nn.sigmoid_cross_entropy_with_logits: the gradient by the prediction in float32 is 0 where it is -2.061e-09.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import tensorflow as tf
+
+def gradient(function, variable):
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = function(variable)
+    return tape.gradient(result, variable, unconnected_gradients="zero")
+
+def loss(prediction, label):
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=label, logits=prediction)
+
+prediction = tf.constant([20.0], dtype=tf.float32)  # 20 = 0x41a00000
+label = tf.constant([1.0], dtype=tf.float32)  # 1 = 0x3f800000
+result = tf.function(lambda prediction, label: gradient(lambda prediction: loss(prediction, label), prediction), autograph=False)(prediction, label)
+got = result.numpy().item()
+# Exactly, -1/(1 + exp(z)), at z = 20, y = 1.
+expected = -2.0611536181902037e-09  # -0x1.1b4865556b5d5p-29
+ulp = 2.0**-52  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("tensorflow", tf.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the gradient by the prediction in float32 is 0 where it is -2.061e-09")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")

@@ -1,0 +1,30 @@
+"""tensorflow nn.sigmoid_cross_entropy_with_logits: the loss in float32 is NaN where it is 0.
+
+Exits with 1 where the mismatch shows, with 0 where it does not, and with 125 where it cannot be told.
+"""
+import sys
+
+def cannot_tell(kind, error, traceback):
+    print(f"cannot tell: {kind.__name__}: {error}")
+    sys.exit(125)
+
+sys.excepthook = cannot_tell
+import tensorflow as tf
+
+def loss(prediction, label):
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=label, logits=prediction)
+
+prediction = tf.constant([float("-inf")], dtype=tf.float32)  # -inf = 0xff800000
+label = tf.constant([0.0], dtype=tf.float32)  # 0 = 0x00000000
+result = loss(prediction, label)
+got = result.numpy().item()
+# Exactly, log(1 + exp(z)), at z = -inf, y = 0.
+expected = 0.0  # 0x0p+0
+ulp = 2.0**-149  # of float32 at the expected value
+error = abs(got - expected) / ulp
+print("tensorflow", tf.__version__, "Python", sys.version.split()[0])
+print(f"got {got!r}, expected {expected!r}, error {error:.3g} ULP")
+if not error <= 4:
+    print("MISMATCH: the loss in float32 is NaN where it is 0")
+    sys.exit(1)
+print("MATCH: the result is within rounding of the expected value")
