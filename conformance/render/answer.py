@@ -35,6 +35,10 @@ COMMAND = "bce-conformance"
 #: New and fixed findings that are told at most.
 MOST = 3
 
+#: The kinds that have a column.  Of weights and shapes one word says little, since nearly all broadcast what they
+#: should refuse: that is a sentence below, and `show --counts` and the page have it.
+COLUMNS = tuple(kind for kind in Kind if kind is not Kind.OPTIONS)
+
 #: What marks the rows whose worst problem is told below.
 MARKS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -66,9 +70,10 @@ def rows(graded: Sequence[Graded]) -> list[Row]:
     alike: dict[tuple[str, tuple[str, ...], Said], list[str]] = {}
     for one in graded:
         backend, entry = _name(one.implementation)
-        alike.setdefault((entry, one.words, one.said), []).append(backend)
+        words = tuple(word for kind, word in zip(Kind, one.words, strict=True) if kind in COLUMNS)
+        alike.setdefault((entry, words, one.said), []).append(backend)
     return [
-        Row(f"{', '.join(who)} {entry}", dict(zip(Kind, words, strict=True)), said)
+        Row(f"{', '.join(who)} {entry}", dict(zip(COLUMNS, words, strict=True)), said)
         for (entry, words, said), who in alike.items()
     ]
 
@@ -161,7 +166,7 @@ class _Table:
     def __init__(self, rows: list[Row], width: int) -> None:
         self.rows = rows
         self.width = width
-        self.kinds = [kind for kind in Kind if any(row.words[kind] != NOTHING for row in rows)]
+        self.kinds = [kind for kind in COLUMNS if any(row.words[kind] != NOTHING for row in rows)]
         self.widths = [max(len(kind.word), *(len(row.words[kind]) for row in rows)) for kind in self.kinds]
         left = width - sum(self.widths) - len(self.widths) - 2
         self.left = max((len(row.name) for row in rows if len(row.name) <= left), default=2)
