@@ -61,7 +61,7 @@ def load(file: Path, type_: type[T]) -> tuple[T, Lines]:
 def read(file: Path) -> tuple[Any, Lines]:
     """Read `file` as plain data, whatever it is; raises InputError for what is not the YAML that is taken here."""
     reader = _Reader(file)
-    return reader.document(read_text(file)), reader.lines
+    return reader.document(read_text(file, MAX_BYTES)), reader.lines
 
 
 def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
@@ -79,14 +79,14 @@ def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
         raise at(file, _line(lines, path, tree, shown), f"{where}: {shown}{got}") from None
 
 
-def read_text(file: Path) -> str:
-    """The text of a UTF-8 file of at most MAX_BYTES."""
+def read_text(file: Path, most: int | None = None) -> str:
+    """The text of a UTF-8 file, of at most so many bytes.  Raises InputError."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise at(file, 1, f"a file must hold at most {MAX_BYTES} bytes (got {len(data)})")
+    if most is not None and len(data) > most:
+        raise at(file, 1, f"a file must hold at most {most} bytes (got {len(data)})")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -13,11 +13,11 @@ from conformance.errors import InputError
 from conformance.ids import ImplementationId, backend_of
 from conformance.known import problem, recorded
 from conformance.known.explained import explained
-from conformance.known.record import Place
+from conformance.known.record import Place, must_be_there
 from conformance.known.recorded import INEXACT, INEXACT_CLASSES, UNEXPLAINED, Row
 from conformance.numbers.measurement import BUDGET, LARGEST
 from conformance.quantities import QUANTITIES
-from conformance.record.files import write_lines
+from conformance.record.files import write_lines, writing
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import findings
 
@@ -85,15 +85,17 @@ class Edit:
         if self.after:
             write_lines([line.encode() for line in self.after.splitlines()], self.file)
         else:
-            self.file.unlink()
+            with writing(self.file):
+                self.file.unlink()
 
 
 def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     """Edits that make the record of a place say what `runs` saw, and name the problem of every line.
 
     What checks of no run are recorded with stays.  Without runs only the problems are looked up again.
-    Raises InputError for an interrupted run, and for one of stages.
+    Raises InputError for a place that is not there, for an interrupted run, and for one of stages.
     """
+    must_be_there(place)
     if any(run.interrupted for run in runs):
         raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
     stages = [one.id for run in runs for one in run.header.implementations if one.stage_of]
