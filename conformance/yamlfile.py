@@ -43,6 +43,9 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
+#: What a terminal would obey, or show in another order; YAML lets it in by an escape (section 5.7).
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -131,6 +134,8 @@ class _Reader:
             raise self.at(event, f"tags are not allowed (got {event.tag})", "quote the value if it is text")
         self.lines[path] = event.start_mark.line + 1
         if isinstance(event, ScalarEvent):
+            if control := _CONTROL.search(event.value):
+                raise self.at(event, f"control characters are not allowed (got {control[0]!r})", "take it out")
             return _WORDS.get(event.value, event.value) if event.implicit[0] else event.value
         if len(path) >= MAX_DEPTH:
             raise self.at(event, f"nesting must be at most {MAX_DEPTH} deep")

@@ -87,8 +87,18 @@ def mistakes(record: Record) -> Iterator[str]:
     yield from (f"no problem explains {cause} in {', '.join(dtypes)}" for cause, dtypes in left.items())
     for (old, new), cause in stale.items():
         yield f"{cause} is said to be {old}, and {new} explains it: `bce-conformance known update --write`"
+    yield from _not_shown(record)
     yield from disputed(record.rows, record.problems)
     yield from idle(record.rows, record.problems)
+
+
+def _not_shown(record: Record) -> Iterator[str]:
+    """A line for each problem whose `shown_by` is not among what is recorded of it."""
+    rows = explained(record.rows, record.problems)
+    for name, one in record.problems.items():
+        wanted = None if one.shown_by is None else problem.shown(one.shown_by)
+        if wanted is not None and not any(row.problem == name and row.has(*wanted) for row in rows):
+            yield f"{name}: shown_by names no recorded finding of this problem (got {one.shown_by!r})"
 
 
 def unmatched(record: Record, plan: Plan) -> Iterator[str]:

@@ -24,7 +24,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from conformance.errors import at
-from conformance.ids import CauseId, ImplementationId
+from conformance.ids import CauseId, CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CLASSES
 from conformance.plan.domain import REGIONS
@@ -84,6 +84,15 @@ class Row:
         """Whether the line is about an implementation."""
         one = ImplementationId.parse(implementation)
         return one.mode in self.modes and one.family == self.id.family and one.device == self.device
+
+    def has(self, check: CheckId, element: str) -> bool:
+        """Whether the line is about an element of a check."""
+        return (
+            (check.case, check.dtype) == (self.case, self.dtype)
+            and check.quantity in self.quantities
+            and element in self.elements
+            and self.takes(check.implementation)
+        )
 
     @property
     def implementations(self) -> Iterator[str]:

@@ -20,6 +20,7 @@ from conformance.quantities import QUANTITIES
 from conformance.record.files import write_lines, writing
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import findings
+from conformance.yamlfile import read_text
 
 #: The recorded order of magnitude is the least power of ten that is so many times the largest error that was seen.
 MARGIN = 2.0
@@ -111,10 +112,15 @@ def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     yield from _edit_machines(runs, place.recorded)
 
 
-def unexplained(edits: Sequence[Edit]) -> list[str]:
-    """The causes that no problem explains, in the files that edits make, each with its dtype."""
-    lines = (line.split("\t") for edit in edits for line in edit.after.splitlines()[1:] if line.startswith("-\t"))
-    return list(dict.fromkeys(f"{cells[1]}/{cells[4]} in {cells[6]}" for cells in lines))
+def unexplained(edits: Sequence[Edit], place: Place) -> list[str]:
+    """The causes that no problem explains once edits are made, those of files without an edit, too, with the dtype."""
+    texts = {file: read_text(file) for file in sorted(place.recorded.glob("*.tsv"))}
+    texts |= {edit.file: edit.after for edit in edits}
+    lines = (
+        (file.stem, *line.split("\t")) for file, text in texts.items() for line in text.split("\n")
+        if line.startswith(f"{UNEXPLAINED}\t")
+    )
+    return list(dict.fromkeys(f"{cells[0]}/{cells[2]}/{cells[5]} in {cells[7]}" for cells in lines))
 
 
 def _edit(file: Path, after: str) -> Iterator[Edit]:

@@ -92,15 +92,22 @@ def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Pa
 
 def test_what_no_problem_explains_is_named(seen: RunRecord, tmp_path: Path) -> None:
     """Once for each dtype; a problem is written by a person."""
-    edits = list(propose.edits([seen], place(tmp_path)))
-    named = propose.unexplained(edits)
+    named = propose.unexplained(list(propose.edits([seen], place(tmp_path))), place(tmp_path))
     assert [one for one in named if "value/ordinary/inaccurate" in one and "float32" in one] == [
-        "log_of_one_minus_p/value/ordinary/inaccurate in float32"
+        f"{CAUSE} in float32"
     ]
     (tmp_path / "rounds-first.yaml").write_text(PROBLEM)
-    assert propose.unexplained(list(propose.edits([seen], place(tmp_path)))) == [
-        one for one in named if not one.startswith("log_of_one_minus_p/")
+    assert propose.unexplained(list(propose.edits([seen], place(tmp_path))), place(tmp_path)) == [
+        one for one in named if not one.startswith("wrong/log_of_one_minus_p/")
     ]
+
+
+def test_what_no_problem_explains_is_named_as_long_as_it_is_so(folder: Path) -> None:
+    """After a problem was written that takes something else no file changes, and its author must be told."""
+    (folder / "rounds-first.yaml").write_text(PROBLEM.replace("log_of", "log_off"))
+    edits = list(propose.edits([], place(folder)))
+    assert edits == []
+    assert f"{CAUSE} in float32" in propose.unexplained(edits, place(folder))
 
 
 def test_without_a_run_only_the_problems_are_looked_up(folder: Path) -> None:
@@ -206,7 +213,7 @@ def test_without_write_nothing_is_written(seen: RunRecord, tmp_path: Path) -> No
     command = [sys.executable, "-m", "conformance", "known", "update", str(file), "--folder", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert f"create {folder / 'recorded' / 'wrong.tsv'}" in done.stdout
-    assert "no problem explains log_of_one_minus_p/value/ordinary/inaccurate in float32" in done.stdout
+    assert "no problem explains wrong/log_of_one_minus_p/value/ordinary/inaccurate in float32" in done.stdout
     assert list(folder.iterdir()) == []
 
 
