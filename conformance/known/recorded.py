@@ -115,7 +115,9 @@ def _read_file(file: Path) -> Iterator[Row]:
     if tuple((lines or [rest])[0].split("\t")) != COLUMNS:
         raise at(file, 1, f"the first line must name the columns {' '.join(COLUMNS)}", "`known update` writes the file")
     if rest:
-        raise at(file, len(lines) + 1, f"the file ends within a line (got {rest[-40:]!r})", "fetch the whole file again")
+        raise at(
+            file, len(lines) + 1, f"the file ends within a line (got {rest[-40:]!r})", "fetch the whole file again"
+        )
     backend = file.stem
     for number, line in enumerate(lines[1:], 2):
         if line:

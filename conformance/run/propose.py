@@ -117,7 +117,9 @@ def unexplained(edits: Sequence[Edit], place: Place) -> list[str]:
     texts = {file: read_text(file) for file in sorted(place.recorded.glob("*.tsv"))}
     texts |= {edit.file: edit.after for edit in edits}
     lines = (
-        (file.stem, *line.split("\t")) for file, text in texts.items() for line in text.split("\n")
+        (file.stem, *line.split("\t"))
+        for file, text in texts.items()
+        for line in text.split("\n")
         if line.startswith(f"{UNEXPLAINED}\t")
     )
     return list(dict.fromkeys(f"{cells[0]}/{cells[2]}/{cells[5]} in {cells[7]}" for cells in lines))

@@ -137,7 +137,7 @@ def test_a_problem_is_shown_by_a_finding_that_it_explains() -> None:
         ("small/two::stub/loss/eager/cpu::float32::value#e0", False),
     ):
         known = {"p": structs.replace(one(Explains(entries=("*",))), shown_by=check)}
-        told = [line for line in mistakes(Record(explained(rows, known), known))]
+        told = list(mistakes(Record(explained(rows, known), known)))
         assert told == ([] if right else [f"p: shown_by names no recorded finding of this problem (got {check!r})"])
 
 
@@ -191,7 +191,7 @@ def test_a_good_file_is_read_as_written(tmp_path: Path) -> None:
         ("- entries: [stub/loss]\n  dtypes: [float32]", "[]", 10, ["explain"]),
         ("[stub/loss]", "[]", 11, ["entries", "length"]),
         ("title: the loss", "title: |\n  the loss\n ", 1, ["title", "the loss"]),
-        ("title: the loss", "title: \"\\e[31mthe loss\"\n#", 1, ["control characters", "x1b"]),
+        ("title: the loss", 'title: "\\e[31mthe loss"\n#', 1, ["control characters", "x1b"]),
         ("kind: bug", "kind: bug\nshown_by: small/one", 3, ["small/one", "CASE::BACKEND/ENTRY"]),
         ("kind: bug", "kind: bug\nshown_by: small/one::stub/loss::float32::value#e0", 3, ["stub/loss::"]),
     ],

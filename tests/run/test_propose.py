@@ -93,9 +93,7 @@ def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Pa
 def test_what_no_problem_explains_is_named(seen: RunRecord, tmp_path: Path) -> None:
     """Once for each dtype; a problem is written by a person."""
     named = propose.unexplained(list(propose.edits([seen], place(tmp_path))), place(tmp_path))
-    assert [one for one in named if "value/ordinary/inaccurate" in one and "float32" in one] == [
-        f"{CAUSE} in float32"
-    ]
+    assert [one for one in named if "value/ordinary/inaccurate" in one and "float32" in one] == [f"{CAUSE} in float32"]
     (tmp_path / "rounds-first.yaml").write_text(PROBLEM)
     assert propose.unexplained(list(propose.edits([seen], place(tmp_path))), place(tmp_path)) == [
         one for one in named if not one.startswith("wrong/log_of_one_minus_p/")
