@@ -68,9 +68,9 @@ def _strange_words(known: Record) -> Iterator[str]:
 def _strange(one: Problem) -> Iterator[tuple[int, str]]:
     """The place of each such mechanism, and what is said of it."""
     words = [mechanism.value for mechanism in Mechanism]
-    for place, word in enumerate(one.mechanism):
+    for index, word in enumerate(one.mechanism):
         if word not in words:
-            yield place, f"mechanism must be of {', '.join(map(repr, words))} (got {word!r})"
+            yield index, f"mechanism must be of {', '.join(map(repr, words))} (got {word!r})"
 
 
 def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
@@ -92,8 +92,8 @@ def _lint_file(file: Path, cases_folder: Path | None) -> None:
     if "flags" in keys:
         cases.load_flags(file)
     elif "explains" in keys:
-        for place, said in _strange(problem.load_file(file)):
-            raise at(file, lines["mechanism", place], said, "a word that holds a comma must be quoted")
+        for index, said in _strange(problem.load_file(file)):
+            raise at(file, lines["mechanism", index], said, "a word that holds a comma must be quoted")
     else:
         cases.load_files((file,), cases.load_flags(_flag_file(file, cases_folder)))
 

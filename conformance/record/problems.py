@@ -68,7 +68,7 @@ class _Gathered:
         one = ImplementationId.parse(check.implementation)
         self.entries[one.family] = None
         self.harms[harm] += 1
-        # What a person calls and trains in comes first, as titles say it; of that, or else of the rest, the worst harm.
+        # What a person calls and trains in comes first, as titles say it; there the worst harm, or else of the rest.
         rank = (
             one.mode != BASE_MODE,
             check.quantity not in TOLD,
