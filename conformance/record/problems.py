@@ -101,7 +101,8 @@ class _Gathered:
 def problems(record: RunRecord, weighed: Harms) -> list[ProblemSummary]:
     """A summary for each problem with recorded findings, the worst harm first, then by entry points and elements.
 
-    `weighed` is the harm of all findings.  Findings without a problem, as older records have them, are summed up by their causes.
+    `weighed` is the harm of all findings.  Those without a problem, as older records have them, are summed up by their
+    causes.
     """
     known: dict[tuple[str, str], Kinds] = {}
     found: dict[str, _Gathered] = {}
