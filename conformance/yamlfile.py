@@ -43,6 +43,9 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
+#: What a terminal would obey, or show in another order; YAML lets it in by an escape (section 5.7).
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -61,7 +64,7 @@ def load(file: Path, type_: type[T]) -> tuple[T, Lines]:
 def read(file: Path) -> tuple[Any, Lines]:
     """Read `file` as plain data, whatever it is; raises InputError for what is not the YAML that is taken here."""
     reader = _Reader(file)
-    return reader.document(read_text(file)), reader.lines
+    return reader.document(read_text(file, MAX_BYTES)), reader.lines
 
 
 def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
@@ -79,14 +82,14 @@ def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
         raise at(file, _line(lines, path, tree, shown), f"{where}: {shown}{got}") from None
 
 
-def read_text(file: Path) -> str:
-    """The text of a UTF-8 file of at most MAX_BYTES."""
+def read_text(file: Path, most: int | None = None) -> str:
+    """The text of a UTF-8 file, of at most so many bytes.  Raises InputError."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise at(file, 1, f"a file must hold at most {MAX_BYTES} bytes (got {len(data)})")
+    if most is not None and len(data) > most:
+        raise at(file, 1, f"a file must hold at most {most} bytes (got {len(data)})")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -131,6 +134,8 @@ class _Reader:
             raise self.at(event, f"tags are not allowed (got {event.tag})", "quote the value if it is text")
         self.lines[path] = event.start_mark.line + 1
         if isinstance(event, ScalarEvent):
+            if control := _CONTROL.search(event.value):
+                raise self.at(event, f"control characters are not allowed (got {control[0]!r})", "take it out")
             return _WORDS.get(event.value, event.value) if event.implicit[0] else event.value
         if len(path) >= MAX_DEPTH:
             raise self.at(event, f"nesting must be at most {MAX_DEPTH} deep")

@@ -34,7 +34,8 @@ def update(context: click.Context, files: tuple[Path, ...], folder: Path | None,
     Every line gets the problem that explains it.  Without runs only that is done, after an edit of a problem.
     What no problem explains is named: write one, or extend what one explains.
     """
-    edits = list(propose.edits([record.read(file) for file in files], _place(folder)))
+    where = _place(folder)
+    edits = list(propose.edits([record.read(file) for file in files], where))
     for edit in edits:
         click.echo(f"{edit.action} {edit.file}")
         if write:
@@ -42,7 +43,7 @@ def update(context: click.Context, files: tuple[Path, ...], folder: Path | None,
         else:
             click.echo("\n".join(f"    {line}" for line in edit.diff()))
     click.echo(f"{len(edits)} edits{'' if write else ' proposed; --write makes them'}")
-    for line in propose.unexplained(edits):
+    for line in propose.unexplained(edits, where):
         click.echo(f"no problem explains {line}")
     context.exit(int(Exit.AS_EXPECTED))
 

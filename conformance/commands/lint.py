@@ -11,8 +11,9 @@ import click
 
 from conformance import yamlfile
 from conformance.diagnosis.vocabulary import Mechanism
-from conformance.errors import Exit, InputError
+from conformance.errors import Exit, InputError, at
 from conformance.known import problem
+from conformance.known.problem import Problem
 from conformance.known.record import Record, default_place, load, mistakes, place, unmatched
 from conformance.plan import cases
 from conformance.plan.plan import make_plan
@@ -60,11 +61,16 @@ def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | N
 
 def _strange_words(known: Record) -> Iterator[str]:
     """A line for each mechanism of a problem that is none of the vocabulary."""
-    words = [one.value for one in Mechanism]
     for name, one in known.problems.items():
-        for word in one.mechanism:
-            if word not in words:
-                yield f"{name}: mechanism {word!r} is not one of {', '.join(words)}"
+        yield from (f"{name}: {said}" for _, said in _strange(one))
+
+
+def _strange(one: Problem) -> Iterator[tuple[int, str]]:
+    """The place of each such mechanism, and what is said of it."""
+    words = [mechanism.value for mechanism in Mechanism]
+    for index, word in enumerate(one.mechanism):
+        if word not in words:
+            yield index, f"mechanism must be of {', '.join(map(repr, words))} (got {word!r})"
 
 
 def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
@@ -81,12 +87,13 @@ def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
 
 def _lint_file(file: Path, cases_folder: Path | None) -> None:
     """Read a file as what its keys say that it is; raises InputError at its first mistake."""
-    tree, _ = yamlfile.read(file)
+    tree, lines = yamlfile.read(file)
     keys = tree if isinstance(tree, dict) else {}
     if "flags" in keys:
         cases.load_flags(file)
     elif "explains" in keys:
-        problem.load_file(file)
+        for index, said in _strange(problem.load_file(file)):
+            raise at(file, lines["mechanism", index], said, "a word that holds a comma must be quoted")
     else:
         cases.load_files((file,), cases.load_flags(_flag_file(file, cases_folder)))
 

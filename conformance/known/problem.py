@@ -9,14 +9,14 @@ import datetime
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
 from conformance import yamlfile
 from conformance.errors import InputError, at
-from conformance.ids import CauseId
+from conformance.ids import CauseId, CheckId, ImplementationId
 from conformance.plan.cases import DType, Link, Text
 
 #: What a problem is: a mistake, what its authors meant so, or what an implementation says that it cannot do.
@@ -29,7 +29,7 @@ State = Literal["open", "closed", "fixed", "declined", "merged"]
 Advice = Literal["file", "comment", "noise"]
 
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-Title = Annotated[str, Meta(min_length=1, max_length=120)]
+Title = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\n]*$")]
 
 #: A file name of a problem, which is its id.
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
@@ -51,7 +51,7 @@ class Explains(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     A key that is left out takes everything.
     """
 
-    entries: tuple[str, ...]
+    entries: Annotated[tuple[str, ...], Meta(min_length=1)]
     quantities: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
@@ -140,9 +140,34 @@ def load_file(file: Path) -> Problem:
         raise at(file, lines[("advice",)], "advice `noise` owes a reason", "say it as `because`")
     if one.advice == "comment" and not one.links:
         raise at(file, lines[("advice",)], "advice `comment` owes the link of what is to be commented on")
+    if one.shown_by is not None and shown(one.shown_by) is None:
+        raise at(
+            file,
+            lines[("shown_by",)],
+            f"shown_by must be CASE::BACKEND/ENTRY/MODE/DEVICE::DTYPE::QUANTITY#ELEMENT (got {one.shown_by!r})",
+            "take it from a line of `bce-conformance known check`, or from the command of a finding",
+        )
     if not one.explains:
         raise at(file, lines[("explains",)], "a problem must explain something (got [])")
     return msgspec.structs.replace(one, id=file.stem)
+
+
+class Shown(NamedTuple):
+    """The finding that shows a problem best."""
+
+    check: CheckId
+    element: str
+
+
+def shown(text: str) -> Shown | None:
+    """What `shown_by` says; None where it is no check's id and an element."""
+    check, joined, element = text.partition("#")
+    try:
+        found = CheckId.parse(check)
+        ImplementationId.parse(found.implementation)
+    except ValueError:
+        return None
+    return Shown(found, element) if joined and element else None
 
 
 def _check_day(file: Path, line: int, day: str) -> None:

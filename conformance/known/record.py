@@ -52,16 +52,26 @@ def place(folder: Path) -> Place:
     return Place(folder, folder / "recorded")
 
 
+def must_be_there(place: Place) -> None:
+    """Raises InputError where there is no such folder of problems."""
+    if not place.problems.is_dir():
+        what = "is no folder" if place.problems.exists() else "no such folder"
+        raise InputError(f"{place.problems}: {what}", "a record is a folder with problems and `recorded`")
+
+
 def load(places: Sequence[Place]) -> Record:
     """Read what lies in some places, as one record.
 
-    Raises InputError with file and line for what is no record.
+    Raises InputError with file and line for what is no record, and for a problem that two places have.
     """
+    problems: dict[str, Problem] = {}
     for one in places:
-        if not one.problems.is_dir():
-            raise InputError(f"{one.problems}: no such folder", "a record is a folder with problems and `recorded`")
+        must_be_there(one)
+        own = problem.load(one.problems)
+        if twice := sorted(own.keys() & problems.keys()):
+            raise InputError(f"{one.problems / twice[0]}.yaml: another record has this problem, too", "rename the file")
+        problems |= own
     rows = tuple(row for one in places for row in recorded.read(one.recorded))
-    problems = {name: each for one in places for name, each in problem.load(one.problems).items()}
     return Record(rows, problems, frozenset(line for one in places for line in recorded.instruction_sets(one.recorded)))
 
 
@@ -77,8 +87,18 @@ def mistakes(record: Record) -> Iterator[str]:
     yield from (f"no problem explains {cause} in {', '.join(dtypes)}" for cause, dtypes in left.items())
     for (old, new), cause in stale.items():
         yield f"{cause} is said to be {old}, and {new} explains it: `bce-conformance known update --write`"
+    yield from _not_shown(record)
     yield from disputed(record.rows, record.problems)
     yield from idle(record.rows, record.problems)
+
+
+def _not_shown(record: Record) -> Iterator[str]:
+    """A line for each problem whose `shown_by` is not among what is recorded of it."""
+    rows = explained(record.rows, record.problems)
+    for name, one in record.problems.items():
+        wanted = None if one.shown_by is None else problem.shown(one.shown_by)
+        if wanted is not None and not any(row.problem == name and row.has(*wanted) for row in rows):
+            yield f"{name}: shown_by names no recorded finding of this problem (got {one.shown_by!r})"
 
 
 def unmatched(record: Record, plan: Plan) -> Iterator[str]:

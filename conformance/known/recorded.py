@@ -23,11 +23,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from conformance.errors import InputError, at
-from conformance.ids import CauseId, ImplementationId
+from conformance.errors import at
+from conformance.ids import CauseId, CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import CLASSES
+from conformance.plan.domain import REGIONS
 from conformance.quantities import QUANTITIES
+from conformance.yamlfile import read_text
 
 #: What a finding can be (`judge.Finding.what`).
 WHATS = (
@@ -83,6 +85,15 @@ class Row:
         one = ImplementationId.parse(implementation)
         return one.mode in self.modes and one.family == self.id.family and one.device == self.device
 
+    def has(self, check: CheckId, element: str) -> bool:
+        """Whether the line is about an element of a check."""
+        return (
+            (check.case, check.dtype) == (self.case, self.dtype)
+            and check.quantity in self.quantities
+            and element in self.elements
+            and self.takes(check.implementation)
+        )
+
     @property
     def implementations(self) -> Iterator[str]:
         """The implementations that the line is about."""
@@ -94,15 +105,19 @@ def read(folder: Path, backends: Iterable[str] | None = None) -> tuple[Row, ...]
 
     Raises InputError with file and line for what is no such line.
     """
-    names = sorted(backends) if backends is not None else sorted(file.stem for file in folder.glob("*.tsv"))
-    files = [folder / f"{name}.tsv" for name in names]
-    return tuple(row for file in files if file.is_file() for row in _read_file(file))
+    wanted = None if backends is None else frozenset(backends)
+    files = [file for file in sorted(folder.glob("*.tsv")) if wanted is None or file.stem in wanted]
+    return tuple(row for file in files for row in _read_file(file))
 
 
 def _read_file(file: Path) -> Iterator[Row]:
-    lines = file.read_text(encoding="utf-8").split("\n")
-    if tuple(lines[0].split("\t")) != COLUMNS:
+    *lines, rest = read_text(file).removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    if tuple((lines or [rest])[0].split("\t")) != COLUMNS:
         raise at(file, 1, f"the first line must name the columns {' '.join(COLUMNS)}", "`known update` writes the file")
+    if rest:
+        raise at(
+            file, len(lines) + 1, f"the file ends within a line (got {rest[-40:]!r})", "fetch the whole file again"
+        )
     backend = file.stem
     for number, line in enumerate(lines[1:], 2):
         if line:
@@ -118,8 +133,10 @@ def _row(backend: str, line: str) -> Row:
     if len(cells) != len(COLUMNS) or not all(cells):
         raise ValueError(f"must have {len(COLUMNS)} cells joined by tabs, none empty (got {len(cells)})")
     problem, entry, modes, device, cause, case, dtype, quantities, seen, elements = cells
-    if cause.count("/") != 2:
-        raise ValueError(f"cause must be quantity/region/signature (got {cause!r})")
+    if "/" in entry or "/" in device:
+        raise ValueError(f"entry and device must hold no slash (got {entry!r} and {device!r})")
+    if cause.count("/") != 2 or cause.split("/")[1] not in REGIONS:
+        raise ValueError(f"cause must be quantity/region/signature, region one of {', '.join(REGIONS)} (got {cause!r})")
     if dtype not in FORMATS:
         raise ValueError(f"dtype must be one of {', '.join(FORMATS)} (got {dtype!r})")
     words, magnitude = _words(seen)
@@ -183,10 +200,4 @@ INSTRUCTION_SETS = "instruction-sets.txt"
 def instruction_sets(folder: Path) -> tuple[str, ...]:
     """The lines of INSTRUCTION_SETS in a folder; none where there is no such file."""
     file = folder / INSTRUCTION_SETS
-    return tuple(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ()
-
-
-def must_be_there(folder: Path) -> None:
-    """Raises InputError where there is no such folder."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+    return tuple(read_text(file).splitlines()) if file.is_file() else ()

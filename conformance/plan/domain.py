@@ -41,6 +41,10 @@ def _outside(values: Any) -> Any:
     return (values < 0) | (values > 1)
 
 
+#: Where inputs lie, the plainest first; `shapes` and `any` are of presentations and of what no number decides.
+REGIONS = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan")
+
+
 def regions(inputs: Inputs) -> tuple[str, ...]:
     """Where the exact inputs of each element lie; part of a cause's id, so coarse and independent of the dtype."""
     prediction, label = inputs.values["prediction"], inputs.values["label"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
-from conformance.record.harms import Harms, documented, harms
+from conformance.record.harms import Harms, documented
 from conformance.record.kinds import TOLD, Kind, Kinds, kinds
 from conformance.record.record import CheckLine, RunRecord
 
@@ -104,10 +104,13 @@ class Graded:
         return not all(self.grades[kind].elements for kind in TRAINING), training, rest
 
 
-def grades(record: RunRecord, implementations: Sequence[str]) -> list[Graded]:
-    """The grades of some implementations, the best first: by what every training meets, then by the rest."""
+def grades(record: RunRecord, implementations: Sequence[str], weighed: Harms) -> list[Graded]:
+    """The grades of some implementations, the best first: by what every training meets, then by the rest.
+
+    `weighed` is the harm of all findings.
+    """
     found = {name: {kind: Grade() for kind in Kind} for name in implementations}
-    harmed, excused = harms(record), documented(record)
+    excused = documented(record)
     known: dict[tuple[str, str], Kinds] = {}
     for check in record.checks:
         if check.implementation not in found or check.quantity not in TOLD:
@@ -115,7 +118,7 @@ def grades(record: RunRecord, implementations: Sequence[str]) -> list[Graded]:
         key = check.case, check.dtype
         if key not in known:
             known[key] = kinds(record.inputs_by_case[key])
-        _count(found[check.implementation], check, known[key], harmed, excused)
+        _count(found[check.implementation], check, known[key], weighed, excused)
     made = [Graded(name, own) for name, own in found.items()]
     return sorted(made, key=lambda one: one.order)
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
-from conformance.record.harms import harms
+from conformance.record.harms import Harms
 from conformance.record.kinds import TOGETHER, TOLD, Kind, Kinds, kinds
 from conformance.record.record import CheckLine, FindingLine, ProblemLine, RunRecord
 from conformance.record.summary import PLAINEST, Example, example, quantity_rank
+
+#: Kinds of input that no everyday call has.
+ASIDE = frozenset({Kind.OPTIONS, Kind.OUTSIDE, Kind.EXTREME})
 
 #: The kinds from the plainest to the least plain.
 _KINDS = {kind: place for place, kind in enumerate(Kind)}
@@ -20,7 +23,9 @@ _KINDS = {kind: place for place, kind in enumerate(Kind)}
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemSummary:
-    """A problem in a run: how much of it there is, the harm that it does, and the plainest example of the worst.
+    """A problem in a run: how much of it there is, the harm that it does, and an example.
+
+    The example is a plain call in float32 on finite inputs without options where there is one, and else the worst.
 
     `entries` are backend/entry.  What no problem explains is summed up by its cause, which then is the title.
     """
@@ -63,14 +68,17 @@ class _Gathered:
         one = ImplementationId.parse(check.implementation)
         self.entries[one.family] = None
         self.harms[harm] += 1
+        # What a person calls and trains in comes first, as titles say it; there the worst harm, or else of the rest.
         rank = (
-            -harm,
             one.mode != BASE_MODE,
             check.quantity not in TOLD,
             finding.element == TOGETHER,
+            kind in ASIDE or check.dtype != PLAINEST[0],
+            -harm,
             _KINDS[kind],
             PLAINEST.index(check.dtype),
             quantity_rank(check.quantity),
+            finding.what == "inaccurate",
             len(finding.element),
         )
         if self.plainest is None or rank < self.plainest[0]:
@@ -90,12 +98,12 @@ class _Gathered:
             )
 
 
-def problems(record: RunRecord) -> list[ProblemSummary]:
+def problems(record: RunRecord, weighed: Harms) -> list[ProblemSummary]:
     """A summary for each problem with recorded findings, the worst harm first, then by entry points and elements.
 
-    Findings without a problem, as older records have them, are summed up by their causes.
+    `weighed` is the harm of all findings.  Those without a problem, as older records have them, are summed up by their
+    causes.
     """
-    weighed = harms(record)
     known: dict[tuple[str, str], Kinds] = {}
     found: dict[str, _Gathered] = {}
     for check in record.checks:

@@ -11,6 +11,7 @@ from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
+from conformance.plan.domain import REGIONS
 from conformance.quantities import AGREEMENT, LAST, NUMERIC, QUANTITIES
 from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
@@ -357,7 +358,7 @@ def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
     cause = CauseId.parse(one.cause)
     kind = ("bug", "by-design", "unsupported", "").index(one.kind)
     loud = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}
-    where = ("ordinary", "saturated", "outside", "shapes", "any", "infinite", "nan").index(cause.region)
+    where = REGIONS.index(cause.region)
     return kind, quantity_rank(cause.quantity), loud.get(cause.signature, 2), where, one.cause
 
 

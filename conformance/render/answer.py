@@ -16,6 +16,7 @@ from conformance.diagnosis.why import sentences
 from conformance.ids import ImplementationId, backend_of
 from conformance.judge.harm import Harm
 from conformance.record.grades import NOTHING, Graded, Said, entries, grades
+from conformance.record.harms import harms
 from conformance.record.kinds import Kind
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
@@ -94,10 +95,11 @@ def render(record: RunRecord, console: Console) -> None:
 
 def lines(record: RunRecord, width: int) -> list[Text]:
     """All lines of the first screen, none longer than `width`."""
-    found = problems(record)
+    weighed = harms(record)
+    found = problems(record, weighed)
     start = [*_wrapped(_head(record), width), *_unexpected(record, width)]
     end = [*_wrapped(_counts(record, found), width)]
-    graded = grades(record, entries(record))
+    graded = grades(record, entries(record), weighed)
     if not graded:
         return [*start, *end]
     table = _Table(rows(graded), width)

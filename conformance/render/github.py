@@ -17,6 +17,7 @@ from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
 from conformance.plan.cases import Suite
+from conformance.record.harms import harms
 from conformance.record.problems import problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
@@ -180,7 +181,7 @@ def _summary_lines(record: RunRecord) -> Iterator[str]:
 
 def _known(record: RunRecord) -> Iterator[str]:
     """The known problems of a run, the worst harm first; what no problem explains is in the whole report."""
-    found = [one for one in problems(record) if one.explained]
+    found = [one for one in problems(record, harms(record)) if one.explained]
     if not found:
         return
     yield ""

@@ -104,8 +104,8 @@ def _places(swept: Sequence[Group]) -> dict[str, list[str]]:
 
 def _run(record: RunRecord, weighed: Harms) -> dict[str, Any]:
     """What the page tells of a run without its script."""
-    found = problems(record)
-    first, others = answers(record)
+    found = problems(record, weighed)
+    first, others = answers(record, weighed)
     elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
     return {
         "record": record,
@@ -193,13 +193,16 @@ def _packed(data: dict[str, Any]) -> str:
     return base64.b64encode(packed).decode("ascii")
 
 
-def answers(record: RunRecord) -> tuple[list[AnswerRow], list[AnswerRow]]:
-    """A row for each entry point: those that most people use, the best first, and all others by backend."""
+def answers(record: RunRecord, weighed: Harms) -> tuple[list[AnswerRow], list[AnswerRow]]:
+    """A row for each entry point: those that most people use, the best first, and all others by backend.
+
+    `weighed` is the harm of all findings.
+    """
     shown = {row.implementation: row for row in by_entry(folded(scoreboard(record)))}
     main = {(one.backend, one.entry, one.device) for one in map(ImplementationId.parse, entries(record))}
     first: list[AnswerRow] = []
     others: list[AnswerRow] = []
-    for one in grades(record, list(shown)):
+    for one in grades(record, list(shown), weighed):
         row = shown[one.implementation]
         (first if row.place in main else others).append(_row(record, one, row_name(row)))
     return first, sorted(others, key=lambda row: row.backend)

@@ -13,13 +13,14 @@ from conformance.errors import InputError
 from conformance.ids import ImplementationId, backend_of
 from conformance.known import problem, recorded
 from conformance.known.explained import explained
-from conformance.known.record import Place
+from conformance.known.record import Place, must_be_there
 from conformance.known.recorded import INEXACT, INEXACT_CLASSES, UNEXPLAINED, Row
 from conformance.numbers.measurement import BUDGET, LARGEST
 from conformance.quantities import QUANTITIES
-from conformance.record.files import write_lines
+from conformance.record.files import write_lines, writing
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.run.held import findings
+from conformance.yamlfile import read_text
 
 #: The recorded order of magnitude is the least power of ten that is so many times the largest error that was seen.
 MARGIN = 2.0
@@ -85,15 +86,17 @@ class Edit:
         if self.after:
             write_lines([line.encode() for line in self.after.splitlines()], self.file)
         else:
-            self.file.unlink()
+            with writing(self.file):
+                self.file.unlink()
 
 
 def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     """Edits that make the record of a place say what `runs` saw, and name the problem of every line.
 
     What checks of no run are recorded with stays.  Without runs only the problems are looked up again.
-    Raises InputError for an interrupted run, and for one of stages.
+    Raises InputError for a place that is not there, for an interrupted run, and for one of stages.
     """
+    must_be_there(place)
     if any(run.interrupted for run in runs):
         raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
     stages = [one.id for run in runs for one in run.header.implementations if one.stage_of]
@@ -109,10 +112,17 @@ def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     yield from _edit_machines(runs, place.recorded)
 
 
-def unexplained(edits: Sequence[Edit]) -> list[str]:
-    """The causes that no problem explains, in the files that edits make, each with its dtype."""
-    lines = (line.split("\t") for edit in edits for line in edit.after.splitlines()[1:] if line.startswith("-\t"))
-    return list(dict.fromkeys(f"{cells[1]}/{cells[4]} in {cells[6]}" for cells in lines))
+def unexplained(edits: Sequence[Edit], place: Place) -> list[str]:
+    """The causes that no problem explains once edits are made, those of files without an edit, too, with the dtype."""
+    texts = {file: read_text(file) for file in sorted(place.recorded.glob("*.tsv"))}
+    texts |= {edit.file: edit.after for edit in edits}
+    lines = (
+        (file.stem, *line.split("\t"))
+        for file, text in texts.items()
+        for line in text.split("\n")
+        if line.startswith(f"{UNEXPLAINED}\t")
+    )
+    return list(dict.fromkeys(f"{cells[0]}/{cells[2]}/{cells[5]} in {cells[7]}" for cells in lines))
 
 
 def _edit(file: Path, after: str) -> Iterator[Edit]:

@@ -7,13 +7,16 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
+from msgspec import structs
 from ruamel.yaml import YAML
 
+from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.known import problem
 from conformance.known.explained import disputed, explained, idle
 from conformance.known.problem import Explains, Problem
-from conformance.known.record import Record, default_place, load, mistakes
+from conformance.known.record import Record, default_place, load, mistakes, place
 from conformance.known.recorded import Row
 from tests.known.test_recorded import row
 
@@ -122,6 +125,42 @@ def test_a_row_that_names_another_problem_than_its_own_is_a_mistake() -> None:
     assert list(mistakes(Record(explained(ROWS, known), known))) == []
 
 
+def test_a_problem_is_shown_by_a_finding_that_it_explains() -> None:
+    """What a name that nothing has would show is chosen without a word."""
+    rows = ROWS[:1]
+    for check, right in (
+        ("small/one::stub/loss/eager/cpu::float32::value#e0", True),
+        ("small/one::stub/loss/eager/cpu::float32::value#e1", False),
+        ("small/one::stub/loss/eager/cpu::float64::value#e0", False),
+        ("small/one::stub/loss/jit/cpu::float32::value#e0", False),
+        ("small/one::stub/loss/eager/cpu::float32::gradient-label#e0", False),
+        ("small/two::stub/loss/eager/cpu::float32::value#e0", False),
+    ):
+        known = {"p": structs.replace(one(Explains(entries=("*",))), shown_by=check)}
+        told = list(mistakes(Record(explained(rows, known), known)))
+        assert told == ([] if right else [f"p: shown_by names no recorded finding of this problem (got {check!r})"])
+
+
+def test_a_problem_that_two_records_have_is_refused(tmp_path: Path) -> None:
+    """Of two files with one name one would be lost, and its findings told as the other."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tail-is-lost.yaml").write_text(GOOD)
+    with pytest.raises(InputError, match=r"b/tail-is-lost\.yaml: another record has this problem, too"):
+        load([place(tmp_path / "a"), place(tmp_path / "b")])
+
+
+def test_a_mechanism_of_two_words_by_a_comma_is_told_with_its_line(tmp_path: Path) -> None:
+    """YAML ends a word of a list at a comma, so that one mechanism becomes two that nobody knows."""
+    file = tmp_path / "tail-is-lost.yaml"
+    file.write_text(f"mechanism: [cancelled, derivative of a clip, abs or where]\n{GOOD}")
+    done = CliRunner().invoke(main, ["lint", str(file)])
+    assert done.exit_code == Exit.BAD_INPUT
+    assert f"{file}:1: mechanism must be of" in done.output
+    assert "(got 'derivative of a clip')" in done.output
+    assert "must be quoted" in done.output
+
+
 def test_a_good_file_is_read_as_written(tmp_path: Path) -> None:
     """Its id is its name."""
     found = load_file(tmp_path, GOOD)
@@ -150,6 +189,11 @@ def test_a_good_file_is_read_as_written(tmp_path: Path) -> None:
         ("advice: file", "advice: noise", 3, ["noise", "reason"]),
         ("[float32]", "[float23]", 12, ["float23"]),
         ("- entries: [stub/loss]\n  dtypes: [float32]", "[]", 10, ["explain"]),
+        ("[stub/loss]", "[]", 11, ["entries", "length"]),
+        ("title: the loss", "title: |\n  the loss\n ", 1, ["title", "the loss"]),
+        ("title: the loss", 'title: "\\e[31mthe loss"\n#', 1, ["control characters", "x1b"]),
+        ("kind: bug", "kind: bug\nshown_by: small/one", 3, ["small/one", "CASE::BACKEND/ENTRY"]),
+        ("kind: bug", "kind: bug\nshown_by: small/one::stub/loss::float32::value#e0", 3, ["stub/loss::"]),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_file_and_line(

@@ -324,6 +324,8 @@ def test_only_the_files_of_the_backends_that_are_asked_for_are_read(tmp_path: Pa
         ("as", "inexact<1e8000", ["inexact<1e8000"]),
         ("dtype", "float23", ["float23", "bfloat16"]),
         ("cause", "value/ordinary", ["value/ordinary", "quantity/region/signature"]),
+        ("cause", "value/everywhere/zero", ["value/everywhere/zero", "saturated"]),
+        ("entry", "losses/loss", ["losses/loss", "no slash"]),
         ("elements", "", ["10 cells", "empty"]),
         ("elements", "e0\te1", ["10 cells", "got 11"]),
     ],
@@ -348,10 +350,51 @@ def test_a_file_without_its_columns_is_refused(tmp_path: Path) -> None:
         recorded.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"e0 e1?", b"e\xff e1?", r"stub\.tsv:2: must be UTF-8 .got byte 0xff."),
+        (b" e1?\n", b"", r"stub\.tsv:2: the file ends within a line .got '.*e0'."),
+        (b"problem\t", b"", r"stub\.tsv:1: the first line must name the columns"),
+    ],
+)
+def test_a_file_that_is_damaged_is_refused(tmp_path: Path, old: bytes, new: bytes, words: str) -> None:
+    """The name of an element that is cut may be that of another one, whose deviation would then be excused."""
+    file = file_of(tmp_path, GOOD) / "stub.tsv"
+    file.write_bytes(file.read_bytes().replace(old, new))
+    with pytest.raises(InputError, match=words):
+        recorded.read(tmp_path)
+
+
+def test_a_file_saved_by_an_editor_of_windows_says_the_same(tmp_path: Path) -> None:
+    """A mark at its start and other ends of lines are no part of a cell."""
+    file = file_of(tmp_path, GOOD) / "stub.tsv"
+    rows = recorded.read(tmp_path)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert recorded.read(tmp_path) == rows
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """A link that leads nowhere would make everything new."""
+    (tmp_path / "stub.tsv").symlink_to(tmp_path / "gone.tsv")
+    with pytest.raises(InputError, match=r"stub\.tsv: cannot be read"):
+        recorded.read(tmp_path, ["stub"])
+
+
+def test_instruction_sets_that_are_no_text_are_bad_input(tmp_path: Path) -> None:
+    """The file is named."""
+    (tmp_path / recorded.INSTRUCTION_SETS).write_bytes(b"\xff\n")
+    with pytest.raises(InputError, match=r"instruction-sets\.txt:1: must be UTF-8"):
+        recorded.instruction_sets(tmp_path)
+
+
 def test_a_folder_that_does_not_exist_is_bad_input(tmp_path: Path) -> None:
-    """A wrong --known is named."""
+    """A wrong --known is named, and so is a file in place of a folder."""
     with pytest.raises(InputError, match="nowhere: no such folder"):
         load([place(tmp_path / "nowhere")])
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: is no folder"):
+        load([place(tmp_path / "file")])
 
 
 def test_two_records_of_one_element_are_refused_or_both_apply() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from conformance.judge.harm import Harm
 from conformance.record.grades import entries, grades
+from conformance.record.harms import harms
 from conformance.record.kinds import Kind
-from conformance.record.problems import problems
+from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import CheckLine, FindingLine, InputsLine, ProblemLine, RunRecord
 from tests.records import run
 
@@ -71,9 +72,14 @@ def record(*checks: CheckLine) -> RunRecord:
     return replace(run(checks), inputs=(INPUTS,), problems=(WORSE, BETTER))
 
 
+def told(made: RunRecord) -> list[ProblemSummary]:
+    """The problems of a run."""
+    return problems(made, harms(made))
+
+
 def test_problems_are_told_by_harm() -> None:
     """NaN breaks a training whose loss is 0.69, and 0.70 misleads by no more than 1 %."""
-    found = problems(
+    found = told(
         record(
             check("x/l/eager/cpu", ONE_PERCENT, "is-off"),
             check("y/l/eager/cpu", ONE_PERCENT, "is-off"),
@@ -87,30 +93,62 @@ def test_problems_are_told_by_harm() -> None:
 
 def test_an_example_is_of_the_plain_call() -> None:
     """Whatever mode was run first."""
-    (found,) = problems(record(check("x/l/jit/cpu", NAN, "is-nan"), check("x/l/eager/cpu", NAN, "is-nan")))
+    (found,) = told(record(check("x/l/jit/cpu", NAN, "is-nan"), check("x/l/eager/cpu", NAN, "is-nan")))
     assert found.example.implementation == "x/l/eager/cpu"
     assert found.example.inputs["prediction"][0] == "0.5"
+
+
+def test_an_example_is_what_a_person_meets_before_it_is_the_worst() -> None:
+    """A title says float32; what a weight makes of the same mistake in float16 is true, and nobody's case."""
+    weighted = structs.replace(
+        INPUTS,
+        case="small/weighted",
+        dtype="float16",
+        inputs={"prediction": ("3800", "3400"), "label": ("3c00", "0000"), "weight": ("70e2", "70e2")},
+    )
+    worse = check("x/l/eager/cpu", "7e00", "is-off", result_dtype="float16")
+    worse = structs.replace(worse, id="small/weighted::x/l/eager/cpu::float16::value", case="small/weighted")
+    worse = structs.replace(worse, dtype="float16")
+    plain = check("x/l/eager/cpu", ONE_PERCENT, "is-off")
+    both = replace(record(plain), inputs=(INPUTS, weighted), checks=(worse, plain))
+    (one,) = told(both)
+    assert one.worst == Harm.BREAKS
+    assert (one.example.case, one.example.dtype) == ("small/one", "float32")
+    (one,) = told(replace(both, checks=(worse,)))
+    assert one.example.case == "small/weighted"
+
+
+def test_what_is_lost_shows_more_than_what_is_inexact() -> None:
+    """Of equal harm 0 in place of a number is seen at once, although the name of its element is longer."""
+    lost = check("x/l/eager/cpu", "00000000", "is-off")
+    (found,) = lost.findings
+    lost = structs.replace(lost, findings=(structs.replace(found, what="zero"),))
+    inexact = structs.replace(lost, id="small/one::y/l/eager/cpu::float32::value", implementation="y/l/eager/cpu")
+    inexact = structs.replace(inexact, bits=("3e000000", "3e934b11"), findings=(found,))
+    for checks in ((lost, inexact), (inexact, lost)):
+        (one,) = told(record(*checks))
+        assert one.example.what == "zero"
 
 
 def test_what_no_problem_explains_is_told_by_its_cause() -> None:
     """As in records of before there were problems."""
     one = check("x/l/eager/cpu", NAN, "is-nan")
-    without = msgspec.structs.replace(one, findings=(msgspec.structs.replace(one.findings[0], problem=""),))
-    (found,) = problems(record(without))
+    without = structs.replace(one, findings=(structs.replace(one.findings[0], problem=""),))
+    (found,) = told(record(without))
     assert (found.line.problem, found.explained) == ("stub/loss/value/ordinary/inaccurate", False)
 
 
 def test_a_new_finding_is_no_known_problem() -> None:
     """It is told before them."""
     one = check("x/l/eager/cpu", NAN, "is-nan")
-    new = msgspec.structs.replace(one, findings=(msgspec.structs.replace(one.findings[0], outcome="new"),))
-    assert problems(record(new)) == []
+    new = structs.replace(one, findings=(structs.replace(one.findings[0], outcome="new"),))
+    assert told(record(new)) == []
 
 
 def words(*checks: CheckLine) -> dict[str, str]:
     """The word for everyday inputs, by implementation in the order of the grades."""
     made = record(*checks)
-    return {one.implementation: one.grades[Kind.EVERYDAY].word for one in grades(made, entries(made))}
+    return {one.implementation: one.grades[Kind.EVERYDAY].word for one in grades(made, entries(made), harms(made))}
 
 
 def test_a_word_is_the_worst_of_its_kind_and_the_best_come_first() -> None:
@@ -142,7 +180,7 @@ def test_what_most_is_to_be_said_is_what_does_most_harm_in_training() -> None:
         check("x/l/eager/cpu", ONE_PERCENT, "is-off"),
         check("x/l/eager/cpu", NAN, "is-nan", quantity="gradient-prediction"),
     )
-    (one,) = grades(made, entries(made))
+    (one,) = grades(made, entries(made), harms(made))
     assert one.said.problem == "is-nan"
 
 
@@ -150,8 +188,6 @@ def test_entry_points_are_those_that_adapters_call_main_and_all_of_a_backend_tha
     """In plain mode, or the first that was run."""
     names = ("x/main/eager/cpu", "x/main/jit/cpu", "x/other/eager/cpu", "y/one/eager/cpu", "y/two/jit/cpu")
     made = record(*(check(name, RIGHT, verdict="conforms") for name in names))
-    lines = tuple(
-        msgspec.structs.replace(line, main=line.id.startswith("x/main")) for line in made.header.implementations
-    )
-    made = replace(made, header=msgspec.structs.replace(made.header, implementations=lines))
+    lines = tuple(structs.replace(line, main=line.id.startswith("x/main")) for line in made.header.implementations)
+    made = replace(made, header=structs.replace(made.header, implementations=lines))
     assert entries(made) == ["x/main/eager/cpu", "y/one/eager/cpu", "y/two/jit/cpu"]

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from conformance.cli import main
 from conformance.record import record as records
 from conformance.record.grades import entries, grades
+from conformance.record.harms import harms
 from conformance.record.kinds import Kind
 from conformance.record.record import RunRecord
 from conformance.render import answer
@@ -53,7 +54,7 @@ def test_a_whole_run_is_one_screen_in_every_width(whole: RunRecord, width: int) 
 def test_the_words_of_a_row_are_those_of_its_grades(whole: RunRecord, width: int) -> None:
     """Read back from the table, on a line with their name or below it."""
     lines = printed(whole, width)
-    best = grades(whole, entries(whole))[0]
+    best = grades(whole, entries(whole), harms(whole))[0]
     words = [word for kind, word in zip(Kind, best.words, strict=True) if kind in COLUMNS]
     place = next(index for index, line in enumerate(lines) if line.split()[:1] == ["everyday"])
     assert lines[place].split() == [kind.word for kind in COLUMNS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.text import Text
 
 from conformance.render.wrapping import HANG, wrap
@@ -17,11 +18,11 @@ def plain(line: str, width: int) -> list[str]:
 
 
 @deterministic
-@given(st.text(alphabet="ab/_.: ", max_size=80), st.integers(10, 40))
+@given(st.text(alphabet="ab/_.: 損\u0301", max_size=80), st.integers(10, 40))
 def test_no_line_is_longer_and_nothing_is_lost(line: str, width: int) -> None:
     """Blanks at a break aside."""
     parts = plain(line, width)
-    assert all(len(part) <= width for part in parts)
+    assert all(cell_len(part) <= width for part in parts)
     assert "".join("".join(parts).split()) == "".join(line.split())
 
 
@@ -42,6 +43,11 @@ def test_what_goes_on_below_is_indented_further() -> None:
 def test_a_name_that_has_no_line_of_its_own_is_broken_after_a_separator(line: str, parts: list[str]) -> None:
     """In its middle only where it has none."""
     assert plain(line, 16) == parts
+
+
+def test_what_a_terminal_would_obey_is_taken_out() -> None:
+    """What a framework said may hold colours of its own, and ends of lines."""
+    assert plain("got \x1b[31mred\nnext", 40) == ["got \N{REPLACEMENT CHARACTER}[31mred next"]
 
 
 def test_a_line_that_fits_stays_as_it_is() -> None:

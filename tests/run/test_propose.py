@@ -76,6 +76,12 @@ def test_a_run_with_a_stage_of_a_mode_is_refused(seen: RunRecord, tmp_path: Path
         list(propose.edits([replace(seen, header=header)], place(tmp_path)))
 
 
+def test_a_record_that_is_not_there_is_refused(seen: RunRecord, tmp_path: Path) -> None:
+    """A folder whose name is misspelled would get a record of its own."""
+    with pytest.raises(InputError, match="knwon: no such folder"):
+        list(propose.edits([seen], place(tmp_path / "knwon")))
+
+
 def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Path) -> None:
     """The record makes the same run green, and a second update has nothing to say."""
     again = tmp_path / "again.jsonl"
@@ -86,15 +92,20 @@ def test_with_what_is_proposed_the_run_is_as_expected(folder: Path, tmp_path: Pa
 
 def test_what_no_problem_explains_is_named(seen: RunRecord, tmp_path: Path) -> None:
     """Once for each dtype; a problem is written by a person."""
-    edits = list(propose.edits([seen], place(tmp_path)))
-    named = propose.unexplained(edits)
-    assert [one for one in named if "value/ordinary/inaccurate" in one and "float32" in one] == [
-        "log_of_one_minus_p/value/ordinary/inaccurate in float32"
-    ]
+    named = propose.unexplained(list(propose.edits([seen], place(tmp_path))), place(tmp_path))
+    assert [one for one in named if "value/ordinary/inaccurate" in one and "float32" in one] == [f"{CAUSE} in float32"]
     (tmp_path / "rounds-first.yaml").write_text(PROBLEM)
-    assert propose.unexplained(list(propose.edits([seen], place(tmp_path)))) == [
-        one for one in named if not one.startswith("log_of_one_minus_p/")
+    assert propose.unexplained(list(propose.edits([seen], place(tmp_path))), place(tmp_path)) == [
+        one for one in named if not one.startswith("wrong/log_of_one_minus_p/")
     ]
+
+
+def test_what_no_problem_explains_is_named_as_long_as_it_is_so(folder: Path) -> None:
+    """After a problem was written that takes something else no file changes, and its author must be told."""
+    (folder / "rounds-first.yaml").write_text(PROBLEM.replace("log_of", "log_off"))
+    edits = list(propose.edits([], place(folder)))
+    assert edits == []
+    assert f"{CAUSE} in float32" in propose.unexplained(edits, place(folder))
 
 
 def test_without_a_run_only_the_problems_are_looked_up(folder: Path) -> None:
@@ -196,11 +207,12 @@ def test_without_write_nothing_is_written(seen: RunRecord, tmp_path: Path) -> No
     file = tmp_path / "run.jsonl"
     record.write(seen, file)
     folder = tmp_path / "known"
+    folder.mkdir()
     command = [sys.executable, "-m", "conformance", "known", "update", str(file), "--folder", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert f"create {folder / 'recorded' / 'wrong.tsv'}" in done.stdout
-    assert "no problem explains log_of_one_minus_p/value/ordinary/inaccurate in float32" in done.stdout
-    assert not folder.exists()
+    assert "no problem explains wrong/log_of_one_minus_p/value/ordinary/inaccurate in float32" in done.stdout
+    assert list(folder.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_file_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
