@@ -16,6 +16,7 @@ from conformance.known.problem import Advice, Problem, Upstream
 from conformance.known.record import Place, load
 from conformance.known.recorded import Row
 from conformance.numbers.formats import FORMATS
+from conformance.record.harms import harms
 from conformance.record.problems import problems
 from conformance.record.record import read
 from conformance.render.markdown import cell, code, row
@@ -67,7 +68,8 @@ def _harms() -> dict[str, Harm]:
     """The worst harm of each problem in the kept runs."""
     worst: dict[str, Harm] = {}
     for name in RUNS:
-        for one in problems(read(ROOT / name)):
+        record = read(ROOT / name)
+        for one in problems(record, harms(record)):
             worst[one.line.problem] = max(one.worst, worst.get(one.line.problem, Harm.REFUSES))
     return worst
 
