@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from typing import Any
 
@@ -10,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from conformance.commands import COMMANDS, SECTIONS
 from conformance.errors import ConformanceError, Exit, did_you_mean
+from conformance.render.characters import spell_out
 from conformance.version import __version__
 
 
@@ -69,3 +71,4 @@ class Group(click.Group):
 @click.version_option(__version__, prog_name="bce-conformance")
 def main() -> None:
     """Judge the binary cross-entropy of deep-learning frameworks against exact mathematics."""
+    spell_out((sys.stdout, sys.stderr))

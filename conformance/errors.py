@@ -46,5 +46,6 @@ def at(file: object, line: int, message: str, hint: str = "") -> InputError:
 
 def did_you_mean(word: str, known: list[str]) -> str:
     """A hint that names up to three of `known` near `word`, or some of them."""
+    known = list(dict.fromkeys(known))
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known[:6])}, …"

@@ -49,10 +49,10 @@ STYLES = {"BREAKS": "bold red", "misleads": "red", "drifts": "yellow", "ok": "gr
 #: What the words in cells mean.
 WORDS = {
     "BREAKS": "BREAKS training",
-    "misleads": "misleads: off by over 1 %",
-    "drifts": "drifts: by 0.1 to 1 %",
-    "digits": "digits: by less",
-    "docs": "docs: as documented, not exact",
+    "misleads": "misleads: off by over 1 %, which a batch shows",
+    "drifts": "drifts: a small loss is off or lost",
+    "digits": "digits: last ones",
+    "docs": "docs: off as documented, ranked as such",
     "edge": "edge: at tiny or infinite numbers",
 }
 
@@ -67,10 +67,16 @@ class Row:
 
 
 def rows(graded: Sequence[Graded]) -> list[Row]:
-    """A row for each entry point, the best first; backends that do alike with entry points of one name share it."""
+    """A row for each entry point, the best first; backends that do alike with entry points of one name share it.
+
+    The module is part of the name where a backend has two of the same.
+    """
     alike: dict[tuple[str, tuple[str, ...], Said], list[str]] = {}
+    count = Counter(_name(one.implementation) for one in graded)
     for one in graded:
         backend, entry = _name(one.implementation)
+        if count[backend, entry] > 1:
+            entry = _whole(ImplementationId.parse(one.implementation))
         words = tuple(word for kind, word in zip(Kind, one.words, strict=True) if kind in COLUMNS)
         alike.setdefault((entry, words, one.said), []).append(backend)
     return [
@@ -83,8 +89,12 @@ def _name(implementation: str) -> tuple[str, str]:
     """The backend, and the entry point without its module; the mode where it is not the plain one."""
     one = ImplementationId.parse(implementation)
     stem, bracket, variant = one.entry.partition("[")
-    mode = "" if one.mode == BASE_MODE else f" ({one.mode})"
-    return one.backend, f"{stem.rpartition('.')[2]}{bracket}{variant}{mode}"
+    return one.backend, _whole(one._replace(entry=f"{stem.rpartition('.')[2]}{bracket}{variant}"))
+
+
+def _whole(one: ImplementationId) -> str:
+    """The entry point, and the mode where it is not the plain one."""
+    return one.entry if one.mode == BASE_MODE else f"{one.entry} ({one.mode})"
 
 
 def render(record: RunRecord, console: Console) -> None:
@@ -162,7 +172,8 @@ def _wrapped(said: Iterable[str], width: int) -> Iterator[Text]:
 class _Table:
     """The table of entry points in a width: a name that is too long stands on a line of its own.
 
-    Kinds of input that nobody was asked about have no column.
+    Kinds of input that nobody was asked about have no column.  Where the width does not hold the columns, each word
+    stands beside its kind.
     """
 
     def __init__(self, rows: list[Row], width: int) -> None:
@@ -171,12 +182,13 @@ class _Table:
         self.kinds = [kind for kind in COLUMNS if any(row.words[kind] != NOTHING for row in rows)]
         self.widths = [max(len(kind.word), *(len(row.words[kind]) for row in rows)) for kind in self.kinds]
         left = width - sum(self.widths) - len(self.widths) - 2
+        self.narrow = left < 2
         self.left = max((len(row.name) for row in rows if len(row.name) <= left), default=2)
-        self.names = [wrap(Text(row.name), width) if len(row.name) > self.left else [] for row in rows]
+        self.heights = [len(self._row(row, "")) for row in rows]
 
     def height(self, taken: int) -> int:
         """Lines of the heading, of so many rows, and of what is said of those left out."""
-        return 1 + sum(1 + len(name) for name in self.names[:taken]) + (taken < len(self.rows))
+        return 1 + sum(self.heights[:taken]) + (taken < len(self.rows))
 
     def fitting(self, room: int) -> int:
         """How many rows have room, one at least."""
@@ -184,14 +196,12 @@ class _Table:
 
     def lines(self, taken: int, marks: Mapping[str, str]) -> Iterator[Text]:
         """The heading and so many rows, with the marks of their problems."""
-        heading = self._line("", "", [kind.word for kind in self.kinds])
-        heading.stylize("bold")
-        yield heading
-        for row, name in zip(self.rows[:taken], self.names, strict=False):
-            yield from name
-            yield self._line(
-                "" if name else row.name, marks.get(row.said.problem, ""), [row.words[kind] for kind in self.kinds]
-            )
+        if not self.narrow:
+            heading = self._line("", "", [kind.word for kind in self.kinds])
+            heading.stylize("bold")
+            yield heading
+        for row in self.rows[:taken]:
+            yield from self._row(row, marks.get(row.said.problem, ""))
         if taken < len(self.rows):
             left_out = len(self.rows) - taken
             yield from wrap(Text(f"… and {left_out} more, or `show --counts` for all entry points"), self.width)
@@ -201,6 +211,18 @@ class _Table:
         yield " · ".join(kind.meaning for kind in self.kinds)
         used = {word for row in self.rows for word in row.words.values()}
         yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
+
+    def _row(self, row: Row, mark: str) -> list[Text]:
+        """The lines of a row."""
+        if self.narrow:
+            words = Text(f"{mark:1} ")
+            for kind in self.kinds:
+                words.append(f"{kind.word} ").append(row.words[kind], STYLES.get(row.words[kind], "")).append(", ")
+            return [*wrap(Text(row.name), self.width), *wrap(words[:-2], self.width)]
+        words_of = [row.words[kind] for kind in self.kinds]
+        if len(row.name) <= self.left:
+            return [self._line(row.name, mark, words_of)]
+        return [*wrap(Text(row.name), self.width), self._line("", mark, words_of)]
 
     def _line(self, name: str, mark: str, words: Sequence[str]) -> Text:
         line = Text(f"{name:{self.left}} {mark:1}")
@@ -248,7 +270,7 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
     words = ", ".join(f"{by_harm[harm]} {harm.word}" for harm in Harm if by_harm[harm])
     elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
     yield (
-        f"[bold]{len(known)} known problems, {elements['new']} new elements, {elements['fixed']} fixed[/]"
+        f"[bold]{len(known)} known problems, {elements['new']} new findings, {elements['fixed']} fixed[/]"
         f"{f': {words}' if words else ''}"
     )
     footer = record.footer

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import InputError, did_you_mean
-from conformance.ids import CauseId, ImplementationId
+from conformance.ids import CauseId, CheckId, ImplementationId
 from conformance.plan.cases import Case, Suite
 from conformance.plan.inputs import Inputs
 from conformance.plan.presentations import Presentation
@@ -44,6 +44,11 @@ class Target:
     plain: Declaration | None = None
     counterpart: Declaration | None = None
     bound: bool = False
+
+    @property
+    def check(self) -> str:
+        """The id of the check."""
+        return str(CheckId(self.case.id, self.implementation.id, self.dtype, self.quantity))
 
     @property
     def request(self) -> Request:

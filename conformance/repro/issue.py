@@ -38,7 +38,10 @@ NAMED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """All that a report is made of: `proofs` are lines of certificates, `harm` is the worst of the group's."""
+    """All that a report is made of: `proofs` are lines of certificates.
+
+    `harm` is that of the finding that the script shows, `worst` the worst of the group's.
+    """
 
     group: Group
     made: Reproducer
@@ -47,6 +50,7 @@ class Issue:
     near: Sequence[Problem]
     neighbours: Sequence[Neighbour]
     harm: Harm
+    worst: Harm
     machine: str
 
     @property
@@ -118,7 +122,9 @@ def _description(issue: Issue) -> str:
         blocks += [fenced(shown.text, "python"), f"It prints:\n\n{fenced(shown.says, 'text')}"]
     if issue.group.problem is not None:
         blocks.append(issue.group.problem.why.strip())
-    blocks.append(f"Harm: **{issue.harm.word}**. At its worst, {issue.harm.meaning}")
+    blocks.append(f"What that does ({issue.harm.word}): {issue.harm.meaning}")
+    if issue.worst > issue.harm:
+        blocks[-1] += f"\nOn other inputs, in other dtypes or with other options it is worse: {issue.worst.meaning}"
     return "\n\n".join(blocks)
 
 
@@ -138,7 +144,7 @@ def right_and_wrong(made: Reproducer) -> str:
             return f"{start} has no value: {cell(no_value(request.inputs))}. {call} gives {_shown(small.got)} for it."
         exact = f"{start} is {_shown(ideal)} ({code(formula(request.inputs, quantity))}, computed with more digits)"
         documented = "" if small.documented is None else f", and {_shown(small.documented)} as documented"
-        return f"{exact}, whatever the order of the operations{documented}; {call} gives {_shown(small.got)}."
+        return f"{exact}{documented}; {call} gives {_shown(small.got)}."
     return f"{call}: {cell(words(small))}{_of_several(small)}."
 
 
@@ -241,8 +247,8 @@ def _cause(issue: Issue) -> str:
     else:
         example = blame.example
         blocks.append(
-            f"Found by running: {cell(example.sentence)} ({example.mechanism.value}). The formula that this is about"
-            f" gives {blame.explained} of {blame.total} results of the call."
+            f"Found by running: {cell(example.sentence)} ({example.mechanism.value}). That formula gives"
+            f" {blame.explained} of {blame.total} results that were seen, bit for bit or within its rounding."
         )
         dtype = issue.made.small.request.dtype
         blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in blame.where if _shows(one)]

@@ -113,7 +113,8 @@ class Job:
                 proofs=proofs.proofs(own, contracts, proofs.folder()),
                 near=self.near(group),
                 neighbours=beside,
-                harm=worst(group, self.harms),
+                harm=self.harms[made.target.check, made.target.element],
+                worst=worst(group, self.harms),
                 machine=told,
             )
         )

@@ -97,8 +97,12 @@ def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     Raises InputError for a place that is not there, for an interrupted run, and for one of stages.
     """
     must_be_there(place)
-    if any(run.interrupted for run in runs):
-        raise InputError("a run without footer is interrupted and says nothing about what no longer deviates")
+    for run in runs:
+        if run.interrupted:
+            raise InputError(
+                f"the run of {run.header.started} is interrupted and says nothing about what no longer deviates",
+                "give one that reached its end: its file ends with a footer",
+            )
     stages = [one.id for run in runs for one in run.header.implementations if one.stage_of]
     if stages:
         raise InputError(f"no record is of a stage of a mode (got {stages[0]!r})", "make the run without it")

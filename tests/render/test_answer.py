@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.cli import main
+from conformance.judge.harm import Harm
 from conformance.record import record as records
-from conformance.record.grades import entries, grades
+from conformance.record.grades import Grade, Graded, entries, grades
 from conformance.record.harms import harms
 from conformance.record.kinds import Kind
 from conformance.record.record import RunRecord
@@ -70,6 +72,23 @@ def test_small_runs_fit(record: RunRecord, width: int) -> None:
     assert [line for line in lines if len(line) > width and not is_command(line)] == []
 
 
+def test_entry_points_of_one_name_in_two_modules_are_told_apart() -> None:
+    """Keras has a binary_crossentropy among its operations and one among its losses, and they differ."""
+    good = {kind: Grade() for kind in Kind}
+    bad = good | {Kind.EVERYDAY: Grade(elements=1, found=Harm.BREAKS, problems=Counter(["is-nan"]))}
+    names = [("k/ops.loss[x]/eager/cpu", good), ("k/losses.loss[x]/eager/cpu", bad), ("l/ops.loss[x]/eager/cpu", good)]
+    found = answer.rows([Graded(name, grade) for name, grade in names])
+    assert [row.name for row in found] == ["k ops.loss[x]", "k losses.loss[x]", "l loss[x]"]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_a_narrow_terminal_gets_each_word_beside_its_kind(width: int) -> None:
+    """Columns that the terminal would break in two say nothing."""
+    lines = printed(run(CHECKS), width)
+    assert [line for line in lines if len(line) > width and not is_command(line)] == []
+    assert "everyday" in " ".join(lines)
+
+
 def test_what_is_new_comes_before_the_table() -> None:
     """Then what is fixed; the counts of both stand below."""
     lines = printed(run(), 100)
@@ -77,7 +96,7 @@ def test_what_is_new_comes_before_the_table() -> None:
     fixed = next(index for index, line in enumerate(lines) if line.startswith("fixed "))
     table = next(index for index, line in enumerate(lines) if "everyday" in line.split() or "soft" in line.split())
     assert new < fixed < table
-    assert "1 known problems, 1 new elements, 1 fixed" in "\n".join(lines)
+    assert "1 known problems, 1 new findings, 1 fixed" in "\n".join(lines)
 
 
 def test_a_command_of_a_finding_is_one_line() -> None:
