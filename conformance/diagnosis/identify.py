@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from heapq import heapify, heappop, heappush
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -161,25 +162,55 @@ Elements = frozenset[tuple[str, Arithmetic]]
 def identify(group: Group, models: Models | None = None, among: Elements | None = None) -> Identified:
     """The models that give the results of `group`, of a reduction those of models of its elements `among` these.
 
-    Models are taken by how many results at least are not their emulation, and a model whose emulation is so far from
-    the results that they cost more than with another one is behind that whatever its reach is: the reach is computed
-    for the others alone.
+    Models are taken by the least that they can cost, which is bounded first by how many results are not their emulation
+    and then by how far those are from it: the reach is computed for those alone that may survive.
     """
     models = models or Models()
-    tried = sorted(_bounds(group, models, among), key=lambda pair: pair[0])
+    near = sorted(_cheapest(group, _bounds(group, models, among), models, DECISIVE), key=_rank)
+    found = {(one.names, one.arithmetic): one for fit in near for one in _unrefuted(group, fit, models, among)}
+    plain = cost_of_errors(group)
+    survivors = (
+        fit
+        for fit in found.values()
+        if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total)
+    )
+    return Identified(group, tuple(survivors), next(iter(found.values()), None))
+
+
+def _cheapest(group: Group, tried: Iterable[tuple[int, _Model]], models: Models, behind: float) -> list[Fit]:
+    """The models that cost no more bits than the best and `behind`.
+
+    `tried` has for each how many results at least are not its emulation: each costs a bit at least.
+    """
+    queue = [(float(bound), number, model, False) for number, (bound, model) in enumerate(tried)]
+    heapify(queue)
     found: list[Fit] = []
     best = math.inf
-    for bound, one in tried:
-        if bound > best + DECISIVE:  # each costs a bit at least
-            break
-        if _can_flush(group, one, models) and _least_cost(group, one, models, best + DECISIVE) <= best + DECISIVE:
-            fit = _fit(group, one, models)
-            best = min(best, fit.cost)
-            found.append(fit)
-    plain = cost_of_errors(group)
-    near = sorted((fit for fit in found if fit.cost <= best + DECISIVE), key=_rank)
-    survivors = (fit for fit in near if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total))
-    return Identified(group, tuple(survivors), near[0] if near else None)
+    while queue and queue[0][0] <= best + behind:
+        _, number, model, bounded = heappop(queue)
+        if bounded:
+            found.append(_fit(group, model, models))
+            best = min(best, found[-1].cost)
+        elif _can_flush(group, model, models):
+            heappush(queue, (_least_cost(group, model, models, best + behind), number, model, True))
+    return [fit for fit in found if fit.cost <= best + behind]
+
+
+def _unrefuted(group: Group, fit: Fit, models: Models, among: Elements | None) -> list[Fit]:
+    """The model, or in place of one that a result refutes those of the same formula that give every result.
+
+    What is outside of the reach needs a branch of its own, which takes two numbers of the dtype to tell: an input and
+    what it gives.  An arithmetic of the same formula that needs none and costs less than that goes before.  Between two
+    formulas a branch decides nothing: either may have one.
+    """
+    outside = fit.total - fit.explained
+    if not outside:
+        return [fit]
+    same = ((0, one) for one in _models(group, among) if one.names == fit.names)
+    behind = outside * (1.0 + FORMATS[group.result_dtype].width)
+    whole = [one for one in _cheapest(group, same, models, behind) if one.explained == one.total]
+    best = min((one.cost for one in whole), default=math.inf)
+    return sorted((one for one in whole if one.cost <= best + DECISIVE), key=_rank) or [fit]
 
 
 def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
