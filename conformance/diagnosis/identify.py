@@ -6,7 +6,8 @@ to tell by someone who has it (J. Rissanen, Modeling by shortest data descriptio
 * a result that is the emulation, bit for bit, costs nothing, a zero of the other sign 1 bit;
 * one that lies in the reach costs 1 bit, and as many as tell numbers apart that are an ULP of the wider end apart and
   lie in the reach: a wide reach says little;
-* one outside is spelled, which costs 1 bit more than the dtype has.
+* one outside needs a branch of its own, whose input is spelled, which costs 1 bit more than the dtype has; what the
+  branch gives is known where the result is right, and where it is wrong it is spelled as well.
 
 A difference of n bits is odds of 2^n.  Models that are no more than DECISIVE behind the best are not told apart by the
 results, and all of them survive, if they leave nothing outside but what ALLOWED and ALLOWED_WRONG allow for, and tell
@@ -32,7 +33,7 @@ from conformance.diagnosis.results import Group, Part, Table, groups, reductions
 from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import Evaluation, Reach, Watched, fused, number, reaching, watching
-from conformance.formulas.expression import Function, inlined, ordered
+from conformance.formulas.expression import Function, ordered
 from conformance.numbers.formats import FORMATS
 from conformance.quantities import NUMERIC
 
@@ -166,51 +167,32 @@ def identify(group: Group, models: Models | None = None, among: Elements | None 
     and then by how far those are from it: the reach is computed for those alone that may survive.
     """
     models = models or Models()
-    near = sorted(_cheapest(group, _bounds(group, models, among), models, DECISIVE), key=_rank)
-    found = {(one.names, one.arithmetic): one for fit in near for one in _unrefuted(group, fit, models, among)}
+    near = sorted(_cheapest(group, _bounds(group, models, among), models), key=_rank)
     plain = cost_of_errors(group)
-    survivors = (
-        fit
-        for fit in found.values()
-        if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total)
-    )
-    return Identified(group, tuple(survivors), next(iter(found.values()), None))
+    survivors = (fit for fit in near if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total))
+    return Identified(group, tuple(survivors), near[0] if near else None)
 
 
-def _cheapest(group: Group, tried: Iterable[tuple[int, _Model]], models: Models, behind: float) -> list[Fit]:
-    """The models that cost no more bits than the best and `behind`.
+def _cheapest(group: Group, tried: Iterable[tuple[int, _Model]], models: Models) -> list[Fit]:
+    """The models that are no more than DECISIVE behind the best.
 
-    `tried` has for each how many results at least are not its emulation: each costs a bit at least.
+    `tried` has for each how many results at least are not its emulation: each costs a bit at least.  The reach of the
+    one with the fewest is computed at once: what is known to cost more than it is not looked at to the end.
     """
     queue = [(float(bound), number, model, False) for number, (bound, model) in enumerate(tried)]
     heapify(queue)
     found: list[Fit] = []
     best = math.inf
-    while queue and queue[0][0] <= best + behind:
+    while queue and queue[0][0] <= best + DECISIVE:
         _, number, model, bounded = heappop(queue)
-        if bounded:
+        if not _can_flush(group, model, models):
+            continue
+        if bounded or not found:
             found.append(_fit(group, model, models))
             best = min(best, found[-1].cost)
-        elif _can_flush(group, model, models):
-            heappush(queue, (_least_cost(group, model, models, best + behind), number, model, True))
-    return [fit for fit in found if fit.cost <= best + behind]
-
-
-def _unrefuted(group: Group, fit: Fit, models: Models, among: Elements | None) -> list[Fit]:
-    """The model, or in place of one that a result refutes those of the same formula that give every result.
-
-    What is outside of the reach needs a branch of its own, which takes two numbers of the dtype to tell: an input and
-    what it gives.  An arithmetic of the same formula that needs none and costs less than that goes before.  Between two
-    formulas a branch decides nothing: either may have one.
-    """
-    outside = fit.total - fit.explained
-    if not outside:
-        return [fit]
-    same = ((0, one) for one in _models(group, among) if one.names == fit.names)
-    behind = outside * (1.0 + FORMATS[group.result_dtype].width)
-    whole = [one for one in _cheapest(group, same, models, behind) if one.explained == one.total]
-    best = min((one.cost for one in whole), default=math.inf)
-    return sorted((one for one in whole if one.cost <= best + DECISIVE), key=_rank) or [fit]
+        else:
+            heappush(queue, (_least_cost(group, model, models, best + DECISIVE), number, model, True))
+    return [fit for fit in found if fit.cost <= best + DECISIVE]
 
 
 def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
@@ -260,15 +242,19 @@ def elements_of(*found: Identified) -> Elements:
     return frozenset((name, fit.arithmetic.unflushed.steps) for fit in fits for name in fit.names)
 
 
-def _rank(fit: Fit) -> tuple[float, int]:
-    """By cost; of formulas that no result tells apart, since a factor of 1 changes none, the shorter first."""
-    return fit.cost, sum(_steps(one.expression) for one in fit.candidates)
+def _rank(fit: Fit) -> tuple[float, int, bool]:
+    """By cost; of formulas that no result tells apart, since a factor of 1 changes none, the shorter first.
+
+    Where no step that is flushed changes a result, the arithmetic that flushes none goes first.
+    """
+    return fit.cost, sum(_steps(one.expression) for one in fit.candidates), fit.arithmetic.flush
 
 
 @cache
 def _steps(x: Expression) -> int:
     """How many steps a formula takes, those inside of functions too."""
-    return sum(bool(node.args) for node in ordered(inlined(x)))
+    inside = (_steps(node.name.body) if isinstance(node.name, Function) else bool(node.args) for node in ordered(x))
+    return sum(inside)
 
 
 def _survives(fit: Fit, plain: float) -> bool:
@@ -428,6 +414,7 @@ def _told(part: Part, x: Expression, arithmetic: Arithmetic, models: Models, fmt
     sets = models.reach(part.table, x, arithmetic).at(part.rows)
     explained = equal | sets.holds(got)
     cost[~explained] = 1 + fmt.width
+    cost[~explained & part.wrong] *= 2
     rows = explained & ~equal
     cost[rows] = 1 + width(sets.low[rows], sets.high[rows], fmt)
     return equal, explained, cost

@@ -15,6 +15,7 @@ from functools import cache
 from conformance.formulas.catalogue.focal import FOCAL
 from conformance.formulas.catalogue.logits import LOGITS
 from conformance.formulas.catalogue.loss import Candidate, Given, Loss, Options, promoted
+from conformance.formulas.catalogue.mistakes import MISTAKES, NATURAL
 from conformance.formulas.catalogue.probabilities import PROBABILITIES
 from conformance.formulas.catalogue.reductions import reduced, shares
 from conformance.formulas.catalogue.softmax import SOFTMAX
@@ -23,7 +24,7 @@ from conformance.formulas.expression import Expression, const
 
 __all__ = ["BY", "LOSSES", "Candidate", "Given", "Loss", "Options", "candidates"]
 
-LOSSES: tuple[Loss, ...] = (*LOGITS, *SOFTMAX, *PROBABILITIES, *FOCAL)
+LOSSES: tuple[Loss, ...] = (*LOGITS, *SOFTMAX, *PROBABILITIES, *FOCAL, *NATURAL, *MISTAKES)
 
 #: The input that a quantity is the derivative by.
 BY = {
