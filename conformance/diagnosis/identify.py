@@ -163,11 +163,19 @@ Elements = frozenset[tuple[str, Arithmetic]]
 def identify(group: Group, models: Models | None = None, among: Elements | None = None) -> Identified:
     """The models that give the results of `group`, of a reduction those of models of its elements `among` these.
 
+    Formulas that are not the loss are asked only where none that is gives the results.
+
     Models are taken by the least that they can cost, which is bounded first by how many results are not their emulation
     and then by how far those are from it: the reach is computed for those alone that may survive.
     """
     models = models or Models()
-    near = sorted(_cheapest(group, _bounds(group, models, among), models), key=_rank)
+    found = _identified(group, models, among, mistaken=False)
+    return found or _identified(group, models, among, mistaken=True) or found
+
+
+def _identified(group: Group, models: Models, among: Elements | None, mistaken: bool) -> Identified:
+    """By formulas that are the loss, or by those that are not."""
+    near = sorted(_cheapest(group, _bounds(group, models, among, mistaken), models), key=_rank)
     plain = cost_of_errors(group)
     survivors = (fit for fit in near if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total))
     return Identified(group, tuple(survivors), near[0] if near else None)
@@ -264,19 +272,27 @@ def _survives(fit: Fit, plain: float) -> bool:
     return not fit.wrong or fit.wrong_cost < plain
 
 
-def _models(group: Group, among: Elements | None) -> tuple[_Model, ...]:
+def _models(group: Group, among: Elements | None, mistaken: bool) -> tuple[_Model, ...]:
     options = tuple(part.table.options for part in group.parts)
-    return _models_of(group.form, group.quantity, group.dtype, group.result_dtype, options, among)
+    return _models_of(group.form, group.quantity, group.dtype, group.result_dtype, options, among, mistaken)
 
 
 @cache
 def _models_of(
-    form: str, quantity: str, dtype: str, result: str, options: tuple[Options, ...], among: Elements | None
+    form: str,
+    quantity: str,
+    dtype: str,
+    result: str,
+    options: tuple[Options, ...],
+    among: Elements | None,
+    mistaken: bool,
 ) -> tuple[_Model, ...]:
     """Formulas that there are under all of the options, with every arithmetic; equal ones are one."""
     narrower = any(one.narrower for one in options)
     of = None if among is None else frozenset(name for name, _ in among)
-    alike_of = {promotes: _alike(form, quantity, options, promotes, of) for promotes in (False, True)[: 1 + narrower]}
+    alike_of = {
+        promotes: _alike(form, quantity, options, promotes, of, mistaken) for promotes in (False, True)[: 1 + narrower]
+    }
     found: dict[tuple[object, ...], _Model] = {}
     for arithmetic in arithmetics(dtype, result, narrower):
         for expressions, (alike, of_parts) in alike_of[narrower and arithmetic.promotes].items():
@@ -293,12 +309,17 @@ def _models_of(
 
 
 def _alike(
-    form: str, quantity: str, options: tuple[Options, ...], promotes: bool, of: frozenset[str] | None
+    form: str,
+    quantity: str,
+    options: tuple[Options, ...],
+    promotes: bool,
+    of: frozenset[str] | None,
+    mistaken: bool,
 ) -> dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]]:
     """Formulas that there are under all of the options, by their expressions: their names, and the first of them."""
     by_name: dict[str, list[Candidate]] = defaultdict(list)
     for one in options:
-        for candidate in candidates(form, quantity, one, promotes, of):
+        for candidate in candidates(form, quantity, one, promotes, of, mistaken):
             by_name[candidate.name].append(candidate)
     found: dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]] = {}
     for name, of_parts in by_name.items():
@@ -338,7 +359,7 @@ def _same(point: Floats, got: Floats) -> Mask:
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _bounds(group: Group, models: Models, among: Elements | None) -> Iterator[tuple[int, _Model]]:
+def _bounds(group: Group, models: Models, among: Elements | None, mistaken: bool) -> Iterator[tuple[int, _Model]]:
     """How many results at least are not the emulation of each model, by the largest part.
 
     Without an emulation that flushes: it can be another one only where a step is subnormal.
@@ -346,7 +367,7 @@ def _bounds(group: Group, models: Models, among: Elements | None) -> Iterator[tu
     largest = max(range(len(group.parts)), key=lambda number: group.parts[number].rows.size)
     part = group.parts[largest]
     known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
-    for model in _models(group, among):
+    for model in _models(group, among, mistaken):
         key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
         if key not in known:
             point, small = models.watched(part.table, x, arithmetic)
@@ -421,7 +442,8 @@ def _told(part: Part, x: Expression, arithmetic: Arithmetic, models: Models, fmt
 
 
 def _candidates(group: Group, part: Part, promotes: bool) -> tuple[Candidate, ...]:
-    return candidates(group.form, group.quantity, part.table.options, promotes)
+    of = group.form, group.quantity, part.table.options, promotes
+    return (*candidates(*of), *candidates(*of, mistaken=True))
 
 
 def alike(group: Group, fit: Fit, models: Models) -> bool:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 from conformance.formulas.catalogue import sources
 from conformance.formulas.catalogue.loss import Build, Given, Loss
+from conformance.formulas.catalogue.probabilities import EPSILON, LARGEST_FLOAT32, ONE_LESS_EPSILON
 from conformance.formulas.expression import (
     Expression,
     absolute,
     as_expression,
+    cast,
     clip,
     const,
     eq,
@@ -28,7 +30,7 @@ from conformance.formulas.expression import (
     minimum,
     where,
 )
-from conformance.formulas.library import ENTROPY, SIGMOID_STABLE, SOFTPLUS, SOFTPLUS_LOG1P
+from conformance.formulas.library import SIGMOID_STABLE, SOFTPLUS, SOFTPLUS_LOG1P
 
 #: Something of a label of 1, and of a label of 0.
 Pair = tuple[Expression, Expression]
@@ -102,18 +104,26 @@ def _same(x: Expression) -> Expression:
     return x
 
 
+def _smoothed(given: Given) -> Expression:
+    return given.smoothed
+
+
+def _of_value(value: Expression, y: Expression) -> Expression:
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Natural:
     """The natural terms of a form with one step changed, of one of both forms or of both."""
 
     label: Step = _same
-    smoothed: Callable[[Given], Expression] = staticmethod(lambda given: given.smoothed)
+    smoothed: Callable[[Given], Expression] = _smoothed
     prediction: Step = _same
     factors: Factors = _factors
     #: In place of those of the form.
     terms: Terms | None = None
     #: What becomes of the value.
-    result: Callable[[Expression, Expression], Expression] = staticmethod(lambda value, y: value)
+    result: Callable[[Expression, Expression], Expression] = _of_value
 
     def of(self, form: str, quantity: str) -> Build:
         """The formula for a quantity."""
@@ -176,7 +186,9 @@ def _exchanged(given: Given) -> Expression | None:
     return given.weighted(_times(p, positive) + _times(1 - p, negative))
 
 
-def _own(name: str, form: str, source: str, quantity: str, formula: Callable[[Expression, Expression], Expression]) -> Loss:
+def _own(
+    name: str, form: str, source: str, quantity: str, formula: Callable[[Expression, Expression], Expression]
+) -> Loss:
     """A derivative that is none of the loss, whose value is right."""
 
     def built(given: Given) -> Expression | None:
@@ -184,35 +196,36 @@ def _own(name: str, form: str, source: str, quantity: str, formula: Callable[[Ex
             return None
         return given.weighted(formula(given.prediction, given.smoothed))
 
-    return Loss(name=name, form=form, build=_Natural().of(form, _VALUE), source=source, rules=(), own={quantity: (built,)})
+    return Loss(
+        name=name, form=form, build=_Natural().of(form, _VALUE), source=source, rules=(), own={quantity: (built,)}
+    )
 
 
+def _bounded(p: Expression) -> Expression:
+    """fmin(fmax(p, 1e-7), 1 - 1e-7): a comparison with NaN is false."""
+    above = where(ge(p, EPSILON), p, EPSILON)
+    return where(le(above, ONE_LESS_EPSILON), above, ONE_LESS_EPSILON)
+
+
+#: log(2), as Python gives it.
 _LN2 = "0.6931471805599453"
 
-#: The loss by its natural terms, without a mistake.
-NATURAL: tuple[Loss, ...] = (
-    *_both("natural terms", sources.XLOGY, _Natural()),
-    _mistake(
-        "natural terms, log(1 - p)", "probabilities", sources.XLOGY, _Natural(terms=lambda p: (-log(p), -log(1 - p)))
-    ),
-)
+#: The loss, with no mistake.
+NATURAL: tuple[Loss, ...] = (*_both("natural terms", sources.XLOGY, _Natural()),)
 
 MISTAKES: tuple[Loss, ...] = (
     *_both("labels not outside [0, 1]", sources.QUESTION, _Natural(label=lambda y: clip(y, 0, 1))),
-    *_both("labels above 1/2 are 1, others 0", sources.QUESTION, _Natural(label=lambda y: _unless_nan(y, where(gt(y, const("0.5")), 1, 0)))),
-    *_both("a label NaN is 0", sources.NAN_TO_NUM, _Natural(label=lambda y: where(eq(y, y), y, 0))),
     *_both(
-        "0 where the label is NaN", sources.NAN_TO_NUM, _Natural(result=lambda value, y: where(eq(y, y), value, 0))
+        "labels above 1/2 are 1, others 0",
+        sources.QUESTION,
+        _Natural(label=lambda y: _unless_nan(y, where(gt(y, const("0.5")), 1, 0))),
     ),
+    *_both("a label NaN is 0", sources.NAN_TO_NUM, _Natural(label=lambda y: where(eq(y, y), y, 0))),
+    *_both("0 where the label is NaN", sources.NAN_TO_NUM, _Natural(result=lambda value, y: where(eq(y, y), value, 0))),
     *_both(
         "0 where the loss is NaN",
         sources.NAN_TO_NUM,
         _Natural(result=lambda value, y: where(eq(value, value), value, 0)),
-    ),
-    *_both(
-        "labels above 1 are divided by 255",
-        sources.RESCALING,
-        _Natural(label=lambda y: where(gt(y, 1), y / 255, y)),
     ),
     *_both("no weight", sources.NO_WEIGHT, _Natural(factors=_ignoring(weight=None))),
     *_both("weight twice", sources.WEIGHT_TWICE, _Natural(factors=_weight_twice)),
@@ -221,7 +234,14 @@ MISTAKES: tuple[Loss, ...] = (
     _mistake("pos_weight of label 0", "logits", sources.WEIGHT_OF_OTHER, _Natural(factors=_pos_weight_of_other)),
     *_both("smoothed by s", sources.KERAS_LOSSES, _Natural(smoothed=_smoothed_by_one_class)),
     *_both(
-        "at most 100", sources.AT_MOST_HUNDRED, _Natural(result=lambda value, y: _unless_nan(value, minimum(value, 100)))
+        "at most 100",
+        sources.AT_MOST_HUNDRED,
+        _Natural(result=lambda value, y: _unless_nan(value, minimum(value, 100))),
+    ),
+    *_both(
+        "not above the largest float32",
+        sources.CLAMP,
+        _Natural(result=lambda value, y: _unless_nan(value, minimum(value, LARGEST_FLOAT32))),
     ),
     _mistake(
         "y*log1p(exp(-z)) + (1 - y)*log1p(exp(z)), 0 times infinity is 0",
@@ -229,41 +249,40 @@ MISTAKES: tuple[Loss, ...] = (
         sources.TEXTBOOK,
         _Natural(terms=lambda z: (SOFTPLUS_LOG1P(-z), SOFTPLUS_LOG1P(z))),
     ),
-    _mistake("predictions not outside [0, 1]", "probabilities", sources.CLAMP, _Natural(prediction=lambda p: clip(p, 0, 1))),
     _mistake(
-        "clip by 1e-7, NaN is the bound",
-        "probabilities",
-        sources.FMIN,
-        _Natural(prediction=lambda p: _bounded(p)),
+        "predictions not outside [0, 1]", "probabilities", sources.CLAMP, _Natural(prediction=lambda p: clip(p, 0, 1))
     ),
-    _mistake("1 - p for log(1 - p)", "probabilities", sources.NO_LOGARITHM, _Natural(terms=lambda p: (-log(p), -(1 - p)))),
+    _mistake("clip by 1e-7, NaN is the bound", "probabilities", sources.FMIN, _Natural(prediction=_bounded)),
+    _mistake(
+        "clip by 1e-7 as a number of the inputs' dtype, log(q + 1e-7) and log(1 - q + 1e-7)",
+        "probabilities",
+        sources.EPSILON_TWICE,
+        _Natural(
+            prediction=lambda p: clip(p, cast("inputs", EPSILON), cast("inputs", ONE_LESS_EPSILON)),
+            terms=lambda q: (-log(q + EPSILON), -log((1 - q) + EPSILON)),
+        ),
+    ),
     _mistake(
         "binary logarithms",
         "probabilities",
         sources.TEXTBOOK,
         _Natural(terms=lambda p: (-log(p) / const(_LN2), -log1p(-p) / const(_LN2))),
     ),
-    Loss(name="prediction and label exchanged", form="probabilities", build=_exchanged, source=sources.QUESTION, rules=()),
+    Loss(
+        name="prediction and label exchanged", form="probabilities", build=_exchanged, source=sources.QUESTION, rules=()
+    ),
     _mistake(
         "less the entropy of the label",
         "probabilities",
         sources.REL_ENTR,
-        _Natural(result=lambda value, y: value - (ENTROPY(y) + ENTROPY(1 - y))),
-    ),
-    _own("labels are constants", "probabilities", sources.CONSTANT_LABELS, "gradient-label", lambda p, y: as_expression(0)),
-    _own(
-        "Fisher's information",
-        "probabilities",
-        sources.FISHER,
-        _CURVATURE,
-        lambda p, y: 1 / (_inside(p) * (1 - _inside(p))),
+        _Natural(result=lambda value, y: value + (_times(y, log(y)) + _times(1 - y, log1p(-y)))),
     ),
     _own(
-        "(p - y)/max(p*(1 - p), 1e-12)",
+        "labels are constants",
         "probabilities",
-        sources.TORCH_LOSS,
-        _SLOPE,
-        lambda p, y: (_inside(p) - y) / maximum(_inside(p) * (1 - _inside(p)), const("1e-12")),
+        sources.CONSTANT_LABELS,
+        "gradient-label",
+        lambda p, y: as_expression(0),
     ),
     _own(
         "(p - y)/(p*(1 - p)) inside [0, 1]",
@@ -280,10 +299,3 @@ MISTAKES: tuple[Loss, ...] = (
         lambda z, y: _times(y, -(1 / (1 + exp(z)))) + _times(1 - y, exp(z) / (1 + exp(z))),
     ),
 )
-
-
-def _bounded(p: Expression) -> Expression:
-    """fmin(fmax(p, 1e-7), 1 - 1e-7): a comparison with NaN is false."""
-    low, high = const("1e-7"), const("1 - 1e-7")
-    above = where(ge(p, low), p, low)
-    return where(le(above, high), above, high)
