@@ -16,7 +16,6 @@ from conformance.formulas.expression import (
     Expression,
     absolute,
     as_expression,
-    cast,
     clip,
     const,
     eq,
@@ -26,7 +25,6 @@ from conformance.formulas.expression import (
     le,
     log,
     log1p,
-    maximum,
     minimum,
     where,
 )
@@ -254,13 +252,10 @@ MISTAKES: tuple[Loss, ...] = (
     ),
     _mistake("clip by 1e-7, NaN is the bound", "probabilities", sources.FMIN, _Natural(prediction=_bounded)),
     _mistake(
-        "clip by 1e-7 as a number of the inputs' dtype, log(q + 1e-7) and log(1 - q + 1e-7)",
+        "clip by 1e-7, natural terms",
         "probabilities",
-        sources.EPSILON_TWICE,
-        _Natural(
-            prediction=lambda p: clip(p, cast("inputs", EPSILON), cast("inputs", ONE_LESS_EPSILON)),
-            terms=lambda q: (-log(q + EPSILON), -log((1 - q) + EPSILON)),
-        ),
+        sources.KERAS_LOSSES,
+        _Natural(prediction=lambda p: clip(p, EPSILON, ONE_LESS_EPSILON)),
     ),
     _mistake(
         "binary logarithms",
