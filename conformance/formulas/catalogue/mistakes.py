@@ -128,7 +128,7 @@ class _Natural:
         terms = self.terms if self.terms is not None and quantity == _VALUE else _TERMS[form][quantity]
 
         def built(given: Given) -> Expression | None:
-            if given.focal:
+            if given.focal or (given.pos_weight is not None and form != "logits"):
                 return None
             y = self.label(self.smoothed(given))
             (a, b), (positive, negative) = self.factors(given, y), terms(self.prediction(given.prediction))
@@ -149,8 +149,8 @@ def _both(name: str, source: str, natural: _Natural) -> tuple[Loss, ...]:
     return tuple(_mistake(name, form, source, natural) for form in _TERMS)
 
 
-def _ignoring(**options: None) -> Factors:
-    return lambda given, y: _factors(replace(given, **options), y)
+def _no_weight(given: Given, y: Expression) -> Pair:
+    return _factors(replace(given, weight=None), y)
 
 
 def _weight_twice(given: Given, y: Expression) -> Pair:
@@ -225,7 +225,7 @@ MISTAKES: tuple[Loss, ...] = (
         sources.NAN_TO_NUM,
         _Natural(result=lambda value, y: where(eq(value, value), value, 0)),
     ),
-    *_both("no weight", sources.NO_WEIGHT, _Natural(factors=_ignoring(weight=None))),
+    *_both("no weight", sources.NO_WEIGHT, _Natural(factors=_no_weight)),
     *_both("weight twice", sources.WEIGHT_TWICE, _Natural(factors=_weight_twice)),
     *_both("weight of label 1 alone", sources.WEIGHT_OF_ONE, _Natural(factors=_weight_of_one)),
     _mistake("pos_weight of both labels", "logits", sources.WEIGHT_OF_BOTH, _Natural(factors=_pos_weight_of_both)),
