@@ -6,7 +6,8 @@ to tell by someone who has it (J. Rissanen, Modeling by shortest data descriptio
 * a result that is the emulation, bit for bit, costs nothing, a zero of the other sign 1 bit;
 * one that lies in the reach costs 1 bit, and as many as tell numbers apart that are an ULP of the wider end apart and
   lie in the reach: a wide reach says little;
-* one outside is spelled, which costs 1 bit more than the dtype has.
+* one outside needs a branch of its own, whose input is spelled, which costs 1 bit more than the dtype has; what the
+  branch gives is known where the result is right, and where it is wrong it is spelled as well.
 
 A difference of n bits is odds of 2^n.  Models that are no more than DECISIVE behind the best are not told apart by the
 results, and all of them survive, if they leave nothing outside but what ALLOWED and ALLOWED_WRONG allow for, and tell
@@ -21,17 +22,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from heapq import heapify, heappop, heappush
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from conformance.diagnosis.cost import cost_of_errors, width
+from conformance.diagnosis.models import Elements, Model, models_of
 from conformance.diagnosis.results import Group, Part, Table, groups, reductions
-from conformance.formulas.arithmetic import Arithmetic, arithmetics, rounded
-from conformance.formulas.catalogue import Candidate, Options, candidates
-from conformance.formulas.evaluate import Evaluation, Reach, Watched, fused, number, reaching, watching
-from conformance.formulas.expression import Function, inlined, ordered
+from conformance.formulas.arithmetic import Arithmetic
+from conformance.formulas.catalogue import Candidate, candidates
+from conformance.formulas.evaluate import Evaluation, Reach, Watched, reaching, watching
+from conformance.formulas.expression import Function, ordered
 from conformance.numbers.formats import FORMATS
 from conformance.quantities import NUMERIC
 
@@ -96,18 +99,6 @@ class Identified:
         return bool(self.survivors)
 
 
-@dataclass(frozen=True)
-class _Model:
-    names: tuple[str, ...]
-    candidates: tuple[Candidate, ...]
-    arithmetic: Arithmetic
-
-    def parts(self, group: Group) -> Iterator[tuple[Part, Expression]]:
-        """Each part of a group with the formula of its options."""
-        for part, candidate in zip(group.parts, self.candidates, strict=True):
-            yield part, candidate.expression
-
-
 class Models:
     """Evaluations of formulas on tables, each step made once; they are kept as long as this is."""
 
@@ -154,32 +145,47 @@ class Models:
         return known
 
 
-#: Models that survive of elements: the name of a formula, and what its steps are rounded to where nothing is flushed.
-Elements = frozenset[tuple[str, Arithmetic]]
-
-
 def identify(group: Group, models: Models | None = None, among: Elements | None = None) -> Identified:
     """The models that give the results of `group`, of a reduction those of models of its elements `among` these.
 
-    Models are taken by how many results at least are not their emulation, and a model whose emulation is so far from
-    the results that they cost more than with another one is behind that whatever its reach is: the reach is computed
-    for the others alone.
+    Formulas that are not the loss are asked only where none that is gives the results.
+
+    Models are taken by the least that they can cost, which is bounded first by how many results are not their emulation
+    and then by how far those are from it: the reach is computed for those alone that may survive.
     """
     models = models or Models()
-    tried = sorted(_bounds(group, models, among), key=lambda pair: pair[0])
-    found: list[Fit] = []
-    best = math.inf
-    for bound, one in tried:
-        if bound > best + DECISIVE:  # each costs a bit at least
-            break
-        if _can_flush(group, one, models) and _least_cost(group, one, models, best + DECISIVE) <= best + DECISIVE:
-            fit = _fit(group, one, models)
-            best = min(best, fit.cost)
-            found.append(fit)
+    found = _identified(group, models, among, mistaken=False)
+    return found or _identified(group, models, among, mistaken=True) or found
+
+
+def _identified(group: Group, models: Models, among: Elements | None, mistaken: bool) -> Identified:
+    """By formulas that are the loss, or by those that are not."""
+    near = sorted(_cheapest(group, _bounds(group, models, among, mistaken), models), key=_rank)
     plain = cost_of_errors(group)
-    near = sorted((fit for fit in found if fit.cost <= best + DECISIVE), key=_rank)
     survivors = (fit for fit in near if _survives(fit, plain) and not (group.reduced and fit.explained < fit.total))
     return Identified(group, tuple(survivors), near[0] if near else None)
+
+
+def _cheapest(group: Group, tried: Iterable[tuple[int, Model]], models: Models) -> list[Fit]:
+    """The models that are no more than DECISIVE behind the best.
+
+    `tried` has for each how many results at least are not its emulation: each costs a bit at least.  The reach of the
+    one with the fewest is computed at once: what is known to cost more than it is not looked at to the end.
+    """
+    queue = [(float(bound), number, model, False) for number, (bound, model) in enumerate(tried)]
+    heapify(queue)
+    found: list[Fit] = []
+    best = math.inf
+    while queue and queue[0][0] <= best + DECISIVE:
+        _, number, model, bounded = heappop(queue)
+        if not _can_flush(group, model, models):
+            continue
+        if bounded or not found:
+            found.append(_fit(group, model, models))
+            best = min(best, found[-1].cost)
+        else:
+            heappush(queue, (_least_cost(group, model, models, best + DECISIVE), number, model, True))
+    return [fit for fit in found if fit.cost <= best + DECISIVE]
 
 
 def identify_record(record: RunRecord, suite: Suite, quantities: Iterable[str] = NUMERIC) -> Iterator[Identified]:
@@ -229,15 +235,19 @@ def elements_of(*found: Identified) -> Elements:
     return frozenset((name, fit.arithmetic.unflushed.steps) for fit in fits for name in fit.names)
 
 
-def _rank(fit: Fit) -> tuple[float, int]:
-    """By cost; of formulas that no result tells apart, since a factor of 1 changes none, the shorter first."""
-    return fit.cost, sum(_steps(one.expression) for one in fit.candidates)
+def _rank(fit: Fit) -> tuple[float, int, bool]:
+    """By cost; of formulas that no result tells apart, since a factor of 1 changes none, the shorter first.
+
+    Where no step that is flushed changes a result, the arithmetic that flushes none goes first.
+    """
+    return fit.cost, sum(_steps(one.expression) for one in fit.candidates), fit.arithmetic.flush
 
 
 @cache
 def _steps(x: Expression) -> int:
     """How many steps a formula takes, those inside of functions too."""
-    return sum(bool(node.args) for node in ordered(inlined(x)))
+    inside = (_steps(node.name.body) if isinstance(node.name, Function) else bool(node.args) for node in ordered(x))
+    return sum(inside)
 
 
 def _survives(fit: Fit, plain: float) -> bool:
@@ -247,81 +257,13 @@ def _survives(fit: Fit, plain: float) -> bool:
     return not fit.wrong or fit.wrong_cost < plain
 
 
-def _models(group: Group, among: Elements | None) -> tuple[_Model, ...]:
-    options = tuple(part.table.options for part in group.parts)
-    return _models_of(group.form, group.quantity, group.dtype, group.result_dtype, options, among)
-
-
-@cache
-def _models_of(
-    form: str, quantity: str, dtype: str, result: str, options: tuple[Options, ...], among: Elements | None
-) -> tuple[_Model, ...]:
-    """Formulas that there are under all of the options, with every arithmetic; equal ones are one."""
-    narrower = any(one.narrower for one in options)
-    of = None if among is None else frozenset(name for name, _ in among)
-    alike_of = {promotes: _alike(form, quantity, options, promotes, of) for promotes in (False, True)[: 1 + narrower]}
-    found: dict[tuple[object, ...], _Model] = {}
-    for arithmetic in arithmetics(dtype, result, narrower):
-        for expressions, (alike, of_parts) in alike_of[narrower and arithmetic.promotes].items():
-            if among is not None and (of_parts[0].of, arithmetic.unflushed.steps) not in among:
-                continue
-            steps = arithmetic.steps
-            if steps.inside != steps.step and not any(_has_kernel(one, steps.step) for one in expressions):
-                steps = replace(steps, inside=steps.step)
-            if steps.fused and not any(map(_has_fusible, expressions)):
-                steps = replace(steps, fused=False)
-            model = _Model(tuple(alike), of_parts, arithmetic)
-            found.setdefault((expressions, steps, arithmetic.result), model)
-    return tuple(found.values())
-
-
-def _alike(
-    form: str, quantity: str, options: tuple[Options, ...], promotes: bool, of: frozenset[str] | None
-) -> dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]]:
-    """Formulas that there are under all of the options, by their expressions: their names, and the first of them."""
-    by_name: dict[str, list[Candidate]] = defaultdict(list)
-    for one in options:
-        for candidate in candidates(form, quantity, one, promotes, of):
-            by_name[candidate.name].append(candidate)
-    found: dict[tuple[Expression, ...], tuple[list[str], tuple[Candidate, ...]]] = {}
-    for name, of_parts in by_name.items():
-        if len(of_parts) == len(options):
-            found.setdefault(tuple(one.expression for one in of_parts), ([], tuple(of_parts)))[0].append(name)
-    return found
-
-
-@cache
-def _has_kernel(x: Expression, step: str) -> bool:
-    """Whether what `x` gives can depend on what is inside of kernels.
-
-    It calls one, or has a constant that is no number of `step`: constants are rounded as what is inside of kernels is.
-    """
-    for node in ordered(x):
-        if node.op == "const" and node.name != "eps":
-            value = np.array(number(str(node.name)))
-            if not np.array_equal(rounded(value, FORMATS[step]), value, equal_nan=True):
-                return True
-        elif isinstance(node.name, Function) and (node.name.single or _has_kernel(node.name.body, step)):
-            return True
-    return False
-
-
-@cache
-def _has_fusible(x: Expression) -> bool:
-    """Whether a product goes into a sum or a difference somewhere."""
-    return any(
-        _has_fusible(node.name.body) if isinstance(node.name, Function) else fused(node)[0] == "fma"
-        for node in ordered(x)
-    )
-
-
 def _same(point: Floats, got: Floats) -> Mask:
     """Equal numbers, zeros of either sign, or NaN."""
     same: Mask = point == got
     return same if same.all() else same | (np.isnan(point) & np.isnan(got))
 
 
-def _bounds(group: Group, models: Models, among: Elements | None) -> Iterator[tuple[int, _Model]]:
+def _bounds(group: Group, models: Models, among: Elements | None, mistaken: bool) -> Iterator[tuple[int, Model]]:
     """How many results at least are not the emulation of each model, by the largest part.
 
     Without an emulation that flushes: it can be another one only where a step is subnormal.
@@ -329,7 +271,7 @@ def _bounds(group: Group, models: Models, among: Elements | None) -> Iterator[tu
     largest = max(range(len(group.parts)), key=lambda number: group.parts[number].rows.size)
     part = group.parts[largest]
     known: dict[tuple[Expression, Arithmetic], tuple[int, int]] = {}
-    for model in _models(group, among):
+    for model in models_of(group, among, mistaken):
         key = x, arithmetic = model.candidates[largest].expression, model.arithmetic.unflushed
         if key not in known:
             point, small = models.watched(part.table, x, arithmetic)
@@ -339,7 +281,7 @@ def _bounds(group: Group, models: Models, among: Elements | None) -> Iterator[tu
         yield known[key][model.arithmetic.flush], model
 
 
-def _can_flush(group: Group, model: _Model, models: Models) -> bool:
+def _can_flush(group: Group, model: Model, models: Models) -> bool:
     """Whether a step is subnormal for any input, if the model flushes; otherwise it is the one that does not."""
     if not model.arithmetic.flush:
         return True
@@ -347,7 +289,7 @@ def _can_flush(group: Group, model: _Model, models: Models) -> bool:
     return any(small is not None and small[part.rows].any() for part, small in smalls)
 
 
-def _least_cost(group: Group, model: _Model, models: Models, limit: float) -> float:
+def _least_cost(group: Group, model: Model, models: Models, limit: float) -> float:
     """What the results cost at least, whatever the reach is; no more is told of what is above the limit."""
     fmt = FORMATS[group.result_dtype]
     total = 0.0
@@ -365,7 +307,7 @@ def _least_cost(group: Group, model: _Model, models: Models, limit: float) -> fl
     return total
 
 
-def _fit(group: Group, model: _Model, models: Models) -> Fit:
+def _fit(group: Group, model: Model, models: Models) -> Fit:
     fmt = FORMATS[group.result_dtype]
     told = [_told(part, x, model.arithmetic, models, fmt) for part, x in model.parts(group)]
     equal, explained, cost = (np.concatenate(masks) for masks in zip(*told, strict=True))
@@ -397,13 +339,15 @@ def _told(part: Part, x: Expression, arithmetic: Arithmetic, models: Models, fmt
     sets = models.reach(part.table, x, arithmetic).at(part.rows)
     explained = equal | sets.holds(got)
     cost[~explained] = 1 + fmt.width
+    cost[~explained & part.wrong] *= 2
     rows = explained & ~equal
     cost[rows] = 1 + width(sets.low[rows], sets.high[rows], fmt)
     return equal, explained, cost
 
 
 def _candidates(group: Group, part: Part, promotes: bool) -> tuple[Candidate, ...]:
-    return candidates(group.form, group.quantity, part.table.options, promotes)
+    of = group.form, group.quantity, part.table.options, promotes
+    return (*candidates(*of), *candidates(*of, mistaken=True))
 
 
 def alike(group: Group, fit: Fit, models: Models) -> bool:
@@ -417,6 +361,6 @@ def alike(group: Group, fit: Fit, models: Models) -> bool:
     found = tuple(one for one in named if one is not None)
     if len(found) < len(named):
         return False
-    same = _fit(group, _Model(fit.names, found, fit.arithmetic), models)
+    same = _fit(group, Model(fit.names, found, fit.arithmetic), models)
     near = same.equal / same.total >= fit.equal / fit.total - ALLOWED
     return near and _survives(same, math.inf)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from conformance.diagnosis.identify import Models, identify, identify_all
 from conformance.diagnosis.results import Group, Part, Table
 from conformance.formulas.arithmetic import arithmetics
-from conformance.formulas.catalogue import Options
+from conformance.formulas.catalogue import MISTAKES, Options
 from conformance.formulas.expression import absolute, exp, var
 
 Floats = NDArray[np.float64]
@@ -166,3 +166,49 @@ def test_formulas_that_no_result_can_tell_apart_stand_the_shorter_first() -> Non
     names = [fit.names for fit in identify(group(torch_like())).survivors]
     assert names[0] == ("(1 - y)*z - log_sigmoid(z)",)
     assert ("(1 - y)*z + (1 + (c - 1)*y)*(log1p(exp(-|z|)) + max(-z, 0))",) in names
+
+
+def clipped_labels() -> Floats:
+    """What the loss is of labels not outside [0, 1], in float64, rounded once; every tenth label is 2."""
+    z, y = _inputs()
+    y = np.clip(np.where(np.arange(y.size) % 10 == 0, 2.0, y), 0, 1)
+    return _f(y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z))
+
+
+def with_labels_outside(got: Floats) -> Group:
+    """The results for labels of which every tenth is 2."""
+    plain = group(got)
+    (part,) = plain.parts
+    z, y = _inputs()
+    y = np.where(np.arange(y.size) % 10 == 0, 2.0, y)
+    exact = y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z)
+    wrong = ~(np.abs(got - exact) <= 4 * np.spacing(np.abs(exact).astype(np.float32)))
+    table = replace(part.table, inputs={"z": z, "y": y}, ideal={"value": exact})
+    return replace(plain, parts=(replace(part, table=table, ideal=exact, wrong=wrong),))
+
+
+def test_a_formula_that_is_not_the_loss_is_named_where_none_of_the_loss_gives_the_results() -> None:
+    """Labels are clipped: of the formulas of the loss none explains what the others are told by."""
+    found = identify(with_labels_outside(clipped_labels()))
+    assert found.survivors[0].name == "labels not outside [0, 1]"
+
+
+def test_a_formula_that_is_not_the_loss_is_not_named_where_one_of_the_loss_gives_the_results() -> None:
+    """No label is outside [0, 1], so that a clip of labels is not seen."""
+    names = {name for fit in identify(group(torch_like())).survivors for name in fit.names}
+    assert not names & {one.name for one in MISTAKES}
+
+
+def test_a_result_that_a_model_refutes_costs_more_where_it_is_wrong() -> None:
+    """A right one needs the input of a branch, a wrong one what the branch gives as well."""
+    costs = []
+    for wrong in (False, True):
+        got = torch_like()
+        got[3] += 1.0
+        one = group(got)
+        (part,) = one.parts
+        mask = part.wrong.copy()
+        mask[3] = wrong
+        marked = replace(one, parts=(replace(part, wrong=mask),))
+        costs.append(min(fit.cost for fit in identify(marked).survivors))
+    assert costs == [33.0, 66.0]

@@ -98,7 +98,7 @@ class GradientOfSumIsSummed(Logits):
 class LabelDetached(Probabilities):
     """The gradient by the label is 0, as where it is cut off."""
 
-    mechanism = (Mechanism.WRONG_TERM,)
+    mechanism = (Mechanism.WRONG_TERM, Mechanism.MISSING_CHECK)
 
     def gradient_label(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return np.zeros_like(x)

@@ -173,7 +173,7 @@ class FactorForgotten(ValueLogits):
 class ArgumentsExchanged(ValueOnly):
     """Label and prediction change places: the question's first and second experiment."""
 
-    mechanism = (Mechanism.WRONG_TERM,)
+    mechanism = (Mechanism.WRONG_TERM, Mechanism.MISSING_CHECK)
 
     def value(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         return super().value(y, x, w, q)

@@ -15,15 +15,16 @@ from functools import cache
 from conformance.formulas.catalogue.focal import FOCAL
 from conformance.formulas.catalogue.logits import LOGITS
 from conformance.formulas.catalogue.loss import Candidate, Given, Loss, Options, promoted
+from conformance.formulas.catalogue.mistakes import MISTAKES, NATURAL
 from conformance.formulas.catalogue.probabilities import PROBABILITIES
 from conformance.formulas.catalogue.reductions import reduced, shares
 from conformance.formulas.catalogue.softmax import SOFTMAX
 from conformance.formulas.derivative import RULES, derivative
 from conformance.formulas.expression import Expression, const
 
-__all__ = ["BY", "LOSSES", "Candidate", "Given", "Loss", "Options", "candidates"]
+__all__ = ["BY", "LOSSES", "MISTAKES", "Candidate", "Given", "Loss", "Options", "candidates"]
 
-LOSSES: tuple[Loss, ...] = (*LOGITS, *SOFTMAX, *PROBABILITIES, *FOCAL)
+LOSSES: tuple[Loss, ...] = (*LOGITS, *SOFTMAX, *PROBABILITIES, *FOCAL, *NATURAL)
 
 #: The input that a quantity is the derivative by.
 BY = {
@@ -43,16 +44,22 @@ _NAMES = {
 
 @cache
 def candidates(
-    form: str, quantity: str, options: Options, promotes: bool = False, of: frozenset[str] | None = None
+    form: str,
+    quantity: str,
+    options: Options,
+    promotes: bool = False,
+    of: frozenset[str] | None = None,
+    mistaken: bool = False,
 ) -> tuple[Candidate, ...]:
     """Every formula for `quantity`, the plainest first, each with a name of its own; of reductions those `of` elements.
 
+    Those of LOSSES, or if `mistaken` of MISTAKES, which are asked for where none of the former gives the results.
     Under `promotes` an operation on inputs that are narrower than the prediction gives their dtype, and else a step's.
 
     Two may be one expression under some options and differ under others: what is evaluated once is told by the
     expression, what belongs together under several options by the name.
     """
-    losses = (loss for loss in LOSSES if loss.form == form)
+    losses = (loss for loss in (MISTAKES if mistaken else LOSSES) if loss.form == form)
     if options.reduction or options.share:
         found = (
             one
@@ -76,7 +83,7 @@ def candidates(
 @cache
 def _reduced(form: str, name: str, quantity: str, options: Options) -> tuple[Candidate, ...]:
     """The formulas of reductions of the loss of a name."""
-    loss = next(one for one in LOSSES if one.form == form and one.name == name)
+    loss = next(one for one in (*LOSSES, *MISTAKES) if one.form == form and one.name == name)
     return tuple(_of_elements(loss, options) if options.reduction else _of_mean(loss, quantity, options))
 
 

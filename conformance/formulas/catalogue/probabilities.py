@@ -20,7 +20,7 @@ from conformance.formulas.library import BCE, BCE_WITH_LOGITS, ENTROPY, RELATIVE
 
 #: The epsilon of Keras, keras.config.epsilon(), and one less it as Python computes it.
 EPSILON, ONE_LESS_EPSILON = const("1e-7"), const("1 - 1e-7")
-_LARGEST_FLOAT32 = const("3.4028234663852886e38")
+LARGEST_FLOAT32 = const("3.4028234663852886e38")
 
 
 def _by_logarithms(of_rest: Callable[[Expression], Expression]) -> Plain:
@@ -71,7 +71,7 @@ def saturated(formula: Plain) -> Plain:
     """The inputs not beyond the largest number of float32, as OpenVINO's Convert leaves them."""
 
     def built(x: Expression, y: Expression) -> Expression:
-        return formula(*(maximum(minimum(one, _LARGEST_FLOAT32), -_LARGEST_FLOAT32) for one in (x, y)))
+        return formula(*(maximum(minimum(one, LARGEST_FLOAT32), -LARGEST_FLOAT32) for one in (x, y)))
 
     return built
 
