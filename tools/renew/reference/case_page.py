@@ -1,4 +1,4 @@
-"""A page for every family of cases, and one that lists them all."""
+"""A page of all cases, by family: a list of them, and each element by element."""
 
 from __future__ import annotations
 
@@ -12,40 +12,34 @@ from tools.renew.reference.markdown import anchor, code, table, text
 #: What the heading, the first line or the table of elements says already.
 TOLD = {"id", "why", "flags", "elements", "grid"}
 
-GENERATED = "The page is generated from the case files (`make renew`)."
 
-
-def overview(suite: Suite) -> str:
-    """Every case with the reason why it exists."""
+def page(suite: Suite) -> str:
+    """Every case with the reason why it exists, and its elements."""
     elements = sum(len(one.case.elements) for one in suite.cases)
-    parts = [
+    head = (
         f"# All cases\n\n{len(suite.cases)} cases with {elements} elements, by family.\n"
-        f"[How to read and write one](../cases.md).\n{GENERATED}\n",
-    ]
-    for family in suite.families:
-        members = [one.case for one in suite.cases if one.family == family]
-        rows = [(f"[{code(one.id)}]({place(suite, one.id)})", text(one.why)) for one in members]
-        parts.append(f"\n## [{family}](cases/{family}.md)\n\n{table(('case', 'why it exists'), rows)}")
-    return "".join(parts)
+        "[How to read and write one](../cases.md).\nThe page is generated from the case files (`make renew`).\n"
+    )
+    return head + "".join(_family(suite, family) for family in suite.families)
 
 
-def place(suite: Suite, case_id: str) -> str:
+def place(case_id: str) -> str:
     """Where a case stands, relative to docs/reference/."""
-    return f"cases/{suite.find(case_id).family}.md#{anchor(case_id)}"
+    return f"cases.md#{anchor(case_id)}"
 
 
-def page(suite: Suite, family: str) -> str:
-    """The cases of one family, element by element."""
+def _family(suite: Suite, family: str) -> str:
     members = [one for one in suite.cases if one.family == family]
     file = members[0].file.relative_to(suite.folder.parent).as_posix()
-    head = f"# Cases: {family}\n\nFrom [{file}](../../../{file}).\n{GENERATED}\n"
+    rows = [(f"[{code(one.case.id)}](#{anchor(one.case.id)})", text(one.case.why)) for one in members]
+    head = f"\n## {family}\n\nFrom [{file}](../../{file}).\n\n{table(('case', 'why it exists'), rows)}"
     return head + "".join(_case(one) for one in members)
 
 
 def _case(located: Located) -> str:
     case = located.case
-    flags = ", ".join(f"[{flag}](../flags.md#{anchor(flag)})" for flag in case.flags)
-    lines = [f"\n## {case.id}\n\n{text(case.why)}\n", f"- flags: {flags}", *_settings(case)]
+    flags = ", ".join(f"[{flag}](flags.md#{anchor(flag)})" for flag in case.flags)
+    lines = [f"\n### {case.id}\n\n{text(case.why)}\n", f"- flags: {flags}", *_settings(case)]
     columns = ("element", "prediction", "label", "weight", "pos_weight", "dtypes", "expect")
     return "\n".join(lines) + f"\n\n{table(columns, [_element(one) for one in case.elements])}"
 
@@ -65,7 +59,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 def _value(name: str, value: Any) -> str:
     if name == "relation":
-        return f"[{value}](../../cases.md#relations)"
+        return f"[{value}](../cases.md#relations)"
     if name == "historical":
         return f"{code(value.value)} in {value.dtype}, contract {value.contract} ({text(value.source)})"
     if isinstance(value, dict):
