@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,6 +145,20 @@ def test_a_run_of_no_known_version_is_refused(tmp_path: Path, name: str, message
     record.write(run(), tmp_path / name)
     with pytest.raises(InputError, match=f"{name}: {message}"):
         versions.gathered({}, tmp_path, Released())
+
+
+def test_an_interrupted_run_is_refused(tmp_path: Path) -> None:
+    """The page would count what it has as all that there is."""
+    record.write(replace(run(), footer=None), tmp_path / "jax-0.9.0.jsonl.gz")
+    with pytest.raises(InputError, match=r"jax-0\.9\.0\.jsonl\.gz: must have reached its end"):
+        versions.gathered({}, tmp_path, Released())
+
+
+@pytest.mark.parametrize("words", [[], ["nowhere"]])
+def test_without_runs_and_searches_nothing_is_kept(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and what was expected."""
+    assert versions.main(words) == 2
+    assert re.search("usage|nowhere: must hold runs", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(("line", "message"), [(b"no", "is not a line of a run"), (b'{"type":"check"}', "must say of")])

@@ -150,15 +150,17 @@ def kept(file: Path) -> dict[VersionLine, list[bytes]]:
 def gathered(before: dict[VersionLine, list[bytes]], folder: Path, index: Releases) -> dict[VersionLine, list[bytes]]:
     """The runs that were kept with those of a folder, in order.
 
-    Raises InputError where a file is no record, its package is not of the page, or the index does not know its version.
+    Raises InputError where a file is no record of a whole run, its package is not of the page, or the index does not
+    know its version.
     """
     found = {(one.package, one.version): (one, lines) for one, lines in before.items()}
     for file in sorted(folder.glob(f"*{SUFFIX}")):
-        records.read(file)  # which says what is wrong with it
+        if records.read(file).interrupted:
+            raise InputError(f"{file}: must have reached its end (it was interrupted)")
         package, _, version = file.name.removesuffix(SUFFIX).rpartition("-")
         if package not in PACKAGES:
             raise InputError(f"{file}: must be PACKAGE-VERSION{SUFFIX} with one of {', '.join(PACKAGES)}")
-        day = next((one.day for one in index.releases(package) if one.version == Version(version)), None)
+        day = next((one.day for one in index.releases(package) if str(one.version) == version), None)
         if day is None:
             raise InputError(f"{file}: the package index has no {package} {version}")
         found[package, version] = VersionLine(package, version, day), list(lines_of(file))
@@ -188,6 +190,8 @@ def main(words: list[str]) -> int:
         return int(Exit.BAD_INPUT)
     folder = Path(words[0])
     try:
+        if not [*folder.glob(f"*{SUFFIX}"), *folder.glob("*.json")]:
+            raise InputError(f"{folder}: must hold runs (*{SUFFIX}) or searches (*.json)")
         write_runs(gathered(kept(RUNS), folder, Index(settings())), RUNS)
         write_searches(searches(), sorted(folder.glob("*.json")), SEARCHES)
     except ConformanceError as error:
