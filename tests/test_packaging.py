@@ -119,7 +119,8 @@ def test_the_wheel_holds_the_same_data_as_the_checkout(contents, folder):
 
 def test_the_wheel_holds_what_reports_are_made_of(contents):
     """Certificates, which tell how wide a bug is, the projects and the templates."""
-    for name in below("results/certificates", ".json"):
+    assert below("results/certificates", ".jsonl")
+    for name in below("results/certificates", ".jsonl"):
         assert contents[f"conformance/data/certificates/{name}"] == (ROOT / "results/certificates" / name).read_bytes()
     for name in ("projects.toml", "templates/issue.md.j2", "templates/repro.py.j2"):
         assert contents[f"conformance/repro/{name}"] == (ROOT / "conformance/repro" / name).read_bytes()

@@ -11,11 +11,10 @@ import click
 from conformance.adapters import DEVICES
 from conformance.commands import progress
 from conformance.commands.options import ADAPTER, INTERPRETER, SHARD_LIMIT, Asked, asking
-from conformance.errors import Exit, InputError
+from conformance.errors import Exit
 from conformance.render import verified
 from conformance.run import run as runs
-from conformance.sweep import certificate, parts
-from conformance.sweep.certificate import Certificate
+from conformance.sweep import named, parts
 from conformance.sweep.verify import verify as do_verify
 
 #: What chooses where there is no commit.
@@ -51,7 +50,7 @@ def verify(
     small one, two binades of a large one. Where versions, switches and instruction set are those of the certificate,
     another result ends with exit code 1; elsewhere it is told.
     """
-    certificates = read(files)
+    certificates = named.by_name(files)
     chooser = commit or commit_of(Path.cwd())
     sampled = parts.tenth(list(certificates), chooser) if tenth else list(certificates)
     options = replace(asked.options, timeout=timeout)
@@ -63,21 +62,6 @@ def verify(
     click.echo(verified.summary(found, len(sampled), chooser))
     if any(one.fails for one in found.values()):
         raise click.exceptions.Exit(int(Exit.NOT_AS_EXPECTED))
-
-
-def read(paths: tuple[Path, ...]) -> dict[str, Certificate]:
-    """Certificates by the name of their file, in order.  Raises InputError."""
-    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
-    if not files:
-        raise InputError(
-            f"no certificate (*.json) is in {', '.join(map(str, paths))}", "`bce-conformance sweep` makes one"
-        )
-    found: dict[str, Certificate] = {}
-    for file in files:
-        if file.stem in found:
-            raise InputError(f"{file}: another certificate has this name", "verify one folder after the other")
-        found[file.stem] = certificate.read(file)
-    return found
 
 
 def commit_of(folder: Path) -> str:

@@ -366,12 +366,16 @@ def write(record: RunRecord, file: Path) -> None:
 
 
 def read(file: Path) -> RunRecord:
-    """Read a record, line by line.
+    """Read a record.
 
     A missing footer gives an interrupted record, and so does a last line that is cut.  Raises InputError with file and
     line for anything else that is not a record, and for a schema newer than SCHEMA.
     """
-    lines = lines_of(file)
+    return of_lines(lines_of(file), file)
+
+
+def of_lines(lines: Iterator[bytes], file: Path) -> RunRecord:
+    """The record that lines of `file` are, as `read` has it; errors count the lines from the first of them."""
     header = header_of(file, next(lines, b""))
     found: dict[type[Any], list[Any]] = {kind: [] for kind in get_args(Line)}
     decoder = msgspec.json.Decoder(Line)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from conformance.errors import InputError
 from conformance.record import record as records
 from conformance.record.record import RunRecord
-from conformance.sweep import certificate
+from conformance.sweep import named
 from conformance.sweep.certificate import Certificate
 
 
@@ -34,7 +34,7 @@ def read(files: Sequence[Path]) -> Shown:
     runs: list[Path] = []
     for file in {one.resolve(): one for one in _files(files)}.values():
         if _is_certificate(file):
-            found.append(certificate.read(file))
+            found.extend(one.certificate for one in named.read(file))
         else:
             runs.append(file)
     if len(runs) > 1:
@@ -50,10 +50,10 @@ def _files(names: Sequence[Path]) -> Iterator[Path]:
         if not name.is_dir():
             yield name
             continue
-        inside = sorted(name.glob("*.json"))
+        inside = named.files_of(name)
         if not inside:
             raise InputError(
-                f"{name}: has no certificate (*.json)", "make one by `bce-conformance sweep --output FOLDER`"
+                f"{name}: has no certificate (*.json, *.jsonl)", "make one by `bce-conformance sweep --output FOLDER`"
             )
         yield from inside
 

@@ -11,7 +11,7 @@ from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import float_of
 from conformance.numbers.measurement import BUDGET
 from conformance.shipped import shipped
-from conformance.sweep import certificate
+from conformance.sweep import named
 from conformance.sweep.certificate import Certificate, Result
 
 #: Regions of inputs that sweeps cover: finite predictions, labels in [0, 1].
@@ -37,14 +37,14 @@ def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Pa
         if one.region in SWEPT:
             wanted.setdefault((one.family, one.quantity), set()).add(one.signature)
     lines: dict[str, None] = {}
-    for file in sorted(place.glob("*.json")) if wanted else ():
-        swept = certificate.read(file)
+    for kept in named.of_folder(place) if wanted else ():
+        swept = kept.certificate
         for result in swept.results:
             family = ImplementationId.parse(result.implementation).family
             signatures = wanted.get((family, swept.quantity), set()) & SHOWS.keys()
             contract = contracts.get(result.implementation)
             if contract is not None and any(SHOWS[name](result, contract) for name in signatures):
-                lines[_line(file, swept, result)] = None
+                lines[_line(kept.name, swept, result)] = None
     return list(lines)
 
 
@@ -78,11 +78,11 @@ SHOWS: dict[str, Callable[[Result, Contract], bool]] = {
 }
 
 
-def _line(file: Path, one: Certificate, result: Result) -> str:
+def _line(name: str, one: Certificate, result: Result) -> str:
     what = "every finite prediction" if one.kind == "proof" else f"{one.covered['predictions']:,} predictions"
     label = "with every label" if result.label_value is None else f"with label {result.label_value:g}"
     told = "; ".join(_told(one, result))
-    return f"{result.implementation}, {one.quantity}, {what} of {one.dtype} {label}: {told} (certificate {file.stem})"
+    return f"{result.implementation}, {one.quantity}, {what} of {one.dtype} {label}: {told} (certificate {name})"
 
 
 def _told(one: Certificate, result: Result) -> Iterator[str]:

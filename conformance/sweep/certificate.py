@@ -209,17 +209,26 @@ def write(one: Certificate, file: Path) -> None:
 
 def read(file: Path) -> Certificate:
     """Read a certificate.  Raises InputError where the file is none, or of a newer schema."""
+    return decoded(bytes_of(file), str(file))
+
+
+def bytes_of(file: Path) -> bytes:
+    """What a file of certificates holds.  Raises InputError where it cannot be read."""
     try:
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}", "make one by `bce-conformance sweep`") from None
+
+
+def decoded(data: bytes | msgspec.Raw, where: str) -> Certificate:
+    """The certificate that JSON is.  Raises InputError, which says `where` it stands, as `read` does."""
     try:
         one = msgspec.json.decode(data, type=Certificate)
     except msgspec.MsgspecError as error:
-        raise InputError(f"{file}: is not a certificate: {error}") from None
+        raise InputError(f"{where}: is not a certificate: {error}") from None
     if one.schema > SCHEMA:
         raise InputError(
-            f"{file}: schema version {one.schema} is newer than this suite reads (it reads {SCHEMA})",
+            f"{where}: schema version {one.schema} is newer than this suite reads (it reads {SCHEMA})",
             "upgrade bce-conformance",
         )
     for name, found, known in (
@@ -228,10 +237,10 @@ def read(file: Path) -> Certificate:
         ("quantity", one.quantity, kernel.QUANTITIES),
     ):
         if found not in known:
-            raise InputError(f"{file}: {name} must be one of {', '.join(known)} (got {found!r})")
+            raise InputError(f"{where}: {name} must be one of {', '.join(known)} (got {found!r})")
     for name, missing in (("covered", COVERED - one.covered.keys()), ("machine", {"processor"} - one.machine.keys())):
         if missing:
-            raise InputError(f"{file}: {name} must have {', '.join(sorted(missing))}")
+            raise InputError(f"{where}: {name} must have {', '.join(sorted(missing))}")
     return one
 
 

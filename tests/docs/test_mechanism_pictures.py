@@ -10,7 +10,7 @@ import pytest
 
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.numbers.measurement import BUDGET
-from tools.renew.pictures import LEFT, PICTURES, RIGHT, Picture, drawn, files
+from tools.renew.pictures import FILE, HEIGHT, LEFT, NAME, PICTURES, RIGHT, WIDTH, Picture, drawn, files
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -44,11 +44,27 @@ def test_a_picture_shows_right_results_beside_wrong_ones(picture: Picture) -> No
 @each
 def test_a_drawing_is_xml_within_its_frame(picture: Picture) -> None:
     """Every point of a line lies between the axes."""
-    root = ET.fromstring(drawn(picture))
-    assert root.tag == f"{SVG}svg"
-    for path in root.iter(f"{SVG}path"):
-        for x in re.findall(r"[ML](\d+\.\d) \d+\.\d", path.get("d", "")):
+    root = ET.fromstring("\n".join(["<g>", *drawn(picture), "</g>"]))
+    assert next(one.text for one in root.iter("text")) == picture.mechanism.value
+    for path in root.iter("path"):
+        for x, y in re.findall(r"[ML](\d+\.\d) (\d+\.\d)", path.get("d", "")):
             assert LEFT - 0.06 <= float(x) <= RIGHT + 0.06
+            assert 0 <= float(y) <= HEIGHT
+
+
+def test_the_pictures_of_the_file_cover_each_other_nowhere() -> None:
+    """Each stands in a place of its own within the whole, as large as it is with its name."""
+    root = ET.fromstring(files()[FILE])
+    assert root.tag == f"{SVG}svg"
+    *_, width, height = (int(word) for word in root.get("viewBox", "").split())
+    found = [re.fullmatch(r"translate\((\d+) (\d+)\)", one.get("transform", "")) for one in root.findall(f"{SVG}g")]
+    places = [(int(one[1]), int(one[2])) for one in found if one is not None]
+    assert len(places) == len(PICTURES)
+    for index, (x, y) in enumerate(places):
+        assert x + WIDTH <= width
+        assert y + NAME + HEIGHT <= height
+        for other_x, other_y in places[:index]:
+            assert abs(x - other_x) >= WIDTH or abs(y - other_y) >= NAME + HEIGHT
 
 
 def test_where_a_step_is_magnified_the_result_is_wrong() -> None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from conformance.cli import main
 from conformance.record import record as records
 from conformance.render import report
-from conformance.sweep import certificate
+from conformance.sweep import named
 from conformance.sweep.certificate import Certificate, Result
 from tests import browser
 from tests.records import HOSTILE, run
@@ -26,9 +26,15 @@ from tests.render.test_report import choose, data_of, opened, parsed
 
 FOLDER = Path(__file__).parents[2] / "results" / "certificates"
 
-FILES = sorted(FOLDER.glob("*.json"))
+#: The certificates of the repository as plain JSON, and the first as a sweep writes it.
+PLAIN = [
+    json.loads(line)["certificate"]
+    for file in sorted(FOLDER.glob("*.jsonl"))
+    for line in file.read_text(encoding="utf-8").splitlines()
+]
+WRITTEN = json.dumps(PLAIN[0], indent=1).encode()
 
-FOUND = [certificate.read(file) for file in FILES]
+FOUND = [one.certificate for one in named.of_folder(FOLDER)]
 
 #: Bits of a fraction and of an exponent, for an oracle that shares nothing with `conformance.numbers.formats`.
 BITS = {"float64": (52, 11), "float32": (23, 8), "float16": (10, 5), "bfloat16": (7, 8)}
@@ -189,35 +195,46 @@ def kept(tmp_path: Path) -> Path:
     return (tmp_path / "kept.gz").rename(tmp_path / "kept.json")
 
 
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    """A certificate as a sweep writes it."""
+    file = tmp_path / "single" / "one.json"
+    file.parent.mkdir()
+    file.write_bytes(WRITTEN)
+    return file
+
+
 @pytest.mark.parametrize("order", [1, -1])
-def test_files_are_recognized_by_their_content(kept: Path, tmp_path: Path, order: int) -> None:
-    """A run and certificates in any order, a folder that has one of them again, and no certificate twice."""
+def test_files_are_recognized_by_their_content(kept: Path, single: Path, tmp_path: Path, order: int) -> None:
+    """A run, one certificate and files of many, in any order; a file that a folder has again is shown once."""
     target = tmp_path / "page.html"
-    done = invoke("report", *[kept, FILES[0], FOLDER][::order], "--html", target)
+    done = invoke("report", *[kept, single, FOLDER / "torch.jsonl", FOLDER][::order], "--html", target)
     assert done.exit_code == 0, done.output
     tree = target.read_text(encoding="utf-8")
-    assert len(table_of(tree)) == len(results())
+    assert len(table_of(tree)) == len(results()) + len(FOUND[0].results)
     assert parsed(tree).find(".//section[@id='answer']") is not None
 
 
 BAD = {
     "rubbish": (b"no\n", "must start with its header"),
     "another document": (b'{\n "schema": 1\n}\n', "is not a certificate"),
-    "cut": (FILES[0].read_bytes()[:4000], "is not a certificate"),
-    "newer": (FILES[0].read_bytes().replace(b'"schema": 1', b'"schema": 99', 1), "newer than this suite reads"),
-    "dtype": (FILES[0].read_bytes().replace(b'"bfloat16"', b'"bfloat17"'), "dtype must be one of"),
-    "covered": (FILES[0].read_bytes().replace(b'"seed"', b'"sow"').replace(b'"of"', b'"off"'), "covered must have of"),
+    "cut": (WRITTEN[:4000], "is not a certificate"),
+    "newer": (WRITTEN.replace(b'"schema": 1', b'"schema": 99', 1), "newer than this suite reads"),
+    "dtype": (WRITTEN.replace(b'"bfloat16"', b'"bfloat17"'), "dtype must be one of"),
+    "covered": (WRITTEN.replace(b'"seed"', b'"sow"').replace(b'"of"', b'"off"'), "covered must have of"),
 }
 
 
 @pytest.mark.parametrize("command", ["report", "show"])
 @pytest.mark.parametrize(("content", "reason"), BAD.values(), ids=BAD)
-def test_a_bad_file_is_named_and_nothing_is_written(command: str, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_bad_file_is_named_and_nothing_is_written(
+    command: str, content: bytes, reason: str, single: Path, tmp_path: Path
+) -> None:
     """Exit code 2, even beside good ones and in a folder."""
     (tmp_path / "bad.json").write_bytes(content)
     target = tmp_path / "page.html"
     words = ["--html", target] if command == "report" else ["--report", f"html={target}"]
-    done = invoke(command, FILES[0], tmp_path, *words)
+    done = invoke(command, single, tmp_path, *words)
     assert done.exit_code == 2
     assert f"{tmp_path / 'bad.json'}:" in done.output
     assert reason in done.output
@@ -234,13 +251,15 @@ def test_two_runs_and_an_empty_folder_are_refused(kept: Path, tmp_path: Path) ->
     assert (none.exit_code, "has no certificate" in none.output) == (2, True)
 
 
-def test_show_gives_certificates_in_every_form_that_has_a_place_for_them(kept: Path, tmp_path: Path) -> None:
+def test_show_gives_certificates_in_every_form_that_has_a_place_for_them(
+    kept: Path, single: Path, tmp_path: Path
+) -> None:
     """JSON and Markdown are read back; with a run they follow it, without one they stand alone."""
     alone = json.loads(invoke("show", FOLDER, "--format", "json").stdout)
     assert list(alone) == ["certificates"]
-    assert alone["certificates"] == [json.loads(file.read_bytes()) for file in FILES]
-    both = json.loads(invoke("show", kept, FILES[0], "--format", "json").stdout)
-    assert both["certificates"] == [json.loads(FILES[0].read_bytes())]
+    assert alone["certificates"] == PLAIN
+    both = json.loads(invoke("show", kept, single, "--format", "json").stdout)
+    assert both["certificates"] == PLAIN[:1]
     assert both["interrupted"] is False
     markdown = invoke("show", FOLDER, "--format", "markdown").stdout
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
@@ -255,9 +274,9 @@ def test_show_gives_certificates_in_every_form_that_has_a_place_for_them(kept: P
     assert len(table_of(page.read_text(encoding="utf-8"))) == len(results())
 
 
-def test_a_form_that_is_about_a_run_alone_refuses_certificates(kept: Path, tmp_path: Path) -> None:
+def test_a_form_that_is_about_a_run_alone_refuses_certificates(kept: Path, single: Path, tmp_path: Path) -> None:
     """Exit code 2 before anything is written, with a run as without."""
-    for files in ([kept, FILES[0]], [FILES[0]]):
+    for files in ([kept, single], [single]):
         written = tmp_path / "page.html"
         done = invoke("show", *files, "--report", f"html={written}", "--report", f"junit={tmp_path / 'x.xml'}")
         assert (done.exit_code, "has no place for certificates" in done.output) == (2, True)
@@ -438,4 +457,4 @@ def test_nothing_is_wider_than_the_window_and_all_is_labelled(driver: Any, addre
 
 def test_json_of_a_certificate_is_unchanged_by_reading_it() -> None:
     """What `show` prints as JSON is what the file says."""
-    assert [json.loads(msgspec.json.encode(one)) for one in FOUND] == [json.loads(file.read_bytes()) for file in FILES]
+    assert [json.loads(msgspec.json.encode(one)) for one in FOUND] == PLAIN

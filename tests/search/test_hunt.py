@@ -21,11 +21,11 @@ from conformance.plan.cases import load_suite
 from conformance.search import hunt, target
 from conformance.search import options as hunt_options
 from conformance.search.options import Call, hunt_calls
-from conformance.sweep import certificate
+from conformance.sweep import named
 from tests.builders import implementation
 
 ROOT = Path(__file__).parents[2]
-CERTIFICATES = ROOT / "results" / "certificates"
+CERTIFICATES = ROOT / "results" / "certificates" / "torch.jsonl"
 
 LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits"
 
@@ -151,9 +151,8 @@ def invoke(*words: str) -> Any:
 
 def proved(name: str) -> float:
     """The largest error of the first result of a certificate, which is a proof."""
-    one = certificate.read(
-        CERTIFICATES / f"torch-nn.functional.binary_cross_entropy_with_logits-eager-value-{name}.json"
-    )
+    kept = {one.name: one.certificate for one in named.read(CERTIFICATES)}
+    one = kept[f"torch-nn.functional.binary_cross_entropy_with_logits-eager-value-{name}"]
     assert one.kind == "proof"
     assert one.results[0].label_value in (0.0, None)
     return one.results[0].worst["ideal"].ulp

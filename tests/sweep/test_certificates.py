@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from conformance.commands.verify import commit_of, read
+from conformance.commands.verify import commit_of
 from conformance.run import run as runs
-from conformance.sweep import parts
+from conformance.sweep import named, parts
 from conformance.sweep.verify import Verified, verify
 
 pytestmark = pytest.mark.slow
 
-CERTIFICATES = read((Path(__file__).parents[2] / "results" / "certificates",))
+CERTIFICATES = named.by_name((Path(__file__).parents[2] / "results" / "certificates",))
 
 #: Another tenth of the certificates, and other parts of them, by each commit.
 COMMIT = commit_of(Path(__file__).parents[1])

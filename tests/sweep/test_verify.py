@@ -368,7 +368,7 @@ def test_a_wrong_certificate_ends_with_exit_code_1(made: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no certificate (*.json) is in"),
+        (None, "no certificate (*.json, *.jsonl) is in"),
         ("{}", "is not a certificate"),
         ('{"schema": 99', "is not a certificate"),
     ],

@@ -1,7 +1,8 @@
 """What generates pages and data of the repository.
 
 `make renew` writes everything that follows from the code and from what is kept (`everything`), in seconds and without
-a framework.  `readme` and `pinned` need a whole run, and are called by name.
+a framework.  `readme` and `pinned` need a whole run, `versions` runs and searches of other versions,
+`certificates` sweeps; they are called by name.
 """
 
 from __future__ import annotations

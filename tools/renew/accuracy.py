@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.render import maxima
-from conformance.sweep import certificate, corpus
+from conformance.sweep import corpus, named
 from conformance.sweep.certificate import Certificate
 from tools.renew import ROOT
-
-CERTIFICATES = ROOT / "results" / "certificates"
+from tools.renew.certificates import CERTIFICATES
 
 HEAD = """# Accuracy, proved
 
@@ -58,7 +57,7 @@ Each row is one implementation with one label, or with all;
 
 def certificates() -> list[Certificate]:
     """The certificates of the repository, in the order of the page."""
-    return maxima.ordered(certificate.read(file) for file in sorted(CERTIFICATES.glob("*.json")))
+    return maxima.ordered(one.certificate for one in named.of_folder(CERTIFICATES))
 
 
 def page(found: Sequence[Certificate]) -> str:

@@ -1,49 +1,19 @@
-"""docs/behaviour-by-version.md, made of the records in docs/data/behaviour.
-
-The records are of real runs (`bce-conformance matrix … --output docs/data/behaviour`), the searches of
-`bce-conformance bisect … --format json --output docs/data/behaviour/NAME.json`; the page needs no framework and no
-network.  `python -m tools.renew.behaviour` asks the package index when each version was released.
-"""
+"""docs/behaviour-by-version.md, made of what is kept of other versions (`tools.renew.versions`)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
-
-import msgspec
-from packaging.version import Version
 
 from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
-from conformance.record import record as records
 from conformance.record.compare import Change, Side, compare
-from conformance.record.files import write_lines
 from conformance.record.record import CheckLine, RunRecord
 from conformance.render.comparison import told
 from conformance.render.markdown import cell, cell_code, row
-from conformance.versions.companions import known
-from conformance.versions.index import Index, settings
-from tools.renew import ROOT
-
-DATA = ROOT / "docs" / "data" / "behaviour"
-
-#: Packages in the order of the page, as they are written in prose.
-PACKAGES = {
-    "keras": "Keras",
-    "tf-keras": "tf_keras (Keras 2)",
-    "tensorflow": "TensorFlow",
-    "torch": "PyTorch",
-    "jax": "JAX",
-    "optax": "Optax",
-    "scipy": "SciPy",
-    "scikit-learn": "scikit-learn",
-}
+from tools.renew.versions import PACKAGES, Run, runs, searches
 
 #: The call that the question is about, or the nearest to it, of each package whose versions have the case.
 QUESTION = {
@@ -106,47 +76,6 @@ CHANGES_TEXT = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
-    """One version and its record."""
-
-    package: str
-    version: str
-    record: RunRecord
-
-    @cached_property
-    def backends(self) -> tuple[records.BackendLine, ...]:
-        """The backends that ran."""
-        return tuple(line for line in self.record.header.backends if line.absent is None and line.failed is None)
-
-    @property
-    def python(self) -> str:
-        """The Python of the worker, as major.minor."""
-        return ".".join(str(self.backends[0].environment["python"]).split(".")[:2])
-
-    @property
-    def beside(self) -> str:
-        """Versions of the other packages that matter."""
-        found = dict(pair for line in self.backends for pair in line.versions.items())
-        own = self.package.replace("-", "_"), {"scikit-learn": "sklearn"}.get(self.package)
-        return ", ".join(f"{name} {version}" for name, version in found.items() if name not in own)
-
-
-def runs(folder: Path = DATA) -> dict[str, list[Run]]:
-    """The runs of each package, oldest version first."""
-    found: dict[str, list[Run]] = {name: [] for name in PACKAGES}
-    for file in folder.glob("*.jsonl.gz"):
-        package, _, version = file.name.removesuffix(".jsonl.gz").rpartition("-")
-        found[package].append(Run(package, version, _own(package, records.read(file))))
-    return {name: sorted(ran, key=lambda one: Version(one.version)) for name, ran in found.items() if ran}
-
-
-def _own(package: str, record: RunRecord) -> RunRecord:
-    """The record of what the package itself brings: Optax runs beside every JAX, in a version of its own."""
-    own = {one.id: known().package_of(one.id) == package for one in record.header.implementations}
-    return replace(record, checks=tuple(check for check in record.checks if own[check.implementation]))
-
-
 def files() -> dict[str, str]:
     """The page by its path in the repository."""
     return {"docs/behaviour-by-version.md": page()}
@@ -163,13 +92,12 @@ def _lines(found: dict[str, list[Run]]) -> Iterator[str]:
     yield from _question([run for name in ("keras", "tf-keras", "torch") for run in found.get(name, ())])
     yield ""
     yield from _searches()
-    days = msgspec.json.decode((DATA / "released.json").read_bytes())
     yield ""
     yield from CHANGES_TEXT
     for name, ran in found.items():
         yield f"### {PACKAGES[name]}"
         yield ""
-        yield from _versions(ran, days.get(name, {}))
+        yield from _versions(ran)
         yield ""
         yield from _changes(ran)
         yield ""
@@ -197,14 +125,14 @@ def _printed(record: RunRecord, check: str) -> str:
     return text_of(int(found.bits[0], 16), FORMATS[found.result_dtype])
 
 
-def _versions(ran: Sequence[Run], days: dict[str, str]) -> Iterator[str]:
+def _versions(ran: Sequence[Run]) -> Iterator[str]:
     shown = ("conforms", "by-contract", "rejects", "deviates", "unsupported")
     yield row(["version", "released", "Python", "with", "elements", *shown])
     yield row(["---"] * 4 + ["--:"] * (len(shown) + 1))
     for run in ran:
         counts = Counter(verdict for check in run.record.checks for verdict in _verdicts(check))
         rest = [str(counts[name]) for name in shown]
-        yield row([run.version, days.get(run.version, "-"), run.python, cell(run.beside), str(counts.total()), *rest])
+        yield row([run.version, run.released, run.python, cell(run.beside), str(counts.total()), *rest])
 
 
 def _verdicts(check: CheckLine) -> tuple[str, ...]:
@@ -261,8 +189,7 @@ def _searches() -> Iterator[str]:
     yield from SEARCHES_TEXT
     yield row(["package", "first", "last before it", "what", "before", "after", "changed with it"])
     yield row(["---"] * 7)
-    for file in sorted(DATA.glob("bisect-*.json")):
-        found: dict[str, Any] = msgspec.json.decode(file.read_bytes())
+    for found in searches().values():
         example = next(one for one in found["outputs"] if one["before"] != one["after"])
         also = ", ".join(f"{one['package']} {one['before']} → {one['after']}" for one in found["also_differs"])
         what = example["what"]
@@ -278,19 +205,3 @@ def _searches() -> Iterator[str]:
                 cell(also or "-"),
             ]
         )
-
-
-def days() -> dict[str, dict[str, str]]:
-    """The day of release of every version that was run, as the package index tells it."""
-    index = Index(settings())
-    return {
-        name: {
-            run.version: next(one.day for one in index.releases(name) if one.version == Version(run.version))
-            for run in ran
-        }
-        for name, ran in runs().items()
-    }
-
-
-if __name__ == "__main__":
-    write_lines([msgspec.json.format(msgspec.json.encode(days()), indent=2)], DATA / "released.json")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, pictures, problems, reference, schemas, vocabulary
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
-WHOLE = ("docs/reference", "docs/schema", pictures.FOLDER)
+WHOLE = ("docs/reference", "docs/schema")
 
 
 def files() -> dict[str, str]:

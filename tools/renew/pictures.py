@@ -1,5 +1,7 @@
 """`docs/mechanisms.md`: a picture of each mechanism, the error of one formula of the catalogue over its input.
 
+All pictures stand in one file, two in a row, each below the name of its mechanism.
+
 Drawn is what the formula's emulation gives, against the reference.  Beside it stands, where a step is to blame, how
 much it is magnified: by what factor a relative error of the step is larger in the result.
 """
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
     from conformance.numbers.arrays import Floats
 
 PAGE = "docs/mechanisms.md"
-FOLDER = "docs/images/mechanisms"
+FILE = "docs/images/mechanisms.svg"
 #: Predictions that are drawn.
 POINTS = 120
 #: Lengths in user units: the whole, and where the plot is.
 WIDTH, HEIGHT = 420, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 408, 24, 150
+#: Pictures in a row of the file, and the height of the name above each.
+COLUMNS, NAME = 2, 18
 #: The least error that is drawn, in ULP: a correctly rounded result is below 0.5.
 LEAST = 0.1
 
@@ -61,11 +65,6 @@ class Picture:
     at: float
     #: Whether predictions are spread evenly over their exponents.
     exponents: bool = False
-
-    @property
-    def file(self) -> str:
-        """Its path in the repository."""
-        return f"{FOLDER}/{self.mechanism.name.lower().replace('_', '-')}.svg"
 
     @cached_property
     def curve(self) -> Curve:
@@ -293,17 +292,30 @@ class _Frame:
         return np.where(np.isfinite(error), BOTTOM - np.minimum(share, 1.0) * (BOTTOM - TOP - 12), TOP)
 
 
-def drawn(picture: Picture) -> str:
-    """The picture as SVG."""
+def sheet() -> str:
+    """The file with all pictures as SVG."""
+    rows = -(-len(PICTURES) // COLUMNS)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * WIDTH} {rows * (NAME + HEIGHT)}" '
+        'font-family="sans-serif" font-size="10">',
+        '<rect width="100%" height="100%" fill="#fff"/>',
+    ]
+    for place, one in enumerate(PICTURES):
+        row, column = divmod(place, COLUMNS)
+        lines += [f'<g transform="translate({column * WIDTH} {row * (NAME + HEIGHT)})">', *drawn(one), "</g>"]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def drawn(picture: Picture) -> list[str]:
+    """The picture with its name, as lines of SVG in a group; its frame begins below the name."""
     points, condition = picture.points, picture.condition
     finite = points.error[np.isfinite(points.error)]
     frame = _Frame(picture, max(math.ceil(math.log10(np.max(finite, initial=10.0))), 1))
     budget = float(frame.y(np.array(BUDGET)))
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-        'font-size="10">',
         f"<title>{escape(picture.said)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+        f'<text x="{LEFT}" y="13" font-size="12" font-weight="bold">{escape(picture.mechanism.value)}</text>',
+        f'<g transform="translate(0 {NAME})">',
         f'<path d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}" fill="none" stroke="#555"/>',
         f'<path d="M{LEFT} {budget:.1f}H{RIGHT}" stroke="#2a7" stroke-dasharray="3 3"/>',
         f'<text x="{RIGHT}" y="{budget - 3:.1f}" text-anchor="end" fill="#2a7">budget, {BUDGET:g} ULP</text>',
@@ -328,7 +340,7 @@ def drawn(picture: Picture) -> str:
     lines.append(f'<text x="{LEFT}" y="12" fill="#06c">error in ULP</text>')
     if condition is not None:
         lines.append(f'<text x="{RIGHT}" y="12" text-anchor="end" fill="#c80">factor of an error of the step</text>')
-    return "\n".join([*lines, "</svg>", ""])
+    return [*lines, "</g>"]
 
 
 def _powers(top: int) -> Iterator[int]:
@@ -368,6 +380,8 @@ def page() -> str:
         " the result: a step that errs by half an ULP of its own makes the result wrong where it is large.",
         "`lost` is NaN, an infinity, or a number where there is none.",
         "This page is made by `make renew`.",
+        "",
+        f"![the error of one formula for each mechanism]({FILE.removeprefix('docs/')})",
     ]
     for one in PICTURES:
         result = one.curve.arithmetic.result
@@ -378,8 +392,6 @@ def page() -> str:
             "",
             DESCRIPTIONS[one.mechanism].meaning,
             "",
-            f"![{one.mechanism.value}: error over {one.curve.name}]({one.file.removeprefix('docs/')})",
-            "",
             f"`{one.name}`, {one.arithmetic}, {dtype}, label {one.label:g}.",
             f"{one.said[0].upper()}{one.said[1:]}.".replace("*", "\\*"),
         ]
@@ -388,4 +400,4 @@ def page() -> str:
 
 def files() -> dict[str, str]:
     """The page and its pictures."""
-    return {PAGE: page()} | {one.file: drawn(one) for one in PICTURES}
+    return {PAGE: page(), FILE: sheet()}

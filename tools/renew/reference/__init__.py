@@ -9,7 +9,7 @@ from __future__ import annotations
 from conformance.plan import cases
 from conformance.run import run as runs
 from tools.renew import ROOT
-from tools.renew.reference import case_pages, command_page, contract_page, entry_points, flag_page, schema_page
+from tools.renew.reference import case_page, command_page, contract_page, entry_points, flag_page, schema_page
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -27,8 +27,7 @@ def _pages() -> dict[str, str]:
     return {
         "entry-points.md": entry_points.page(implementations),
         "contract-fields.md": contract_page.page(suite, implementations),
-        "cases.md": case_pages.overview(suite),
-        **{f"cases/{family}.md": case_pages.page(suite, family) for family in suite.families},
+        "cases.md": case_page.page(suite),
         "flags.md": flag_page.page(suite),
         "commands.md": command_page.page(),
         "schemas.md": schema_page.page(),

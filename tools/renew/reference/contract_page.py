@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from conformance.adapters.declaration import Declaration
 from conformance.contracts import VOCABULARY, Source
 from conformance.plan.cases import Suite
-from tools.renew.reference.case_pages import place
+from tools.renew.reference.case_page import place
 from tools.renew.reference.markdown import anchor, code, table, text
 
 HEAD = """# Contract fields
@@ -38,7 +38,7 @@ def _section(name: str, cls: type[Any], suite: Suite, implementations: Sequence[
         f"\n## {name}\n\n{_paragraphs(cls)}\n{_attributes(cls)}\n"
         f"- class: `conformance.contracts.{cls.__name__}`\n"
         f"- declared by entry points of: {declared or 'no built-in adapter'}\n"
-        f"- probes: {', '.join(f'[{code(one)}]({place(suite, one)})' for one in probes)}\n"
+        f"- probes: {', '.join(f'[{code(one)}]({place(one)})' for one in probes)}\n"
     )
 
 

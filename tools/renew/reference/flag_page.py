@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.plan.cases import Suite
-from tools.renew.reference.case_pages import place
+from tools.renew.reference.case_page import place
 from tools.renew.reference.markdown import code, text
 
 HEAD = """# Flags
@@ -21,5 +21,5 @@ def page(suite: Suite) -> str:
         members = [one.case.id for one in suite.cases if name in one.case.flags]
         parts.append(f"\n## {name}\n\n{text(flag.meaning)}\n\n")
         parts += [f"- <{link}>\n" for link in flag.links]
-        parts.append(f"- cases: {', '.join(f'[{code(one)}]({place(suite, one)})' for one in members)}\n")
+        parts.append(f"- cases: {', '.join(f'[{code(one)}]({place(one)})' for one in members)}\n")
     return "".join(parts)
