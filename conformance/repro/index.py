@@ -52,8 +52,8 @@ def _lines(entries: Sequence[Entry], left: Sequence[Problem], day: str) -> Itera
         members = [one for one in made if _advice(one) == advice]
         if members:
             yield from ("", f"## {heading}", "")
-            yield row(["", "what", "project", "harm", "shown by", "step to blame", "upstream", "repro.py"])
-            yield row(["---"] * 8)
+            yield row(["", "what", "project", "harm", "shown by", "step to blame", "upstream"])
+            yield row(["---"] * 7)
             yield from (row([str(number), *_cells(one)]) for number, one in enumerate(members, 1))
     failed = [one for one in entries if isinstance(one.made, Failed)]
     if failed:
@@ -117,5 +117,4 @@ def _cells(entry: Entry) -> list[str]:
         f"{cell_code(own.entry)} ({own.backend}{mode}, {one.small.request.dtype}, {cell(versions)})",
         "not checked" if one.blame is None else one.blame.example.mechanism.value,
         _upstream(entry),
-        f"[run]({group.name}/repro.py)",
     ]

@@ -12,6 +12,7 @@ import msgspec
 
 from conformance.errors import InputError
 from conformance.ids import backend_of
+from conformance.judge.harm import Harm
 from conformance.known.problem import Advice, Problem
 from conformance.known.record import Record
 from conformance.plan import cases
@@ -24,11 +25,15 @@ from conformance.repro import finding as findings
 from conformance.repro import folder, groups, index, issue, proofs
 from conformance.repro.blame import Diagnoser
 from conformance.repro.extent import extent
+from conformance.repro.finding import Target
 from conformance.repro.groups import Found, Group
 from conformance.repro.neighbours import Neighbour, neighbours
 from conformance.repro.report import Asked, Failed, Reproducer, reproduce
 from conformance.repro.representative import ranked, representatives, worst
 from conformance.run import run as runs
+
+#: The file of a report.  Its script stands in it, whole; many reports have no second copy of theirs.
+REPORT = "issue.md"
 
 #: Is given lines about what is going on.
 Tell = Callable[[str], None]
@@ -97,6 +102,12 @@ class Job:
         same = tuple(one for one in found_of if one.problem == first.problem)
         return Group(groups.folder_name(finding.cause), same, self.known.problems.get(first.problem), whole=False)
 
+    def _harm(self, group: Group, target: Target) -> Harm:
+        """That of the finding that a script shows; of a check that is told as a whole, its worst."""
+        own = {one.finding.element: self.harms[one.check.id, one.finding.element] for one in group.found
+               if one.check.id == target.check}  # fmt: skip
+        return own.get(target.element, max(own.values(), default=worst(group, self.harms)))
+
     def files(self, group: Group, made: Reproducer, beside: Sequence[Neighbour], into: Path) -> dict[Path, str]:
         """The files of a report."""
         machine = self.record.header.machine
@@ -113,12 +124,12 @@ class Job:
                 proofs=proofs.proofs(own, contracts, proofs.folder()),
                 near=self.near(group),
                 neighbours=beside,
-                harm=self.harms[made.target.check, made.target.element],
+                harm=self._harm(group, made.target),
                 worst=worst(group, self.harms),
                 machine=told,
             )
         )
-        return {into / "repro.py": made.script.text, into / "issue.md": text}
+        return {into / "repro.py": made.script.text, into / REPORT: text}
 
 
 def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> None:
@@ -127,7 +138,7 @@ def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> Non
     for one in (group.problem, *job.near(group)):
         if one is not None and one.links:
             tell(f"{'known' if one is group.problem else 'much like'} {one.urls[0]}: {one.title}")
-    folder.check(dict.fromkeys((output / "repro.py", output / "issue.md"), ""), force)
+    folder.check(dict.fromkeys((output / "repro.py", output / REPORT), ""), force)
     asked = job.asked(group)
     (made,) = reproduce(job.pool, job.backends, [asked], job.options, job.diagnoser)
     if isinstance(made, Failed):
@@ -149,7 +160,7 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
     found = [one for one in groups.grouped(taken, job.known) if _is_asked(one, advice)]
     if not found:
         raise InputError(f"the run has no {'finding of advice ' + ' or '.join(advice) if advice else 'new finding'}")
-    folder.check({output / "README.md": "", **{output / one.name / "repro.py": "" for one in found}}, force)
+    folder.check({output / "README.md": "", **{output / one.name / REPORT: "" for one in found}}, force)
     asked = [job.asked(group) for group in found]
     made = reproduce(job.pool, job.backends, asked, job.options, job.diagnoser, tell)
     scripts = [one for one in made if isinstance(one, Reproducer)]
@@ -161,7 +172,8 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
     files: dict[Path, str] = {}
     for one in entries:
         if isinstance(one.made, Reproducer):
-            files |= job.files(one.group, one.made, beside[id(one.made)], output / one.group.name)
+            made_of = job.files(one.group, one.made, beside[id(one.made)], output / one.group.name)
+            files |= {file: text for file, text in made_of.items() if file.name == REPORT}
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     files[output / "README.md"] = index.render(entries, _left(job) if advice else (), day)
     folder.write(files, force)

@@ -170,7 +170,7 @@ def test_the_run_record_is_written_where_it_is_wanted(whole: dict[str, str], wri
 
 def needing_a_whole_run(file: Path) -> str:
     """What pytest prints of a test that needs a whole run, and is skipped without one, when it is handed `file`."""
-    return items("tests/test_shipped.py", "-k", "readme_shows", "--whole-run", str(file)).stdout
+    return items("tests/test_shipped.py", "-k", "finding_of_the_readme", "--whole-run", str(file)).stdout
 
 
 def test_a_test_that_needs_a_whole_run_goes_by_one_that_was_made_before(

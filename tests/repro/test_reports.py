@@ -19,7 +19,7 @@ from conformance.repro.snippet import LINES
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
-SCRIPTS = sorted(REPORTS.glob("*/repro.py"))
+PAGES = sorted(REPORTS.glob("*/issue.md"))
 
 #: What scripts may import beside frameworks.
 STANDARD = {"sys", "os", "math", "subprocess"}
@@ -66,11 +66,17 @@ def surroundings(text: str) -> tuple[str, ...]:
 
 
 def groups() -> list[list[Path]]:
-    """Scripts that can share an interpreter."""
+    """Reports whose scripts can share an interpreter."""
     found: dict[tuple[str, ...], list[Path]] = {}
-    for file in SCRIPTS:
-        found.setdefault(surroundings(file.read_text()), []).append(file)
+    for file in PAGES:
+        found.setdefault(surroundings(script_of(file)), []).append(file)
     return list(found.values())
+
+
+def script_of(page: Path) -> str:
+    """The script of a report: the block that exits with what it found."""
+    (found,) = (text for language, text in fences(page) if language == "python" and "sys.exit(125)" in text)
+    return found
 
 
 def fences(file: Path) -> list[tuple[str, str]]:
@@ -81,8 +87,7 @@ def fences(file: Path) -> list[tuple[str, str]]:
 
 def snippet_of(folder: Path) -> tuple[str, str] | None:
     """The snippet of a report and what it prints, as the report says; None where it has none."""
-    found = fences(folder / "issue.md")
-    script = (folder / "repro.py").read_text()
+    found, script = fences(folder / "issue.md"), script_of(folder / "issue.md")
     for (language, text), (after, said) in pairwise(found):
         if language == "python" and text != script:
             assert after == "text", folder.name
@@ -98,7 +103,7 @@ def problem_of(folder: Path) -> Problem:
 
 def test_there_are_reports_and_no_more_than_are_read() -> None:
     """A folder that is not there would pass every other test of this file."""
-    assert 20 < len(SCRIPTS) <= MOST
+    assert 20 < len(PAGES) <= MOST
 
 
 def test_no_project_is_to_get_more_new_reports_than_it_can_answer() -> None:
@@ -116,7 +121,10 @@ def test_every_script_still_shows_its_mismatch(files: list[Path], tmp_path: Path
 
     Those of one framework share an interpreter, since to import one takes seconds.
     """
-    command = [sys.executable, "-I", "-X", "utf8", "-c", DRIVER, *map(str, files)]
+    scripts = [tmp_path / f"{file.parent.name}.py" for file in files]
+    for script, file in zip(scripts, files, strict=True):
+        script.write_text(script_of(file))
+    command = [sys.executable, "-I", "-X", "utf8", "-c", DRIVER, *map(str, scripts)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env=clean.environment(tmp_path), timeout=600, check=False
     )
@@ -126,18 +134,16 @@ def test_every_script_still_shows_its_mismatch(files: list[Path], tmp_path: Path
         file.parent.name: f"script {clean.MISMATCH} MISMATCH:" for file in files
     }, done.stderr[-2000:]
     for file in files:
-        assert (
-            said[file.parent.name].removeprefix(f"script {clean.MISMATCH} ") in (file.parent / "issue.md").read_text()
-        )
+        assert said[file.parent.name].removeprefix(f"script {clean.MISMATCH} ") in file.read_text()
 
 
 def snippets() -> dict[tuple[str, ...], list[Path]]:
     """Reports with a snippet that prints something, those that can share an interpreter together."""
     found: dict[tuple[str, ...], list[Path]] = {}
-    for file in SCRIPTS:
+    for file in PAGES:
         short = snippet_of(file.parent)
         if short is not None and not short[1].startswith("the process ends"):
-            found.setdefault(surroundings(file.read_text()), []).append(file.parent)
+            found.setdefault(surroundings(script_of(file)), []).append(file.parent)
     return found
 
 
@@ -165,47 +171,48 @@ def test_a_snippet_prints_what_its_report_says(folders: list[Path], tmp_path: Pa
 def test_a_script_shows_it_in_a_clean_interpreter() -> None:
     """One script of each framework's own: as `repro` itself runs them before it writes them."""
     tried = {}
-    for file in SCRIPTS:
-        only = imported(file.read_text()) - STANDARD
+    for file in PAGES:
+        only = imported(script_of(file)) - STANDARD
         if len(only) == 1:
             tried.setdefault(only.pop(), file)
     assert tried
     for file in tried.values():
-        ran = clean.run(file.read_text(), sys.executable, 300)
+        ran = clean.run(script_of(file), sys.executable, 300)
         assert ran.shows, (file, ran)
 
 
-@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.parent.name)
 def test_a_script_is_short_and_knows_nothing_of_the_suite(file: Path) -> None:
     """At most 40 lines, and neither the suite nor its reference is imported; NumPy only where it is the framework."""
-    text = file.read_text()
+    text = script_of(file)
     found = imported(text) - STANDARD
     assert len(text.splitlines()) <= 40
     assert not found & {"conformance", "reference"}
     assert "numpy" not in found or found & {"keras", "scipy", "sklearn"} or found <= {"numpy", "ml_dtypes"}
 
 
-@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
-def test_a_report_holds_its_script(file: Path) -> None:
-    """As a block of code, whole."""
-    assert file.read_text() in [content for _, content in fences(file.parent / "issue.md")]
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.parent.name)
+def test_a_report_says_what_its_script_printed(file: Path) -> None:
+    """The block after the script is its output, and says that it does not match."""
+    blocks = [content for _, content in fences(file)]
+    assert "MISMATCH: " in blocks[blocks.index(script_of(file)) + 1]
 
 
-@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.parent.name)
 def test_a_report_is_about_its_problem(file: Path) -> None:
     """Its title is that of the problem, and what diagnosis found happens is what the problem says that happens."""
-    known, text = problem_of(file.parent), (file.parent / "issue.md").read_text()
+    known, text = problem_of(file.parent), file.read_text()
     words = re.sub(r"\\(.)", r"\1", text.splitlines()[0])
     assert words.removeprefix("# ").removeprefix("BUG: ") == re.sub(r"\\(.)", r"\1", known.title)
-    found = re.search(r"^Found by running: .* \(([^()]+)\)\. The formula", text, re.MULTILINE)
+    found = re.search(r"^Found by running: .* \(([^()]+)\)\. That formula", text, re.MULTILINE)
     assert found is not None or "was not checked by running" in text
     assert found is None or not known.mechanism or found[1] in known.mechanism
 
 
-@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.parent.name)
 def test_a_report_leaves_a_place_for_a_person_and_says_what_is_known(file: Path) -> None:
     """Nobody is to post it unread; every link of the problem stands there with its state and the day it was seen."""
-    text = (file.parent / "issue.md").read_text()
+    text = file.read_text()
     assert "**In my own words:** TODO" in text
     assert "not to be posted in bulk" in text
     for link in problem_of(file.parent).links:
@@ -213,11 +220,9 @@ def test_a_report_leaves_a_place_for_a_person_and_says_what_is_known(file: Path)
 
 
 def test_the_index_names_every_report_and_no_other() -> None:
-    """Each folder once, with the script and the report in it."""
-    page = (REPORTS / "README.md").read_text()
-    for name in ("repro.py", "issue.md"):
-        named = re.findall(rf"\]\(([^/)]+)/{re.escape(name)}\)", page)
-        assert sorted(named) == [file.parent.name for file in SCRIPTS]
+    """Each folder once."""
+    named = re.findall(r"\]\(([^/)]+)/issue\.md\)", (REPORTS / "README.md").read_text())
+    assert sorted(named) == [file.parent.name for file in PAGES]
 
 
 def test_every_problem_is_in_the_index() -> None:
@@ -227,7 +232,7 @@ def test_every_problem_is_in_the_index() -> None:
     left = re.findall(r"\]\(\.\./known/(.+?)\.yaml\)", page)
     known = problem.load(ROOT / "known")
     assert sorted(left) == sorted(name for name, one in known.items() if one.advice == "noise")
-    reported = {problem_of(file.parent).id for file in SCRIPTS}
+    reported = {problem_of(file.parent).id for file in PAGES}
     without = plain.partition("## Without a script")[2].partition("\n## ")[0]
     for name, one in known.items():
         if one.advice != "noise" and name not in reported:

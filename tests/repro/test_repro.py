@@ -320,9 +320,9 @@ def test_every_new_finding_has_a_report_of_its_cause(judged: RunRecord, home: Pa
     assert done.exit_code == 0, done.stderr
     wanted = {one.cause for one in finding.seen(judged) if one.outcome == "new"}
     page = (home / "all" / "README.md").read_text()
-    made = {file.parent.name for file in (home / "all").glob("*/repro.py")}
+    made = {file.parent.name for file in (home / "all").glob("*/issue.md")}
     without = set(re.findall(r"^\| `(.+?)` \|", page.partition("## Without a script")[2], re.MULTILINE))
-    assert made == set(re.findall(r"\]\(([^/)]+)/repro\.py\)", page))
+    assert made == set(re.findall(r"\]\(([^/)]+)/issue\.md\)", page))
     assert {groups.folder_name(cause) for cause in KINDS} <= made
     assert made == {groups.folder_name(cause) for cause in wanted - without}
     assert without < wanted

@@ -21,7 +21,6 @@ from conformance.formulas.expression import (
     eq,
     exp,
     ge,
-    gt,
     le,
     log,
     log1p,
@@ -213,11 +212,6 @@ NATURAL: tuple[Loss, ...] = (*_both("natural terms", sources.XLOGY, _Natural()),
 
 MISTAKES: tuple[Loss, ...] = (
     *_both("labels not outside [0, 1]", sources.QUESTION, _Natural(label=lambda y: clip(y, 0, 1))),
-    *_both(
-        "labels above 1/2 are 1, others 0",
-        sources.QUESTION,
-        _Natural(label=lambda y: _unless_nan(y, where(gt(y, const("0.5")), 1, 0))),
-    ),
     *_both("a label NaN is 0", sources.NAN_TO_NUM, _Natural(label=lambda y: where(eq(y, y), y, 0))),
     *_both("0 where the label is NaN", sources.NAN_TO_NUM, _Natural(result=lambda value, y: where(eq(y, y), value, 0))),
     *_both(
