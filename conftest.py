@@ -6,6 +6,7 @@ deviation is an expected failure with its link as reason; it is strict where the
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,10 @@ from conformance.run import asked as words
 from conformance.run import kept
 from conformance.run import run as runs
 from conformance.run.told import Told
+
+# A worker of xdist is told of a terminal of 80 columns, which none of the commands that tests type writes to.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COLUMNS", None)
 
 #: Filters and settings, named as on the command line: (option, whether it repeats, help).
 OPTIONS = (

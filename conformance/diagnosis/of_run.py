@@ -33,18 +33,14 @@ def identified_of(
 ) -> tuple[Identified, ...]:
     """The models of an implementation, one for each quantity, dtype and dtype of results; a second for a quantity.
 
-    Those of reductions with wrong results follow: of elements without a wrong one nothing else is asked.
+    Those of reductions with wrong results follow.  What is right has a formula as well, which another run may not have.
     """
     quantities = tuple(quantities)
     models = Models()
     several = [one for one in reductions(record, suite, quantities, implementation=implementation) if one.is_wrong]
     asked = {(one.quantity, one.dtype) for one in several}
     elements = agreed(
-        [
-            identify(one, models)
-            for one in groups(record, suite, quantities, implementation=implementation)
-            if one.is_wrong or (one.quantity, one.dtype) in asked
-        ]
+        [identify(one, models) for one in groups(record, suite, quantities, implementation=implementation)]
     )
     among = {place: elements_of(*(one for one in elements if _place(one.group) == place)) for place in asked}
     return (*elements, *(identify(one, models, among[_place(one)]) for one in several))

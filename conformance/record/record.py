@@ -9,7 +9,7 @@ the collector, which would look at each of them again and again, took a quarter 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -443,10 +443,3 @@ def _check_schema(file: Path, line: bytes) -> None:
 def schema() -> dict[str, Any]:
     """JSON Schema of one line of a record."""
     return msgspec.json.schema(Line)
-
-
-def numbers(values: Sequence[float], digits: int = 6) -> tuple[float | None, ...]:
-    """Errors for the record: a few significant digits, null where no number applies."""
-    return tuple(
-        [float(f"{value:.{digits}g}") if value == value and abs(value) != float("inf") else None for value in values]
-    )

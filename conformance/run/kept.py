@@ -60,7 +60,7 @@ def keep(run: RunRecord) -> Path:
     """
     with writing(RUNS):
         RUNS.mkdir(parents=True, exist_ok=True)
-        if files() == [LAST]:
+        if LAST.is_file() and not _numbered():  # of another run that ends now the number is there before
             _call_also(_reserved(), LAST)
         file = _reserved()
         try:

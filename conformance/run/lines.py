@@ -36,7 +36,6 @@ from conformance.record.record import (
     SampleLine,
     SpeedLine,
     ToleranceLine,
-    numbers,
 )
 from conformance.record.tally import tallies
 from conformance.run import pinned
@@ -234,6 +233,13 @@ Errors = tuple[float | None, ...]
 
 #: Significant digits of a sample's errors, which a plot shows: a record has as many of them as of all checks.
 SAMPLED = 3
+
+
+def numbers(values: Sequence[float], digits: int = 6) -> tuple[float | None, ...]:
+    """Errors for the record: a few significant digits, null where no number applies."""
+    return tuple(
+        [float(f"{value:.{digits}g}") if value == value and abs(value) != float("inf") else None for value in values]
+    )
 
 
 def _errors(check: Judged, digits: int = 6) -> tuple[Errors, Errors, Errors]:

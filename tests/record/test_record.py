@@ -21,7 +21,7 @@ from conformance.quantities import BEHAVIOUR
 from conformance.record import record
 from conformance.record.files import write_lines
 from conformance.record.record import SCHEMA, RunRecord
-from conformance.run import run
+from conformance.run import lines, run
 from tests.builders import CRASHED, case, implementation, plan, raised, request, returned
 
 ROOT = Path(__file__).parents[2]
@@ -322,7 +322,7 @@ def test_a_record_that_cannot_be_encoded_leaves_nothing_behind(tmp_path: Path) -
 
 def test_numbers_without_meaning_are_null() -> None:
     """NaN and infinities become null, numbers keep six digits."""
-    assert record.numbers([math.nan, math.inf, -math.inf, 0.0, 1.23456789, 1e300]) == (
+    assert lines.numbers([math.nan, math.inf, -math.inf, 0.0, 1.23456789, 1e300]) == (
         None, None, None, 0.0, 1.23457, 1e300,
     )  # fmt: skip
 
