@@ -108,15 +108,15 @@ class Job:
                if one.check.id == target.check}  # fmt: skip
         return own.get(target.element, max(own.values(), default=worst(group, self.harms)))
 
-    def files(self, group: Group, made: Reproducer, beside: Sequence[Neighbour], into: Path) -> dict[Path, str]:
-        """The files of a report."""
+    def report(self, group: Group, made: Reproducer, beside: Sequence[Neighbour]) -> str:
+        """A report, in which its script stands whole."""
         machine = self.record.header.machine
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
         shown = {one.check.implementation for one in group.found}
         known = [one for backend in self.backends for one in backend.implementations]
         contracts = {one.id: one.contract for one in known if one.id in shown}
         own = [cause for cause in group.causes if cause.startswith(f"{made.target.implementation.family}/")]
-        text = issue.render(
+        return issue.render(
             issue.Issue(
                 group=group,
                 made=made,
@@ -129,7 +129,6 @@ class Job:
                 machine=told,
             )
         )
-        return {into / "repro.py": made.script.text, into / REPORT: text}
 
 
 def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> None:
@@ -144,7 +143,7 @@ def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> Non
     if isinstance(made, Failed):
         raise InputError(f"no script: {made.why}")
     (beside,) = neighbours(job.pool, job.backends, [made], job.options)
-    files = job.files(group, made, beside, output)
+    files = {output / "repro.py": made.script.text, output / REPORT: job.report(group, made, beside)}
     folder.write(files, force)
     tell(made.ran.output.rstrip())
     for file in files:
@@ -172,8 +171,7 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
     files: dict[Path, str] = {}
     for one in entries:
         if isinstance(one.made, Reproducer):
-            made_of = job.files(one.group, one.made, beside[id(one.made)], output / one.group.name)
-            files |= {file: text for file, text in made_of.items() if file.name == REPORT}
+            files[output / one.group.name / REPORT] = job.report(one.group, one.made, beside[id(one.made)])
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     files[output / "README.md"] = index.render(entries, _left(job) if advice else (), day)
     folder.write(files, force)

@@ -7,6 +7,15 @@ a framework.  `readme` and `pinned` need a whole run, `versions` runs and search
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
+from conformance.record.record import RunRecord, read
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@cache
+def kept_run(name: str) -> RunRecord:
+    """A run that is kept in `results/`, read once for all pages."""
+    return read(ROOT / "results" / f"{name}.jsonl.gz")

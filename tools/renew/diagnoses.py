@@ -17,9 +17,8 @@ from typing import NamedTuple
 
 from conformance.diagnosis.diagnosis import diagnose
 from conformance.plan.cases import Suite, default_folder, load_suite
-from conformance.record.record import RunRecord, read
 from conformance.render import diagnosis as render
-from tools.renew import ROOT
+from tools.renew import kept_run
 
 PAGE = "docs/diagnoses.md"
 
@@ -113,20 +112,14 @@ def suite() -> Suite:
     return load_suite(default_folder())
 
 
-@cache
-def run(name: str) -> RunRecord:
-    """A run that is kept."""
-    return read(ROOT / "results" / f"{name}.jsonl.gz")
-
-
 def pages(shown: Shown) -> list[render.Page]:
     """What the command tells of it."""
     found = [
         one
-        for one in diagnose(run(shown.run), suite(), shown.implementation, (shown.quantity,), shown.dtypes)
+        for one in diagnose(kept_run(shown.run), suite(), shown.implementation, (shown.quantity,), shown.dtypes)
         if one.group.dtype == one.group.result_dtype
     ]
-    return list(render.pages(found, run(shown.run), suite()))
+    return list(render.pages(found, kept_run(shown.run), suite()))
 
 
 def page() -> str:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from conformance.ids import CheckId, ImplementationId
 from conformance.judge.harm import Harm
 from conformance.record.harms import Harms, documented, harms
-from conformance.record.record import read
 from conformance.repro.projects import project_of
-from tools.renew import ROOT
+from tools.renew import kept_run
 
 PAGE = "docs/harm-table.md"
-RUN = "results/pinned.jsonl.gz"
+RUN = "pinned"
 
 #: Columns, worst first.
 WORDS = sorted(Harm, reverse=True)
@@ -21,13 +20,14 @@ WORDS = sorted(Harm, reverse=True)
 
 def page() -> str:
     """The page as Markdown."""
-    record = read(ROOT / RUN)
+    record = kept_run(RUN)
     found, excused = harms(record), documented(record)
     return "\n".join(
         [
             "# Harm, counted",
             "",
-            f"Elements of the run in `{RUN}` by what their results do to a training ([the words](harm.md)).",
+            f"Elements of the run in `results/{RUN}.jsonl.gz`"
+            " by what their results do to a training ([the words](harm.md)).",
             "First findings, then, after a plus sign, results that the documentation excuses.",
             "An element counts once for each quantity and dtype, so what is wrong in one place counts as often as it is"
             " asked for.",

@@ -18,12 +18,11 @@ from conformance.known.recorded import Row
 from conformance.numbers.formats import FORMATS
 from conformance.record.harms import harms
 from conformance.record.problems import problems
-from conformance.record.record import read
 from conformance.render.markdown import cell, code, row
-from tools.renew import ROOT
+from tools.renew import ROOT, kept_run
 
 PAGE = "docs/problems.md"
-RUNS = ("results/pinned.jsonl.gz", "results/modes.jsonl.gz")
+RUNS = ("pinned", "modes")
 
 #: Entry points of one backend that a line names; of the others it has the number.
 NAMED = 3
@@ -68,7 +67,7 @@ def _harms() -> dict[str, Harm]:
     """The worst harm of each problem in the kept runs."""
     worst: dict[str, Harm] = {}
     for name in RUNS:
-        record = read(ROOT / name)
+        record = kept_run(name)
         for one in problems(record, harms(record)):
             worst[one.line.problem] = max(one.worst, worst.get(one.line.problem, Harm.REFUSES))
     return worst
