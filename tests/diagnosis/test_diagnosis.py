@@ -10,7 +10,8 @@ import pytest
 from conformance.diagnosis.diagnosis import Diagnosis, Only, diagnose, same_formula
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.formulas.text import written
-from tools.renew.diagnoses import run, suite
+from tools.renew import kept_run
+from tools.renew.diagnoses import suite
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +21,7 @@ def found(name: str, implementation: str, quantity: str) -> dict[str, Diagnosis]
     """The diagnoses of an implementation whose results have the dtype of its inputs, by that."""
     return {
         one.group.dtype: one
-        for one in diagnose(run(name), suite(), implementation, (quantity,))
+        for one in diagnose(kept_run(name), suite(), implementation, (quantity,))
         if one.group.dtype == one.group.result_dtype
     }
 
@@ -164,7 +165,7 @@ def test_every_example_is_a_wrong_result_of_the_run_that_the_formula_gives_as_we
 def test_an_alias_has_the_same_formula_and_another_loss_has_not() -> None:
     """BCEWithLogitsLoss is the function as a module; TensorFlow's loss is written otherwise."""
     one = found("pinned", f"{LOGITS}/eager/cpu", "value")["float32"]
-    others = same_formula(one, run("pinned"), suite())
+    others = same_formula(one, kept_run("pinned"), suite())
     assert "torch/nn.BCEWithLogitsLoss/eager/cpu" in others
     assert "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu" not in others
     assert f"{LOGITS}/eager/cpu" not in others
@@ -173,7 +174,7 @@ def test_an_alias_has_the_same_formula_and_another_loss_has_not() -> None:
 def test_only_the_case_that_is_asked_for_is_told() -> None:
     """In the dtypes in which it is wrong, with no other example; every result still tells the formula."""
     only = Only("extreme-predictions/logits-tail", "m9-y0")
-    asked = diagnose(run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), only)
+    asked = diagnose(kept_run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), only)
     assert {one.group.dtype for one in asked} == {"float32", "float64", "float16", "bfloat16"}
     for one in asked:
         assert {(each.case, each.element) for each in one.examples} == {only}
@@ -184,4 +185,4 @@ def test_only_the_case_that_is_asked_for_is_told() -> None:
 def test_a_case_of_which_nothing_is_wrong_has_no_diagnosis() -> None:
     """Whatever else is."""
     only = Only("extreme-predictions/logits-tail", "m9-y1")
-    assert diagnose(run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), only) == []
+    assert diagnose(kept_run("pinned"), suite(), f"{LOGITS}/eager/cpu", ("value",), (), only) == []

@@ -12,8 +12,8 @@ import pytest
 from conformance.diagnosis.diagnosis import Only, diagnose
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.render import diagnosis as render
-from tools.renew import vocabulary
-from tools.renew.diagnoses import run, suite
+from tools.renew import kept_run, vocabulary
+from tools.renew.diagnoses import suite
 
 LOGITS = "torch/nn.functional.binary_cross_entropy_with_logits/eager/cpu"
 TENSORFLOW = "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu"
@@ -22,7 +22,7 @@ TENSORFLOW = "tensorflow/nn.sigmoid_cross_entropy_with_logits/eager/cpu"
 @cache
 def pages(implementation: str, quantity: str) -> tuple[render.Page, ...]:
     """The pages of an implementation in the run that ships."""
-    record = run("pinned")
+    record = kept_run("pinned")
     return tuple(render.pages(diagnose(record, suite(), implementation, (quantity,)), record, suite()))
 
 
@@ -63,7 +63,7 @@ def test_what_an_arrow_means_is_said_once_and_counts_the_steps() -> None:
 def test_a_step_that_is_flushed_is_shown_with_its_true_number() -> None:
     """0 for a number that the format has."""
     tail = Only("extreme-predictions/logits-tail-wide", "m89-y0")
-    record = run("pinned")
+    record = kept_run("pinned")
     found = diagnose(record, suite(), TENSORFLOW, ("value",), ("float32",), tail)
     lines = render.document(list(render.pages(found, record, suite(), tail)), 120).splitlines()
     (step,) = (line for line in lines if line.startswith("  → exp("))
