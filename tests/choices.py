@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from conformance.choose import needs
 from conformance.choose.choose import Choice, Source, choose
+from conformance.ids import ImplementationId
 from conformance.record.record import (
     SCHEMA,
     BackendLine,
@@ -84,11 +86,13 @@ def run(
         "schema": SCHEMA, "suite": "0", "cases": "", "started": "2001-02-03T00:00:00+00:00",
         "machine": {}, "filters": {},
         "backends": (BackendLine(name="stub", versions={"stub": "1.0"}),),
-        "implementations": tuple(ImplementationLine(id=name, family=name, form=form) for name in names),
+        "implementations": tuple(ImplementationLine(id=name, family=ImplementationId.parse(name).family, form=form) for name in names
+        ),
         "planned": len(checks), "not_offered": {},
     }  # fmt: skip
     head = Header(**(fields | header))  # type: ignore[arg-type]
-    footer = Footer(finished="2001", seconds=1.0, verdicts={}, outcomes={}, not_run=0, restarts=(), exit=0)
+    verdicts = Counter(one.verdict for one in checks)
+    footer = Footer(finished="2001", seconds=1.0, verdicts=verdicts, outcomes={}, not_run=0, restarts=(), exit=0)
     return RunRecord(
         header=head,
         inputs=tuple(lines.values()),

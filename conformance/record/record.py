@@ -22,6 +22,7 @@ from msgspec import Struct
 from conformance.adapters.declaration import COMPILED_BEFORE
 from conformance.errors import at
 from conformance.ids import ImplementationId, backend_of
+from conformance.record.consistency import Consistency
 from conformance.record.files import lines_of, write_lines
 from conformance.record.spelled import Asked
 
@@ -376,7 +377,8 @@ def read(file: Path) -> RunRecord:
 
 def of_lines(lines: Iterator[bytes], file: Path) -> RunRecord:
     """The record that lines of `file` are, as `read` has it; errors count the lines from the first of them."""
-    header = header_of(file, next(lines, b""))
+    known = Consistency(file)
+    header = known.fitting(1, header_of(file, next(lines, b"")))
     found: dict[type[Any], list[Any]] = {kind: [] for kind in get_args(Line)}
     decoder = msgspec.json.Decoder(Line)
     cut = False
@@ -386,7 +388,7 @@ def of_lines(lines: Iterator[bytes], file: Path) -> RunRecord:
         decoded = _decoded(decoder, file, number, line)
         if found[Footer] or isinstance(decoded, Header):
             raise at(file, number, "a run record has one header, at its start, and one footer, at its end")
-        found[type(decoded)].append(decoded)
+        found[type(decoded)].append(known.fitting(number, decoded))
     return RunRecord(
         header=header,
         inputs=tuple(found[InputsLine]),

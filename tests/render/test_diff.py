@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,13 @@ def run(*checks: CheckLine, version: str = "1.0", footer: bool = True, **header:
         "not_offered": {},
     } | header
     end = Footer(
-        finished="2026-01-01T00:00:01+00:00", seconds=1.0, verdicts={}, outcomes={}, not_run=0, restarts=(), exit=0
+        finished="2026-01-01T00:00:01+00:00",
+        seconds=1.0,
+        verdicts=Counter(one.verdict for one in checks),
+        outcomes={},
+        not_run=0,
+        restarts=(),
+        exit=0,
     )
     inputs = tuple(
         record.InputsLine(
@@ -330,8 +337,10 @@ def test_a_run_is_compared_with_its_baseline_at_once(tmp_path: Path, monkeypatch
     old = record.read(Path("old.jsonl"))
     better = [replace(one, verdict="conforms", verdicts=(), findings=()) for one in old.checks]
     assert better != list(old.checks), "something deviates in every run"
+    assert old.footer is not None
+    footer = replace(old.footer, verdicts={"conforms": len(better)})
     record.write(
-        RunRecord(header=old.header, inputs=old.inputs, checks=tuple(better), footer=old.footer), Path("old.jsonl")
+        RunRecord(header=old.header, inputs=old.inputs, checks=tuple(better), footer=footer), Path("old.jsonl")
     )
     done = invoke(*words, "--baseline", "old.jsonl", "--format", "json")
     assert done.exit_code == 1
