@@ -25,6 +25,7 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
+from conformance import regular
 from conformance.errors import InputError, at
 
 T = TypeVar("T")
@@ -82,14 +83,9 @@ def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
         raise at(file, _line(lines, path, tree, shown), f"{where}: {shown}{got}") from None
 
 
-def read_text(file: Path, most: int | None = None) -> str:
-    """The text of a UTF-8 file, of at most so many bytes.  Raises InputError."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    if most is not None and len(data) > most:
-        raise at(file, 1, f"a file must hold at most {most} bytes (got {len(data)})")
+def read_text(file: Path, most: int = regular.MOST) -> str:
+    """The text of a regular UTF-8 file, of at most so many bytes.  Raises InputError."""
+    data = regular.content(file, most=most)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

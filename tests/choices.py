@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from conformance.choose import needs
 from conformance.choose.choose import Choice, Source, choose
@@ -72,6 +72,11 @@ def check(
     )
 
 
+def lines_of(names: Iterable[str], form: str) -> tuple[ImplementationLine, ...]:
+    """Implementations of a form as a header has them."""
+    return tuple(ImplementationLine(id=name, family=ImplementationId.parse(name).family, form=form) for name in names)
+
+
 def run(
     checks: Sequence[CheckLine],
     form: str = "probabilities",
@@ -86,8 +91,7 @@ def run(
         "schema": SCHEMA, "suite": "0", "cases": "", "started": "2001-02-03T00:00:00+00:00",
         "machine": {}, "filters": {},
         "backends": (BackendLine(name="stub", versions={"stub": "1.0"}),),
-        "implementations": tuple(ImplementationLine(id=name, family=ImplementationId.parse(name).family, form=form) for name in names
-        ),
+        "implementations": lines_of(names, form),
         "planned": len(checks), "not_offered": {},
     }  # fmt: skip
     head = Header(**(fields | header))  # type: ignore[arg-type]

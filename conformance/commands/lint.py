@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def _lint_file(file: Path, cases_folder: Path | None) -> None:
 
 def _flag_file(file: Path, cases_folder: Path | None) -> Path:
     """The flags of the suite that a case file lies in, or else of the suite that any command would take."""
-    above = (parent / "flags.yaml" for parent in (*file.parents, *file.resolve().parents))
+    above = (parent / "flags.yaml" for parent in (*file.parents, *Path(os.path.realpath(file)).parents))
     fallback = cases.default_folder() / "flags.yaml"
     return cases_folder / "flags.yaml" if cases_folder else next((one for one in above if one.is_file()), fallback)
 

@@ -1,7 +1,8 @@
 """Whether the lines of a run record fit each other: asked once, where a record is read, so that no reader need ask.
 
 A record that parses may still name what no line declares, have lists of different lengths, or numbers that are none.
-Each rule is about one kind of line and what stood before it; a breach is told as field, requirement and value.
+Each rule is about one kind of line, by the tag that `record` gives it, and about what stood before it; a breach is told
+as field, requirement and value.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -24,18 +25,6 @@ from conformance.plan.domain import REGIONS
 from conformance.quantities import QUANTITIES
 
 T = TypeVar("T", bound=Struct)
-
-if TYPE_CHECKING:  # `record` reads with this
-    from conformance.record.record import (
-        CheckLine,
-        FindingLine,
-        Footer,
-        Header,
-        InputsLine,
-        ProblemLine,
-        SampleLine,
-        TallyLine,
-    )
 
 #: Lists of a check or sample that have one entry for each element, or none.
 EACH = ("verdicts", "bits", "ulp", "plain_ulp", "contract_ulp", "budget")
@@ -76,15 +65,26 @@ class Consistency:
 
     def fitting(self, number: int, line: T) -> T:
         """A line that fits those before it.  Raises InputError with file, line and field."""
-        rule = self._rules.get(str(line.__struct_config__.tag))
         try:
-            if rule is not None:
-                rule(line)
+            self._hold(line)
         except Contradiction as error:
             raise at(self.file, number, str(error), "was it changed by hand?  make another run") from None
         return line
 
-    def _header(self, line: Header) -> None:
+    def fits(self, line: Struct) -> bool:
+        """Whether a line fits those before it."""
+        try:
+            self._hold(line)
+        except Contradiction:
+            return False
+        return True
+
+    def _hold(self, line: Struct) -> None:
+        rule = self._rules.get(str(line.__struct_config__.tag))
+        if rule is not None:
+            rule(line)
+
+    def _header(self, line: Any) -> None:
         if line.planned < 1:
             raise Contradiction(f"planned must be at least 1 (got {line.planned})")
         if line.skipped < 0:
@@ -100,7 +100,7 @@ class Consistency:
         self.planned = line.planned
         self.implementations = {one.id for one in line.implementations}
 
-    def _inputs(self, line: InputsLine) -> None:
+    def _inputs(self, line: Any) -> None:
         _known("dtype", line.dtype, FORMATS)
         _known("form", line.form, FORMS)
         _once("elements", line.elements)
@@ -119,7 +119,7 @@ class Consistency:
                 _number(f"ideal.{quantity}", number)
         self.inputs[line.case, line.dtype] = len(line.elements)
 
-    def _check(self, line: CheckLine) -> None:
+    def _check(self, line: Any) -> None:
         self._asked(line)
         if line.id != f"{line.case}::{line.implementation}::{line.dtype}::{line.quantity}":
             raise Contradiction(f"id must be made of case, implementation, dtype and quantity (got {line.id!r})")
@@ -136,7 +136,7 @@ class Consistency:
         self.checks.add(line.id)
         self.verdicts[line.verdict] += 1
 
-    def _sample(self, line: SampleLine) -> None:
+    def _sample(self, line: Any) -> None:
         self._asked(line)
         count = self.inputs[line.case, line.dtype]
         for name in ("bits", "ulp"):
@@ -146,7 +146,7 @@ class Consistency:
                 _as_many(name, values, count)
         _bits("bits", line.bits)
 
-    def _asked(self, line: CheckLine | SampleLine) -> None:
+    def _asked(self, line: Any) -> None:
         """Whether an earlier line declares what a check or a sample is of."""
         self._of(line.implementation)
         if (line.case, line.dtype) not in self.inputs:
@@ -158,7 +158,7 @@ class Consistency:
         if implementation not in self.implementations:
             raise Contradiction(f"implementation must be one of the header (got {implementation!r})")
 
-    def _problem(self, line: ProblemLine) -> None:
+    def _problem(self, line: Any) -> None:
         _known("kind", line.kind, KINDS)
 
     def _measured(self, line: Any) -> None:
@@ -166,13 +166,13 @@ class Consistency:
         self._of(line.implementation)
         _known("dtype", line.dtype, FORMATS)
 
-    def _tally(self, line: TallyLine) -> None:
+    def _tally(self, line: Any) -> None:
         self._measured(line)
         _counts("verdicts", line.verdicts)
         for quantity in line.worst:
             _known("worst", quantity, QUANTITIES)
 
-    def _footer(self, line: Footer) -> None:
+    def _footer(self, line: Any) -> None:
         _counts("verdicts", line.verdicts)
         if line.verdicts != self.verdicts:
             raise Contradiction(f"verdicts must count the checks, {dict(self.verdicts)} (got {line.verdicts})")
@@ -180,7 +180,7 @@ class Consistency:
             raise Contradiction(f"of {self.planned} planned checks there must be no more (got {len(self.checks)})")
 
 
-def _judged(line: CheckLine) -> None:
+def _judged(line: Any) -> None:
     """What a check says of single elements."""
     for verdict in line.verdicts:
         _known("verdicts", verdict, SEVERITY)
@@ -190,7 +190,7 @@ def _judged(line: CheckLine) -> None:
         _finding(line, one)
 
 
-def _finding(line: CheckLine, one: FindingLine) -> None:
+def _finding(line: Any, one: Any) -> None:
     _known("findings: element", one.element, line.elements)
     _known("findings: verdict", one.verdict, SEVERITY)
     _parsed("findings: cause", CauseId, one.cause)

@@ -15,9 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from conformance import regular
 from conformance.errors import InputError
 from conformance.record import record as records
-from conformance.record.files import GZIP
+from conformance.record.consistency import Consistency
+from conformance.record.files import GZIP, LONGEST
 from conformance.record.record import Footer, Header, TallyLine
 from conformance.record.tally import tallies
 
@@ -49,21 +51,24 @@ def read(file: Path) -> Ends:
     Raises InputError as `record.read` does for what is no record; damage between the ends goes unnoticed.
     """
     try:
-        with file.open("rb") as stream:
+        with regular.opened(file) as stream:
             packed = stream.read(len(GZIP)) == GZIP
             stream.seek(0)
-            header = records.header_of(file, _first_packed_line(stream) if packed else stream.readline().rstrip(b"\n"))
+            first = _first_packed_line(stream) if packed else stream.readline(LONGEST).rstrip(b"\n")
+            known = Consistency(file)
+            header = known.fitting(1, records.header_of(file, first))
             lines = _last_packed_lines(stream) if packed else _last_lines(stream)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     found = _decoded(lines)
     footer = next((line for line in found if isinstance(line, Footer)), None)
     summed = tuple(line for line in found if isinstance(line, TallyLine))
-    if footer is not None and summed:
+    if footer is not None and summed and all(map(known.fits, summed)):
         return Ends(file, header, summed, footer)
     if footer is None and (found or not packed):
         return Ends(file, header, (), None)
-    whole = records.read(file)  # of schema 1, without a check, or compressed as one gzip member
+    # Of schema 1, without a check, compressed as one gzip member, or with tallies of what it does not declare.
+    whole = records.read(file)
     return Ends(file, header, (whole.tallies or tallies(whole)) if whole.footer else (), whole.footer)
 
 
@@ -104,7 +109,7 @@ def _first_packed_line(stream: BinaryIO) -> bytes:
     """The first line of a compressed file, and hardly more."""
     engine, line, data = zlib.decompressobj(wbits=31), b"", stream.read(TAIL)
     with contextlib.suppress(zlib.error):  # what is damaged is no header
-        while b"\n" not in line and data:
+        while b"\n" not in line and data and len(line) < LONGEST:
             line += engine.decompress(data, 1 << 14)
             data = engine.unconsumed_tail or stream.read(TAIL)
     return line.partition(b"\n")[0]
@@ -118,7 +123,7 @@ def _last_packed_lines(stream: BinaryIO) -> bytes:
     while (start := data.rfind(_MEMBER, 0, start)) >= 0:
         engine = zlib.decompressobj(wbits=31)
         try:
-            found = engine.decompress(data[start:])
+            found = engine.decompress(data[start:], LONGEST)
         except zlib.error:
             continue  # the same bytes within a member
         return _summing_up(found) if engine.eof else b""

@@ -14,10 +14,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from conformance.errors import HarnessError, InputError
+from conformance import regular
+from conformance.errors import HarnessError, InputError, at
 
 #: How a gzip stream starts (RFC 1952, 2.3.1).
 GZIP = b"\x1f\x8b"
+
+#: Most bytes of a line, of which the longest in a run of every backend has 75 kB.
+LONGEST = 1 << 24
+
+#: How many times as large as a compressed file what it holds may be, beyond LONGEST.  Records are 20 times as large;
+#: gzip gets to 1032 (zlib's technical details), so that some kilobytes could fill the memory.
+RATIO = 100
 
 #: How hard gzip tries.  Of 82 MB of a run of every backend 4.6 MB are left after 0.7 s of CPU; at 9, the most, 4.5 MB
 #: after 1.8 s, and at 4, 5.4 MB after 0.4 s (one core of an AMD EPYC, zlib 1.2.13).
@@ -64,20 +72,27 @@ def lines_of(file: Path) -> Iterator[bytes]:
     """The lines of a file with their ends, of a compressed one those of what it holds; empty ones are left out.
 
     A compressed file that is cut gives what can be had of it, and then b"", which is a line without its end.
+    Raises InputError for what is no file of lines, or too large.
     """
-    try:
-        with _opened(file) as stream:
-            yield from (line for line in stream if line != b"\n")
-    except EOFError:
-        yield b""
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{file}: is damaged: {error}", "copy it again, or make another run") from None
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one with `bce-conformance run`") from None
-
-
-def _opened(file: Path) -> BinaryIO:
-    """A file open for reading; gzip is recognized by how it starts."""
-    with file.open("rb") as stream:
-        packed = stream.read(len(GZIP)) == GZIP
-    return cast(BinaryIO, gzip.open(file)) if packed else file.open("rb")
+    with regular.opened(file, "make one with `bce-conformance run`") as raw:
+        packed = raw.read(len(GZIP)) == GZIP
+        raw.seek(0)
+        left = min(os.fstat(raw.fileno()).st_size * RATIO + LONGEST, regular.MOST) if packed else regular.MOST
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+        number = 0
+        try:
+            while line := stream.readline(LONGEST + 1):
+                number += 1
+                left -= len(line)
+                if len(line) > LONGEST:
+                    raise at(file, number, f"a line must have at most {LONGEST} bytes (got more)")
+                if left < 0:
+                    raise at(file, number, "holds more than any run record does", "was it made to fill the memory?")
+                if line != b"\n":
+                    yield line
+        except EOFError:
+            yield b""
+        except (zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{file}: is damaged: {error}", "copy it again, or make another run") from None
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read: {error.strerror}") from None

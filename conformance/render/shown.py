@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from conformance import regular
 from conformance.errors import InputError
 from conformance.record import record as records
+from conformance.record.files import LONGEST
 from conformance.record.record import RunRecord
 from conformance.sweep import named
 from conformance.sweep.certificate import Certificate
@@ -32,7 +35,7 @@ def read(files: Sequence[Path]) -> Shown:
     """
     found: list[Certificate] = []
     runs: list[Path] = []
-    for file in {one.resolve(): one for one in _files(files)}.values():
+    for file in {os.path.realpath(one): one for one in _files(files)}.values():
         if _is_certificate(file):
             found.extend(one.certificate for one in named.read(file))
         else:
@@ -66,13 +69,8 @@ class _Line(Struct):
 
 def _is_certificate(file: Path) -> bool:
     """Whether a file is an object of JSON that does not begin as a run record does."""
-    try:
-        with file.open("rb") as stream:
-            start = stream.readline().strip()
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read: {error.strerror}", "make one by `bce-conformance run` or `bce-conformance sweep`"
-        ) from None
+    with regular.opened(file, "make one by `bce-conformance run` or `bce-conformance sweep`") as stream:
+        start = stream.readline(LONGEST).strip()
     try:
         msgspec.json.decode(start, type=_Line)
     except msgspec.DecodeError:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from conformance import regular
 from conformance.contracts import Contract
 from conformance.errors import InputError
 from conformance.numbers.formats import FORMATS
@@ -214,10 +215,7 @@ def read(file: Path) -> Certificate:
 
 def bytes_of(file: Path) -> bytes:
     """What a file of certificates holds.  Raises InputError where it cannot be read."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}", "make one by `bce-conformance sweep`") from None
+    return regular.content(file, "make one by `bce-conformance sweep`")
 
 
 def decoded(data: bytes | msgspec.Raw, where: str) -> Certificate:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct, structs
 
+from conformance import regular
 from conformance.errors import HarnessError, at
 from conformance.sweep.basis import Basis
 from conformance.sweep.spec import Spec
@@ -85,7 +86,7 @@ def _unwritable(file: Path, error: OSError) -> HarnessError:
 
 def _read(file: Path, header: bytes) -> tuple[dict[int, Any], int]:
     """Finished shards by index, and the length of the file without what a kill has cut."""
-    lines = file.read_bytes().split(b"\n")
+    lines = regular.content(file).split(b"\n")
     lines.pop()  # what follows the last line end was cut, or is nothing
     if not lines:
         file.write_bytes(header)
