@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
+import os
 import sys
 import traceback
 from typing import Any
@@ -10,9 +14,58 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.commands import COMMANDS, SECTIONS
-from conformance.errors import ConformanceError, Exit, did_you_mean
+from conformance.errors import ConformanceError, Exit, HarnessError, did_you_mean
 from conformance.render.characters import spell_out
 from conformance.version import __version__
+
+
+class Output(io.FileIO):
+    """Standard output, of which a reader may leave: what is printed then goes nowhere, and the command goes on.
+
+    So its exit code and its files are what they are without `| head`.  Raises HarnessError where a disk is full.
+    """
+
+    def write(self, data: Any) -> int:
+        """Write bytes, or drop them where nobody reads any more."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.leave()
+            if error.errno != errno.EPIPE:
+                why = f"standard output: cannot be written: {error.strerror}"
+                raise HarnessError(why, "free some space or name another file") from None
+        return len(data)
+
+    def leave(self) -> None:
+        """Let all that follows go nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+
+
+class Remarks(Output):
+    """Standard error: where it cannot be written nobody can be told of it."""
+
+    def write(self, data: Any) -> int:
+        """Write bytes, or drop them."""
+        with contextlib.suppress(HarnessError):
+            return super().write(data)
+        return len(data)
+
+
+def _bearing(stream: Any, kind: type[Output]) -> Any:
+    """A standard stream on top of `kind`; one that a caller has put in its place stays, and a closed one is no more."""
+    if stream is None:
+        return open(os.devnull, "w")  # for as long as the process lives
+    try:
+        descriptor = stream.fileno()
+    except (AttributeError, OSError, ValueError):
+        return stream
+    if not isinstance(stream, io.TextIOWrapper) or isinstance(getattr(stream.buffer, "raw", None), Output):
+        return stream
+    stream.flush()
+    buffer = io.BufferedWriter(kind(descriptor, "wb", closefd=False))
+    return io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
 
 
 class Group(click.Group):
@@ -20,6 +73,18 @@ class Group(click.Group):
 
     Names near commands, and ends with the exit code of a failure that a person can act on.
     """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line with standard output that bears a reader who leaves."""
+        sys.stdout, sys.stderr = _bearing(sys.stdout, Output), _bearing(sys.stderr, Remarks)
+        try:
+            try:
+                return super().main(*args, **extra)
+            finally:
+                sys.stdout.flush()
+        except HarnessError as error:  # what is printed before or after a command, `--help` for one
+            click.echo(f"bce-conformance: {error}", err=True)
+            sys.exit(int(error.code))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, sorted."""
@@ -59,7 +124,7 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("bce-conformance: interrupted", err=True)
             ctx.exit(130)
-        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):  # click ends quietly
+        except (click.exceptions.Exit, click.ClickException, click.Abort):  # click ends quietly
             raise
         except Exception:
             traceback.print_exc()

@@ -52,3 +52,12 @@ def content(file: Path, hint: str = "", most: int = MOST) -> bytes:
     if len(data) > most:
         raise at(file, 1, f"a file must hold at most {most} bytes (got more)", hint)
     return data
+
+
+def must_be_utf8(file: Path, data: bytes, line: int = 1) -> None:
+    """Raises InputError for bytes, which begin in `line`, that are no UTF-8, with the line of the first wrong one."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line += data[: error.start].count(b"\n")
+        raise at(file, line, f"must be UTF-8 (got byte 0x{data[error.start]:02x})", "save the file as UTF-8") from None

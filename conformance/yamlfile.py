@@ -44,8 +44,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
-#: What a terminal would obey, or show in another order; YAML lets it in by an escape (section 5.7).
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+#: What a terminal would obey, or show in another order; YAML and JSON let it in by an escape (YAML 1.2, 5.7).
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
@@ -86,11 +86,8 @@ def convert(tree: Any, type_: type[T], file: object, lines: Lines) -> T:
 def read_text(file: Path, most: int = regular.MOST) -> str:
     """The text of a regular UTF-8 file, of at most so many bytes.  Raises InputError."""
     data = regular.content(file, most=most)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise at(file, line, f"must be UTF-8 (got byte 0x{data[error.start]:02x})", "save the file as UTF-8") from None
+    regular.must_be_utf8(file, data)
+    return data.decode("utf-8")
 
 
 @dataclass
@@ -130,7 +127,7 @@ class _Reader:
             raise self.at(event, f"tags are not allowed (got {event.tag})", "quote the value if it is text")
         self.lines[path] = event.start_mark.line + 1
         if isinstance(event, ScalarEvent):
-            if control := _CONTROL.search(event.value):
+            if control := CONTROL.search(event.value):
                 raise self.at(event, f"control characters are not allowed (got {control[0]!r})", "take it out")
             return _WORDS.get(event.value, event.value) if event.implicit[0] else event.value
         if len(path) >= MAX_DEPTH:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from conformance import regular
 from conformance.errors import InputError
 from conformance.numbers import literals
 from conformance.plan.cases import OPTIONS, Element
 
-#: Largest array that is taken from a file.
+#: Largest array that is taken from a file, and the bytes that one has at most, whatever its dtype, with its header.
 LARGEST = 1 << 20
+LARGEST_MEMBER = 17 * LARGEST
 
 
 def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Element, ...]:
@@ -40,11 +44,7 @@ def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: 
 
 def from_file(file: Path) -> tuple[Element, ...]:
     """Elements from the arrays `prediction`, `label` and optional `weight`, `pos_weight`; nothing is unpickled."""
-    try:
-        with np.load(file, allow_pickle=False) as loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: is no .npz file of plain arrays: {error}") from None
+    arrays = _arrays_of(file)
     unknown = sorted(set(arrays) - {"prediction", "label", *OPTIONS})
     if unknown or not {"prediction", "label"} <= set(arrays):
         raise InputError(
@@ -64,6 +64,22 @@ def from_file(file: Path) -> tuple[Element, ...]:
         Element(id=f"e{index}", **dict(zip(columns, row, strict=True)))
         for index, row in enumerate(zip(*columns.values(), strict=True))
     )
+
+
+def _arrays_of(file: Path) -> dict[str, Any]:
+    """The arrays of an .npz file by name.  Raises InputError for anything else."""
+    data = regular.content(file)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            for member in packed.infolist():
+                if member.file_size > LARGEST_MEMBER:
+                    raise ValueError(f"{member.filename} must have at most {LARGEST_MEMBER} bytes (got more)")
+        with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (
+        Exception
+    ) as error:  # an archive can be damaged in as many ways as zipfile, zlib, tokenize and NumPy can raise
+        raise InputError(f"{file}: is no .npz file of plain arrays: {type(error).__name__}: {error}") from None
 
 
 def _literal(value: float) -> str:

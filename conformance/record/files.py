@@ -88,6 +88,7 @@ def lines_of(file: Path) -> Iterator[bytes]:
                     raise at(file, number, f"a line must have at most {LONGEST} bytes (got more)")
                 if left < 0:
                     raise at(file, number, "holds more than any run record does", "was it made to fill the memory?")
+                regular.must_be_utf8(file, line, number)
                 if line != b"\n":
                     yield line
         except EOFError:

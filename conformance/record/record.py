@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from conformance import regular
 from conformance.adapters.declaration import COMPILED_BEFORE
 from conformance.errors import at
 from conformance.ids import ImplementationId, backend_of
@@ -411,6 +412,7 @@ def _decoded(decoder: msgspec.json.Decoder[Line], file: Path, number: int, line:
 
 def header_of(file: Path, line: bytes) -> Header:
     """The header that the first line of a record is.  Raises InputError as `read` does."""
+    regular.must_be_utf8(file, line)
     _check_schema(file, line)
     try:
         return msgspec.json.decode(line, type=Header)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from conformance import regular
 from conformance.errors import InputError
 from conformance.record import record as records
-from conformance.record.files import LONGEST
+from conformance.record.files import GZIP, LONGEST
 from conformance.record.record import RunRecord
 from conformance.sweep import named
 from conformance.sweep.certificate import Certificate
@@ -71,6 +71,7 @@ def _is_certificate(file: Path) -> bool:
     """Whether a file is an object of JSON that does not begin as a run record does."""
     with regular.opened(file, "make one by `bce-conformance run` or `bce-conformance sweep`") as stream:
         start = stream.readline(LONGEST).strip()
+    regular.must_be_utf8(file, start if not start.startswith(GZIP) else b"")
     try:
         msgspec.json.decode(start, type=_Line)
     except msgspec.DecodeError:

@@ -6,6 +6,8 @@ It holds no time and no name of a machine, so that the same sweep gives the same
 from __future__ import annotations
 
 import decimal
+import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,19 +18,24 @@ from msgspec import Struct
 from conformance import regular
 from conformance.contracts import Contract
 from conformance.errors import InputError
+from conformance.ids import ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import float_of
 from conformance.record.files import write_lines
 from conformance.sweep import confirm
 from conformance.sweep.basis import Basis
-from conformance.sweep.covered import COVERED, covered, hexadecimal
+from conformance.sweep.covered import COVERED, covered, hexadecimal, must_be_bits, must_be_covered
 from conformance.sweep.spec import Spec
 from conformance.worker.sweep import kernel, space, statistics
 from conformance.worker.sweep.shard import Shard
 from conformance.worker.sweep.statistics import COLUMNS, Statistics
+from conformance.yamlfile import CONTROL
 
 #: Version of this file's structures.
 SCHEMA = 1
+
+#: How a binade is called (`space.binade`).
+BINADE = re.compile(r"[+-](s|-?\d{1,4})")
 
 
 class Worst(Struct, frozen=True):
@@ -158,7 +165,7 @@ def _result(implementation: str, whole: Shard, contract: Contract, label: str, o
         binades=binades,
         classes=dict(sorted(one.classes.items())),
         firsts={name: _input(place, whole.dtype) for name, place in sorted(one.firsts.items())},
-        raised=None if one.raised is None else str(one.raised[2]),
+        raised=None if one.raised is None else CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(one.raised[2])),
     )
 
 
@@ -215,7 +222,9 @@ def read(file: Path) -> Certificate:
 
 def bytes_of(file: Path) -> bytes:
     """What a file of certificates holds.  Raises InputError where it cannot be read."""
-    return regular.content(file, "make one by `bce-conformance sweep`")
+    data = regular.content(file, "make one by `bce-conformance sweep`")
+    regular.must_be_utf8(file, data)
+    return data
 
 
 def decoded(data: bytes | msgspec.Raw, where: str) -> Certificate:
@@ -229,17 +238,74 @@ def decoded(data: bytes | msgspec.Raw, where: str) -> Certificate:
             f"{where}: schema version {one.schema} is newer than this suite reads (it reads {SCHEMA})",
             "upgrade bce-conformance",
         )
-    for name, found, known in (
-        ("dtype", one.dtype, FORMATS),
-        ("form", one.form, ("logits", "probabilities")),
-        ("quantity", one.quantity, kernel.QUANTITIES),
-    ):
-        if found not in known:
-            raise InputError(f"{where}: {name} must be one of {', '.join(known)} (got {found!r})")
+    try:
+        _must_be_sound(one)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
+    return one
+
+
+def _must_be_sound(one: Certificate) -> None:
+    """Raises ValueError with field, requirement and value for what no sweep certifies."""
+    _plain(msgspec.to_builtins(one), "")
+    _one_of("dtype", one.dtype, FORMATS)
+    _one_of("form", one.form, ("logits", "probabilities"))
+    _one_of("quantity", one.quantity, kernel.QUANTITIES)
+    _one_of("kind", one.kind, ("proof", "lower bound"))
     for name, missing in (("covered", COVERED - one.covered.keys()), ("machine", {"processor"} - one.machine.keys())):
         if missing:
-            raise InputError(f"{where}: {name} must have {', '.join(sorted(missing))}")
-    return one
+            raise ValueError(f"{name} must have {', '.join(sorted(missing))}")
+    if one.chunk < 1 or not one.results:
+        raise ValueError(f"chunk must be at least 1, and there must be results (got {one.chunk}, {len(one.results)})")
+    must_be_covered(one.covered, one.dtype)
+    for number, result in enumerate(one.results):
+        try:
+            _must_be_result(one, result)
+        except ValueError as error:
+            raise ValueError(f"results[{number}]: {error}") from None
+
+
+def _must_be_result(one: Certificate, result: Result) -> None:
+    if ImplementationId.parse(result.implementation).backend != one.backend:
+        raise ValueError(f"implementation must be one of {one.backend} (got {result.implementation!r})")
+    _one_of("dtype", result.dtype, FORMATS)
+    if result.label != "pairs":
+        must_be_bits("label", result.label, one.dtype)
+    if result.points < 1 or min(result.ordinals) < 0 or min(result.classes.values(), default=0) < 0:
+        raise ValueError(f"points and counts must not be negative (got {result.points}, {result.ordinals})")
+    for column, worst in result.worst.items():
+        _one_of("worst", column, COLUMNS)
+        must_be_bits(f"worst.{column}.prediction", worst.prediction, one.dtype)
+        must_be_bits(f"worst.{column}.label", worst.label, one.dtype)
+        must_be_bits(f"worst.{column}.got", worst.got, result.dtype)
+        if not math.isfinite(float.fromhex(worst.exact)) or worst.ulp < 0:
+            raise ValueError(f"worst.{column} must be a finite error (got {worst.ulp} from {worst.exact!r})")
+    for column, errors in result.binades.items():
+        _one_of("binades", column, COLUMNS)
+        for binade in errors:
+            if BINADE.fullmatch(binade) is None:
+                raise ValueError(f"binades.{column} must be told as +3, -4 or +s (got {binade!r})")
+    for name, place in result.firsts.items():
+        for end in ("prediction", "label"):
+            must_be_bits(f"firsts.{name}.{end}", place.get(end), one.dtype)
+
+
+def _one_of(name: str, found: str, known: Iterable[str]) -> None:
+    if found not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)} (got {found!r})")
+
+
+def _plain(found: Any, path: str) -> None:
+    """Whether no text of it holds what a terminal would obey: it is printed in many forms."""
+    if isinstance(found, str) and (control := CONTROL.search(found)):
+        raise ValueError(f"{path} must hold no control characters (got {control[0]!r})")
+    if isinstance(found, dict):
+        for key, value in found.items():
+            _plain(key, path or "a key")
+            _plain(value, f"{path}.{key}".lstrip("."))
+    elif isinstance(found, list | tuple):
+        for index, value in enumerate(found):
+            _plain(value, f"{path}[{index}]")
 
 
 def schema() -> dict[str, Any]:

@@ -5,6 +5,7 @@ The header holds what the results depend on.  A last line that a kill has cut is
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,10 +25,29 @@ class Begun(Basis, frozen=True, kw_only=True, tag="sweep", tag_field="type"):
     spec: dict[str, Any]
 
 
+class Found(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `Statistics.to_wire` gives."""
+
+    points: int
+    ordinals: tuple[int, int, int, int]
+    classes: dict[str, int]
+    worst: dict[str, dict[str, tuple[float, int, int, int]]]
+    firsts: dict[str, tuple[int, int]]
+    raised: tuple[int, int, str] | None
+    dtypes: dict[str, int]
+
+
 class Done(Struct, frozen=True, tag="shard", tag_field="type"):
-    """A shard that is done: its index, and statistics by implementation and label."""
+    """A shard that is done: its index, statistics by implementation and label, and the digest of both."""
 
     index: int
+    found: dict[str, dict[str, Found]]
+    digest: str
+
+
+class _Plain(Struct):
+    """The statistics of a line as they are merged."""
+
     found: dict[str, dict[str, Any]]
 
 
@@ -44,7 +64,7 @@ class Checkpoint:
         if index in self.done:
             return
         try:
-            self._stream.write(msgspec.json.encode(Done(index, found)) + b"\n")
+            self._stream.write(_line(index, found))
             self._stream.flush()
             os.fsync(self._stream.fileno())
         except OSError as error:
@@ -67,7 +87,7 @@ def open_checkpoint(file: Path, spec: Spec, basis: Basis, resume: bool) -> Check
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if resume and file.exists():
-            done, length = _read(file, header)
+            done, length = _read(file, header, spec)
             stream: BinaryIO = file.open("r+b")
             stream.truncate(length)
             stream.seek(length)
@@ -84,9 +104,22 @@ def _unwritable(file: Path, error: OSError) -> HarnessError:
     return HarnessError(f"{file}: cannot be written: {error.strerror}", "free some space or name another folder")
 
 
-def _read(file: Path, header: bytes) -> tuple[dict[int, Any], int]:
+def _line(index: int, found: dict[str, dict[str, Any]]) -> bytes:
+    """A shard that is done as its line."""
+    one = {"type": "shard", "index": index, "found": found, "digest": _digest(index, found)}
+    return msgspec.json.encode(one) + b"\n"
+
+
+def _digest(index: int, found: dict[str, dict[str, Any]]) -> str:
+    """SHA-256 of a shard's index and statistics, so that a line that was changed is none."""
+    return hashlib.sha256(msgspec.json.encode([index, found])).hexdigest()
+
+
+def _read(file: Path, header: bytes, spec: Spec) -> tuple[dict[int, Any], int]:
     """Finished shards by index, and the length of the file without what a kill has cut."""
-    lines = regular.content(file).split(b"\n")
+    data = regular.content(file)
+    regular.must_be_utf8(file, data)
+    lines = data.split(b"\n")
     lines.pop()  # what follows the last line end was cut, or is nothing
     if not lines:
         file.write_bytes(header)
@@ -105,15 +138,31 @@ def _read(file: Path, header: bytes) -> tuple[dict[int, Any], int]:
                 f"was begun with another {name}: {_difference(then, now)}",
                 "run it as before, or begin anew without --resume",
             )
-    done = {}
-    decoder = msgspec.json.Decoder(Done)
+    done: dict[int, Any] = {}
+    count = len(spec.shards())
     for number, line in enumerate(lines[1:], start=2):
         try:
-            one = decoder.decode(line)
-        except msgspec.MsgspecError as error:
+            one = msgspec.json.decode(line, type=Done)
+            found = msgspec.json.decode(line, type=_Plain).found
+            if one.index in done or not 0 <= one.index < count:
+                raise ValueError(f"index must be one of {count} that stands in no earlier line (got {one.index})")
+            if one.digest != _digest(one.index, found):
+                raise ValueError("its digest is that of other statistics")
+            _must_be_of(spec, one)
+        except ValueError as error:  # of which msgspec's is one
             raise at(file, number, f"is not a finished shard: {error}", "begin anew without --resume") from None
-        done[one.index] = one.found
+        done[one.index] = found
     return done, sum(len(line) + 1 for line in lines)
+
+
+def _must_be_of(spec: Spec, one: Done) -> None:
+    """Raises ValueError where a shard has not exactly the implementations and labels of its sweep."""
+    wanted = {(key, label) for key in spec.whole.implementations for label in spec.whole.labels.names}
+    told = {(key, label) for key, of in one.found.items() for label in of}
+    if told != wanted:
+        raise ValueError(
+            f"found must have the implementations and labels of the sweep (got {sorted(told ^ wanted)[0]})"
+        )
 
 
 def _difference(old: Any, new: Any) -> str:

@@ -5,6 +5,7 @@ Labels other than single ones stand there as the first and the last of a range, 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from conformance.errors import InputError
@@ -54,6 +55,28 @@ def _ends(start: int, stop: int, dtype: str) -> list[str]:
 def hexadecimal(bits: int, dtype: str) -> str:
     """A bit pattern as certificates have it."""
     return f"{bits:0{FORMATS[dtype].width // 4}x}"
+
+
+def must_be_bits(name: str, found: object, dtype: str) -> None:
+    """Raises ValueError for what is no bit pattern of a dtype, as certificates have it."""
+    width = FORMATS[dtype].width // 4
+    if not isinstance(found, str) or re.fullmatch(f"[0-9a-f]{{{width}}}", found) is None:
+        raise ValueError(f"{name} must be {width} hexadecimal digits (got {found!r})")
+
+
+def must_be_covered(told: dict[str, Any], dtype: str) -> None:
+    """Raises ValueError where it is not told, in such words as `covered` has, what was covered."""
+    for end in ("first", "last"):
+        must_be_bits(f"covered.{end}", told[end], dtype)
+    for name in ("predictions", "of", "points", "samples", *(["seed"] if told["samples"] else [])):
+        value = told.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"covered.{name} must be a whole number (got {value!r})")
+    labels = told["labels"]
+    if not isinstance(labels, list) or len(labels) < (2 if told["pairs"] else 1):
+        raise ValueError(f"covered.labels must be a list, of pairs the first and the last (got {labels!r})")
+    for label in labels:
+        must_be_bits("covered.labels", label, dtype)
 
 
 def ranges(told: dict[str, Any], dtype: str) -> tuple[Range, Labels]:

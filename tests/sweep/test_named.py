@@ -113,7 +113,7 @@ def test_what_was_swept_takes_the_place_of_the_certificate_of_its_name(tmp_path:
     (kept / "torch.jsonl").write_text(line("torch-a") + line("torch-c"))
     written(swept, "torch-c", suite="another")
     written(swept, "torch-b")
-    written(swept, "jax-a", backend="jax")
+    written(swept, "jax-a", backend="jax", results=json.loads(json.dumps(PLAIN["results"]).replace("torch/", "jax/")))
     files = keep(named.by_name([swept]), kept)
     assert files == [kept / "jax.jsonl", kept / "torch.jsonl"]
     found = {one.name: one.certificate for one in named.of_folder(kept)}
