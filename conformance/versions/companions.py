@@ -69,10 +69,17 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
 
     def package_of(self, implementation: str) -> str:
         """The package that brings an implementation.  Raises InputError where the file does not know one."""
+        found = self.brings(implementation)
+        if found is None:
+            raise InputError(f"no package is known to bring {implementation!r}", "name one by --package")
+        return found
+
+    def brings(self, implementation: str) -> str | None:
+        """The package that brings an implementation; None where the file does not know one."""
         for name, package in self.packages.items():
             if any(fnmatchcase(implementation, pattern) for pattern in package.implementations):
                 return name
-        raise InputError(f"no package is known to bring {implementation!r}", "name one by --package")
+        return None
 
 
 @cache
