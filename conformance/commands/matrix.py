@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import progress
 from conformance.commands.options import Asked, plan_options
 from conformance.commands.output import console
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
@@ -59,7 +60,11 @@ def matrix(
         options = replace(options, filters=options.filters.quick())
     builder = builder_from(folder, discard)
     question = ask(suite, options, load((default_place(),)), sets)
-    results = list(worked_off.results(asked_for, builder, question, Settings(build_jobs, discard, fresh), tell))
+    results = list(
+        worked_off.results(
+            asked_for, builder, question, Settings(build_jobs, discard, fresh, progress.of_requests), tell
+        )
+    )
     code = _exit(results)
     if output is not None and code != INTERRUPTED:
         _hand_out(results, output)

@@ -175,6 +175,21 @@ def listed(options: Iterable[Callable[[Function], Function]], function: Function
     return function
 
 
+#: What chooses a part of a run that was made: the filters.
+PART = {
+    name: PLAN[name] for name in ("backend", "implementation", "case_patterns", "flag", "dtype", "mode", "quantity")
+}
+
+
+def filter_options(function: Function) -> Function:
+    """The filters of a run, for a run that was made: the command gets `filters`, of which no mode is all modes."""
+    return listed(PART.values(), gathering("filters", _filters, *PART)(function))
+
+
+def _filters(*, case_patterns: tuple[str, ...], **patterns: tuple[str, ...]) -> Filters:
+    return Filters(case=case_patterns, **patterns)
+
+
 def fail_options(function: Function) -> Function:
     """Options on what counts as a regression; the command gets `limits`."""
     options = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +17,12 @@ from conformance.commands.options import Function, gathering, listed
 from conformance.errors import Exit, HarnessError, InputError
 from conformance.record.compare import Comparison, FailOn
 from conformance.record.files import write_lines
+from conformance.record.moves import Moves, Way
 from conformance.record.record import RunRecord
 from conformance.render import answer, comparison, elements, github, jsondoc, text
 from conformance.render.forms import FORMS
 from conformance.render.wrapping import wrap
+from conformance.repro.projects import project_of
 from conformance.run.run import Run
 
 #: Width of the report with a column for every family: whatever it needs.
@@ -114,6 +116,15 @@ class Compared(NamedTuple):
     def exit(self) -> Exit:
         """1 where there is a regression."""
         return Exit.NOT_AS_EXPECTED if self.found.regressions(self.limits) else Exit.AS_EXPECTED
+
+
+def whom_to_tell(moved: Moves) -> Iterator[str]:
+    """Where the projects read of their releases and take reports, for what became worse and has no link."""
+    untold = [one for one in moved.of(Way.WORSE) if one.new.problem is None or not one.new.problem.urls]
+    for project in dict.fromkeys(project_of(one.implementation) for one in untold):
+        if project is not None:
+            where = f"https://github.com/{project.repository}"
+            yield f"whom to tell: {project.name}, {where}/issues (its releases: {where}/releases)"
 
 
 def show_record(

@@ -18,7 +18,7 @@ from conformance.ids import CheckId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.record.compare import KINDS, Change, Comparison, Drift, FailOn, Side
-from conformance.record.moves import moves
+from conformance.record.moves import Moves, moves
 from conformance.render import moves as said
 from conformance.render.markdown import cell, code, row
 from conformance.render.scoreboard import error_text
@@ -46,27 +46,11 @@ def text(
     fail_on: FailOn,
     console: Console,
     everything: bool = False,
-    releases: said.Releases = MappingProxyType({}),
 ) -> None:
-    """Print a comparison for a terminal: what it means in sentences, then check by check.
-
-    `releases` are those with which results changed, where they are known (`render.moves.told`).
-    """
+    """Print a comparison for a terminal: what it means in sentences, then check by check."""
     limit = None if everything else SHOWN
-    moved = moves(found.old, found.new, found.both)
     models = models_of(found, everything)
-    console.print(f"[bold]{escape(said.sentence(moved))}[/]", highlight=False, soft_wrap=True)
-    for line in (said.by_kind(moved), "", *_head(found)):
-        console.print(escape(line), highlight=False, soft_wrap=True)
-    for title, *rest in islice(said.lines(moved, found.old, found.new, models, releases), limit):
-        console.print(
-            f"\n[{WAYS.get(title.partition(':')[0], 'bold')}]{escape(title)}[/]", highlight=False, soft_wrap=True
-        )
-        for line in rest:
-            console.print(escape(f"    {line}"), highlight=False, soft_wrap=True)
-    _more(console, moved.found, limit)
-    for line in said.searches(moved, found.old, found.new, releases)[:limit]:
-        console.print(escape(f"\nwhich release: {line}"), highlight=False, soft_wrap=True)
+    answer(found, moves(found.old, found.new, found.both), models, console, limit)
     for kind, name in KINDS.items():
         changes = found.of(kind)
         if changes:
@@ -92,6 +76,32 @@ def text(
         _more(console, names, limit)
     console.print()
     console.print(escape(outcome(found, fail_on)), highlight=False, soft_wrap=True)
+
+
+def answer(
+    found: Comparison,
+    moved: Moves,
+    models: Sequence[ModelChange],
+    console: Console,
+    limit: int | None = SHOWN,
+    releases: said.Releases = MappingProxyType({}),
+) -> None:
+    """Print what a comparison means: the sentence, the kinds of input, what was compared, and every move.
+
+    `releases` are those with which results changed, where they are known (`render.moves.told`).
+    """
+    console.print(f"[bold]{escape(said.sentence(moved))}[/]", highlight=False, soft_wrap=True)
+    for line in (said.by_kind(moved), "", *_head(found)):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    for title, *rest in islice(said.lines(moved, found.old, found.new, models, releases), limit):
+        console.print(
+            f"\n[{WAYS.get(title.partition(':')[0], 'bold')}]{escape(title)}[/]", highlight=False, soft_wrap=True
+        )
+        for line in rest:
+            console.print(escape(f"    {line}"), highlight=False, soft_wrap=True)
+    _more(console, moved.found, limit)
+    for line in said.searches(moved, found.old, found.new, releases)[:limit]:
+        console.print(escape(f"\nwhich release: {line}"), highlight=False, soft_wrap=True)
 
 
 def models_of(found: Comparison, everything: bool = False) -> list[ModelChange]:

@@ -126,11 +126,15 @@ def told(one: Move, old: Side, new: Side, models: Sequence[ModelChange], release
 
 def searches(found: Moves, old: Side, new: Side, releases: Releases) -> list[str]:
     """The commands that find the releases: of each implementation for the first that became worse, and better."""
-    first: dict[tuple[str, Way], str] = {}
-    for one in found.found:
-        ends = changed_package(one.implementation, old, new)
-        if ends is not None and one.way in (Way.WORSE, Way.BETTER) and one.key not in releases:
-            first.setdefault((one.implementation, one.way), _search(one, ends, new))
+    asked = ((one, changed_package(one.implementation, old, new)) for one in firsts(found) if one.key not in releases)
+    return [_search(one, ends, new) for one, ends in asked if ends is not None]
+
+
+def firsts(found: Moves) -> list[Move]:
+    """Of each implementation the first that became worse, and better."""
+    first: dict[tuple[str, Way], Move] = {}
+    for one in (*found.of(Way.WORSE), *found.of(Way.BETTER)):
+        first.setdefault((one.implementation, one.way), one)
     return list(first.values())
 
 

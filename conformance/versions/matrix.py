@@ -11,17 +11,21 @@ from conformance.record.record import RunRecord
 from conformance.run import run as runs
 from conformance.versions import columns
 from conformance.versions.build import Builder, Environment, Failure, Resolved
-from conformance.versions.columns import Question, Result
+from conformance.versions.columns import Progress, Question, Result
 from conformance.versions.requirements import Column
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run."""
+    """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run.
+
+    `progress` is told how far the run of a column is.
+    """
 
     jobs: int
     discard: bool
     fresh: bool
+    progress: Progress
 
 
 def results(
@@ -67,11 +71,11 @@ def plan(resolved: dict[Column, Resolved | Failure]) -> Iterator[str]:
 
 def _result(column: Column, made: Environment | Failure, question: Question, settings: Settings) -> Result:
     if isinstance(made, Failure):
-        return Result(column, None, made)
+        return Result(column, None, made, None)
     file = runs.STATE / "matrix" / f"{column.key}-{columns.digest(question)}.jsonl.gz"
     # What an interpreter of the user's holds may have changed since.
     found = None if settings.fresh or column.interpreter is not None else columns.kept(file)
-    record = found if found is not None else columns.run(column, made, question)
+    record = found if found is not None else columns.run(column, made, question, settings.progress)
     if isinstance(record, RunRecord) and found is None:
         records.write(record, file)
-    return Result(column, made, record)
+    return Result(column, made, record, file if isinstance(record, RunRecord) else None)
