@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from conformance.commands.options import RUN_FILE, fail_options, filter_options
-from conformance.commands.output import Compared, console, whom_to_tell
+from conformance.commands.output import console, whom_to_tell
 from conformance.plan.filters import Filters
 from conformance.record import record as records
 from conformance.record.compare import FailOn, Side, compare
 from conformance.record.moves import moves
 from conformance.render import comparison
+from conformance.render.comparison import Compared
 
 
 @click.command()

@@ -39,17 +39,23 @@ def of_requests(total: int) -> Iterator[Advance]:
 
 
 def lines(what: str, total: int, now: Callable[[], float] = time.monotonic) -> Advance:
-    """A line on standard error every EVERY seconds: how many of `total`, and the remaining time at this speed."""
-    started = said = now()
-    done = 0
+    """A line on standard error every EVERY seconds: how many of `total`, and the remaining time at this speed.
+
+    The speed is that since the first answer, before which frameworks are imported.
+    """
+    said = now()
+    done = first = 0
+    since = said
 
     def advance(steps: int) -> None:
-        nonlocal done, said
+        nonlocal done, first, since, said
+        if not done:
+            first, since = steps, now()
         done += steps
-        if now() >= said + EVERY and done:
+        if now() >= said + EVERY:
             said = now()
-            left = (said - started) / done * (total - done)
-            click.echo(f"{done:,} of {total:,} {what}, about {left:.0f} s left", err=True)
+            left = f", about {(said - since) / (done - first) * (total - done):.0f} s left" if done > first else ""
+            click.echo(f"{done:,} of {total:,} {what}{left}", err=True)
 
     return advance
 

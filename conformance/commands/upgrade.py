@@ -11,7 +11,7 @@ import click
 
 from conformance.commands import progress
 from conformance.commands.options import Asked, fail_options, plan_options
-from conformance.commands.output import Compared, console, whom_to_tell
+from conformance.commands.output import console, whom_to_tell
 from conformance.commands.versions import builder_from, environment_options, tell
 from conformance.errors import InputError
 from conformance.known.record import default_place, load
@@ -22,6 +22,7 @@ from conformance.record.record import RunRecord
 from conformance.record.spelled import command
 from conformance.render import bisect as rendered
 from conformance.render import comparison
+from conformance.render.comparison import Compared
 from conformance.render.moves import firsts
 from conformance.run import kept
 from conformance.versions import bisect as searches

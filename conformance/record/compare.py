@@ -140,9 +140,10 @@ class Comparison:
         if fail_on.conforming:
             found.append((sum(one.elements for one in self.of("conforming")), "elements newly conforming"))
         words = [f"{count} {what}" for count, what in found if count]
-        return tuple(words + (["the new run was interrupted"] if self._cut(fail_on) else []))
+        return tuple(words + (["the new run was interrupted"] if self.interrupted(fail_on) else []))
 
-    def _cut(self, fail_on: FailOn) -> bool:
+    def interrupted(self, fail_on: FailOn) -> bool:
+        """Whether the new run has no end, where that fails."""
         return self.new.record.interrupted and not fail_on.allow_missing
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.diagnosis.changed import ModelChange, Results, model_changes
+from conformance.errors import Exit
 from conformance.ids import CheckId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
@@ -39,6 +40,51 @@ STYLE = {"deviating": "bold red", "conforming": "green", "behaviour": "yellow"}
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 180
+
+
+class Compared(NamedTuple):
+    """What changed from a baseline, and what of it counts as a regression."""
+
+    found: Comparison
+    limits: FailOn
+
+    @property
+    def exit(self) -> Exit:
+        """1 where there is a regression."""
+        return Exit.NOT_AS_EXPECTED if self.found.regressions(self.limits) else Exit.AS_EXPECTED
+
+    @property
+    def headline(self) -> str:
+        """Whether the run is as its baseline, and what makes it fail."""
+        return f"{'NOT as the baseline' if self.exit else 'as the baseline'}: {verdict(*self)}"
+
+
+class Failing(NamedTuple):
+    """One thing that makes a comparison fail: its name, what happened, and the case that it is about, if any."""
+
+    title: str
+    lines: tuple[str, ...]
+    case: str = ""
+
+
+def failing(found: Comparison, fail_on: FailOn) -> Iterator[Failing]:
+    """Everything that makes a comparison fail, as `Comparison.regressions` counts it."""
+    wanted = {"deviating": True, "conforming": fail_on.conforming, "behaviour": fail_on.behaviour}
+    for change in found.changes:
+        if wanted[change.kind]:
+            title = f"{KINDS[change.kind]} since the baseline: {change.implementation} {change.quantity}"
+            yield Failing(title, tuple(line.strip() for line in _change(change)), CheckId.parse(change.example).case)
+    if found.lost and not fail_on.allow_missing:
+        title = f"{len(found.lost)} checks or elements of the baseline are missing"
+        yield Failing(
+            title, (*found.lost[:SHOWN], *([f"and {len(found.lost) - SHOWN} more"] if found.lost[SHOWN:] else []))
+        )
+    for one in found.drifts:
+        if fail_on.drift is not None and one.rise > fail_on.drift:
+            title = f"drift beyond {fail_on.drift:g} ULP since the baseline: {one.implementation} {one.quantity}"
+            yield Failing(title, (" · ".join(_drift_cells(one)),), CheckId.parse(one.where.rpartition("#")[0]).case)
+    if found.interrupted(fail_on):
+        yield Failing("the run was interrupted", ("what follows is what it saw until then",))
 
 
 def text(

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner, Result
@@ -229,3 +230,57 @@ def test_a_side_that_is_no_version_is_refused_before_anything_runs(words: tuple[
     done = invoke("upgrade", *words)
     assert done.exit_code == Exit.BAD_INPUT
     assert message in done.stderr
+
+
+# -- a baseline in continuous integration ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Result, Path]]:
+    """One run beside a baseline that it is as, beside one that was better, and beside one that was worse."""
+    folder = tmp_path_factory.mktemp("gates")
+    words = ("run", "--backend", "numpy", "--case", "hard-labels", "--quantity", "value", "--no-sample")
+    kept_here = folder / "same.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert invoke(*words, "--output", str(kept_here)).exit_code == Exit.AS_EXPECTED
+        same = record.read(kept_here)
+        right = [replace(one, verdict="conforms", verdicts=(), findings=()) for one in same.checks]
+        wrong = [
+            one if one.findings else replace(one, verdict="crashed", verdicts=("crashed",) * len(one.elements))
+            for one in same.checks
+        ]
+        for name, checks in (("better", right), ("worse", wrong)):
+            made = RunRecord(header=same.header, inputs=same.inputs, checks=tuple(checks), footer=same.footer)
+            record.write(made, folder / f"{name}.jsonl")
+        found = {}
+        for name in ("same", "better", "worse"):
+            (folder / name).mkdir()
+            patch.setenv("GITHUB_STEP_SUMMARY", str(folder / name / "summary"))
+            reports = [word for form in ("junit", "markdown", "json") for word in ("--report", f"{form}={name}/{form}")]
+            given = ("--baseline", f"{name}.jsonl", "--fail-on", "conforming", "--format", "github", *reports)
+            found[name] = invoke(*words, *given), folder / name
+        return found
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "word"),
+    [("same", 0, "no regression"), ("better", 1, "REGRESSION"), ("worse", 1, "CHANGED")],
+)
+def test_every_form_of_a_run_agrees_with_its_exit_code(
+    gates: dict[str, tuple[Result, Path]], name: str, code: int, word: str
+) -> None:
+    """Annotations, answer, summary, JUnit, Markdown and JSON: what fails the step is red in all of them."""
+    done, folder = gates[name]
+    assert done.exit_code == code
+    headline = f"{'NOT as the baseline' if code else 'as the baseline'}: {word}"
+    assert done.output.splitlines()[-1].startswith(f"bce-conformance: {headline}")
+    errors = [line for line in done.output.splitlines() if line.startswith("::error ")]
+    assert bool(errors) == bool(code)
+    assert all("since the baseline" in line for line in errors)
+    assert (folder / "summary").read_text().startswith(f"## bce-conformance: {headline}")
+    suite = ET.parse(folder / "junit").getroot().find("testsuite[@name='baseline']")
+    assert suite is not None
+    assert bool(int(suite.get("failures", "0"))) == bool(code)
+    assert (folder / "markdown").read_text().startswith(f"**{headline}")
+    assert json.loads((folder / "json").read_text())["comparison"]["regression"] is bool(code)
