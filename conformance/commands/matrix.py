@@ -17,6 +17,7 @@ from conformance.errors import Exit, InputError
 from conformance.known.record import default_place, load
 from conformance.record import record as records
 from conformance.record.record import RunRecord
+from conformance.record.spelled import command
 from conformance.render import matrix as rendered
 from conformance.versions import matrix as worked_off
 from conformance.versions.columns import Result, ask
@@ -73,9 +74,18 @@ def matrix(
         write_new(rendered.FORMS[form](shown), report, force)
     elif form == "text":
         rendered.text(shown, console(rendered.WIDTH))
+        for line in _next(results):
+            click.echo(line)
     else:
         click.echo(rendered.FORMS[form](shown), nl=False)
     sys.exit(code)
+
+
+def _next(results: Sequence[Result]) -> Iterator[str]:
+    """The command that says what changed from the first version to the last, in words."""
+    files = [str(one.file) for one in results if one.file is not None]
+    if len(files) > 1:
+        yield f"next: {command('upgrade', files[0], files[-1])}"
 
 
 def _hand_out(results: Sequence[Result], folder: Path) -> None:

@@ -58,7 +58,7 @@ class Move:
 
     `case`, `dtype` and `element` are the plainest of them, or of those the one that moved furthest, with what came
     back and the `exact` value ("" where the record has none).  `furthest` is the largest difference of any one,
-    relative to its old number.
+    relative to the larger of its two numbers.
     """
 
     way: Way
@@ -264,14 +264,12 @@ def _apart(got: float, owed: float) -> float | None:
 
 
 def difference(old: Came, new: Came) -> float:
-    """The difference of two results relative to the first; infinite where one of them is no finite number."""
+    """The difference of two results relative to the larger; infinite where one of them is no finite number."""
     if not (old.bits and new.bits):
         return inf
     was, now = _number(old.bits, old.dtype), _number(new.bits, new.dtype)
-    if was == now:
-        return 0.0
-    apart = _apart(now, was)
-    return inf if apart is None else apart
+    apart = _apart(*sorted((was, now), key=abs))
+    return 0.0 if was == now else inf if apart is None else apart
 
 
 def _together(one: Move, other: Move) -> Move:

@@ -103,6 +103,19 @@ def chosen_backends(column: Column, environment: Environment, question: Question
     )
 
 
+def choice(column: Column, environment: Environment, question: Question) -> str:
+    """Which backends a column has and why those, in words."""
+    names = ", ".join(one.name for one in chosen_backends(column, environment, question)) or "no backend"
+    wanted = question.options.filters.backend
+    if wanted:
+        return f"{names}, as --backend {' '.join(wanted)} says"
+    if column.interpreter is not None:
+        return f"{names}, all that it has the packages of"
+    lacking = question.known.lacking(frozenset(environment.installed.packages), column.package)
+    told = "; ".join(f"not {name}, without {' and '.join(of)}" for name, of in lacking.items())
+    return f"{names}, which have to do with {column.package}{f'; {told}' if told else ''}"
+
+
 def watching(options: runs.Options, implementation: str) -> runs.Options:
     """The same of one implementation, whose mode is the plain one where it names none."""
     filters = replace(

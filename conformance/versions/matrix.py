@@ -43,7 +43,7 @@ def results(
                     if ahead not in building:
                         building[ahead] = threads.submit(_build, builder, ahead, resolved[ahead])
                 result = _result(one, building[one].result(), question, settings)
-                tell(f"{one.label}: {result.reason or 'run'}")
+                tell(f"{one.label}: {_told(result, question)}")
                 yield result
                 if settings.discard:
                     builder.discard(one)
@@ -51,6 +51,13 @@ def results(
                     break
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def _told(result: Result, question: Question) -> str:
+    """What became of a column: the backends that were run in it and where the record is, or why there is none."""
+    if result.reason or result.environment is None:
+        return result.reason
+    return f"{columns.choice(result.column, result.environment, question)}; record: {result.file}"
 
 
 def _build(builder: Builder, column: Column, resolved: Resolved | Failure) -> Environment | Failure:

@@ -159,7 +159,8 @@ def _with_companions(
     if package in chosen:
         raise InputError(f"{package} cannot be a companion of itself")
     suggested = companions.beside(version) if companions is not None else ()
-    kept = [one for one in suggested if canonicalize_name(one.name) not in chosen]
+    replaced = known.replaced(frozenset(chosen))
+    kept = [one for one in suggested if canonicalize_name(one.name) not in replaced]
     others = (*chosen.values(), *kept)
     # The suite's worker needs NumPy, which not every framework brings.
     worker = () if any(canonicalize_name(one.name) == "numpy" for one in others) or package == "numpy" else ("numpy",)
