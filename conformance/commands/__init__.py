@@ -38,7 +38,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Look closer": {
         "list": Entry(
-            "listing:list_", "List what the filters leave: cases, implementations, checks or flags; or formulas."
+            "listing:list_",
+            "List what the filters leave: cases, implementations, checks, flags, formulas or backends.",
         ),
         "explain": Entry(
             "explain:explain",
