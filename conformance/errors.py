@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from enum import IntEnum
 
 
@@ -44,8 +45,49 @@ def at(file: object, line: int, message: str, hint: str = "") -> InputError:
     return InputError(f"{file}:{line}: {message}", hint)
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
-    """A hint that names up to three of `known` near `word`, or some of them."""
+#: What others call the same: formats by their width, projects by their whole names, a form in the singular.
+SPOKEN = {
+    "fp64": "float64",
+    "f64": "float64",
+    "double": "float64",
+    "fp32": "float32",
+    "f32": "float32",
+    "float": "float32",
+    "fp16": "float16",
+    "f16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "pytorch": "torch",
+    "tf": "tensorflow",
+    "scikit-learn": "sklearn",
+    "tf_keras": "tf-keras",
+    "logit": "logits",
+    "probability": "probabilities",
+    "prob": "probabilities",
+    "probs": "probabilities",
+}
+
+
+def understood(word: str, known: Collection[str]) -> str:
+    """What is meant by a word: itself, or what it is called here where only that is among the `known`."""
+    return word if word in known else meant if (meant := SPOKEN.get(word.lower(), "")) in known else word
+
+
+def did_you_mean(word: str, known: list[str], most: int = 6) -> str:
+    """A hint that names up to three of `known` near `word`, or `most` of them.
+
+    Near is also what has the word in a part of its name, as torch/nn.BCELoss has `bce`.
+    """
     known = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known[:6])}, …"
+    lower = {name.lower(): name for name in known}
+    wanted = understood(word, known).lower()
+    near = [lower[name] for name in difflib.get_close_matches(wanted, lower, n=3, cutoff=0.5)]
+    near = near or [name for name in known if _within(wanted, name.lower())][:3]
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    return f"known are {', '.join(known[:most])}{', …' if len(known) > most else ''}"
+
+
+def _within(word: str, name: str) -> bool:
+    """Whether every part of a word, between slashes, begins a part of a name or stands in it."""
+    return all(any(part in other for other in name.split("/")) for part in word.split("/"))

@@ -38,7 +38,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Look closer": {
         "list": Entry(
-            "listing:list_", "List what the filters leave: cases, implementations, checks or flags; or formulas."
+            "listing:list_",
+            "List what the filters leave: cases, implementations, checks, flags, formulas or backends.",
         ),
         "explain": Entry(
             "explain:explain",
@@ -56,6 +57,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "verify": Entry("verify:verify", "Do again what certificates say, and tell whether it still holds."),
     },
     "Compare": {
+        "upgrade": Entry(
+            "upgrade:upgrade", "Tell what an upgrade from OLD to NEW changes in your loss, and since which release."
+        ),
         "diff": Entry(
             "diff:diff", "Compare the run records OLD and NEW, files or numbers of runs that are kept, check by check."
         ),

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from conformance.adapters.declaration import BASE_MODE
 from conformance.commands.options import ADAPTER, CASES, DTYPE, QUANTITY, Asked, asking
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
-from conformance.ids import backend_of
 from conformance.known.record import default_place, load
 from conformance.render import bisect as rendered
 from conformance.versions import bisect as searches
 from conformance.versions.build import Environment
-from conformance.versions.columns import ask
+from conformance.versions.columns import ask, watching
 from conformance.versions.companions import Known, known
 from conformance.versions.ladder import Untestable
 from conformance.versions.requirements import Column, package_name, python_version, requirement
@@ -92,12 +89,5 @@ def _checks(subject: str, implementation: str, sets: Known, bits: bool, asked: A
     names = [element.id for one in suite.cases for element in one.case.elements]
     if element and element not in names:
         raise InputError(f"{what} has no element {element!r}", did_you_mean(element, names))
-    filters = replace(
-        asked.options.filters,
-        implementation=(implementation,),
-        mode=() if implementation.count("/") > 1 else (BASE_MODE,),
-        backend=(backend_of(implementation),),  # by name, so that one that is absent tells why
-    )
-    options = replace(asked.options, filters=filters)
-    recorded = load((default_place(),))
-    return searches.of_checks(ask(suite, options, recorded, sets), element, bits)
+    question = ask(suite, watching(asked.options, implementation), load((default_place(),)), sets)
+    return searches.of_checks(question, element, bits)

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
-from conformance.commands.options import ADAPTER, INTERPRETER, Asked, asking
+from conformance.commands.options import ADAPTER, INTERPRETER, Asked, Named, asking
 from conformance.errors import InputError
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
@@ -24,7 +24,7 @@ from conformance.search.target import Target
 @click.command("hunt")
 @click.argument("implementation")
 @click.argument("other", required=False)
-@click.option("--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True)
+@click.option("--dtype", type=Named(ALL_DTYPES), default="float32", show_default=True)
 @click.option("--quantity", type=click.Choice(target.QUANTITIES), default="value", show_default=True)
 @click.option("--label", "labels", default="0,1", show_default=True, help="One literal, or two: from and to.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

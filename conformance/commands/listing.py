@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import get_args
 
 import click
 
 from conformance.adapters.declaration import Declaration
-from conformance.commands.options import Asked, suite_options
+from conformance.commands.options import Asked, Named, suite_options
 from conformance.errors import InputError
-from conformance.formulas.catalogue import LOSSES, Options
+from conformance.formulas import catalogue
+from conformance.formulas.catalogue import LOSSES
 from conformance.formulas.text import written
 from conformance.plan.cases import Form, Suite
 from conformance.plan.filters import Filters, matches
-from conformance.pool.backend import Backend
+from conformance.pool.backend import Backend, Opened, opened
+from conformance.pool.pool import Pool
 from conformance.run import run as runs
+from conformance.run.run import Options
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["cases", "implementations", "checks", "flags", "formulas"]))
-@click.option("--form", type=click.Choice(get_args(Form)), help="Of formulas: those of this prediction.")
+@click.argument("what", type=Named(["backends", "cases", "implementations", "checks", "flags", "formulas"]))
+@click.option("--form", type=Named(get_args(Form)), help="Of formulas: those of this prediction.")
 @suite_options
 def list_(what: str, form: str | None, asked: Asked) -> None:
-    """List what the filters leave: cases, implementations, checks or flags; or formulas.  No framework is imported.
+    """List what the filters leave: cases, implementations, checks, flags, formulas or backends.
 
+    Of a backend its versions are told, or why it is absent and what to install; its framework is imported for that,
+    and for nothing else.
     A formula is one that results are held against to find out how they were computed (`diagnose`): its name, what the
     prediction is, the formula with what its names stand for, and where it is from.
     """
@@ -47,6 +54,11 @@ def list_(what: str, form: str | None, asked: Asked) -> None:
         return
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
+        if what == "backends":
+            chosen = [one for one in backends if matches(options.filters.backend, one.name)]
+            for line in _backends(pool, chosen, options):
+                click.echo(line)
+            return
     if what == "implementations":
         for one in _implementations(backends, suite, options.filters):
             contract = ", ".join(field.name for field in one.contract) or "no contract"
@@ -56,10 +68,27 @@ def list_(what: str, form: str | None, asked: Asked) -> None:
         click.echo(check)
 
 
+def _backends(pool: Pool, backends: Sequence[Backend], options: Options) -> Iterator[str]:
+    """A line for each backend: its versions, or why there are none and the command that installs it."""
+    with ThreadPoolExecutor(max_workers=pool.jobs) as threads:
+        for backend, found in zip(backends, threads.map(partial(_opened, pool), backends), strict=True):
+            if found.absent or found.failed:
+                state = f"absent: {found.absent}" if found.absent else f"failed: {found.failed}"
+                yield "\t".join(filter(None, (backend.name, state, options.install(backend.name))))
+            else:
+                versions = " ".join(f"{package} {version}" for package, version in found.versions.items())
+                yield f"{backend.name}\t{versions}"
+
+
+def _opened(pool: Pool, backend: Backend) -> Opened:
+    with pool.worker(backend.interpreter, backend.source) as worker:
+        return opened(worker, backend)
+
+
 def _formulas(form: str | None) -> Iterator[str]:
     """The losses of the catalogue without a weight or a parameter, where a focal one has gamma 0."""
     for loss in LOSSES:
-        expression = loss.build(Options().given(loss.form))
+        expression = loss.build(catalogue.Options().given(loss.form))
         if form in (None, loss.form) and expression is not None:
             text = "; ".join(str(written(expression)).splitlines())
             yield f"{loss.name}\t{loss.form}\t{text}\t{loss.source}"

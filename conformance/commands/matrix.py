@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import progress
 from conformance.commands.options import Asked, plan_options
 from conformance.commands.output import console
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
@@ -16,6 +17,7 @@ from conformance.errors import Exit, InputError
 from conformance.known.record import default_place, load
 from conformance.record import record as records
 from conformance.record.record import RunRecord
+from conformance.record.spelled import command
 from conformance.render import matrix as rendered
 from conformance.versions import matrix as worked_off
 from conformance.versions.columns import Result, ask
@@ -59,7 +61,11 @@ def matrix(
         options = replace(options, filters=options.filters.quick())
     builder = builder_from(folder, discard)
     question = ask(suite, options, load((default_place(),)), sets)
-    results = list(worked_off.results(asked_for, builder, question, Settings(build_jobs, discard, fresh), tell))
+    results = list(
+        worked_off.results(
+            asked_for, builder, question, Settings(build_jobs, discard, fresh, progress.of_requests), tell
+        )
+    )
     code = _exit(results)
     if output is not None and code != INTERRUPTED:
         _hand_out(results, output)
@@ -68,9 +74,18 @@ def matrix(
         write_new(rendered.FORMS[form](shown), report, force)
     elif form == "text":
         rendered.text(shown, console(rendered.WIDTH))
+        for line in _next(results):
+            click.echo(line)
     else:
         click.echo(rendered.FORMS[form](shown), nl=False)
     sys.exit(code)
+
+
+def _next(results: Sequence[Result]) -> Iterator[str]:
+    """The command that says what changed from the first version to the last, in words."""
+    files = [str(one.file) for one in results if one.file is not None]
+    if len(files) > 1:
+        yield f"next: {command('upgrade', files[0], files[-1])}"
 
 
 def _hand_out(results: Sequence[Result], folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance.adapters import DEVICES
+from conformance.errors import did_you_mean, understood
 from conformance.numbers.formats import FORMATS
 from conformance.plan import cases
 from conformance.plan.filters import Filters
@@ -18,6 +19,7 @@ from conformance.quantities import QUANTITIES
 from conformance.record.compare import FailOn
 from conformance.run import asked, kept
 from conformance.run.run import TIMEOUT, Options
+from conformance.versions.companions import known
 
 
 class RunFile(click.Path):
@@ -91,7 +93,7 @@ def _asked(
 ) -> Asked:
     """What the words of options mean; a command that has no `--mode` leaves all modes.  Raises InputError."""
     filters = Filters(
-        backend=backend,
+        backend=tuple(understood(one, tuple(known().backends)) for one in backend),
         implementation=implementation,
         case=case_patterns,
         flag=flag,
@@ -107,8 +109,21 @@ def _asked(
         jobs=jobs,
         environment=asked.environment(device),
         memory=asked.memory(memory),
+        needs=known().backends,
     )
     return Asked(cases_folder, options)
+
+
+class Named(click.Choice[str]):
+    """One of some names; what others call the same is understood, and a name that is near is asked for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name.  Raises click's error, which says what was meant."""
+        names = [str(one) for one in self.choices]
+        word = understood(str(value), names)
+        if word not in names:
+            self.fail(f"{value!r} is none of {', '.join(names)}: {did_you_mean(word, names)}", param, ctx)
+        return word
 
 
 CASES = click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
@@ -118,8 +133,8 @@ ADAPTER = click.option(
 INTERPRETER = click.option(
     "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
 )
-DTYPE = click.option("--dtype", multiple=True, type=click.Choice(tuple(FORMATS)), help="dtypes of the inputs.")
-QUANTITY = click.option("--quantity", multiple=True, type=click.Choice(QUANTITIES), help="Quantities.")
+DTYPE = click.option("--dtype", multiple=True, type=Named(tuple(FORMATS)), help="dtypes of the inputs.")
+QUANTITY = click.option("--quantity", multiple=True, type=Named(tuple(QUANTITIES)), help="Quantities.")
 
 #: What chooses cases, adapters and a part of the plan, wherever it runs, by the names of `_asked`.
 PLAN = {
@@ -173,6 +188,21 @@ def listed(options: Iterable[Callable[[Function], Function]], function: Function
     for option in reversed(tuple(options)):
         function = option(function)
     return function
+
+
+#: What chooses a part of a run that was made: the filters.
+PART = {
+    name: PLAN[name] for name in ("backend", "implementation", "case_patterns", "flag", "dtype", "mode", "quantity")
+}
+
+
+def filter_options(function: Function) -> Function:
+    """The filters of a run, for a run that was made: the command gets `filters`, of which no mode is all modes."""
+    return listed(PART.values(), gathering("filters", _filters, *PART)(function))
+
+
+def _filters(*, case_patterns: tuple[str, ...], **patterns: tuple[str, ...]) -> Filters:
+    return Filters(case=case_patterns, **patterns)
 
 
 def fail_options(function: Function) -> Function:

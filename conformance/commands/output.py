@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from conformance.commands.options import Function, gathering, listed
-from conformance.errors import Exit, HarnessError, InputError
-from conformance.record.compare import Comparison, FailOn
+from conformance.errors import HarnessError, InputError
 from conformance.record.files import write_lines
+from conformance.record.moves import Moves, Way
 from conformance.record.record import RunRecord
-from conformance.render import answer, comparison, elements, github, jsondoc, text
+from conformance.render import answer, comparison, elements, github, text
+from conformance.render.comparison import Compared
 from conformance.render.forms import FORMS
 from conformance.render.wrapping import wrap
+from conformance.repro.projects import project_of
 from conformance.run.run import Run
 
 #: Width of the report with a column for every family: whatever it needs.
@@ -104,16 +105,13 @@ def show_lines(lines: Iterable[str]) -> None:
             click.echo(part.plain)
 
 
-class Compared(NamedTuple):
-    """What changed from one run to another, and what of it counts as a regression."""
-
-    found: Comparison
-    limits: FailOn
-
-    @property
-    def exit(self) -> Exit:
-        """1 where there is a regression."""
-        return Exit.NOT_AS_EXPECTED if self.found.regressions(self.limits) else Exit.AS_EXPECTED
+def whom_to_tell(moved: Moves) -> Iterator[str]:
+    """Where the projects read of their releases and take reports, for what became worse and has no link."""
+    untold = [one for one in moved.of(Way.WORSE) if one.new.problem is None or not one.new.problem.urls]
+    for project in dict.fromkeys(project_of(one.implementation) for one in untold):
+        if project is not None:
+            where = f"https://github.com/{project.repository}"
+            yield f"whom to tell: {project.name}, {where}/issues (its releases: {where}/releases)"
 
 
 def show_record(
@@ -121,13 +119,18 @@ def show_record(
 ) -> None:
     """Print a record in one of the forms, when it has been written in those of the reports.
 
-    What changed from its baseline follows where there is one: in a form that has no place for it, on standard error.
+    What changed from its baseline is told where there is one, whether it is as the baseline first.
     """
     for form, file in printing.reports:
-        write_lines([FORMS[form](record).rstrip("\n").encode()], file)
-    if printing.form != "text":
-        _show_form(record, printing.form, compared)
+        write_lines([FORMS[form](record, compared).rstrip("\n").encode()], file)
+    if printing.form == "github":
+        publish(record, compared)
         return
+    if printing.form != "text":
+        click.echo(FORMS[printing.form](record, compared), nl=False)
+        return
+    if compared is not None:
+        console(text.WIDTH).print(Text(compared.headline, "bold red" if compared.exit else "bold"), soft_wrap=True)
     if printing.tolerances:
         wanted = quantities or ("value",)
         table = text.tolerance_table([line for line in record.tolerances if line.quantity in wanted])
@@ -146,29 +149,16 @@ def _report_console(printing: Printing) -> Console:
     return Console(width=WIDEST) if printing.wide else console(text.WIDTH)
 
 
-def _show_form(record: RunRecord, form: str, compared: Compared | None) -> None:
-    if form == "json" and compared is not None:
-        click.echo(jsondoc.render(record, comparison.document(*compared)), nl=False)
-        return
-    if form == "markdown" and compared is not None:
-        changes = comparison.markdown(*compared)
-        click.echo(f"{FORMS[form](record)}\n## Compared with the baseline\n\n{changes}", nl=False)
-        return
-    publish(record) if form == "github" else click.echo(FORMS[form](record), nl=False)
-    if compared is not None:
-        comparison.text(*compared, Console(stderr=True, width=text.WIDTH))
-
-
-def publish(record: RunRecord) -> None:
+def publish(record: RunRecord, compared: Compared | None = None) -> None:
     """Print the annotations for GitHub, and append the summary to `$GITHUB_STEP_SUMMARY` where that is set.
 
     Raises HarnessError where the summary cannot be written.
     """
     root = Path(os.environ.get("GITHUB_WORKSPACE") or ".")
-    click.echo(github.workflow_commands(record, github.places(record, root)), nl=False)
+    click.echo(github.workflow_commands(record, compared, github.places(record, root)), nl=False)
     if name := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(name).open("a", encoding="utf-8") as stream:
-                stream.write(github.summary(record, github.LIMIT - stream.tell()))
+                stream.write(github.summary(record, compared, github.LIMIT - stream.tell()))
         except OSError as error:
             raise HarnessError(f"$GITHUB_STEP_SUMMARY: {name}: cannot be written: {error.strerror}") from None

@@ -10,11 +10,12 @@ import click
 
 from conformance.commands import progress
 from conformance.commands.options import RUN_FILE, Asked, fail_options, suite_options
-from conformance.commands.output import Compared, Printing, output_options, show_record
+from conformance.commands.output import Printing, output_options, show_record
 from conformance.errors import Exit, InputError
 from conformance.known.record import default_place, load, place
 from conformance.record import record as records
 from conformance.record.compare import FailOn, Side, compare
+from conformance.render.comparison import Compared
 from conformance.run import kept, speed
 from conformance.run import run as runs
 

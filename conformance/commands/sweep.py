@@ -9,7 +9,7 @@ import click
 
 from conformance.adapters import ALL_DTYPES, DEVICES
 from conformance.commands import progress
-from conformance.commands.options import SHARD_LIMIT, Asked, asking
+from conformance.commands.options import SHARD_LIMIT, Asked, Named, asking
 from conformance.commands.output import console
 from conformance.errors import InputError
 from conformance.record import spelled
@@ -27,9 +27,7 @@ FOLDER = runs.STATE / "certificates"
 @click.command("sweep")
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
 @click.option("--quantity", type=click.Choice(QUANTITIES), default="value", show_default=True, help="Quantity.")
-@click.option(
-    "--dtype", type=click.Choice(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs."
-)
+@click.option("--dtype", type=Named(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs.")
 @click.option("--label", "labels", multiple=True, help=f"Labels [default: {', '.join(spec.LABELS)}].")
 @click.option(
     "--pairs", type=click.Choice(["unit", "all"]), help="16-bit types: with all labels in [0, 1], or all finite ones."

@@ -10,9 +10,10 @@ from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
 from conformance.plan.requests import Request
 from conformance.pool import usage
-from conformance.pool.observation import Observation, anonymous
+from conformance.pool.observation import Observation, anonymous, ended
 from conformance.pool.process import Ended, Worker
 from conformance.worker.protocol import Header
+from conformance.worker.start import NO_NUMPY
 
 #: Seconds that importing a framework may take before its worker is given up, as `usage.Patience` counts them.
 OPEN_LIMIT = 300.0
@@ -108,6 +109,8 @@ def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:
             return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
         answer = worker.request({"op": "open", "adapter": backend.name, "sweep": sweep}, (), OPEN_LIMIT).header
     except Ended as end:
+        if end.observation == ended(NO_NUMPY):
+            return Opened(absent="NumPy cannot be imported there")
         return Opened(failed=end.observation.message, ended=end.observation)
     if worker.outgrown:
         return Opened(failed=f"with nothing but its framework {usage.beyond(worker.memory)}")

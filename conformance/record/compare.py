@@ -13,7 +13,8 @@ import numpy as np
 
 from conformance.errors import InputError
 from conformance.judge.verdicts import EXPECTED
-from conformance.numbers.measurement import CLASSES
+from conformance.numbers.formats import FORMATS
+from conformance.numbers.measurement import BUDGET, CLASSES
 from conformance.plan.filters import Filters, matches
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 
@@ -35,7 +36,8 @@ class Change:
     """Elements of one implementation that changed in the same way.
 
     `old` and `new` say what happened before and after; `example` is one of them as check id and element, with its
-    results in `old_bits` and `new_bits` where there were any.  `cause` is that of the finding which came or went.
+    results in `old_bits` and `new_bits`, of `old_dtype` and `new_dtype`, where there were any.  `cause` is that of the
+    finding which came or went.
     """
 
     kind: Kind
@@ -47,6 +49,8 @@ class Change:
     example: str
     old_bits: str = ""
     new_bits: str = ""
+    old_dtype: str = ""
+    new_dtype: str = ""
     elements: int = 1
     dtypes: tuple[str, ...] = ()
 
@@ -84,6 +88,10 @@ class Side:
     name: str
     record: RunRecord
 
+    def packages(self, backend: str) -> dict[str, str]:
+        """The package versions of one backend; none where it was not run."""
+        return next((line.versions for line in self.record.header.backends if line.name == backend), {})
+
     @property
     def versions(self) -> dict[str, str]:
         """package versions of each backend, or why there are none."""
@@ -98,18 +106,22 @@ class Side:
 class Comparison:
     """What changed from `old` to `new`; `lost` and `added` are ids of checks, or check#element where both have it.
 
-    `compared` checks are in both; `left_out` checks of the old run are outside the filters of the new one, where it
-    was asked to look at those alone.
+    `both` are the checks of both, old and new; `left_out` checks of the old run are outside the filters.
     """
 
     old: Side
     new: Side
-    compared: int
+    both: tuple[tuple[CheckLine, CheckLine], ...]
     changes: tuple[Change, ...]
     drifts: tuple[Drift, ...]
     lost: tuple[str, ...]
     added: tuple[str, ...]
     left_out: int = 0
+
+    @property
+    def compared(self) -> int:
+        """How many checks are in both."""
+        return len(self.both)
 
     def of(self, kind: Kind) -> tuple[Change, ...]:
         """The changes of one kind."""
@@ -128,9 +140,10 @@ class Comparison:
         if fail_on.conforming:
             found.append((sum(one.elements for one in self.of("conforming")), "elements newly conforming"))
         words = [f"{count} {what}" for count, what in found if count]
-        return tuple(words + (["the new run was interrupted"] if self._cut(fail_on) else []))
+        return tuple(words + (["the new run was interrupted"] if self.interrupted(fail_on) else []))
 
-    def _cut(self, fail_on: FailOn) -> bool:
+    def interrupted(self, fail_on: FailOn) -> bool:
+        """Whether the new run has no end, where that fails."""
         return self.new.record.interrupted and not fail_on.allow_missing
 
 
@@ -172,15 +185,15 @@ def _ulps(word: str, amount: str) -> float:
 
 
 def compare(old: Side, new: Side, filters: Filters | None = None) -> Comparison:
-    """Compare two runs by check id; of the old one only what `filters` leave, where they are given."""
+    """Compare two runs by check id, only what `filters` leave where they are given."""
     before = {check.id: check for check in _left(old.record, filters)}
-    after = {check.id: check for check in new.record.checks}
-    both = [(check, after[name]) for name, check in before.items() if name in after]
+    after = {check.id: check for check in _left(new.record, filters)}
+    both = tuple((check, after[name]) for name, check in before.items() if name in after)
     order = list(KINDS)
     return Comparison(
         old=old,
         new=new,
-        compared=len(both),
+        both=both,
         changes=tuple(sorted(_grouped(both), key=lambda one: (order.index(one.kind), -one.elements, one.key))),
         drifts=tuple(sorted(_drifts(both), key=lambda one: (-one.rise, one.implementation, one.dtype, one.quantity))),
         lost=(*(name for name in before if name not in after), *_missing(both)),
@@ -237,7 +250,7 @@ def _changes(old: CheckLine, new: CheckLine) -> Iterator[Change]:
         after = news.get(element)
         if after is None or before.told == after.told:
             continue
-        change = _BADNESS.get(after.verdict, 0) - _BADNESS.get(before.verdict, 0)
+        change = after.badness - before.badness
         kind: Kind = "deviating" if change > 0 else "conforming" if after.expected > before.expected else "behaviour"
         cause = (after if kind == "deviating" else before).cause
         yield Change(
@@ -250,6 +263,8 @@ def _changes(old: CheckLine, new: CheckLine) -> Iterator[Change]:
             example=f"{new.id}#{element}",
             old_bits=before.bits,
             new_bits=after.bits,
+            old_dtype=old.result_dtype,
+            new_dtype=new.result_dtype,
             elements=1,
             dtypes=(new.dtype,),
         )
@@ -271,12 +286,18 @@ def _same(old: CheckLine, new: CheckLine) -> bool:
 
 @dataclass(frozen=True)
 class State:
-    """What became of one element."""
+    """What became of one element; `enough` where it deviates and is as precise as its inputs."""
 
     verdict: str
     told: str
     cause: str
     bits: str
+    enough: bool = False
+
+    @property
+    def badness(self) -> int:
+        """How bad the verdict is; what is precise enough is not bad."""
+        return 0 if self.enough else _BADNESS.get(self.verdict, 0)
 
     @property
     def expected(self) -> bool:
@@ -294,8 +315,22 @@ def states(check: CheckLine) -> dict[str, State]:
     for index, (name, verdict) in enumerate(zip(names, verdicts, strict=True)):
         finding = found.get(name)
         told = " ".join(_words(check, name, verdict, finding))
-        states[name] = State(verdict, told, finding.cause if finding else "", _at(check.bits, index))
+        bits = _at(check.bits, index)
+        states[name] = State(verdict, told, finding.cause if finding else "", bits, precise_enough(check, index))
     return states
+
+
+def precise_enough(check: CheckLine, index: int) -> bool:
+    """Whether the result of an element is in a wider dtype than its inputs and within the budget of theirs.
+
+    scikit-learn computes in the dtype of its inputs and returns a Python float, of which float64's digits cannot be
+    asked.
+    """
+    asked, returned = FORMATS.get(check.dtype), FORMATS.get(check.result_dtype)
+    error = check.ulp[index] if index < len(check.ulp) else None
+    if asked is None or returned is None or error is None or returned.precision <= asked.precision:
+        return False
+    return error * 2.0 ** (asked.precision - returned.precision) <= BUDGET
 
 
 def _words(check: CheckLine, element: str, verdict: str, finding: FindingLine | None) -> Iterator[str]:

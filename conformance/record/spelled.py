@@ -56,6 +56,13 @@ def explain(case: str, implementation: str, dtype: str, asked: Asked) -> str:
     return command("explain", case, implementation, dtype=dtype, **asked.options)
 
 
+def bisect(subject: str, implementation: str, quantity: str, dtype: str, good: str, bad: str, asked: Asked) -> str:
+    """The command that finds the release between two in which an element changed."""
+    ends = {"quantity": quantity, "dtype": dtype, "good": good, "bad": bad}
+    where = {"adapter": asked.adapters, "cases": asked.cases, "timeout": asked.timeout}
+    return command("bisect", subject, implementation, **ends, **where)
+
+
 def try_numbers(
     implementations: tuple[str, ...], form: str, prediction: str, label: str, dtype: str, asked: Asked
 ) -> str:

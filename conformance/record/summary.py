@@ -243,7 +243,7 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
     if finding.outcome == "fixed":
         return
     line = record.inputs_by_case[check.case, check.dtype]
-    text = _inputs_at(line, finding.element)
+    text = inputs_at(line, finding.element)
     # A single element in the dtype most people train in, of which something can be told, a plain failure, the plainest
     # numbers: the best example.
     rank = (
@@ -265,11 +265,12 @@ def example(record: RunRecord, check: CheckLine, finding: FindingLine) -> Exampl
     line = record.inputs_by_case[check.case, check.dtype]
     position = check.elements.index(finding.element) if finding.element in check.elements else 0
     error = check.ulp[position] if position < len(check.ulp) else None
-    text = _inputs_at(line, finding.element)
+    text = inputs_at(line, finding.element)
     return _example(check, finding, position, line, text, error, record.header.asked)
 
 
-def _inputs_at(line: InputsLine, element: str) -> dict[str, tuple[str, str]]:
+def inputs_at(line: InputsLine, element: str) -> dict[str, tuple[str, str]]:
+    """(decimal, hexadecimal) of each input at an element, or of all elements where it is none of them."""
     return _inputs_text(line, line.elements.index(element) if element in line.elements else None)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -13,11 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.diagnosis.changed import ModelChange, Results, model_changes
+from conformance.errors import Exit
 from conformance.ids import CheckId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.record.compare import KINDS, Change, Comparison, Drift, FailOn, Side
-from conformance.render.markdown import cell, row
+from conformance.record.moves import Moves, moves
+from conformance.render import moves as said
+from conformance.render.markdown import cell, code, row
 from conformance.render.scoreboard import error_text
 
 #: Rows of each part that text and Markdown show unless all are asked for; JSON holds all.
@@ -29,17 +33,70 @@ IDENTIFIED = 20
 #: What changes of models are called.
 MODELS = "another formula or arithmetic"
 
+#: The colour of a move's first line.
+WAYS = {"worse": "bold red", "better": "green", "otherwise": "yellow"}
+
 STYLE = {"deviating": "bold red", "conforming": "green", "behaviour": "yellow"}
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 180
 
 
-def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool = False) -> None:
-    """Print a comparison for a terminal."""
+class Compared(NamedTuple):
+    """What changed from a baseline, and what of it counts as a regression."""
+
+    found: Comparison
+    limits: FailOn
+
+    @property
+    def exit(self) -> Exit:
+        """1 where there is a regression."""
+        return Exit.NOT_AS_EXPECTED if self.found.regressions(self.limits) else Exit.AS_EXPECTED
+
+    @property
+    def headline(self) -> str:
+        """Whether the run is as its baseline, and what makes it fail."""
+        return f"{'NOT as the baseline' if self.exit else 'as the baseline'}: {verdict(*self)}"
+
+
+class Failing(NamedTuple):
+    """One thing that makes a comparison fail: its name, what happened, and the case that it is about, if any."""
+
+    title: str
+    lines: tuple[str, ...]
+    case: str = ""
+
+
+def failing(found: Comparison, fail_on: FailOn) -> Iterator[Failing]:
+    """Everything that makes a comparison fail, as `Comparison.regressions` counts it."""
+    wanted = {"deviating": True, "conforming": fail_on.conforming, "behaviour": fail_on.behaviour}
+    for change in found.changes:
+        if wanted[change.kind]:
+            title = f"{KINDS[change.kind]} since the baseline: {change.implementation} {change.quantity}"
+            yield Failing(title, tuple(line.strip() for line in _change(change)), CheckId.parse(change.example).case)
+    if found.lost and not fail_on.allow_missing:
+        title = f"{len(found.lost)} checks or elements of the baseline are missing"
+        yield Failing(
+            title, (*found.lost[:SHOWN], *([f"and {len(found.lost) - SHOWN} more"] if found.lost[SHOWN:] else []))
+        )
+    for one in found.drifts:
+        if fail_on.drift is not None and one.rise > fail_on.drift:
+            title = f"drift beyond {fail_on.drift:g} ULP since the baseline: {one.implementation} {one.quantity}"
+            yield Failing(title, (" · ".join(_drift_cells(one)),), CheckId.parse(one.where.rpartition("#")[0]).case)
+    if found.interrupted(fail_on):
+        yield Failing("the run was interrupted", ("what follows is what it saw until then",))
+
+
+def text(
+    found: Comparison,
+    fail_on: FailOn,
+    console: Console,
+    everything: bool = False,
+) -> None:
+    """Print a comparison for a terminal: what it means in sentences, then check by check."""
     limit = None if everything else SHOWN
-    for line in _head(found):
-        console.print(escape(line), highlight=False, soft_wrap=True)
+    models = models_of(found, everything)
+    answer(found, moves(found.old, found.new, found.both), models, console, limit)
     for kind, name in KINDS.items():
         changes = found.of(kind)
         if changes:
@@ -52,7 +109,6 @@ def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool 
         console.print(f"\n[bold]{_drift_title(found.drifts)}[/]", highlight=False)
         console.print(_drift_table(found.drifts[:limit]))
         _more(console, found.drifts, limit)
-    models = models_of(found, everything)
     if models:
         console.print(f"\n[bold]{MODELS}[/]", highlight=False)
     for one in models:
@@ -66,6 +122,32 @@ def text(found: Comparison, fail_on: FailOn, console: Console, everything: bool 
         _more(console, names, limit)
     console.print()
     console.print(escape(outcome(found, fail_on)), highlight=False, soft_wrap=True)
+
+
+def answer(
+    found: Comparison,
+    moved: Moves,
+    models: Sequence[ModelChange],
+    console: Console,
+    limit: int | None = SHOWN,
+    releases: said.Releases = MappingProxyType({}),
+) -> None:
+    """Print what a comparison means: the sentence, the kinds of input, what was compared, and every move.
+
+    `releases` are those with which results changed, where they are known (`render.moves.told`).
+    """
+    console.print(f"[bold]{escape(said.sentence(moved))}[/]", highlight=False, soft_wrap=True)
+    for line in (said.by_kind(moved), "", *_head(found)):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    for title, *rest in islice(said.lines(moved, found.old, found.new, models, releases), limit):
+        console.print(
+            f"\n[{WAYS.get(title.partition(':')[0], 'bold')}]{escape(title)}[/]", highlight=False, soft_wrap=True
+        )
+        for line in rest:
+            console.print(escape(f"    {line}"), highlight=False, soft_wrap=True)
+    _more(console, moved.found, limit)
+    for line in said.searches(moved, found.old, found.new, releases)[:limit]:
+        console.print(escape(f"\nwhich release: {line}"), highlight=False, soft_wrap=True)
 
 
 def models_of(found: Comparison, everything: bool = False) -> list[ModelChange]:
@@ -105,7 +187,7 @@ def _head(found: Comparison) -> Iterator[str]:
     if old.machine.get("processor") != new.machine.get("processor"):
         yield f"processor: {old.machine.get('processor')} -> {new.machine.get('processor')}; last bits may depend on it"
     if found.left_out:
-        yield f"{found.left_out} checks of the old run are outside the filters of the new one"
+        yield f"{found.left_out} checks of the old run are outside the filters"
     yield f"{found.compared} checks compared"
 
 
@@ -129,7 +211,8 @@ def _drift_title(drifts: Sequence[Drift]) -> str:
 
 def _change(change: Change) -> Iterator[str]:
     yield f"  {change.implementation} {change.quantity} · {change.elements} elements in {' '.join(change.dtypes)}"
-    yield f"    {told(change.old, change.old_bits, change)} -> {told(change.new, change.new_bits, change)}"
+    old = told(change.old, change.old_bits, change.old_dtype)
+    yield f"    {old} -> {told(change.new, change.new_bits, change.new_dtype)}"
     yield f"    {change.example}" + (f" · {change.cause}" if change.cause else "")
 
 
@@ -139,12 +222,9 @@ def _place(where: str) -> str:
     return f"{CheckId.parse(check).case}#{element}" if where else ""
 
 
-def told(words: str, bits: str, change: Change) -> str:
-    """What happened, with the number that came back where its bits are known."""
-    fmt = next((one for one in FORMATS.values() if one.name == CheckId.parse(change.example).dtype), None)
-    if not bits or fmt is None or len(bits) != fmt.width // 4:
-        return words
-    return f"{words} {text_of(int(bits, 16), fmt)} (0x{bits})"
+def told(words: str, bits: str, dtype: str) -> str:
+    """What happened, with the number of `dtype` that came back where its bits are known."""
+    return f"{words} {text_of(int(bits, 16), FORMATS[dtype])} (0x{bits})" if bits and dtype in FORMATS else words
 
 
 def _drift_table(drifts: Sequence[Drift]) -> Table:
@@ -182,9 +262,16 @@ def outcome(found: Comparison, fail_on: FailOn) -> str:
     counts = [f"{sum(one.elements for one in found.of(kind))} {name}" for kind, name in KINDS.items()]
     counts.append(f"{sum(one.changed for one in found.drifts)} drifted")
     counts += [f"{len(found.lost)} lost", f"{len(found.added)} added"]
-    regressions = found.regressions(fail_on)
-    word = f"REGRESSION: {', '.join(regressions)}" if regressions else "no regression"
-    return f"{', '.join(counts)} · {word}"
+    return f"{', '.join(counts)} · {verdict(found, fail_on)}"
+
+
+def verdict(found: Comparison, fail_on: FailOn) -> str:
+    """Whether that is a regression; what is failed on and is better, or no worse, is a change."""
+    failing = found.regressions(fail_on)
+    if not failing:
+        return "no regression"
+    worse = found.regressions(replace(fail_on, behaviour=False, conforming=False))
+    return f"{'REGRESSION' if worse else 'CHANGED'}: {', '.join(failing)}"
 
 
 def markdown(found: Comparison, fail_on: FailOn) -> str:
@@ -193,6 +280,19 @@ def markdown(found: Comparison, fail_on: FailOn) -> str:
 
 
 def _markdown(found: Comparison, fail_on: FailOn) -> Iterator[str]:
+    moved = moves(found.old, found.new, found.both)
+    models = models_of(found)
+    yield f"**{cell(said.sentence(moved))}**"
+    yield ""
+    yield cell(said.by_kind(moved))
+    yield ""
+    for title, *rest in islice(said.lines(moved, found.old, found.new, models, {}), SHOWN):
+        yield f"- {cell(title)}"
+        yield from (f"  - {cell(line)}" for line in rest)
+    if len(moved.found) > SHOWN:
+        yield f"- and {len(moved.found) - SHOWN} more"
+    yield from (f"- which release: {code(line)}" for line in said.searches(moved, found.old, found.new, {})[:SHOWN])
+    yield ""
     yield f"**{cell(outcome(found, fail_on))}**"
     yield ""
     for line in _head(found):
@@ -207,9 +307,9 @@ def _markdown(found: Comparison, fail_on: FailOn) -> Iterator[str]:
         columns = ("implementation", "dtype", "quantity", "elements", "max", "p99", "largest rise", "at")
         drift_rows = [[cell(one) for one in _drift_cells(drift)] for drift in found.drifts[:SHOWN]]
         yield from _folded(_drift_title(found.drifts), columns, drift_rows, len(found.drifts))
-    models = [[cell(place_of(one)), cell(one.sentence)] for one in models_of(found)]
     if models:
-        yield from _folded(MODELS, ("results", "what changed"), models, len(models))
+        rows = [[cell(place_of(one)), cell(one.sentence)] for one in models]
+        yield from _folded(MODELS, ("results", "what changed"), rows, len(models))
     for title, names in _remainders(found):
         if names:
             yield from _folded(f"{len(names)} {title}", ("check",), [[cell(one)] for one in names[:SHOWN]], len(names))
@@ -220,8 +320,8 @@ def _markdown_change(one: Change) -> list[str]:
         cell(one.implementation),
         one.quantity,
         f"{one.elements} in {' '.join(one.dtypes)}",
-        cell(told(one.old, one.old_bits, one)),
-        cell(told(one.new, one.new_bits, one)),
+        cell(told(one.old, one.old_bits, one.old_dtype)),
+        cell(told(one.new, one.new_bits, one.new_dtype)),
         cell(one.example),
     ]
 
@@ -251,6 +351,7 @@ def document(found: Comparison, fail_on: FailOn) -> dict[str, Any]:
     return {
         "old": _side(found.old),
         "new": _side(found.new),
+        "numbers": said.document(moves(found.old, found.new, found.both)),
         "compared": found.compared,
         "left_out": found.left_out,
         "changes": [asdict(one) for one in found.changes],

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from conformance.errors import InputError
 from conformance.record.record import RunRecord
-from conformance.render import github, jsondoc, junit, markdown, maxima, report
+from conformance.render import comparison, github, jsondoc, junit, markdown, maxima, report
+from conformance.render.comparison import Compared
 from conformance.render.shown import Shown
 
-#: Each takes a record, interrupted or not, and gives the whole document.
-FORMS: dict[str, Callable[[RunRecord], str]] = {
+
+class Form(Protocol):
+    """What writes a run in a form."""
+
+    def __call__(self, record: RunRecord, compared: Compared | None = None, /) -> str:
+        """The whole document of a record, interrupted or not, and of what changed from its baseline."""
+
+
+def _html(record: RunRecord, compared: Compared | None = None) -> str:
+    """The page is about the run alone."""
+    return report.render(record)
+
+
+def _markdown_of_run(record: RunRecord, compared: Compared | None = None) -> str:
+    if compared is None:
+        return markdown.render(record)
+    changes = f"## Compared with the baseline\n\n{comparison.markdown(*compared)}"
+    return f"**{markdown.cell(compared.headline)}**\n\n{markdown.render(record)}\n{changes}"
+
+
+FORMS: dict[str, Form] = {
     "github": github.workflow_commands,
-    "html": report.render,
+    "html": _html,
     "json": jsondoc.render,
     "junit": junit.render,
-    "markdown": markdown.render,
+    "markdown": _markdown_of_run,
     "summary": github.summary,
 }
 

@@ -21,8 +21,9 @@ from conformance.record.harms import harms
 from conformance.record.problems import problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
-from conformance.render import markdown
+from conformance.render import comparison, markdown
 from conformance.render.characters import clean
+from conformance.render.comparison import Compared, failing
 from conformance.render.text import example_text, not_judged_text, quick_text
 
 #: Annotations of one kind that GitHub shows of a step.
@@ -79,9 +80,9 @@ def _suite(record: RunRecord) -> Suite | None:
     return suite if suite.digest == record.header.cases else None
 
 
-def workflow_commands(record: RunRecord, places: Places | None = None) -> str:
+def workflow_commands(record: RunRecord, compared: Compared | None = None, places: Places | None = None) -> str:
     """The workflow commands, at most SHOWN of each level, and a last line with the answer."""
-    found = list(_annotations(record))
+    found = [*_regressions(compared), *_annotations(record)]
     lines = []
     for level in ("error", "warning"):
         some = [one for one in found if one.level == level]
@@ -89,11 +90,15 @@ def workflow_commands(record: RunRecord, places: Places | None = None) -> str:
             more = f"and {len(some) - SHOWN + 1} more, see the summary of this step"
             some = [*some[: SHOWN - 1], Annotation(level, "bce-conformance", more)]
         lines += [one.command(places or {}) for one in some]
-    return "\n".join([*lines, f"bce-conformance: {answer(record)}"]) + "\n"
+    return "\n".join([*lines, f"bce-conformance: {answer(record, compared)}"]) + "\n"
 
 
-def answer(record: RunRecord) -> str:
-    """What came of the run, in one sentence."""
+def answer(record: RunRecord, compared: Compared | None = None) -> str:
+    """What came of the run, in one sentence; first whether it is as its baseline, if there is one."""
+    return _outcome(record) if compared is None else f"{compared.headline}; by itself {_outcome(record)}"
+
+
+def _outcome(record: RunRecord) -> str:
     if record.footer is None:
         return "INTERRUPTED: this run has no end, and so no outcome"
     counts = Counter(check.outcome for check in record.checks if record.fails(check))
@@ -103,9 +108,15 @@ def answer(record: RunRecord) -> str:
     return words.get(record.footer.exit, f"the suite failed: {missing} checks were not run; {failing or 'none new'}")
 
 
+def _regressions(compared: Compared | None) -> Iterator[Annotation]:
+    """An error for everything that differs from the baseline and fails."""
+    for one in failing(*compared) if compared is not None else ():
+        yield Annotation("error", one.title, "\n".join(one.lines), one.case)
+
+
 def _annotations(record: RunRecord) -> Iterator[Annotation]:
     if record.footer is None or record.footer.exit not in (0, 1):
-        yield Annotation("error", "bce-conformance", answer(record))
+        yield Annotation("error", "bce-conformance", _outcome(record))
     for line in record.header.backends:
         if line.failed is not None:
             yield Annotation("error", f"{line.name} could not be opened", line.failed)
@@ -137,12 +148,13 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def summary(record: RunRecord, room: int = LIMIT) -> str:
+def summary(record: RunRecord, compared: Compared | None = None, room: int = LIMIT) -> str:
     """Markdown of at most `room` bytes: the answer, counts by backend, what is not as expected, then the whole report.
 
-    Where the whole does not fit it is left out, and the summary says so.
+    What changed from a baseline follows the answer.  Where the whole does not fit it is left out, and that is said.
     """
-    short = "\n".join(_summary_lines(record)) + "\n"
+    changes = "" if compared is None else f"### Compared with the baseline\n\n{comparison.markdown(*compared)}\n"
+    short = f"## bce-conformance: {answer(record, compared)}\n\n{changes}" + "\n".join(_summary_lines(record)) + "\n"
     whole = f"\n<details><summary>The whole report</summary>\n\n{markdown.render(record)}\n</details>\n"
     left_out = "\nThe whole report is too long for this page: `bce-conformance show RUN.jsonl` prints it.\n"
     return next((text for text in (short + whole, short + left_out) if len(text.encode()) <= room), _cut(short, room))
@@ -154,8 +166,6 @@ def _cut(text: str, room: int) -> str:
 
 
 def _summary_lines(record: RunRecord) -> Iterator[str]:
-    yield f"## bce-conformance: {answer(record)}"
-    yield ""
     if quick := quick_text(record):
         yield f"**Quick run**: {quick}"
         yield ""

@@ -11,6 +11,8 @@ import msgspec
 from conformance.diagnosis.why import of_new
 from conformance.record.record import RunRecord
 from conformance.record.summary import causes, scoreboard
+from conformance.render import comparison
+from conformance.render.comparison import Compared
 from conformance.sweep.certificate import Certificate
 
 
@@ -36,9 +38,9 @@ def document(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def render(record: RunRecord, comparison: dict[str, Any] | None = None) -> str:
+def render(record: RunRecord, compared: Compared | None = None) -> str:
     """The document as text, with what changed from a baseline where it was compared with one."""
-    return _text(document(record) | ({"comparison": comparison} if comparison is not None else {}))
+    return _text(document(record) | ({"comparison": comparison.document(*compared)} if compared is not None else {}))
 
 
 def with_certificates(record: RunRecord | None, certificates: Sequence[Certificate]) -> str:

@@ -13,19 +13,23 @@ from xml.etree import ElementTree as ET
 
 from conformance.diagnosis.why import WORD, of_new
 from conformance.ids import backend_of
+from conformance.record.compare import KINDS
 from conformance.record.record import BackendLine, CheckLine, FindingLine, RunRecord
 from conformance.record.summary import example
 from conformance.render.characters import clean
+from conformance.render.comparison import Compared, failing
 from conformance.render.text import example_text
 
 #: Findings of one check that are spelled out; the others are counted.
 SHOWN = 5
 
 
-def render(record: RunRecord) -> str:
-    """The whole document."""
+def render(record: RunRecord, compared: Compared | None = None) -> str:
+    """The whole document; with a baseline its suite comes second."""
     root = ET.Element("testsuites", name="bce-conformance")
     root.append(_run_suite(record))
+    if compared is not None:
+        root.append(_baseline_suite(record, compared))
     checks: dict[str, list[CheckLine]] = {}
     for check in record.checks:
         checks.setdefault(check.implementation, []).append(check)
@@ -63,6 +67,19 @@ def _run_suite(record: RunRecord) -> ET.Element:
             _outcome(case, "error", "failed", f"could not be opened: {line.failed}")
         elif line.absent is not None:
             _outcome(case, "skipped", "absent", f"absent: {line.absent}")
+    return _counted(suite)
+
+
+def _baseline_suite(record: RunRecord, compared: Compared) -> ET.Element:
+    """Whether the run is as its baseline: a failure for everything that differs and fails, or one case that passes."""
+    suite = _element("testsuite", name="baseline", timestamp=record.header.started)
+    counts = {name: sum(one.elements for one in compared.found.of(kind)) for kind, name in KINDS.items()}
+    _properties(suite, {"compared": compared.found.compared, **counts})
+    found = list(failing(*compared))
+    for one in found:
+        _outcome(_case(suite, "baseline", one.title), "failure", "baseline", one.title, "\n".join(one.lines))
+    if not found:
+        _case(suite, "baseline", "as the baseline")
     return _counted(suite)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +18,7 @@ from typing import IO
 from msgspec.structs import replace as replace_fields
 
 from conformance.adapters.declaration import Declaration
-from conformance.errors import Exit, HarnessError, InputError
+from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.known.match import Match, Matcher, Outcome, Seen, outcome_of
@@ -26,7 +26,7 @@ from conformance.known.record import Record
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.plan import sample
 from conformance.plan.cases import Suite, default_folder
-from conformance.plan.filters import Filters
+from conformance.plan.filters import Filters, matches
 from conformance.plan.plan import Plan, make_plan
 from conformance.plan.requests import Request
 from conformance.pool import plugins
@@ -49,7 +49,7 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a run is asked for, apart from its cases."""
+    """What a run is asked for, apart from its cases; `needs` are the distributions that each backend needs."""
 
     filters: Filters = field(default_factory=Filters)
     adapters: tuple[Path, ...] = ()
@@ -62,6 +62,13 @@ class Options:
     speed: bool = False
     memory: int | None = None
     seed: int = 0
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def install(self, backend: str) -> str:
+        """The command that installs what a backend cannot do without; "" where that is not known."""
+        packages = self.needs.get(backend)
+        where = f"{self.interpreters[backend]} -m " if backend in self.interpreters else ""
+        return f"{where}pip install {' '.join(dict.fromkeys((*packages, 'numpy')))}" if packages else ""
 
     @property
     def asked(self) -> Asked:
@@ -128,7 +135,7 @@ def discover(pool: Pool, options: Options) -> tuple[Backend, ...]:
     names = [backend.name for backend in backends]
     for wanted in options.filters.backend:
         if not any(Filters(backend=(wanted,)).takes_implementation(one) for b in backends for one in b.implementations):
-            raise InputError(f"no backend matches {wanted!r}", f"backends are {', '.join(names)}")
+            raise InputError(f"no backend matches {wanted!r}", did_you_mean(wanted, names, most=len(names)))
     return backends
 
 
@@ -147,8 +154,25 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
     """The plan of what the filters leave; InputError where that is nothing."""
     plan = make_plan(suite, _implementations(backends), options.filters)
     if not plan.requests:
+        _each_matches(suite, backends, options.filters)
         raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
     return plan
+
+
+def _each_matches(suite: Suite, backends: Sequence[Backend], filters: Filters) -> None:
+    """Raises InputError, with what was meant, where a filter by itself matches nothing."""
+    everyone = _implementations(backends)
+    cases = {one.case.id for one in suite.cases} | {one.family for one in suite.cases}
+    named = {
+        "--implementation": (filters.implementation, {one.id for one in everyone} | {one.family for one in everyone}),
+        "--case": (filters.case, cases),
+        "--flag": (filters.flag, set(suite.flags)),
+        "--mode": (filters.mode, {one.mode for one in everyone}),
+    }
+    for option, (patterns, names) in named.items():
+        for wanted in patterns:
+            if not any(matches((wanted,), name) for name in names):
+                raise InputError(f"{option} {wanted!r} matches nothing", did_you_mean(wanted, sorted(names)))
 
 
 def observed(pool: Pool, backends: Sequence[Backend], suite: Suite, options: Options) -> Run:
@@ -260,7 +284,7 @@ def _must_not_flush(apart: ThreadPoolExecutor) -> None:
 def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
     for name, one in opened.items():
         if one.absent is not None and (name in options.filters.backend or name in options.interpreters):
-            raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}")
+            raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}", options.install(name))
         for dtype, why in one.lacking.items():
             if name in options.filters.backend and dtype in options.filters.dtype:
                 raise InputError(f"backend {name} and {dtype} were asked for by name, but it has none here: {why}")

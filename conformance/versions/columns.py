@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import InputError
+from conformance.ids import backend_of
 from conformance.known.record import Record
 from conformance.plan.cases import Suite
 from conformance.plan.filters import matches
@@ -18,6 +22,14 @@ from conformance.shipped import PACKAGE
 from conformance.versions.build import Environment, Failure
 from conformance.versions.companions import Known
 from conformance.versions.requirements import Column
+
+#: Is given how many requests there are, and gives what is told how many were answered.
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+def _silent(_total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Tells nothing."""
+    return nullcontext(lambda steps: None)
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,9 @@ def ask(suite: Suite, options: runs.Options, record: Record, known: Known) -> Qu
         return Question(suite, options, record, runs.discover(pool, options), known)
 
 
-def run(column: Column, environment: Environment, question: Question) -> RunRecord | Failure:
+def run(
+    column: Column, environment: Environment, question: Question, progress: Progress = _silent
+) -> RunRecord | Failure:
     """The run record of a column, or why there is none: nothing runs there, or the framework cannot be imported.
 
     An interrupted run gives a record without footer.
@@ -52,8 +66,11 @@ def run(column: Column, environment: Environment, question: Question) -> RunReco
     options = replace(question.options, filters=replace(question.options.filters, backend=names))
     plan = runs.planned(chosen, question.suite, options)
     try:
-        with runs.open_pool(options) as pool:
-            record = runs.execute(pool, chosen, plan, question.record, options).record
+        with (
+            runs.open_pool(options) as pool,
+            progress(len(plan.requests) + len(runs.samples(plan, options))) as advance,
+        ):
+            record = runs.execute(pool, chosen, plan, question.record, options, advance).record
     except InputError as error:
         return Failure(error.message)
     failed = [f"{line.name}: {line.failed}" for line in record.header.backends if line.failed]
@@ -70,27 +87,54 @@ def _last_words() -> list[str]:
 def chosen_backends(column: Column, environment: Environment, question: Question) -> tuple[Backend, ...]:
     """The backends of a column, in its interpreter: those that its package has to do with, or the filters name.
 
-    A backend that `known` does not know, since a user's file brings it, is one where the filters name it.
+    A backend of a file of the user's is one in every column; another that `known` does not know, where the filters name
+    it.
     """
     installed = frozenset(environment.installed.packages)
     wanted = question.options.filters.backend
+    own = frozenset(map(str, question.options.adapters))
     # By name any that can run: SciPy in several versions of NumPy, for instance.
     able = question.known.runnable(installed, "" if wanted or column.interpreter is not None else column.package)
     return tuple(
         replace(one, interpreter=str(environment.interpreter))
         for one in question.backends
-        if (one.name in able or (wanted and one.name not in question.known.backends))
+        if (one.name in able or one.source in own or (wanted and one.name not in question.known.backends))
         and (not wanted or matches(wanted, one.name))
     )
 
 
+def choice(column: Column, environment: Environment, question: Question) -> str:
+    """Which backends a column has and why those, in words."""
+    names = ", ".join(one.name for one in chosen_backends(column, environment, question)) or "no backend"
+    wanted = question.options.filters.backend
+    if wanted:
+        return f"{names}, as --backend {' '.join(wanted)} says"
+    if column.interpreter is not None:
+        return f"{names}, all that it has the packages of"
+    lacking = question.known.lacking(frozenset(environment.installed.packages), column.package)
+    told = "; ".join(f"not {name}, without {' and '.join(of)}" for name, of in lacking.items())
+    return f"{names}, which have to do with {column.package}{f'; {told}' if told else ''}"
+
+
+def watching(options: runs.Options, implementation: str) -> runs.Options:
+    """The same of one implementation, whose mode is the plain one where it names none."""
+    filters = replace(
+        options.filters,
+        implementation=(implementation,),
+        mode=() if implementation.count("/") > 1 else (BASE_MODE,),
+        backend=(backend_of(implementation),),  # by name, so that one that is absent tells why
+    )
+    return replace(options, filters=filters)
+
+
 @dataclass(frozen=True)
 class Result:
-    """What became of a column: its environment, if there is one, and its record or why there is none."""
+    """What became of a column: its environment, if there is one, its record or why there is none, and where that is."""
 
     column: Column
     environment: Environment | None
     record: RunRecord | Failure
+    file: Path | None = None
 
     @property
     def reason(self) -> str:

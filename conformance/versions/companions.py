@@ -45,10 +45,15 @@ class Package(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Known(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file: distributions that each backend needs, and packages by canonical name."""
+    """The whole file: distributions that each backend needs, packages by canonical name, and what belongs together."""
 
     backends: dict[str, tuple[str, ...]]
     packages: dict[str, Package]
+    families: tuple[tuple[str, ...], ...] = ()
+
+    def replaced(self, names: frozenset[str]) -> frozenset[str]:
+        """The packages of which companions give way to those of these names: they and their families."""
+        return names.union(*(family for family in self.families if names.intersection(family)))
 
     def companions(self, package: str, version: Version) -> Companions | None:
         """The set for a version of a package, if one is known."""
@@ -63,16 +68,28 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
             if installed.issuperset(needed) and (not package or package in needed or package not in self._needed)
         )
 
+    def lacking(self, installed: frozenset[str], package: str) -> dict[str, list[str]]:
+        """The backends of a package that do not run where it is `installed`, and the distributions that they lack."""
+        needed = {name: of for name, of in self.backends.items() if package in of}
+        return {name: [one for one in of if one not in installed] for name, of in needed.items() if {*of} - installed}
+
     @property
     def _needed(self) -> frozenset[str]:
         return frozenset(name for needed in self.backends.values() for name in needed)
 
     def package_of(self, implementation: str) -> str:
         """The package that brings an implementation.  Raises InputError where the file does not know one."""
+        found = self.brings(implementation)
+        if found is None:
+            raise InputError(f"no package is known to bring {implementation!r}", "name one by --package")
+        return found
+
+    def brings(self, implementation: str) -> str | None:
+        """The package that brings an implementation; None where the file does not know one."""
         for name, package in self.packages.items():
             if any(fnmatchcase(implementation, pattern) for pattern in package.implementations):
                 return name
-        raise InputError(f"no package is known to bring {implementation!r}", "name one by --package")
+        return None
 
 
 @cache

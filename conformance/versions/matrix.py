@@ -11,17 +11,21 @@ from conformance.record.record import RunRecord
 from conformance.run import run as runs
 from conformance.versions import columns
 from conformance.versions.build import Builder, Environment, Failure, Resolved
-from conformance.versions.columns import Question, Result
+from conformance.versions.columns import Progress, Question, Result
 from conformance.versions.requirements import Column
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run."""
+    """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run.
+
+    `progress` is told how far the run of a column is.
+    """
 
     jobs: int
     discard: bool
     fresh: bool
+    progress: Progress
 
 
 def results(
@@ -39,7 +43,7 @@ def results(
                     if ahead not in building:
                         building[ahead] = threads.submit(_build, builder, ahead, resolved[ahead])
                 result = _result(one, building[one].result(), question, settings)
-                tell(f"{one.label}: {result.reason or 'run'}")
+                tell(f"{one.label}: {_told(result, question)}")
                 yield result
                 if settings.discard:
                     builder.discard(one)
@@ -47,6 +51,13 @@ def results(
                     break
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def _told(result: Result, question: Question) -> str:
+    """What became of a column: the backends that were run in it and where the record is, or why there is none."""
+    if result.reason or result.environment is None:
+        return result.reason
+    return f"{columns.choice(result.column, result.environment, question)}; record: {result.file}"
 
 
 def _build(builder: Builder, column: Column, resolved: Resolved | Failure) -> Environment | Failure:
@@ -67,11 +78,11 @@ def plan(resolved: dict[Column, Resolved | Failure]) -> Iterator[str]:
 
 def _result(column: Column, made: Environment | Failure, question: Question, settings: Settings) -> Result:
     if isinstance(made, Failure):
-        return Result(column, None, made)
+        return Result(column, None, made, None)
     file = runs.STATE / "matrix" / f"{column.key}-{columns.digest(question)}.jsonl.gz"
     # What an interpreter of the user's holds may have changed since.
     found = None if settings.fresh or column.interpreter is not None else columns.kept(file)
-    record = found if found is not None else columns.run(column, made, question)
+    record = found if found is not None else columns.run(column, made, question, settings.progress)
     if isinstance(record, RunRecord) and found is None:
         records.write(record, file)
-    return Result(column, made, record)
+    return Result(column, made, record, file if isinstance(record, RunRecord) else None)

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -75,6 +76,13 @@ class Column:
         return re.sub(r"[^A-Za-z0-9._-]", "_", f"{self.package}-{self.version}").lstrip(".-")
 
 
+class Beside(NamedTuple):
+    """The Python that is asked for ("" for none), and companions."""
+
+    python: str
+    companions: tuple[Requirement, ...]
+
+
 def columns(texts: Sequence[str], known: Known) -> tuple[Column, ...]:
     """The columns that the words of a command line mean, in their order.
 
@@ -85,6 +93,12 @@ def columns(texts: Sequence[str], known: Known) -> tuple[Column, ...]:
         if found.count(column) > 1:
             raise InputError(f"{column.label} is asked for twice")
     return tuple(found)
+
+
+def beside(text: str) -> Beside:
+    """What the words of a column ask for beside its package: the Python ("" for none) and companions."""
+    python, extra = _companions(_COMPANION.split(text)[1:])
+    return Beside(python, tuple(extra))
 
 
 def _columns(text: str, known: Known) -> list[Column]:
@@ -145,7 +159,8 @@ def _with_companions(
     if package in chosen:
         raise InputError(f"{package} cannot be a companion of itself")
     suggested = companions.beside(version) if companions is not None else ()
-    kept = [one for one in suggested if canonicalize_name(one.name) not in chosen]
+    replaced = known.replaced(frozenset(chosen))
+    kept = [one for one in suggested if canonicalize_name(one.name) not in replaced]
     others = (*chosen.values(), *kept)
     # The suite's worker needs NumPy, which not every framework brings.
     worker = () if any(canonicalize_name(one.name) == "numpy" for one in others) or package == "numpy" else ("numpy",)

@@ -10,14 +10,20 @@ import importlib.util
 import os
 import sys
 
+#: How a worker ends where NumPy, without which nothing can be asked of it, cannot be imported (EX_UNAVAILABLE of
+#: sysexits.h).
+NO_NUMPY = 69
 
-def provide() -> None:
-    """Make `conformance` and `reference` importable without touching anything else on sys.path.
 
-    Python has put the folder of this script there, in which modules have names that a framework may look for.
-    """
+def forget_this_folder() -> None:
+    """Take the folder of this script off sys.path: modules there have names that a framework may look for."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.getcwd()) != here]
+
+
+def provide() -> None:
+    """Make `conformance` and `reference` importable without touching anything else on sys.path."""
+    here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.dirname(os.path.dirname(here))
     for name in ("conformance", "reference"):
         folder = os.path.join(root, name)
@@ -31,6 +37,11 @@ def provide() -> None:
 
 
 if __name__ == "__main__":
+    forget_this_folder()
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        sys.exit(NO_NUMPY)
     provide()
     from conformance.worker.session import serve
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy
 import pytest
 from click.testing import CliRunner, Result
 
@@ -160,3 +162,39 @@ def _evaluated(text: str, inputs: dict[str, float]) -> float | None:
 def test_a_form_is_refused_where_it_would_choose_nothing() -> None:
     """It would be ignored in silence."""
     assert invoke("list", "cases", "--form", "logits").exit_code == int(Exit.BAD_INPUT)
+
+
+def test_backends_are_listed_with_versions_or_with_what_to_install(tmp_path: Path) -> None:
+    """An interpreter without NumPy and without the framework: the command that puts both there."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    bare = tmp_path / "bare" / "bin" / "python"
+    done = invoke("list", "backends", "--backend", "numpy", "--backend", "pytorch", "--python", f"torch={bare}")
+    assert done.exit_code == 0, done.output
+    numpy_line, torch_line = (line.split("\t") for line in done.stdout.splitlines())
+    assert numpy_line == ["numpy", f"numpy {numpy.__version__}"]
+    assert torch_line == ["torch", "absent: NumPy cannot be imported there", f"{bare} -m pip install torch numpy"]
+
+
+def test_a_framework_that_is_missing_in_an_interpreter_is_bad_input_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a failure of the suite: exit code 2, and the command to type."""
+    monkeypatch.chdir(tmp_path)
+    venv.create(tmp_path / "bare", with_pip=False)
+    bare = tmp_path / "bare" / "bin" / "python"
+    done = invoke("run", "--quick", "--case", "question/hard", "--backend", "torch", "--python", f"torch={bare}")
+    assert done.exit_code == Exit.BAD_INPUT
+    assert done.stdout == ""
+    assert f"next: {bare} -m pip install torch numpy" in done.stderr
+
+
+@pytest.mark.parametrize(("word", "meant"), [("fp16", "float16"), ("bf16", "bfloat16"), ("FP32", "float32")])
+def test_what_others_call_a_dtype_is_understood(word: str, meant: str) -> None:
+    """The same checks, to the letter."""
+    words = ("list", "checks", "--backend", "torch", "--case", "question/hard", "--dtype")
+    assert invoke(*words, word).stdout == invoke(*words, meant).stdout != ""
+
+
+def test_what_others_call_a_form_is_understood() -> None:
+    """One logit is a prediction of the form logits."""
+    assert invoke("list", "formulas", "--form", "logit").stdout == invoke("list", "formulas", "--form", "logits").stdout

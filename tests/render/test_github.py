@@ -195,7 +195,7 @@ def test_the_summary_holds_no_markup_of_a_framework() -> None:
 @pytest.mark.parametrize("room", [github.LIMIT, 5_000, 2_000, 100, 0, -5])
 def test_a_summary_fits_the_room_that_is_left(room: int) -> None:
     """GitHub shows nothing of one that is too long; whole lines are left out, and the answer is never."""
-    text = github.summary(many(300), room)
+    text = github.summary(many(300), None, room)
     assert len(text.encode()) <= max(room, 0)
     if room >= 100:
         assert text.startswith("## bce-conformance: NOT as expected: 300 new checks\n")
@@ -204,7 +204,7 @@ def test_a_summary_fits_the_room_that_is_left(room: int) -> None:
 def test_a_summary_says_what_it_leaves_out() -> None:
     """The whole report is either there or said to be missing."""
     assert "<details>" in github.summary(run())
-    assert "The whole report is too long" in github.summary(many(300), 20_000)
+    assert "The whole report is too long" in github.summary(many(300), None, 20_000)
     assert "and 280 more" in github.summary(many(300))
 
 

@@ -72,6 +72,14 @@ def test_companions_of_ones_own_come_before_the_known_ones() -> None:
     assert set(one.requirements) == {"demo==1.4", "helper==3.0", "extra<2,>=1", "numpy<2"}
 
 
+def test_what_is_asked_for_takes_the_place_of_its_whole_family() -> None:
+    """The set of Optax 0.2.4 pins jaxlib beside JAX: another JAX needs another jaxlib."""
+    sets = companions.known()
+    (plain,), (asked,) = (requirements.columns((text,), sets) for text in ("optax==0.2.4", "optax==0.2.4+jax==0.6.2"))
+    assert "jaxlib==0.4.30" in plain.requirements
+    assert asked.requirements == ("optax==0.2.4", "jax==0.6.2", "numpy<2")
+
+
 def test_a_local_version_is_no_companion() -> None:
     """`+cpu` belongs to the version, `+numpy<2` does not."""
     (one,) = parsed("torch==2.13.0+cpu+numpy<2")

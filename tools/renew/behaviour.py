@@ -163,8 +163,10 @@ def _changes(ran: Sequence[Run]) -> Iterator[str]:
                 cell_code(ImplementationId.parse(implementation).family),
                 quantity,
                 f"{sum(one.elements for one in members)} in {dtypes}",
-                cell(_short(told(members[0].old, members[0].old_bits, members[0]))),
-                kind if kind == "offered" else cell(_short(told(members[0].new, members[0].new_bits, members[0]))),
+                cell(_short(told(members[0].old, members[0].old_bits, members[0].old_dtype))),
+                kind
+                if kind == "offered"
+                else cell(_short(told(members[0].new, members[0].new_bits, members[0].new_dtype))),
                 cell_code(_place(members[0].example)),
             ]
         )
