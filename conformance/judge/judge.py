@@ -69,7 +69,7 @@ class Judge:
             return agreement.judge(answer, plain, self.ideal, regions) if plain is not None else None
         if kind == REDUCTION:
             value = points(answer, quantity, VALUE)
-            divisor = contracts.divisor(request.implementation.contract)
+            divisor = contracts.divisor(request.implementation.contract, request.implementation.masks)
             return summation.judge(value, value.spread(self._ideal(value), request.case.reduction, divisor), regions)
         found = behaviour(answer, quantity, self._expectations.results(request, count), regions)
         return agreement.with_those_apart(found, apart) if quantity == REPEATABLE and apart else found
