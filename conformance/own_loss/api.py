@@ -157,7 +157,7 @@ def _adapter(
     """The callable as an adapter with one implementation.  Raises InputError for what that does not take."""
     if not callable(loss):
         raise InputError(f"the loss must be callable (got {type(loss).__name__})")
-    given: dict[str, Any] = dict(declared)
+    given: dict[str, Any] = {"singly": "none" not in declared.get("reductions", ("none",)), **declared}
     try:
         runtime = adapters.runtime(backend) if isinstance(backend, str) else backend
         return adapters.Adapter(

@@ -10,6 +10,7 @@ from rich.console import Console
 from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
+from conformance.own_loss import hints
 from conformance.own_loss.found import Found
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.summary import CauseSummary, Example, scoreboard
@@ -86,6 +87,7 @@ def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
             yield "   recorded, but not seen: take it out of the record"
         elif number <= SPELLED_OUT:
             yield from (f"   {line}" for line in _example(report, checks, one.example, why.get(one.cause, "")))
+            yield from (f"   with {name}: {printable(text.example_text(x))}" for name, x in one.others.items())
         else:
             yield f"   {report.arguments.again(one.example)}"
 
@@ -98,6 +100,8 @@ def _example(report: Found, checks: Mapping[str, CheckLine], example: Example, w
     if why:
         yield f"{WORD:<7}{why}"
     yield f"case:  {case.why}"
+    if hint := hints.of_example(example, case):
+        yield f"hint:  {hint}"
     if call := report.arguments.call(example, case, line.dtypes):
         yield f"call:  {call}"
     yield f"again: {report.arguments.again(example)}"

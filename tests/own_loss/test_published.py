@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from conformance import Report, assert_conforms, measure
+from conformance import assert_conforms, measure
+from conformance.cli import main
 
 
 def of_logits(z: Any, y: Any) -> Any:
@@ -31,11 +33,6 @@ def of_probabilities(p: Any, y: Any) -> Any:
 def wide(*arrays: Any) -> tuple[Any, ...]:
     """Arrays in float64, in which the results of float32 and float16 are right to less than an ULP."""
     return tuple(np.asarray(one).astype(np.float64) for one in arrays)
-
-
-def causes(report: Report) -> list[str]:
-    """What was found, in the order in which it is told."""
-    return [one.cause for one in report.findings]
 
 
 # -- masks -----------------------------------------------------------------------------------------------------------
@@ -78,3 +75,147 @@ def test_a_masked_mean_over_all_elements_is_wrong_in_every_case_that_masks_one()
         "reductions/mean-masked",
         "reductions/mean-weighted",
     }
+
+
+# -- a wrong formula is told first -----------------------------------------------------------------------------------
+
+
+def lossy(z: Any, y: Any) -> Any:
+    """What many write down: log(1 + exp(-|z|)) in the dtype of the prediction, whose tail is lost."""
+    with np.errstate(all="ignore"):
+        return np.maximum(z, 0) - z * y + np.log(z.dtype.type(1) + np.exp(-np.abs(z)))
+
+
+def half_smoothed(prediction: Any, label: Any, label_smoothing: float = 0.0) -> Any:
+    """Smoothing that halves the label: (y + s) / 2 in place of y (1 - s) + s / 2."""
+    y = (label + prediction.dtype.type(label_smoothing)) / 2 if label_smoothing else label
+    return lossy(prediction, y).astype(prediction.dtype)
+
+
+def weight_of_both(prediction: Any, label: Any, pos_weight: Any = 1.0) -> Any:
+    """A pos_weight that multiplies both terms."""
+    return (pos_weight * lossy(prediction, label)).astype(prediction.dtype)
+
+
+@pytest.mark.parametrize("dtypes", [["float32", "float16"], ["float64"]])
+@pytest.mark.parametrize(
+    ("loss", "declared", "named", "factor"),
+    [
+        (half_smoothed, {"parameters": ["label_smoothing"]}, "label_smoothing", 6.3001234 / 4.5001234),
+        (weight_of_both, {"options": ["pos_weight"]}, "pos_weight", None),
+    ],
+)
+def test_a_wrong_formula_does_not_hide_behind_a_lost_tail(
+    dtypes: list[str], loss: Any, declared: dict[str, Any], named: str, factor: float | None
+) -> None:
+    """What comes first is an example of the option that is wrong, by more than any tail has, with its number."""
+    report = measure(loss, form="logits", backend="numpy", dtypes=dtypes, quantities=["value"], **declared)
+    example = report.findings[0].example
+    assert example is not None
+    assert named in {**example.inputs, **example.parameters}
+    got, ideal = float(example.got[0]), float(example.ideal)
+    assert abs(got - ideal) > 0.01 * max(1.0, abs(ideal))
+    if factor is not None:
+        assert got / ideal == pytest.approx(factor, rel=1e-2)
+    assert f"{named}=" in str(report).split("call: ")[0]
+
+
+def test_each_option_and_parameter_that_a_cause_touches_has_an_example() -> None:
+    """Two mistakes of one signature are one cause, and both are seen."""
+
+    def both(prediction: Any, label: Any, pos_weight: Any = 1.0, label_smoothing: float = 0.0) -> Any:
+        return (pos_weight * half_smoothed(prediction, label, label_smoothing)).astype(prediction.dtype)
+
+    asked: dict[str, Any] = {"form": "logits", "backend": "numpy", "dtypes": ["float32"], "quantities": ["value"]}
+    report = measure(both, options=["pos_weight"], parameters=["label_smoothing"], **asked)
+    first = report.findings[0]
+    assert {"pos_weight", "label_smoothing"} <= set(first.touching)
+    for name, example in first.touching.items():
+        assert name in {**example.inputs, **example.parameters}
+    (other,) = first.others
+    assert f"with {other}: " in str(report)
+
+
+# -- means -----------------------------------------------------------------------------------------------------------
+
+LOGITS: dict[str, Any] = {"form": "logits", "backend": "numpy"}
+
+
+def mean(prediction: Any, label: Any) -> Any:
+    """The loss as training code has it: one number for a batch."""
+    z, y = wide(prediction, label)
+    with np.errstate(all="ignore"):
+        return np.asarray(of_logits(z, y).sum() / z.size).astype(prediction.dtype)
+
+
+def test_a_loss_that_returns_its_mean_is_judged_element_by_element() -> None:
+    """No keyword is handed to it, and every case of single elements is asked beside the means."""
+    asked = {**LOGITS, "dtypes": ["float16"], "quantities": ["value"]}
+    cases = ["hard-labels", "soft-labels", "extreme-predictions", "reductions"]
+    assert_conforms(mean, reductions=["mean"], cases=cases, **asked)
+    families = {one.family for one in measure(mean, reductions=["mean"], **asked).checks}
+    assert {"hard-labels", "soft-labels", "extreme-predictions", "special-values", "reductions"} <= families
+
+
+def test_a_mean_that_is_wrong_at_one_element_is_wrong_there() -> None:
+    """An element in a call of its own is what is judged."""
+
+    def lossy_mean(prediction: Any, label: Any) -> Any:
+        return np.asarray(lossy(prediction, label).mean(), dtype=prediction.dtype)
+
+    asked = {**LOGITS, "dtypes": ["float32"], "quantities": ["value"], "cases": ["extreme-predictions/logits-tail"]}
+    (found,) = measure(lossy_mean, reductions=["mean"], **asked).findings
+    assert found.example is not None
+    assert float(found.example.got[0]) == 0.0
+
+
+def test_a_mean_that_is_not_declared_is_told_how_to_declare_it() -> None:
+    """The finding is a shape, and the word is `reductions`."""
+    asked = {**LOGITS, "dtypes": ["float32"], "cases": ["hard-labels"]}
+    with pytest.raises(AssertionError, match=r"hint: .*reductions=\['mean'\]"):
+        assert_conforms(mean, **asked)
+
+
+def test_a_mean_over_the_weights_is_told_how_to_declare_it() -> None:
+    """A word on masks and on the contract stands beside the number."""
+    asked = {key: value for key, value in MASKED.items() if key != "masks"}
+    with pytest.raises(AssertionError, match=r"hint: .*masks=True"):
+        assert_conforms(masked(kept=True), **{**asked, "cases": ["reductions/mean-weighted"]})
+
+
+# -- another loss ----------------------------------------------------------------------------------------------------
+
+ADAPTER = """
+import numpy as np
+from conformance.adapters import Adapter, Implementation
+
+def bce(z, y):
+    with np.errstate(all="ignore"):
+        return np.maximum(z, 0) - z * y + np.log(1 + np.exp(-np.abs(z)))
+
+def focal(prediction, label):
+    with np.errstate(all="ignore"):
+        p = 1 / (1 + np.exp(-prediction))
+        return ((1 - p * label - (1 - p) * (1 - label)) ** 2 * bce(prediction, label)).astype(prediction.dtype)
+
+def dice_and_bce(prediction, label):
+    with np.errstate(all="ignore"):
+        p = 1 / (1 + np.exp(-prediction))
+        dice = 1 - (2 * p * label + 1) / (p + label + 1)
+        return (bce(prediction, label) + dice).astype(prediction.dtype)
+
+def inaccurate(prediction, label):
+    return bce(prediction, label).astype(prediction.dtype)
+
+adapters = [Adapter("mine", [Implementation("loss", "logits", {loss}, dtypes=("float32",))], backend="numpy")]
+"""
+
+
+@pytest.mark.parametrize(("loss", "accepted"), [("focal", False), ("dice_and_bce", False), ("inaccurate", True)])
+def test_an_adapter_whose_loss_is_another_function_is_not_accepted(tmp_path: Path, loss: str, accepted: bool) -> None:
+    """A focal loss with an exponent of its own, or a sum with another term; poor digits are another matter."""
+    file = tmp_path / "mine.py"
+    file.write_text(ADAPTER.format(loss=loss))
+    done = CliRunner().invoke(main, ["adapters", "check", str(file)])
+    assert ("at most inputs it is no binary cross-entropy" not in done.stdout) is accepted, done.output
+    assert (done.exit_code == 0) is accepted, done.output
