@@ -7,6 +7,7 @@ judge and words.  No file is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, get_args
@@ -18,6 +19,7 @@ from conformance.known.record import load, place
 from conformance.numbers.formats import FORMATS
 from conformance.own_loss import text
 from conformance.own_loss.arguments import Arguments
+from conformance.own_loss.ideals import Ideal, Own
 from conformance.own_loss.report import Report
 from conformance.plan import cases as case_files
 from conformance.plan.cases import Form, Suite
@@ -64,6 +66,7 @@ def measure(
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
     known: Sequence[str | Path] = (),
+    ideal: Ideal | None = None,
     **declared: Unpack[Declared],
 ) -> Report:
     """Judge `loss` on every case that fits it; whatever is found, nothing is raised for it.
@@ -73,7 +76,8 @@ def measure(
     where it has none from `derivatives`.  Globs in `cases`, `flags`, `dtypes` and `quantities` choose what is run, as
     the options of the command do; cases with one of `without_flags` are left out, and so are, unless they are asked for
     or declared, the derivatives that training does without (TRAINED).  `known` are folders with records
-    of it, and `name` is what the loss is called in reports, if not by its own name.
+    of it, and `name` is what the loss is called in reports, if not by its own name.  `ideal` is what it should be where
+    that is no binary cross-entropy (`ideals`).
 
     Raises InputError where the arguments leave nothing to judge or ask for what there is not, HarnessError where the
     suite itself cannot judge in this process.
@@ -91,6 +95,9 @@ def measure(
     _must_be_found(suite, form, filters)
     executor = InProcess(_adapter(loss, form, backend, name or _name(loss), declared))
     options = run.Options(filters=filters, strict=True)
+    if ideal is not None:
+        own = _own(ideal, declared)
+        suite, options = own.fitting(suite, form, filters), replace(options, ideal=own)
     plan = run.planned([executor.backend], suite, options)
     _must_be_planned(plan, dtypes, quantities)
     record = load([place(Path(one)) for one in _words("known", known)])
@@ -104,7 +111,7 @@ def measure(
         loss=_variable(loss),
         form=form,
         backend=backend,
-        declared={**declared, **({"known": [str(one) for one in known]} if known else {})},
+        declared={**declared, **_given(known=[str(one) for one in known], ideal=ideal)},
         tensor=executor.runtime.written.tensor,
         gradient=executor.runtime.written.gradient,
     )
@@ -124,6 +131,7 @@ def assert_conforms(
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
     known: Sequence[str | Path] = (),
+    ideal: Ideal | None = None,
     **declared: Unpack[Declared],
 ) -> None:
     """Raise AssertionError where `measure`, which takes the same arguments, finds what is not as expected.
@@ -144,6 +152,7 @@ def assert_conforms(
         dtypes=dtypes,
         quantities=quantities,
         known=known,
+        ideal=ideal,
         **declared,
     )
     left, unused = report.without(allowed)
@@ -167,6 +176,20 @@ def _adapter(
         )
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _own(ideal: Ideal, declared: Declared) -> Own:
+    """The ideal of one's own.  Raises InputError for a contract, which is about binary cross-entropy."""
+    if not callable(ideal):
+        raise InputError(f"the ideal must be callable (got {type(ideal).__name__})")
+    if declared.get("contract"):
+        raise InputError("ideal and contract exclude each other", "write what the loss documents into the ideal")
+    return Own(ideal, declared.get("options", ()), declared.get("parameters", ()))
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that say something."""
+    return {name: value for name, value in arguments.items() if value}
 
 
 def _name(loss: Loss) -> str:

@@ -75,7 +75,9 @@ def _versions(record: RunRecord) -> str:
 
 def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
     checks = {check.id: check for check in report.checks}
-    why = sentences(report.record, [one for one in findings[:SPELLED_OUT] if one.outcome == "new"])
+    new = [one for one in findings[:SPELLED_OUT] if one.outcome == "new"]
+    # Formulas of binary cross-entropy, and of the losses that are known, say nothing about one of the user's own.
+    why = {} if "ideal" in report.arguments.declared else sentences(report.record, new)
     for number, one in enumerate(findings, start=1):
         dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
         yield ""

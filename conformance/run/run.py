@@ -19,6 +19,7 @@ from msgspec.structs import replace as replace_fields
 
 from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit, HarnessError, InputError
+from conformance.judge.expected import Point, compute
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.known.match import Match, Matcher, Outcome, Seen, outcome_of
@@ -39,6 +40,7 @@ from conformance.record.spelled import Asked
 from conformance.run import lines, speed
 from conformance.run.machine import machine
 from conformance.version import __version__
+from reference import Reference
 
 #: Where the last run's record and the workers' log are kept, in the current folder.
 STATE = Path(".bce-conformance")
@@ -49,7 +51,7 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a run is asked for, apart from its cases."""
+    """What a run is asked for, apart from its cases; `ideal` is what results are held against."""
 
     filters: Filters = field(default_factory=Filters)
     adapters: tuple[Path, ...] = ()
@@ -62,6 +64,7 @@ class Options:
     speed: bool = False
     memory: int | None = None
     seed: int = 0
+    ideal: Callable[[Sequence[Point]], list[Reference]] = compute
 
     @property
     def asked(self) -> Asked:
@@ -191,7 +194,7 @@ def execute(
 
     with ThreadPoolExecutor(max_workers=1) as apart:
         _must_not_flush(apart)
-        computed = apart.submit(Judge, requests)  # the ideals are computed while workers are waited for
+        computed = apart.submit(Judge, requests, options.ideal)  # the ideals are computed while workers are waited for
         if executor.here:  # no worker is waited for, and what both use of this process they use one after the other
             computed.result()
         try:

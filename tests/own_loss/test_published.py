@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import assert_conforms, measure
+from conformance.adapters.numpy import sigmoid_gradient
 from conformance.cli import main
+from conformance.contracts import Clip
+from conformance.errors import InputError
+from conformance.own_loss.ideals import Exact, bce, log, maximum, sigmoid
+from tests.builders import SOURCE
 
 
 def of_logits(z: Any, y: Any) -> Any:
@@ -219,3 +225,128 @@ def test_an_adapter_whose_loss_is_another_function_is_not_accepted(tmp_path: Pat
     done = CliRunner().invoke(main, ["adapters", "check", str(file)])
     assert ("at most inputs it is no binary cross-entropy" not in done.stdout) is accepted, done.output
     assert (done.exit_code == 0) is accepted, done.output
+
+
+# -- an ideal of one's own -------------------------------------------------------------------------------------------
+
+HALF: dict[str, Any] = {**LOGITS, "dtypes": ["float16"], "quantities": ["value"]}
+
+
+def test_binary_cross_entropy_as_an_ideal_of_ones_own_gives_the_verdicts_of_the_suite() -> None:
+    """Arb and a chain rule on one side, double-double and closed forms on the other: value and gradient alike."""
+
+    def ideal(z: Exact, y: Fraction) -> Exact:
+        return y * log(1 + 1 / (sigmoid(z) / (1 - sigmoid(z)))) + (1 - y) * -log(1 - sigmoid(z))
+
+    asked: dict[str, Any] = {**LOGITS, "dtypes": ["float32"], "derivatives": {"gradient-prediction": sigmoid_gradient}}
+    asked["without_flags"] = ["shape"]
+    suites, own = (
+        {
+            (check.id, element): verdict
+            for check in measure(lossy, **asked, **given).checks
+            if check.quantity in ("value", "gradient-prediction")
+            for element, verdict in zip(check.elements, check.verdicts or [check.verdict] * 99, strict=False)
+        }
+        for given in ({}, {"ideal": ideal})
+    )
+    assert set(own) < set(suites)
+    assert {place: suites[place] for place in own} == own
+    assert {"conforms", "deviates"} <= set(own.values())
+
+
+def focal(gamma: float, alpha: float) -> Callable[..., Any]:
+    """torchvision's sigmoid_focal_loss with an exponent of one's own, in float64."""
+
+    def loss(prediction: Any, label: Any) -> Any:
+        z, y = wide(prediction, label)
+        p = 1 / (1 + np.exp(-z))
+        miss = p * (1 - y) + y / (1 + np.exp(z))
+        return ((alpha * y + (1 - alpha) * (1 - y)) * miss**gamma * of_logits(z, y)).astype(prediction.dtype)
+
+    return loss
+
+
+@pytest.mark.parametrize("gamma", [1.5, 0.75, 0.5])
+def test_a_focal_exponent_that_is_no_integer_is_judged(gamma: float) -> None:
+    """The right exponent passes and one beside it fails, at its first ordinary number."""
+
+    def ideal(z: Exact, y: Fraction) -> Exact:
+        p, rest = sigmoid(z), sigmoid(-z)
+        return (y / 4 + 3 * (1 - y) / 4) * (y * rest + (1 - y) * p) ** gamma * -(y * log(p) + (1 - y) * log(rest))
+
+    assert_conforms(focal(gamma, 0.25), ideal=ideal, without_flags=["shape"], **HALF)
+    report = measure(focal(gamma + 0.25, 0.25), ideal=ideal, without_flags=["shape"], **HALF)
+    assert report.findings[0].in_sight
+
+
+def asymmetric(margin: float, positive: float, negative: float) -> Callable[..., Any]:
+    """The asymmetric loss of Ben-Baruch et al. (2020), equation 7: two exponents, and a margin for negatives."""
+
+    def loss(prediction: Any, label: Any) -> Any:
+        p, y = wide(prediction, label)
+        with np.errstate(all="ignore"):
+            shifted = np.maximum(p - margin, 0)
+            one = np.where(y == 0, 0.0, -y * (1 - p) ** positive * np.log(p))
+            zero = np.where(y == 1, 0.0, -(1 - y) * shifted**negative * np.log1p(-shifted))
+            return (one + zero).astype(prediction.dtype)
+
+    return loss
+
+
+def asymmetric_ideal(p: Exact, y: Fraction) -> Exact:
+    """The same with margin 0.05 and the exponents 1 and 4."""
+    shifted = maximum(p - 0.05, 0)
+    return -(y * (1 - p) * log(p) + (1 - y) * shifted**4 * log(1 - shifted))
+
+
+def test_exponents_by_class_and_a_margin_are_judged() -> None:
+    """A margin that is half as wide is told by a number, not by an option that no case has."""
+    asked = {**HALF, "form": "probabilities", "without_flags": ["shape"], "ideal": asymmetric_ideal}
+    assert_conforms(asymmetric(0.05, 1, 4), **asked)
+    assert not measure(asymmetric(0.025, 1, 4), **asked).conforms
+    assert not measure(asymmetric(0.05, 1, 3), **asked).conforms
+
+
+def test_another_definition_of_smoothing_is_judged() -> None:
+    """y (1 - s) + s q with a prior q, in place of s / 2."""
+
+    def smoothed(prediction: Any, label: Any, label_smoothing: float = 0.0) -> Any:
+        z, y = wide(prediction, label)
+        return of_logits(z, y * (1 - label_smoothing) + label_smoothing * 0.75).astype(prediction.dtype)
+
+    def ideal(z: Exact, y: Fraction, label_smoothing: Fraction = Fraction(0)) -> Exact:
+        return bce(sigmoid(z), y * (1 - label_smoothing) + label_smoothing * Fraction(3, 4))
+
+    asked: dict[str, Any] = {**HALF, "cases": ["options/label-smoothing*"], "parameters": ["label_smoothing"]}
+    assert_conforms(smoothed, ideal=ideal, **asked)
+    assert not measure(smoothed, **asked).conforms
+
+
+def test_a_sum_with_another_term_that_returns_its_mean_is_judged() -> None:
+    """Binary cross-entropy and Dice over the batch: of one element that is a function of prediction and label."""
+
+    def dice_and_bce(prediction: Any, label: Any) -> Any:
+        p, y = wide(prediction, label)
+        dice = 1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)
+        return np.asarray(of_probabilities(p, y).mean() + dice).astype(prediction.dtype)
+
+    def ideal(p: Exact, y: Fraction) -> Exact:
+        return bce(p, y) + 1 - (2 * p * y + 1) / (p + y + 1)
+
+    asked = {**HALF, "form": "probabilities", "without_flags": ["shape", "reduction"], "reductions": ["mean"]}
+    assert_conforms(dice_and_bce, ideal=ideal, **asked)
+    assert not measure(dice_and_bce, **asked).conforms
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"ideal": 3}, "the ideal must be callable"),
+        ({"ideal": lambda z, y: np.log(z)}, "ideal raised TypeError for prediction="),
+        ({"ideal": lambda z, y: z, "contract": (Clip("1e-7", "0.9999999", SOURCE),)}, "exclude each other"),
+    ],
+)
+def test_an_ideal_that_cannot_be_evaluated_is_told(arguments: dict[str, Any], said: str) -> None:
+    """With the input at which it fails."""
+    with pytest.raises(InputError, match=said):
+        measure(lossy, **HALF, **arguments)
