@@ -18,6 +18,7 @@ from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.known.record import load, place
 from conformance.numbers.formats import FORMATS
 from conformance.own_loss import text
+from conformance.own_loss.allowed import Allowed, checked
 from conformance.own_loss.arguments import Arguments
 from conformance.own_loss.ideals import Ideal, Own
 from conformance.own_loss.report import Report
@@ -35,7 +36,7 @@ Loss = Callable[..., Any]
 #: Quantities without a word of the user: all but the derivatives that training by gradient descent does without.
 TRAINED = tuple(one for one in QUANTITIES if one == "gradient-prediction" or one not in NUMERIC[1:])
 
-__all__ = ["Report", "assert_conforms", "measure"]
+__all__ = ["Allowed", "Report", "assert_conforms", "measure"]
 
 
 class Declared(TypedDict, total=False):
@@ -123,7 +124,7 @@ def assert_conforms(
     *,
     form: Form,
     backend: str | adapters.Runtime,
-    allow: Mapping[str, str] | None = None,
+    allow: Sequence[Allowed] = (),
     name: str = "",
     cases: Sequence[str] = (),
     flags: Sequence[str] = (),
@@ -136,11 +137,11 @@ def assert_conforms(
 ) -> None:
     """Raise AssertionError where `measure`, which takes the same arguments, finds what is not as expected.
 
-    `allow` maps a cause or a case (globs) to the reason why it may deviate.  It is strict: what is allowed and does not
-    show fails, too.
+    `allow` holds problems that are accepted, each with its reason.  What looks like one of them but is in another case
+    or does more harm is none, and what is allowed and does not show fails, too.
     """
     __tracebackhide__ = True
-    allowed = _reasoned(allow or {})
+    allowed = checked(allow)
     report = measure(
         loss,
         form=form,
@@ -215,16 +216,6 @@ def _words(argument: str, words: Sequence[Any]) -> tuple[Any, ...]:
     if isinstance(words, str | bytes):
         raise InputError(f"{argument} must be a list of words (got {words!r})", f"write {argument}=[{words!r}]")
     return tuple(words)
-
-
-def _reasoned(allow: Mapping[str, str]) -> tuple[str, ...]:
-    """What is allowed.  Raises InputError where no reason is given: a year later nobody would know it."""
-    if not isinstance(allow, Mapping):
-        raise InputError(f"allow must map causes or cases to reasons (got {allow!r})")
-    for pattern, reason in allow.items():
-        if not str(reason or "").strip():
-            raise InputError(f"allow: {pattern!r} needs a reason (got {reason!r})")
-    return tuple(allow)
 
 
 def _among(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def _failure(report: Found, unused: Sequence[str]) -> Iterator[str]:
     if new:
         yield ""
         yield f"All of it: print(measure({report.arguments.loss}, …)). What you document belongs into `contract`,"
-        yield f"what you know and accept into allow={{{new[0].cause!r}: 'the reason'}}."
+        yield f"what you know and accept into allow=[{report.problem(new[0])!r}]."
 
 
 def _count(number: int, what: str) -> str:
