@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.version import __version__
 
-__all__ = ["Report", "__version__", "assert_conforms", "diagnose", "measure"]
+__all__ = ["Allowed", "Report", "__version__", "assert_conforms", "diagnose", "measure"]
 
 if TYPE_CHECKING:
+    from conformance.own_loss.allowed import Allowed
     from conformance.own_loss.api import assert_conforms, measure
     from conformance.own_loss.report import Report
     from conformance.own_loss.why import diagnose

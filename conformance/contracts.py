@@ -152,10 +152,10 @@ def find(contract: Contract, name: str) -> Optional[Any]:
     return None
 
 
-def divisor(contract: Contract) -> str:
-    """What a mean is documented to divide by; without a word the number of elements."""
+def divisor(contract: Contract, masks: bool) -> str:
+    """What a mean is documented to divide by; without a word the number of elements, but for masks of those kept."""
     documented = find(contract, "reduction")
-    return str(documented.divisor) if documented is not None else "elements"
+    return str(documented.divisor) if documented is not None else "weights" if masks else "elements"
 
 
 def probed(contract: Contract, probe: str) -> Optional[Any]:

@@ -148,7 +148,7 @@ class Implementation:
     """One public entry point in one execution mode on one device, as its adapter declares it.
 
     `call` takes (prediction, label, reduction=..., **options) in the framework's own tensors and returns one; it gets
-    `reduction` only where `reductions` offers more than "none", only options named in `options` (tensors), and only
+    `reduction` only where `reductions` offers a choice, only options named in `options` (tensors), and only
     numbers named in `parameters`; of both only those that a case sets.
     `form` is "probabilities" or "logits".  `quantities` that need autodiff are derived from `call` by the runtime;
     plain NumPy code passes callables of the same signature in `derivatives` instead, keyed by quantity.
@@ -157,6 +157,8 @@ class Implementation:
     names the entry of the same adapter and mode that takes the other form of prediction, for the relation between
     the two.  An entry point that `masks` takes as weights only 1 and 0: an element of weight 0 is ignored.
     `main` are the entry points that most users of the framework call: they stand on the first screen of a run.
+    Where `reductions` has no "none", cases without a reduction are asked of a loss that is taken `singly`: each element
+    in a call of its own, whose mean or sum is the loss of that element.
     """
 
     def __init__(
@@ -177,6 +179,7 @@ class Implementation:
         counterpart: str = "",
         masks: bool = False,
         main: bool = False,
+        singly: bool = False,
     ) -> None:
         if not re.match(r"[^/:\s]+\Z", entry):
             raise ValueError("entry must be a word without '/' and ':' (got %r)" % (entry,))
@@ -207,6 +210,7 @@ class Implementation:
         self.counterpart = counterpart
         self.masks = masks
         self.main = main
+        self.singly = singly
 
     def loss(self, arguments: Arguments) -> Native:
         """The result of `call` with named `arguments`."""

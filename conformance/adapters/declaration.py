@@ -59,6 +59,7 @@ class Declaration(NamedTuple):
     varied: bool = False
     compiled: bool = False
     main: bool = False
+    singly: bool = False
     stages: Tuple[Stage, ...] = ()
     stage_of: str = ""
 

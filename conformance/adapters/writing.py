@@ -77,7 +77,7 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
         for name, dtype, shape in request["tensors"]
     }
     given: Dict[str, Any] = dict(tensors, **request["parameters"])
-    if one.reductions != ("none",):
+    if len(one.reductions) > 1:
         given["reduction"] = request["reduction"]
     call = one.derivatives.get(quantity, one.call)
     with named_modules([name for name in runtime.packages if name != "numpy"], said.aliases):

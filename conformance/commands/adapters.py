@@ -12,6 +12,7 @@ from conformance.commands.options import Asked, suite_options
 from conformance.errors import Exit, InputError
 from conformance.judge.verdicts import Judged
 from conformance.known.record import Record
+from conformance.own_loss import hints
 from conformance.quantities import PROBE
 from conformance.run import asked as words
 from conformance.run import run as runs
@@ -60,6 +61,8 @@ def _problems(checks: list[Judged]) -> list[str]:
     if not checks:
         return ["no check is planned: no case has its form, dtypes and reductions"]
     lines: dict[str, str] = {}
+    if another := hints.another_loss(checks):
+        lines["another loss"] = f"at most inputs it is no binary cross-entropy: {another}"
     for judged in checks:
         if judged.request.case.dtypes_of or any(one.others for one in judged.request.presentations):
             continue  # what it does with labels of another dtype or shape is for a run to tell
@@ -70,4 +73,6 @@ def _problems(checks: list[Judged]) -> list[str]:
                     f"{about} in {judged.request.dtype}",
                     f"{about} in {judged.request.dtype}: {judged.request.case.id}#{finding.element} {finding.detail}",
                 )
+                if hint := hints.of_shape(finding.detail):
+                    lines["hint"] = hint
     return list(lines.values())

@@ -13,7 +13,7 @@ from conformance.commands.reasons import reasons
 from conformance.errors import InputError
 from conformance.known.record import Record
 from conformance.plan import own_numbers
-from conformance.plan.cases import Case, Suite
+from conformance.plan.cases import Suite
 from conformance.plan.inputs import Inputs
 from conformance.render import case_file, tried
 from conformance.render.elements import nans
@@ -25,7 +25,12 @@ from conformance.run import run as runs
 @click.option("--prediction", multiple=True, help="A literal (repeatable); write --prediction=-inf.")
 @click.option("--label", multiple=True, help="A literal for each prediction.")
 @click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="weight or pos_weight.")
-@click.option("--input", "file", type=click.Path(path_type=Path, dir_okay=False), help="Arrays in a NumPy .npz file.")
+@click.option(
+    "--input",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Arrays in a NumPy .npz file, in their dtypes and shapes.",
+)
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write a case file that lints.")
 @click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), default="none", show_default=True)
 @TABLE
@@ -42,20 +47,11 @@ def try_(
     asked: Asked,
 ) -> None:
     """Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN."""
-    dtypes = asked.options.filters.dtype or ("float32",)
     options = replace(asked.options, filters=replace(asked.options.filters, dtype=()))
     if file is not None and (prediction or label or settings):
         raise InputError("--input holds all numbers: leave --prediction, --label and --option out")
-    elements = own_numbers.from_file(file) if file is not None else own_numbers.from_words(prediction, label, settings)
-    case = Case(
-        id="tried/numbers",
-        why="numbers that a reader tried",
-        form=form,  # type: ignore[arg-type]  # click.Choice allows the members of Form only
-        flags=(),
-        elements=elements,
-        dtypes=dtypes,  # type: ignore[arg-type]  # likewise
-        reduction=reduction,  # type: ignore[arg-type]  # likewise
-    )
+    given = own_numbers.from_file(file) if file is not None else own_numbers.from_words(prediction, label, settings)
+    case = given.case(form, asked.options.filters.dtype, reduction)
     if save is not None:
         click.echo(case_file.write(case, save))
     suite = Suite.of("tried", case)
@@ -65,11 +61,11 @@ def try_(
         done = runs.execute(pool, backends, plan, Record(), options)
         known = asked.suite()
         why = reasons(pool, backends, done, replace(known, cases=(*known.cases, *suite.cases)), options)
-    if len(elements) <= tried.SHOWN:
+    if len(case.elements) <= tried.SHOWN:
         show_verdicts(done, why)
     else:
         show_lines(tried.worst(done, why))
-    show_lines(line for dtype in dtypes for line in tried.inputs_of(Inputs(case, dtype), nans(done)))
+    show_lines(line for dtype in case.dtypes for line in tried.inputs_of(Inputs(case, dtype), nans(done)))
     show_lines(tried.absent(done))
     if wide:
         show_table(done)

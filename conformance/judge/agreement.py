@@ -80,7 +80,7 @@ def _differences(call: str, mode: Points, plain: Points, ideal: Reference) -> It
             yield index, (found[0], f"{call}: {found[1]}")
     if mode.request.presentations or mode.count != plain.count:
         return  # their values are held against the ideal, position by position
-    spread = mode.spread(ideal, mode.request.case.reduction, mode.request.case.divisor)
+    spread = mode.spread(ideal, mode.request.case.reduction, mode.request.divisor)
     what = _values(mode, plain, spread)
     for point in np.flatnonzero(what != "").tolist():
         owner = int(mode.owner[point])

@@ -105,9 +105,8 @@ def _readings(batch: Batch, selected: Sequence[Held]) -> list[tuple[int, Alterna
     readings = []
     for (key, (inputs, _, contract), reading), result in zip(flat, computed, strict=True):
         unreduced = expected.alternative(inputs, contract, reading, result)
-        divisor = contracts.divisor(contract)
-        readings += [
-            (user.place, batch.checks[user.place].spread_reading(unreduced, user.reduction, divisor))
-            for user in users[key]
-        ]
+        for user in users[key]:
+            check = batch.checks[user.place]
+            divisor = contracts.divisor(contract, check.request.implementation.masks)
+            readings.append((user.place, check.spread_reading(unreduced, user.reduction, divisor)))
     return readings

@@ -66,11 +66,17 @@ def exact(
     weight = fmpq(1) if quantity == "gradient-weight" else _rational(w)
     if alpha is not None:
         weight *= label * _rational(alpha) + (1 - label) * (1 - _rational(alpha))
+    factor, power = weight, int(gamma or 0)
+    return certified(lambda: arb(factor) * _unweighted(form, quantity, p, label, 1 - smoothing, q, power))
+
+
+def certified(compute: Callable[[], arb]) -> tuple[float, float] | None:
+    """(hi, lo) of what `compute` gives in the working precision, or None where no precision reaches `WANTED` bits."""
     before = flint.ctx.prec
     try:
         for precision in PRECISIONS:
             flint.ctx.prec = precision
-            value = arb(weight) * _unweighted(form, quantity, p, label, 1 - smoothing, q, int(gamma or 0))
+            value = compute()
             known = value.is_exact() or value.rel_accuracy_bits() >= WANTED
             if known and (precision == PRECISIONS[-1] or _side_is_known(value)):
                 return _split(value)

@@ -6,13 +6,14 @@ by what its calls gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from conformance import contracts
 from conformance.adapters.declaration import BASE_MODE
 from conformance.judge import agreement, expected, numeric, summation
 from conformance.judge.behaviour import behaviour
 from conformance.judge.expectation import Expectations
+from conformance.judge.expected import Point
 from conformance.judge.points import Answer, Points, points
 from conformance.judge.verdicts import Judged
 from conformance.plan.inputs import Inputs
@@ -26,16 +27,21 @@ BY_POINTS = (NUMBER, RELATION, PROBE)
 
 
 class Judge:
-    """Judges one run.  Ideal references are computed when the judge is made, while the workers still run."""
+    """Judges one run.  Ideal references are computed when the judge is made, while the workers still run.
 
-    def __init__(self, requests: Sequence[Request]) -> None:
+    `compute` gives the exact values at some points, without a reduction: of binary cross-entropy if of nothing else.
+    """
+
+    def __init__(
+        self, requests: Sequence[Request], compute: Callable[[Sequence[Point]], list[Reference]] = expected.compute
+    ) -> None:
         self.requests = requests
         self._expectations = Expectations()
         keys: dict[tuple[str, str, str], tuple[Inputs, str]] = {}
         for request in requests:
             for quantity in request.numeric:
                 keys[request.case.id, request.dtype, quantity] = (request.inputs, quantity)
-        self.ideal = dict(zip(keys, expected.compute(list(expected.ideal_points(keys.values()))), strict=True))
+        self.ideal = dict(zip(keys, compute(list(expected.ideal_points(keys.values()))), strict=True))
 
     def judge(self, observed: Sequence[dict[str, Observed] | None]) -> list[Judged]:
         """Verdicts of all checks whose request was observed, in the order of the plan."""
@@ -69,7 +75,7 @@ class Judge:
             return agreement.judge(answer, plain, self.ideal, regions) if plain is not None else None
         if kind == REDUCTION:
             value = points(answer, quantity, VALUE)
-            divisor = contracts.divisor(request.implementation.contract)
+            divisor = contracts.divisor(request.implementation.contract, request.implementation.masks)
             return summation.judge(value, value.spread(self._ideal(value), request.case.reduction, divisor), regions)
         found = behaviour(answer, quantity, self._expectations.results(request, count), regions)
         return agreement.with_those_apart(found, apart) if quantity == REPEATABLE and apart else found

@@ -31,7 +31,7 @@ def judge(checks: Sequence[Points], unreduced: Sequence[Reference], expectations
     if not checks:
         return
     ideals = [
-        check.spread(ideal, check.request.case.reduction, check.request.case.divisor)
+        check.spread(ideal, check.request.case.reduction, check.request.divisor)
         for check, ideal in zip(checks, unreduced, strict=True)
     ]
     batch = Batch(checks, ideals, [_budget(check, one) for check, one in zip(checks, ideals, strict=True)])

@@ -89,7 +89,8 @@ def _compared(value: Points, index: int, own: Observation, split: int, exact: Re
 
 
 def _divisor(value: Points, index: int) -> Fraction | None:
-    divisor = contracts.divisor(value.request.implementation.contract)
+    implementation = value.request.implementation
+    divisor = contracts.divisor(implementation.contract, implementation.masks)
     return value.divided_by(value.line(index), value.request.case.reduction, divisor)
 
 

@@ -7,6 +7,7 @@ judge and words.  No file is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, get_args
@@ -17,7 +18,9 @@ from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.known.record import load, place
 from conformance.numbers.formats import FORMATS
 from conformance.own_loss import text
+from conformance.own_loss.allowed import Allowed, checked
 from conformance.own_loss.arguments import Arguments
+from conformance.own_loss.ideals import Ideal, Own
 from conformance.own_loss.report import Report
 from conformance.plan import cases as case_files
 from conformance.plan.cases import Form, Suite
@@ -33,7 +36,7 @@ Loss = Callable[..., Any]
 #: Quantities without a word of the user: all but the derivatives that training by gradient descent does without.
 TRAINED = tuple(one for one in QUANTITIES if one == "gradient-prediction" or one not in NUMERIC[1:])
 
-__all__ = ["Report", "assert_conforms", "measure"]
+__all__ = ["Allowed", "Report", "assert_conforms", "measure"]
 
 
 class Declared(TypedDict, total=False):
@@ -64,6 +67,7 @@ def measure(
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
     known: Sequence[str | Path] = (),
+    ideal: Ideal | None = None,
     **declared: Unpack[Declared],
 ) -> Report:
     """Judge `loss` on every case that fits it; whatever is found, nothing is raised for it.
@@ -73,7 +77,8 @@ def measure(
     where it has none from `derivatives`.  Globs in `cases`, `flags`, `dtypes` and `quantities` choose what is run, as
     the options of the command do; cases with one of `without_flags` are left out, and so are, unless they are asked for
     or declared, the derivatives that training does without (TRAINED).  `known` are folders with records
-    of it, and `name` is what the loss is called in reports, if not by its own name.
+    of it, and `name` is what the loss is called in reports, if not by its own name.  `ideal` is what it should be where
+    that is no binary cross-entropy (`ideals`).
 
     Raises InputError where the arguments leave nothing to judge or ask for what there is not, HarnessError where the
     suite itself cannot judge in this process.
@@ -91,6 +96,9 @@ def measure(
     _must_be_found(suite, form, filters)
     executor = InProcess(_adapter(loss, form, backend, name or _name(loss), declared))
     options = run.Options(filters=filters, strict=True)
+    if ideal is not None:
+        own = _own(ideal, declared)
+        suite, options = own.fitting(suite, form, filters), replace(options, ideal=own)
     plan = run.planned([executor.backend], suite, options)
     _must_be_planned(plan, dtypes, quantities)
     record = load([place(Path(one)) for one in _words("known", known)])
@@ -104,7 +112,7 @@ def measure(
         loss=_variable(loss),
         form=form,
         backend=backend,
-        declared={**declared, **({"known": [str(one) for one in known]} if known else {})},
+        declared={**declared, **_given(known=[str(one) for one in known], ideal=ideal)},
         tensor=executor.runtime.written.tensor,
         gradient=executor.runtime.written.gradient,
     )
@@ -116,7 +124,7 @@ def assert_conforms(
     *,
     form: Form,
     backend: str | adapters.Runtime,
-    allow: Mapping[str, str] | None = None,
+    allow: Sequence[Allowed] = (),
     name: str = "",
     cases: Sequence[str] = (),
     flags: Sequence[str] = (),
@@ -124,15 +132,16 @@ def assert_conforms(
     dtypes: Sequence[str] = (),
     quantities: Sequence[str] = (),
     known: Sequence[str | Path] = (),
+    ideal: Ideal | None = None,
     **declared: Unpack[Declared],
 ) -> None:
     """Raise AssertionError where `measure`, which takes the same arguments, finds what is not as expected.
 
-    `allow` maps a cause or a case (globs) to the reason why it may deviate.  It is strict: what is allowed and does not
-    show fails, too.
+    `allow` holds problems that are accepted, each with its reason.  What looks like one of them but is in another case
+    or does more harm is none, and what is allowed and does not show fails, too.
     """
     __tracebackhide__ = True
-    allowed = _reasoned(allow or {})
+    allowed = checked(allow)
     report = measure(
         loss,
         form=form,
@@ -144,6 +153,7 @@ def assert_conforms(
         dtypes=dtypes,
         quantities=quantities,
         known=known,
+        ideal=ideal,
         **declared,
     )
     left, unused = report.without(allowed)
@@ -157,7 +167,7 @@ def _adapter(
     """The callable as an adapter with one implementation.  Raises InputError for what that does not take."""
     if not callable(loss):
         raise InputError(f"the loss must be callable (got {type(loss).__name__})")
-    given: dict[str, Any] = dict(declared)
+    given: dict[str, Any] = {"singly": "none" not in declared.get("reductions", ("none",)), **declared}
     try:
         runtime = adapters.runtime(backend) if isinstance(backend, str) else backend
         return adapters.Adapter(
@@ -167,6 +177,20 @@ def _adapter(
         )
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _own(ideal: Ideal, declared: Declared) -> Own:
+    """The ideal of one's own.  Raises InputError for a contract, which is about binary cross-entropy."""
+    if not callable(ideal):
+        raise InputError(f"the ideal must be callable (got {type(ideal).__name__})")
+    if declared.get("contract"):
+        raise InputError("ideal and contract exclude each other", "write what the loss documents into the ideal")
+    return Own(ideal, declared.get("options", ()), declared.get("parameters", ()))
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that say something."""
+    return {name: value for name, value in arguments.items() if value}
 
 
 def _name(loss: Loss) -> str:
@@ -192,16 +216,6 @@ def _words(argument: str, words: Sequence[Any]) -> tuple[Any, ...]:
     if isinstance(words, str | bytes):
         raise InputError(f"{argument} must be a list of words (got {words!r})", f"write {argument}=[{words!r}]")
     return tuple(words)
-
-
-def _reasoned(allow: Mapping[str, str]) -> tuple[str, ...]:
-    """What is allowed.  Raises InputError where no reason is given: a year later nobody would know it."""
-    if not isinstance(allow, Mapping):
-        raise InputError(f"allow must map causes or cases to reasons (got {allow!r})")
-    for pattern, reason in allow.items():
-        if not str(reason or "").strip():
-            raise InputError(f"allow: {pattern!r} needs a reason (got {reason!r})")
-    return tuple(allow)
 
 
 def _among(argument: str, words: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

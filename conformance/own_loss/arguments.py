@@ -56,7 +56,7 @@ class Arguments:
         prediction, label = tensors.pop("prediction"), tensors.pop("label")
         words = [f"{name}={tensor}" for name, tensor in tensors.items()]
         words += [f"{name}={number}" for name, number in case.parameters.items()]
-        words += [f"reduction={case.reduction!r}"] if "reductions" in self.declared else []
+        words += [f"reduction={case.reduction!r}"] if len(self.declared.get("reductions", ())) > 1 else []
         first = prediction if example.quantity == "value" else "prediction"
         loss = f"{self.loss}({', '.join((first, label, *words))})"
         return frame.format(loss=loss, prediction=prediction)

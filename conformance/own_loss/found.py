@@ -9,9 +9,10 @@ from typing import Self
 
 import msgspec
 
+from conformance.own_loss.allowed import Allowed, unused
 from conformance.own_loss.arguments import Arguments
 from conformance.plan.cases import Case
-from conformance.plan.filters import matches
+from conformance.record.harms import Harms, harms
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.record.summary import CauseSummary, causes
 
@@ -68,19 +69,22 @@ class Found:
         """The same for each dtype of the inputs."""
         return {line.dtype: dict(line.worst) for line in self.record.tallies}
 
-    def without(self, allowed: Sequence[str]) -> tuple[Self, list[str]]:
-        """The report without the findings that `allowed` names, and what of `allowed` names none.
+    @cached_property
+    def harms(self) -> Harms:
+        """What each finding does to a training, by check and element."""
+        return harms(self.record)
 
-        They are globs on a cause, a case or a family; a check without other findings becomes `recorded`.
+    def without(self, allowed: Sequence[Allowed]) -> tuple[Self, list[str]]:
+        """The report without the findings that `allowed` names, and what of `allowed` does not show.
+
+        A check without other findings becomes `recorded`.
         """
-        unused = dict.fromkeys(allowed)
+        seen: list[tuple[Allowed, str]] = []
 
         def kept(check: CheckLine) -> Iterator[FindingLine]:
             for finding in check.findings:
-                names = (finding.cause, check.case, check.family)
-                found = [one for one in allowed if any(matches((one,), name) for name in names)]
-                for one in found:
-                    unused.pop(one, None)
+                found = [(one, place) for one in allowed if (place := one.place_of(check, finding, self.harms))]
+                seen.extend(found)
                 if not found:
                     yield finding
 
@@ -91,4 +95,10 @@ class Found:
                 outcome = next((one.outcome for one in findings if one.outcome in UNEXPECTED), "recorded")
                 check = msgspec.structs.replace(check, findings=findings, outcome=outcome)
             checks.append(check)
-        return replace(self, record=replace(self.record, checks=tuple(checks))), list(unused)
+        return replace(self, record=replace(self.record, checks=tuple(checks))), list(unused(allowed, seen))
+
+    def problem(self, cause: CauseSummary) -> Allowed:
+        """What would allow a cause as it shows here, and no more."""
+        checks = [check for check in self.checks if any(one.cause == cause.cause for one in check.findings)]
+        cases = dict.fromkeys(check.case for check in checks)
+        return Allowed(cause=cause.cause, cases=list(cases), harm=cause.harm.word, reason="the reason")

@@ -10,6 +10,7 @@ from rich.console import Console
 from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import CheckId, ImplementationId
 from conformance.numbers.formats import FORMATS
+from conformance.own_loss import hints
 from conformance.own_loss.found import Found
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.summary import CauseSummary, Example, scoreboard
@@ -61,7 +62,7 @@ def _failure(report: Found, unused: Sequence[str]) -> Iterator[str]:
     if new:
         yield ""
         yield f"All of it: print(measure({report.arguments.loss}, …)). What you document belongs into `contract`,"
-        yield f"what you know and accept into allow={{{new[0].cause!r}: 'the reason'}}."
+        yield f"what you know and accept into allow=[{report.problem(new[0])!r}]."
 
 
 def _count(number: int, what: str) -> str:
@@ -74,7 +75,9 @@ def _versions(record: RunRecord) -> str:
 
 def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
     checks = {check.id: check for check in report.checks}
-    why = sentences(report.record, [one for one in findings[:SPELLED_OUT] if one.outcome == "new"])
+    new = [one for one in findings[:SPELLED_OUT] if one.outcome == "new"]
+    # Formulas of binary cross-entropy, and of the losses that are known, say nothing about one of the user's own.
+    why = {} if "ideal" in report.arguments.declared else sentences(report.record, new)
     for number, one in enumerate(findings, start=1):
         dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
         yield ""
@@ -86,6 +89,7 @@ def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
             yield "   recorded, but not seen: take it out of the record"
         elif number <= SPELLED_OUT:
             yield from (f"   {line}" for line in _example(report, checks, one.example, why.get(one.cause, "")))
+            yield from (f"   with {name}: {printable(text.example_text(x))}" for name, x in one.others.items())
         else:
             yield f"   {report.arguments.again(one.example)}"
 
@@ -98,6 +102,8 @@ def _example(report: Found, checks: Mapping[str, CheckLine], example: Example, w
     if why:
         yield f"{WORD:<7}{why}"
     yield f"case:  {case.why}"
+    if hint := hints.of_example(example, case):
+        yield f"hint:  {hint}"
     if call := report.arguments.call(example, case, line.dtypes):
         yield f"call:  {call}"
     yield f"again: {report.arguments.again(example)}"

@@ -1,25 +1,69 @@
-"""A reader's own numbers as elements of a case: literals, or arrays of a file.  Raises InputError."""
+"""A reader's own numbers as a case: literals, or arrays of a file in their dtypes and shapes.  Raises InputError."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from conformance import regular
+from conformance.adapters import ALL_DTYPES
 from conformance.errors import InputError
 from conformance.numbers import literals
-from conformance.plan.cases import OPTIONS, Element
+from conformance.plan.cases import OPTIONS, Case, Element, OtherDType
 
 #: Largest array that is taken from a file, and the bytes that one has at most, whatever its dtype, with its header.
 LARGEST = 1 << 20
 LARGEST_MEMBER = 17 * LARGEST
 
+#: dtypes that a label or an option can be handed over in.
+DTYPES = get_args(OtherDType)
 
-def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Element, ...]:
+#: dtype of the prediction where neither a file nor the reader says one: what most people train in.
+PLAIN = "float32"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a reader gave: elements, the dtype of the prediction, those of the others, and the shapes.
+
+    `dtypes_of` names the tensors that have another dtype than the prediction.  `present` is a presentation
+    (`presentations`), and empty where all arrays have one shape of one dimension.
+    """
+
+    elements: tuple[Element, ...]
+    dtype: str = PLAIN
+    dtypes_of: Mapping[str, str] = field(default_factory=dict)
+    present: str = ""
+
+    def case(self, form: str, dtypes: tuple[str, ...], reduction: str) -> Case:
+        """The numbers as a case in `dtypes`, without any in the dtype of the prediction.
+
+        Tensors of another dtype stay as they were given.  Where shapes or dtypes differ an implementation may refuse,
+        which is as good as the loss of as many elements; the value is all that is asked of a reduced presentation.
+        """
+        others = [word for word in self.present.split() if word in ("label", *OPTIONS)]
+        given: dict[str, Any] = {"form": form, "dtypes": dtypes or (self.dtype,), "reduction": reduction}
+        if self.present:
+            given["present"] = (self.present,)
+            given |= {"quantities": ("value",)} if reduction != "none" else {}
+        return Case(
+            id="tried/numbers",
+            why="numbers that a reader tried",
+            flags=(),
+            elements=self.elements,
+            dtypes_of=dict(self.dtypes_of),
+            expect="either" if self.dtypes_of or others else None,
+            **given,
+        )
+
+
+def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: tuple[str, ...]) -> Given:
     """Elements of as many predictions as labels, and of options, NAME=VALUE, that all of them have."""
     if not predictions or len(predictions) != len(labels):
         raise InputError(
@@ -36,33 +80,42 @@ def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: 
             literals.check(number)
         except literals.LiteralError as error:
             raise InputError(str(error)) from None
-    return tuple(
+    elements = (
         Element(id=f"e{index}", prediction=p, label=y, **values)
         for index, (p, y) in enumerate(zip(predictions, labels, strict=True))
     )
+    return Given(tuple(elements))
 
 
-def from_file(file: Path) -> tuple[Element, ...]:
-    """Elements from the arrays `prediction`, `label` and optional `weight`, `pos_weight`; nothing is unpickled."""
+def from_file(file: Path) -> Given:
+    """The arrays `prediction`, `label` and optional `weight`, `pos_weight` as they are; nothing is unpickled."""
     arrays = _arrays_of(file)
     unknown = sorted(set(arrays) - {"prediction", "label", *OPTIONS})
     if unknown or not {"prediction", "label"} <= set(arrays):
         raise InputError(
             f"{file}: must hold prediction, label and optionally {', '.join(OPTIONS)} (got {list(arrays)})"
         )
-    columns = {}
     for name, array in arrays.items():
-        if array.dtype.kind not in "fiub" or array.size > LARGEST:
+        taken = ALL_DTYPES if name == "prediction" else DTYPES
+        if array.dtype.name not in taken or array.size > LARGEST:
             raise InputError(
-                f"{file}: {name} must hold at most {LARGEST} real numbers (got {array.size} {array.dtype})"
+                f"{file}: {name} must hold at most {LARGEST} numbers of {', '.join(taken)} "
+                f"(got {array.size} of {array.dtype})"
             )
-        columns[name] = [_literal(value) for value in array.astype(np.float64).ravel().tolist()]
-    sizes = {name: len(column) for name, column in columns.items()}
-    if len(set(sizes.values())) != 1 or not sizes["prediction"]:
-        raise InputError(f"{file}: all arrays must have the same number of elements, at least 1 (got {sizes})")
-    return tuple(
-        Element(id=f"e{index}", **dict(zip(columns, row, strict=True)))
-        for index, row in enumerate(zip(*columns.values(), strict=True))
+    shapes = {name: array.shape for name, array in arrays.items()}
+    count = max(array.size for array in arrays.values())
+    if not all(array.size for array in arrays.values()):
+        raise InputError(f"{file}: every array must have at least 1 element (got {shapes})")
+    columns = {name: np.resize(_literals(array), count).tolist() for name, array in arrays.items()}
+    dtype = arrays["prediction"].dtype.name
+    return Given(
+        tuple(
+            Element(id=f"e{index}", **dict(zip(columns, row, strict=True)))
+            for index, row in enumerate(zip(*columns.values(), strict=True))
+        ),
+        dtype,
+        {name: array.dtype.name for name, array in arrays.items() if array.dtype.name != dtype},
+        _presentation(shapes),
     )
 
 
@@ -82,5 +135,20 @@ def _arrays_of(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: is no .npz file of plain arrays: {type(error).__name__}: {error}") from None
 
 
-def _literal(value: float) -> str:
-    return value.hex() if np.isfinite(value) else str(value)
+def _presentation(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The shapes as a case writes them; nothing where all are one shape of one dimension."""
+    shape = shapes["prediction"]
+    others = [f"{name} {_written(one)}" for name, one in shapes.items() if one != shape]
+    return " ".join([_written(shape), *others]) if others or len(shape) != 1 else ""
+
+
+def _written(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _literals(array: Any) -> Any:
+    """The numbers of an array, in order, as text that stands for exactly them."""
+    numbers = array.ravel().tolist()  # Python numbers, which are exact for every dtype that is taken
+    if array.dtype.kind != "f":
+        return np.array([str(int(number)) for number in numbers], dtype=object)
+    return np.array([one.hex() if np.isfinite(one) else str(one) for one in numbers], dtype=object)

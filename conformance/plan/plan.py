@@ -122,13 +122,23 @@ def _asked(case: Case, one: Declaration) -> tuple[str, ...]:
     return (*case.numeric, *BEHAVIOUR, *reduction, *((AGREEMENT,) if one.mode != BASE_MODE else ()))
 
 
+def _singly(case: Case, one: Declaration) -> bool:
+    """Whether a case without a reduction can be asked of a mean or a sum, element by element.
+
+    Shapes and other orders of the elements cannot, nor a weight that the mean of one element divides out again.
+    """
+    if not one.singly or case.reduction != "none" or case.present or case.relation:
+        return False
+    return "weight" not in case.options or contracts.divisor(one.contract, one.masks) == "elements"
+
+
 def _refusal(case: Case, one: Declaration) -> str | None:
     """Why an implementation has no call for a case."""
     if any(option not in one.options for option in case.options):
         return "option"
     if any(name not in one.parameters for name in case.parameters):
         return "parameter"
-    if case.reduction not in one.reductions:
+    if case.reduction not in one.reductions and not _singly(case, one):
         return "reduction"
     if any(dtype in one.without for dtype in case.dtypes_of.values()):
         return "dtype"

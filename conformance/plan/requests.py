@@ -40,6 +40,11 @@ class Request:
         return self.inputs.dtype
 
     @property
+    def divisor(self) -> str:
+        """What the ideal mean divides by: a mask takes an element out of the count, whatever the case is about."""
+        return "weights" if self.implementation.masks else self.case.divisor
+
+    @property
     def relation(self) -> Relation | None:
         """What must hold between the results, for a case about that."""
         return RELATIONS[self.case.relation] if self.case.relation else None

@@ -102,6 +102,7 @@ class InputsLine(Struct, frozen=True, kw_only=True, gc=False, tag="inputs", tag_
     """The exact inputs of a case in one dtype (bit patterns), and the ideal of each quantity, rounded to float64.
 
     `dtypes` names the tensors that have a dtype of their own; integers stand as they are, in hexadecimal.
+    `parameters` are the numbers of the whole call, such as gamma, as the case writes them.
     """
 
     case: str
@@ -114,6 +115,7 @@ class InputsLine(Struct, frozen=True, kw_only=True, gc=False, tag="inputs", tag_
     inputs: dict[str, tuple[str, ...]]
     ideal: dict[str, tuple[str, ...]]
     dtypes: dict[str, str] = {}
+    parameters: dict[str, str] = {}
 
 
 class FindingLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -9,12 +9,17 @@ from functools import cache
 
 from conformance.adapters.declaration import BASE_MODE
 from conformance.ids import CauseId, ImplementationId, backend_of
-from conformance.numbers.formats import FORMATS
+from conformance.judge.harm import MISLEADING, Harm
+from conformance.numbers.formats import FORMATS, decode_hexadecimal
 from conformance.numbers.literals import text_of
 from conformance.plan.domain import REGIONS
 from conformance.quantities import AGREEMENT, LAST, NUMERIC, QUANTITIES
+from conformance.record.harms import Harms, harms
 from conformance.record.record import CheckLine, FindingLine, InputsLine, RunRecord
 from conformance.record.spelled import Asked, explain
+
+#: Inputs of every call; the others are options.
+PLAIN_INPUTS = ("prediction", "label")
 
 #: Formats from the one that most people train in to the one that fewest do.
 PLAINEST = ("float32", "float16", "bfloat16", "float64", "float8_e5m2")
@@ -181,7 +186,7 @@ def _answers(check: CheckLine, record: RunRecord) -> set[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One element of a finding, spelled out; `command` shows it again."""
+    """One element of a finding, spelled out; `parameters` are numbers of its whole call, `command` shows it again."""
 
     case: str
     element: str
@@ -190,6 +195,7 @@ class Example:
     quantity: str
     what: str
     inputs: dict[str, tuple[str, str]]
+    parameters: dict[str, str]
     got: tuple[str, str]
     ideal: str
     contract: str
@@ -201,7 +207,12 @@ class Example:
 
 @dataclass(kw_only=True)
 class CauseSummary:
-    """All elements of a run with one cause, one outcome and one problem; what is said of that, if it is known."""
+    """All elements of a run with one cause, one outcome and one problem; what is said of that, if it is known.
+
+    `example` is the one that does the worst, and of several the plainest; `touching` holds, by the name of each option
+    and parameter with which there are others, the one of those.  `harm` is the worst of all, and `in_sight` whether a
+    number is wrong by more than is lost in a batch of ordinary losses, as that of another formula is.
+    """
 
     cause: str
     outcome: str
@@ -211,29 +222,46 @@ class CauseSummary:
     implementations: dict[str, None] = field(default_factory=dict)
     worst_ulp: float | None = None
     example: Example | None = None
+    touching: dict[str, Example] = field(default_factory=dict)
+    harm: Harm = Harm.REFUSES
+    in_sight: bool = False
     problem: str = ""
     title: str = ""
     kind: str = ""
     links: tuple[str, ...] = ()
     reason: str = ""
-    _rank: tuple[int, ...] = ()
+    _ranks: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def others(self) -> dict[str, Example]:
+        """Those of `touching` that are not the example itself, each once."""
+        told = [] if self.example is None else [self.example]
+        found: dict[str, Example] = {}
+        for name, one in self.touching.items():
+            if one not in told:
+                told.append(one)
+                found[name] = one
+        return found
 
 
 def causes(record: RunRecord) -> list[CauseSummary]:
     """Findings by cause: new ones first, then fixed, then recorded, each in the order of `_rank_cause`."""
     found: dict[tuple[str, str, str], CauseSummary] = {}
+    weighed = harms(record)
     for check in record.checks:
         positions = {element: index for index, element in enumerate(check.elements)}
         for finding in check.findings:
             one = found.get(_key(finding)) or found.setdefault(_key(finding), _summary(finding, record))
-            _add(one, check, finding, positions.get(finding.element, 0), record)
+            _add(one, check, finding, positions.get(finding.element, 0), record, weighed)
         for key in set(map(_key, check.findings)):
             found[key].checks += 1
     order = {"new": 0, "fixed": 1, "recorded": 2}
     return sorted(found.values(), key=lambda one: (order[one.outcome], *_rank_cause(one)))
 
 
-def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: int, record: RunRecord) -> None:
+def _add(
+    one: CauseSummary, check: CheckLine, finding: FindingLine, position: int, record: RunRecord, weighed: Harms
+) -> None:
     one.elements += 1
     one.dtypes[check.dtype] = None
     one.implementations[check.implementation] = None
@@ -244,20 +272,45 @@ def _add(one: CauseSummary, check: CheckLine, finding: FindingLine, position: in
         return
     line = record.inputs_by_case[check.case, check.dtype]
     text = inputs_at(line, finding.element)
-    # A single element in the dtype most people train in, of which something can be told, a plain failure, the plainest
-    # numbers: the best example.
+    harm = weighed[check.id, finding.element]
+    one.harm = max(one.harm, harm)
+    in_sight = harm >= Harm.MISLEADS and _in_sight(check, position, line)
+    one.in_sight |= in_sight
+    # What does the worst, a formula that is another before digits that are lost; then that of which something can be
+    # told, a single element in the dtype most people train in, a plain failure, the plainest numbers: the best example.
     rank = (
+        -harm,
+        0 if in_sight else 1,
         0 if finding.note else 1,
+        0 if finding.detail or any(check.bits[position : position + 1]) else 1,
         0 if finding.element in line.elements else 1,
         PLAINEST.index(check.dtype),
-        0 if finding.detail or any(check.bits[position : position + 1]) else 1,
         quantity_rank(check.quantity),
         0 if finding.what != "inaccurate" else 1,
         sum(len(decimal) for decimal, _ in text.values()),
     )
-    if one.example is None or rank < one._rank:
-        one._rank = rank
-        one.example = _example(check, finding, position, line, text, error, record.header.asked)
+    for name in ("", *(name for name in text if name not in PLAIN_INPUTS), *line.parameters):
+        if name in one._ranks and rank >= one._ranks[name]:
+            continue
+        one._ranks[name] = rank
+        example = _example(check, finding, position, line, text, error, record.header.asked)
+        if name:
+            one.touching[name] = example
+        else:
+            one.example = example
+
+
+def _in_sight(check: CheckLine, position: int, line: InputsLine) -> bool:
+    """Whether the error is above 1 % of the value, and of 1 where that is less: it shows beside ordinary losses.
+
+    So 0 for a loss of 2e-9 is not in sight whatever the dtype is, which is where it differs from `Harm.MISLEADS`.
+    """
+    ideal = line.ideal.get(check.quantity, ())
+    if position >= len(ideal) or not any(check.bits[position : position + 1]) or check.result_dtype not in FORMATS:
+        return False
+    exact = float.fromhex(ideal[position])
+    (got,) = decode_hexadecimal([check.bits[position]], check.result_dtype)
+    return not abs(got - exact) <= MISLEADING * max(1.0, abs(exact))
 
 
 def example(record: RunRecord, check: CheckLine, finding: FindingLine) -> Example:
@@ -313,6 +366,7 @@ def _example(
         quantity=check.quantity,
         what=finding.what,
         inputs=text,
+        parameters=line.parameters,
         got=got,
         ideal=number(ideal[position]) if position < len(ideal) else "",
         contract=number(finding.contract)
@@ -354,13 +408,14 @@ def quantity_rank(quantity: str) -> int:
     return QUANTITIES[quantity].order if quantity in QUANTITIES else LAST
 
 
-def _rank_cause(one: CauseSummary) -> tuple[int, int, int, int, str]:
-    """Bugs first, values before gradients, what no tolerance covers before what is inaccurate, plain inputs first."""
+def _rank_cause(one: CauseSummary) -> tuple[int, bool, int, int, int, int, str]:
+    """Bugs, numbers of another formula, harm, values before gradients, what no tolerance covers, plain inputs."""
     cause = CauseId.parse(one.cause)
     kind = ("bug", "by-design", "unsupported", "").index(one.kind)
     loud = {"non-finite": 0, "inaccurate": 1, "sign": 1, "finite": 2, "field": 3, "flushed": 4}
     where = REGIONS.index(cause.region)
-    return kind, quantity_rank(cause.quantity), loud.get(cause.signature, 2), where, one.cause
+    what = quantity_rank(cause.quantity), loud.get(cause.signature, 2), where
+    return kind, not one.in_sight, -one.harm, *what, one.cause
 
 
 def diverse(summaries: Iterable[CauseSummary], count: int) -> list[CauseSummary]:

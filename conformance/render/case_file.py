@@ -23,6 +23,12 @@ def write(case: Case, file: Path) -> str:
     content["dtypes"] = list(case.dtypes)
     if case.reduction != "none":
         content["reduction"] = case.reduction
+    if case.present:
+        content |= {"present": list(case.present), "quantities": list(case.quantities)}
+    if case.dtypes_of:
+        content["dtypes_of"] = dict(case.dtypes_of)
+    if case.expect is not None:
+        content["expect"] = case.expect
     content["elements"] = [
         {key: value for key in ("id", "prediction", "label", *OPTIONS) if (value := getattr(one, key)) is not None}
         for one in case.elements

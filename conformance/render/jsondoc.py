@@ -29,7 +29,7 @@ def document(record: RunRecord) -> dict[str, Any]:
                 for key, value in asdict(one).items()
                 if not key.startswith("_")
             }
-            | {"why": why.get(one.cause, "")}
+            | {"why": why.get(one.cause, ""), "harm": one.harm.word}
             for one in causes(record)
         ],
         "tolerances": msgspec.to_builtins(record.tolerances),

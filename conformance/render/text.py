@@ -158,7 +158,10 @@ def _elements(found: Sequence[CauseSummary]) -> int:
 
 
 def finding(one: CauseSummary, versions: str, why: str = "") -> Iterator[str]:
-    """Lines on one cause, as many as HEIGHT; of a fixed one with the `versions` in which it does not show."""
+    """Lines on one cause, as many as HEIGHT; of a fixed one with the `versions` in which it does not show.
+
+    A new one has a line more for each option and parameter with which it shows.
+    """
     dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
     known = f" · {one.kind}" if one.kind else ""
     yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
@@ -168,6 +171,8 @@ def finding(one: CauseSummary, versions: str, why: str = "") -> Iterator[str]:
         yield f"    {escape(known)}recorded, not seen here: fixed upstream in {escape(versions)}?"
         return
     yield "    " + escape(example_text(example))
+    for name, other in one.others.items() if one.outcome == "new" else ():
+        yield f"    with {name}: {escape(example_text(other))}"
     if why:
         yield f"    {WORD}{escape(why)}"
     link = f" · {one.links[0]}" if one.links else ""
@@ -180,6 +185,7 @@ def example_text(example: Example) -> str:
         f"{name}={decimal}" if " " in bits else f"{name}={decimal} (0x{bits})"
         for name, (decimal, bits) in example.inputs.items()
     )
+    inputs += "".join(f" {name}={number}" for name, number in example.parameters.items())
     parts = [f"{example.case}#{example.element} {example.dtype} {example.quantity}: {inputs}"]
     if example.got[1]:
         parts.append(f"got {example.got[0]} (0x{example.got[1]})")

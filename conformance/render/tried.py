@@ -67,6 +67,9 @@ def _worst_of(check: Judged) -> Iterator[str]:
         parts.append(f"worst {error:.3g} ULP at {check.elements[index]} (got {shown[index]})")
         places.add(index)
     yield ", ".join([*parts, *check.details])
+    if check.request.presentations:  # of which one is many elements: a finding says which of them is the worst
+        yield from (f"    {one.element}: {one.detail}" for one in check.findings if one.detail)
+        return
     for place in places:
         values = {name: float(array[min(place, len(array) - 1)]) for name, array in check.request.inputs.values.items()}
         yield f"    {check.elements[place]}: prediction={values['prediction']!r} label={values['label']!r}"

@@ -101,7 +101,7 @@ def reduction(small: Small, request: Request, sources: Sequence[Source]) -> list
         raise InputError(f"{small.target.name}: a script sums over one axis alone")
     if any(one.size == 0 for one in request.presentations):
         raise InputError(f"{small.target.name}: what the mean of no elements is, people do not agree about")
-    if contracts.divisor(request.implementation.contract) != "elements":
+    if contracts.divisor(request.implementation.contract, request.implementation.masks) != "elements":
         raise InputError(f"{small.target.name}: a script divides by the number of elements alone")
     source, terms = sources
     divided = " / len(terms)" if request.case.reduction == "mean" else ""

@@ -194,6 +194,7 @@ def _inputs_lines(planned: Sequence[Request], checks: Sequence[Judged]) -> Itera
             },
             ideal=ideals.get((case_id, dtype), {}),
             dtypes={name: tensor.dtype for name, tensor in tensors if tensor.dtype != dtype},
+            parameters=dict(request.case.parameters),
         )
 
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace as replace_fields
 
 from conformance.adapters.declaration import Declaration
 from conformance.errors import Exit, HarnessError, InputError, did_you_mean
+from conformance.judge.expected import Point, compute
 from conformance.judge.judge import Judge
 from conformance.judge.verdicts import Judged
 from conformance.known.match import Match, Matcher, Outcome, Seen, outcome_of
@@ -39,6 +40,7 @@ from conformance.record.spelled import Asked
 from conformance.run import lines, speed
 from conformance.run.machine import machine
 from conformance.version import __version__
+from reference import Reference
 
 #: Where the last run's record and the workers' log are kept, in the current folder.
 STATE = Path(".bce-conformance")
@@ -49,7 +51,10 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a run is asked for, apart from its cases; `needs` are the distributions that each backend needs."""
+    """What a run is asked for, apart from its cases.
+
+    `needs` are the distributions that each backend needs; `ideal` is what results are held against.
+    """
 
     filters: Filters = field(default_factory=Filters)
     adapters: tuple[Path, ...] = ()
@@ -63,6 +68,7 @@ class Options:
     memory: int | None = None
     seed: int = 0
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ideal: Callable[[Sequence[Point]], list[Reference]] = compute
 
     def install(self, backend: str) -> str:
         """The command that installs what a backend cannot do without; "" where that is not known."""
@@ -215,7 +221,7 @@ def execute(
 
     with ThreadPoolExecutor(max_workers=1) as apart:
         _must_not_flush(apart)
-        computed = apart.submit(Judge, requests)  # the ideals are computed while workers are waited for
+        computed = apart.submit(Judge, requests, options.ideal)  # the ideals are computed while workers are waited for
         if executor.here:  # no worker is waited for, and what both use of this process they use one after the other
             computed.result()
         try:

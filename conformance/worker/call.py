@@ -70,6 +70,11 @@ class Call(NamedTuple):
         """Whether each element has a call of its own: an unreduced, one-dimensional request."""
         return self.reduction == "none" and len(self.shape) == 1 and not self.period
 
+    @property
+    def singly(self) -> bool:
+        """Whether each element is called alone, because the loss cannot be had without its mean or sum."""
+        return self.implementation.singly and self.reduction == "none"
+
     def presented(self, layout: str, shapes: List[List[int]]) -> Call:
         """The elements repeated in order until tensors of these shapes are full, in a memory layout."""
         tensors = {}

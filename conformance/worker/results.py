@@ -5,7 +5,7 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -46,6 +46,13 @@ def cut(result: Tensor, padded_size: int, size: int) -> Tensor:
     if padded_size != size and result.shape == (padded_size,):
         return Tensor(result.dtype, result.bits[:size])
     return result
+
+
+def joined(results: Sequence[Tensor]) -> Tensor:
+    """The results of several calls in one dimension; one of another dtype than the first is left as it is."""
+    first = results[0]
+    other = [one for one in results if one.dtype != first.dtype]
+    return other[0] if other else Tensor(first.dtype, np.concatenate([one.bits.ravel() for one in results]))
 
 
 def row(result: Tensor, index: int) -> Tensor:

@@ -22,7 +22,7 @@ from conformance.worker import protocol, timing
 from conformance.worker.call import Call, Kinds
 from conformance.worker.process import facts, give_back, resident, version_of
 from conformance.worker.protocol import Header
-from conformance.worker.results import condensed, cut, raised, row, same_bits
+from conformance.worker.results import condensed, cut, joined, raised, row, same_bits
 from conformance.worker.variants import VARIANTS
 
 #: Elements above which a call is not repeated to see whether it gives the same result again.
@@ -247,12 +247,12 @@ class Session:
 
     def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Header:
         """Call once and describe what happened."""
-        padded = call.padded(self.runtime.sizes(call.implementation)) if call.separable else call
+        padded = call.padded(self.runtime.sizes(call.implementation)) if call.separable and not call.singly else call
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 natives = self.natives(padded)
-                result = self.result(self.call(padded, quantity, natives))
+                result = self.computed(padded, quantity, natives)
                 changed = [
                     name
                     for name, tensor in padded.tensors.items()
@@ -293,9 +293,16 @@ class Session:
     def call(self, call: Call, quantity: str, natives: Arguments) -> Native:
         """Evaluate a quantity on native tensors."""
         arguments = dict(natives, **call.parameters)
-        if call.implementation.reductions != ("none",):
+        if len(call.implementation.reductions) > 1:
             arguments["reduction"] = call.reduction
         return self.runtime.evaluate(call.implementation, quantity, arguments)
+
+    def computed(self, call: Call, quantity: str, natives: Arguments) -> Tensor:
+        """The bits of a quantity; of a loss that is taken singly those of each element, from a call of its own."""
+        if not call.singly or not call.size:
+            return self.result(self.call(call, quantity, natives))
+        calls = map(call.element, range(call.size))
+        return joined([self.result(self.call(one, quantity, self.natives(one))) for one in calls])
 
     def repeated(self, call: Call, natives: Arguments, result: Tensor) -> str:
         """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors.
@@ -304,10 +311,10 @@ class Session:
         """
         if call.size > LARGEST_REPEATED:
             return ""
-        copied = same_bits(self.result(self.call(call, "value", self.natives(call))), result)
+        copied = same_bits(self.computed(call, "value", self.natives(call)), result)
         if copied and call.period:
             return ""
-        if not same_bits(self.result(self.call(call, "value", natives)), result):
+        if not same_bits(self.computed(call, "value", natives), result):
             return "the same call again"
         return "" if copied else "a copy of the tensors"
 

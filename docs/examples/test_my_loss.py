@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import softplus
 
-from conformance import assert_conforms
+from conformance import Allowed, assert_conforms
 
 
 def first_try(prediction, label):
@@ -34,5 +34,12 @@ def test_first_try_where_it_is_used():
         backend="torch",
         dtypes=["float32", "float16"],
         without_flags=["shape", "mixed-dtype"],
-        allow={"special-values/infinite-logits": "our logits are finite"},
+        allow=[
+            Allowed(
+                cause="torch/first_try/value/infinite/non-finite",
+                cases=["special-values/infinite-logits"],
+                harm="edge",
+                reason="our logits are finite",
+            )
+        ],
     )

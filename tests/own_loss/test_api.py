@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from conformance import Report, assert_conforms, measure
+from conformance import Allowed, Report, assert_conforms, measure
 from conformance.adapters import Implementation, Runtime
 from conformance.adapters.numpy import NumPyRuntime, log_textbook, log_textbook_gradient, sigmoid_gradient
 from conformance.cli import main
@@ -376,37 +376,67 @@ def half_right(prediction: Any, label: Any) -> Any:
     return quiet_textbook(prediction, label)
 
 
-def test_an_allowed_cause_passes() -> None:
-    """By its id, or by a glob on the case or on the family."""
+def test_an_allowed_problem_passes() -> None:
+    """As the report names it, by its cases or by its elements."""
     report = measure(half_right, **FEW)
-    causes, found = {one.cause for one in report.findings}, {one.case for one in report.checks if one.findings}
-    assert len(found) == 1
-    assert_conforms(half_right, **FEW, allow=dict.fromkeys(causes, "we know"))
-    assert_conforms(half_right, **FEW, allow=dict.fromkeys(found, "we know"))
-    assert_conforms(half_right, **FEW, allow={"hard-*": "we know"})
+    problems = [report.problem(one) for one in report.findings]
+    assert_conforms(half_right, **FEW, allow=problems)
+    (one,) = problems
+    elements = [f"{check.case}#{finding.element}" for check in report.checks for finding in check.findings]
+    assert_conforms(half_right, **FEW, allow=[replace(one, cases=elements)])
 
 
 def test_what_is_allowed_but_does_not_show_fails() -> None:
     """An exception that is no longer needed must go, as everywhere in the suite."""
-    text = failing(wide, form="logits", backend="numpy", cases=["hard-labels"], dtypes=["float16"], allow={"x*": "old"})
-    assert "allowed, but it does not show: 'x*'" in text
+    one = Allowed(cause="numpy/wide/value/ordinary/inaccurate", cases=["hard-labels/logits"], harm="edge", reason="old")
+    text = failing(wide, form="logits", backend="numpy", cases=["hard-labels"], dtypes=["float16"], allow=[one])
+    assert "allowed, but it does not show: 'numpy/wide/value/ordinary/inaccurate'" in text
     assert "does not conform" not in text
+
+
+def test_a_case_that_is_allowed_but_does_not_show_fails() -> None:
+    """Of a problem that has become smaller only what is left may stay."""
+    report = measure(half_right, **FEW)
+    (one,) = [report.problem(cause) for cause in report.findings]
+    text = failing(half_right, **FEW, allow=[replace(one, cases=[*one.cases, "soft-labels/logits"])])
+    assert f"allowed, but it does not show: '{one.cause} in soft-labels/logits'" in text
 
 
 def test_what_is_not_allowed_still_fails() -> None:
     """Only the findings that are named are excused."""
-    first, *others = [one.cause for one in textbook().findings]
+    report = textbook()
+    first, *others = report.findings
     text = failing(
         quiet_textbook,
         form="probabilities",
         backend="numpy",
         dtypes=["float32"],
         cases=["extreme-*"],
-        allow={first: "known"},
+        allow=[report.problem(first)],
     )
     assert others
-    assert f"new {first}" not in text
-    assert all(f"new {cause}: " in text for cause in others)
+    assert f"new {first.cause}" not in text
+    assert all(f"new {one.cause}: " in text for one in others)
+
+
+def test_what_looks_like_an_allowed_problem_is_another_one() -> None:
+    """The same cause in another case, or with a worse harm in the same one, fails as if nothing were allowed."""
+    report = measure(half_right, **FEW)
+    (one,) = [report.problem(cause) for cause in report.findings]
+
+    def worse(prediction: Any, label: Any) -> Any:
+        return quiet_textbook(prediction, label) * np.where(label == 1, 1.5, 1.0).astype(prediction.dtype)
+
+    assert f"new {one.cause}: " in failing(worse, name="half_right", **FEW, allow=[one])
+    everywhere = FEW | {"cases": ["hard-labels", "extreme-predictions"]}
+    assert f"new {one.cause}: " in failing(half_right, **everywhere, allow=[one])
+
+
+def test_the_words_to_copy_allow_the_finding_that_comes_first() -> None:
+    """They are Python, and no wider than what shows."""
+    text = failing(half_right, **FEW)
+    (words,) = re.findall(r"allow=(\[Allowed\(.*\)\])\.", text)
+    assert_conforms(half_right, **FEW, allow=eval(words, {"Allowed": Allowed}))
 
 
 def test_a_record_of_ones_own_is_as_expected_and_strict(tmp_path: Path) -> None:
@@ -482,10 +512,30 @@ def test_derivatives_that_training_does_without_are_judged_where_they_are_asked_
     assert judged("numpy", derivatives={"gradient-label": wide}) == {"value", "gradient-label"}
 
 
-@pytest.mark.parametrize("allow", [{"hard-labels": ""}, {"hard-labels": "  "}, {"hard-labels": None}, ["hard-labels"]])
-def test_what_is_allowed_needs_a_reason(allow: Any) -> None:
-    """A year later nobody knows why."""
-    with pytest.raises(InputError, match="reason"):
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"reason": ""}, "needs a reason"),
+        ({"reason": "  "}, "needs a reason"),
+        ({"reason": None}, "needs a reason"),
+        ({"harm": "bad"}, "harm must be one of refuses"),
+        ({"cases": []}, "cases must be a list"),
+        ({"cases": "hard-labels"}, "cases must be a list"),
+        ({"cases": ["hard-*"]}, "is a class, not a problem"),
+        ({"cause": "value"}, "cause must be backend/entry/quantity/region/signature"),
+    ],
+)
+def test_what_is_allowed_names_one_problem_and_its_reason(words: dict[str, Any], said: str) -> None:
+    """A year later nobody knows why, and a class excuses what nobody has seen."""
+    known = {"cause": "numpy/half_right/value/ordinary/inaccurate", "cases": ["hard-labels/probabilities"]}
+    with pytest.raises(InputError, match=said):
+        Allowed(**{**known, "harm": "drifts", "reason": "we know", **words})
+
+
+@pytest.mark.parametrize("allow", [{"hard-labels": "we know"}, ["hard-labels"], "hard-labels"])
+def test_what_is_allowed_is_no_pattern(allow: Any) -> None:
+    """Patterns excuse what looks alike."""
+    with pytest.raises(InputError, match="allow must be a list of Allowed"):
         assert_conforms(half_right, **FEW, allow=allow)
 
 
@@ -656,11 +706,12 @@ def test_another_name_of_the_package_is_no_attribute() -> None:
 def test_a_type_checker_sees_the_types(tmp_path: Path) -> None:
     """A wrong form and a wrong keyword are found without running anything, and the right ones are not."""
     (tmp_path / "right.py").write_text(
-        "from conformance import Report, assert_conforms, measure\n"
+        "from conformance import Allowed, Report, assert_conforms, measure\n"
         "def loss(prediction: float, label: float) -> float: return 0.0\n"
         "found: Report = measure(loss, form='logits', backend='numpy', options=['weight'])\n"
         "worst: float = found.worst_ulp['value']\n"
-        "assert_conforms(loss, form='logits', backend='numpy', allow={'a': 'b'})\n"
+        "known = Allowed(cause='a/b/c/d/e', cases=['f'], harm='edge', reason='g')\n"
+        "assert_conforms(loss, form='logits', backend='numpy', allow=[known])\n"
     )
     (tmp_path / "wrong.py").write_text(
         "from conformance import assert_conforms, measure, mesure\n"
