@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from conformance.plan.cases import OPTIONS, Element
 
 #: Largest array that is taken from a file.
 LARGEST = 1 << 20
+#: Most bytes of a whole file, unpacked: five arrays of that many float64, and their headers.
+MAX_BYTES = 5 * 8 * LARGEST + (1 << 16)
 
 
 def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: tuple[str, ...]) -> tuple[Element, ...]:
@@ -38,18 +42,39 @@ def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: 
     )
 
 
-def from_file(file: Path) -> tuple[Element, ...]:
-    """Elements from the arrays `prediction`, `label` and optional `weight`, `pos_weight`; nothing is unpickled."""
+def read(file: Path, optional: Sequence[str]) -> dict[str, Any]:
+    """The arrays `prediction`, `label` and those of `optional` that an .npz file has; nothing is unpickled.
+
+    Raises InputError for what is no regular file, too large, damaged, or holds other arrays.
+    """
+    if not file.is_file():
+        raise InputError(f"{file}: must be a regular file", "write one with numpy.savez(file, prediction=…, label=…)")
     try:
+        with zipfile.ZipFile(file) as members:
+            size = sum(one.file_size for one in members.infolist())
+        if size > MAX_BYTES:  # before anything is unpacked
+            raise InputError(f"{file}: must unpack to at most {MAX_BYTES} bytes (got {size})", "give a part of it")
         with np.load(file, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: is no .npz file of plain arrays: {error}") from None
-    unknown = sorted(set(arrays) - {"prediction", "label", *OPTIONS})
+    except InputError:
+        raise
+    except Exception as error:  # of zipfile, zlib and NumPy's header, which each have their own for a damaged file
+        raise InputError(
+            f"{file}: is no .npz file of plain arrays: {error}",
+            "write one with numpy.savez(file, prediction=…, label=…)",
+        ) from None
+    unknown = sorted(set(arrays) - {"prediction", "label", *optional})
     if unknown or not {"prediction", "label"} <= set(arrays):
         raise InputError(
-            f"{file}: must hold prediction, label and optionally {', '.join(OPTIONS)} (got {list(arrays)})"
+            f"{file}: must hold prediction, label and optionally {', '.join(optional)} "
+            f"(got {', '.join(arrays) or 'nothing'})"
         )
+    return arrays
+
+
+def from_file(file: Path) -> tuple[Element, ...]:
+    """Elements from the arrays `prediction`, `label` and optional `weight`, `pos_weight`; nothing is unpickled."""
+    arrays = read(file, OPTIONS)
     columns = {}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub" or array.size > LARGEST:
