@@ -125,10 +125,12 @@ FRAMEWORKS: dict[str, Framework] = {
         },
         models={
             "logits": Model(
-                "BinaryCrossentropy(from_logits=True)", _TF_LOGITS, f"dL/dx of {_TF_LOGITS}, by tensorflow"
+                "keras.losses.binary_crossentropy(from_logits=True)",
+                _TF_LOGITS,
+                f"dL/dx of {_TF_LOGITS}, by tensorflow",
             ),
             "probabilities": Model(
-                "BinaryCrossentropy",
+                "keras.losses.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
                 {"value": "keras-clip-bound-is-1-in-16-bits"},

@@ -7,6 +7,7 @@ step by step (`formulas`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -162,7 +163,10 @@ def _model(exact: Exact, spoken: Framework, model: Model) -> Iterator[Finding]:
     said = f"{model.entry} ({spoken.version})"
     value = _of_formula(batch, "value", model.value, chosen, spoken)
     if value is not None:
-        yield from _value(exact, chosen, value, said, spoken, model)
+        found = list(_value(exact, chosen, value, said, spoken, model))
+        yield from found
+        if any(one.fault != "clip" for one in found):  # its gradient is wrong for the same reason
+            return
     slope = _of_formula(batch, "gradient-prediction", model.gradient, chosen, spoken)
     if slope is not None:
         yield from _slope(batch, chosen, slope, said, model)
@@ -260,10 +264,17 @@ def right(exact: Exact) -> bool:
     seen = exact.batch.seen
     assert seen is not None  # only then one asks
     wanted = expected(exact)
+    printed = _half_digit(float(seen.ravel()[0])) if seen.size == 1 else 0.0
     with np.errstate(invalid="ignore"):
         off = np.abs(seen.ravel() - wanted)
-        near = (off <= _drift(exact.batch) * np.abs(wanted) + DECIMAL * (1 + PRINTED)) | (seen.ravel() == wanted)
+        near = off <= np.maximum(_drift(exact.batch) * np.abs(wanted) + DECIMAL, printed)
+        near |= seen.ravel() == wanted
     return bool((near | (np.isnan(wanted) & np.isnan(seen.ravel()))).all())
+
+
+def _half_digit(seen: float) -> float:
+    """Half a unit of the last digit that a number has: 0.69 may stand for 0.6931."""
+    return 0.5 * 10.0 ** int(Decimal(repr(seen)).as_tuple().exponent) if np.isfinite(seen) else 0.0
 
 
 def of_seen(exact: Exact, innocent: bool) -> Iterator[Finding]:
@@ -280,7 +291,8 @@ def of_seen(exact: Exact, innocent: bool) -> Iterator[Finding]:
         if np.isfinite(wanted) and not innocent:
             yield _not_finite(exact, seen)
         return
-    matching = [one for one in _others(exact) if abs(seen - one[2]) <= max(PRINTED * abs(one[2]), 1e-6)]
+    others = [one for one in _others(exact) if np.isfinite(one[2])]
+    matching = [one for one in others if abs(seen - one[2]) <= max(PRINTED * abs(one[2]), 1e-6)]
     if matching:
         fault, words, value = min(matching, key=lambda one: abs(seen - one[2]))
         alone = all(one[0] == fault for one in matching)
@@ -354,7 +366,8 @@ def _other_inputs(exact: Exact, x: Floats, y: Floats, at1: Floats, at0: Floats) 
     p = x if exact.batch.form == "probabilities" else 1 / (1 + np.exp(-x))
     yield "second-sigmoid", "the loss of a second sigmoid", float(np.mean(mixed(*terms("logits", p), y)))
     if exact.batch.form == "logits":
-        clipped = terms("probabilities", np.clip(x, KERAS_CLIP, 1 - KERAS_CLIP))  # which hides what the inputs are
+        clip = rounded(np.clip(x, KERAS_CLIP, 1 - KERAS_CLIP), FORMATS[exact.batch.dtype])
+        clipped = terms("probabilities", clip)  # which hides what the inputs are
         words = "the loss of the logits taken for probabilities and clipped"
         yield "logits-as-probabilities", words, float(np.mean(mixed(*clipped, y)))
     else:
