@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from conformance.checkup.arriving import arriving
+from conformance.checkup.arriving import ROUNDING, arriving, squeezed
 from conformance.checkup.batch import SEEN, Batch, Exact, Finding, of_arrays, of_file
 from conformance.checkup.frameworks import FRAMEWORKS, PLAIN, remedy
 from conformance.checkup.losses import AT_FLOOR, of_loss, of_seen, right
 from conformance.errors import InputError
 
-__all__ = ["Finding", "Report", "doctor", "doctor_of_file", "watch"]
+#: What a line of a remedy is indented by.
+CODE = " " * 6
+
+__all__ = ["CODE", "Finding", "Report", "doctor", "doctor_of_file", "watch"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Report:
         for number, one in enumerate(self.findings, 1):
             yield f"{number}. {one.grade}: {one.fault}: {one.says}"
             yield f"   instead ({batch.framework or PLAIN}):"
-            yield from (f"     {line}" for line in remedy(one.fault, batch.framework, batch.form, one.values))
+            yield from (f"{CODE}{line}" for line in remedy(one.fault, batch.framework, batch.form, one.values))
         if self.exact is not None:
             yield from _facts(self.exact)
         if self.healthy:
@@ -121,7 +124,7 @@ def _known(asked: dict[str, Any]) -> dict[str, Any]:
 
 def examined(batch: Batch) -> Report:
     """All that is found of a batch."""
-    batch = formed(batch)
+    batch = formed(squeezed(batch))
     findings = list(arriving(batch))
     exact = None
     if batch.fits and not any(one.fault in ("nan-in", "shape", "two-columns") for one in findings):
@@ -129,8 +132,6 @@ def examined(batch: Batch) -> Report:
             exact = Exact.of(batch)
         findings += of_loss(exact) if not any(one.fault == "logits-as-probabilities" for one in findings) else ()
         findings += of_seen(exact, bool(findings))
-    elif batch.seen is not None and any(one.fault == "shape" for one in findings):
-        pass
     kept: dict[str, Finding] = {}
     for one in findings:
         kept.setdefault(one.fault if one.fault != "nan-in" else one.says, one)
@@ -145,7 +146,7 @@ def formed(batch: Batch) -> Batch:
     if batch.form:
         return batch
     with np.errstate(invalid="ignore"):
-        outside = bool(((batch.prediction < 0) | (batch.prediction > 1)).any())
+        outside = bool(((batch.prediction < -ROUNDING) | (batch.prediction > 1 + ROUNDING)).any())
     if outside:
         return replace(batch, form="logits")
     as_logits, as_probabilities = (replace(batch, form=form) for form in ("logits", "probabilities"))

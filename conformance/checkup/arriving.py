@@ -6,6 +6,7 @@ The loss is innocent of all of them.  A sentence says how many elements, which n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,10 +36,14 @@ def arriving(batch: Batch) -> Iterator[Finding]:
         yield from look(batch)
 
 
-def _told(batch: Batch, bad: Mask, name: str) -> str:
-    """How many elements, and the first of them: `12 of 64 labels (the first at [3])`."""
-    count, first = int(np.count_nonzero(bad)), int(np.argmax(bad))
-    return f"{count} of {bad.size} {_PLURAL[name]} (the first at {batch.place(first, name)})"
+def _told(batch: Batch, bad: Mask, name: str, what: str) -> str:
+    """How many elements are what, and where: `12 of 64 labels are NaN, the first at [3]`."""
+    count, place = int(np.count_nonzero(bad)), batch.place(int(np.argmax(bad)), name)
+    if bad.size == 1:
+        return f"the {name} is {what}"
+    if count == 1:
+        return f"1 of {bad.size} {_PLURAL[name]} is {what}, at {place}"
+    return f"{count} of {bad.size} {_PLURAL[name]} are {what}, the first at {place}"
 
 
 _PLURAL = {"prediction": "predictions", "label": "labels", "weight": "weights", "pos_weight": "numbers of pos_weight"}
@@ -55,7 +60,7 @@ def _not_finite(batch: Batch) -> Iterator[Finding]:
             ("infinity-in", np.isinf(values), "infinite"),
         ):
             if bad.any():
-                says = f"{_told(batch, bad, name)} are {word} before the loss is computed: the loss is innocent"
+                says = f"{_told(batch, bad, name, word)}, before the loss is computed: the loss is innocent"
                 yield Finding(fault if name == "prediction" or fault == "nan-in" else "nan-in", "certain", says)
 
 
@@ -69,7 +74,7 @@ def _shape(batch: Batch) -> Iterator[Finding]:
                 f"predictions of shape {wanted} have two columns for each label of shape {label}: scores of 2 classes"
             )
             yield Finding("two-columns", "certain", says)
-        elif not _squeezed(batch):
+        else:
             yield Finding("shape", "certain", _mismatch(batch))
     for name in ("weight", "pos_weight"):
         array = batch.inputs.get(name)
@@ -81,15 +86,6 @@ def _shape(batch: Batch) -> Iterator[Finding]:
             if not fits:
                 says = f"{name} of shape {array.shape} does not fit predictions of shape {wanted}"
                 yield Finding("shape", "certain", says)
-
-
-def _squeezed(batch: Batch) -> bool:
-    """Whether shapes differ by a trailing axis of length 1 alone, which this framework takes off."""
-    spoken = FRAMEWORKS.get(batch.framework)
-    if spoken is None or spoken.shapes:
-        return False
-    one, other = batch.prediction.shape, batch.label.shape
-    return (*one, 1) == other or (*other, 1) == one
 
 
 def _mismatch(batch: Batch) -> str:
@@ -104,6 +100,19 @@ def _mismatch(batch: Batch) -> str:
         says += f", mean {each:.4g}, where element by element it is {aligned:.4g}"
     spoken = FRAMEWORKS.get(batch.framework)
     return f"{says}; {batch.framework} {spoken.shapes}" if spoken is not None and spoken.shapes else says
+
+
+def squeezed(batch: Batch) -> Batch:
+    """The batch as a framework sees it that fits trailing axes of length 1, and weights of rows."""
+    spoken = FRAMEWORKS.get(batch.framework)
+    if spoken is None or spoken.shapes:
+        return batch
+    shape, label, weight = batch.prediction.shape, batch.label, batch.weight
+    if label.shape in ((*shape, 1), shape[:-1]) and label.size == batch.prediction.size:
+        label = label.reshape(shape)
+    if weight is not None and shape and weight.shape == shape[:-1]:
+        weight = weight[..., np.newaxis]
+    return replace(batch, label=label, weight=weight)
 
 
 def crossed(batch: Batch) -> tuple[float, float]:
@@ -137,7 +146,7 @@ def _labels(batch: Batch) -> Iterator[Finding]:
     distinct = np.unique(label[np.isfinite(label)])
     fault, grade, why, values = _kind_of_labels(distinct)
     low, high = f"{distinct[0]:g}", f"{distinct[-1]:g}"
-    says = f"{_told(batch, outside, 'label')} are not in [0, 1] but from {low} to {high}: {why}"
+    says = f"{_told(batch, outside, 'label', 'not in [0, 1]')}; labels are from {low} to {high}: {why}"
     if batch.form and batch.prediction.size == label.size:
         worst = int(np.argmax(np.where(outside, np.abs(label), -1)))
         with np.errstate(all="ignore"):
@@ -196,7 +205,7 @@ def _weights(batch: Batch) -> Iterator[Finding]:
             negative = values < 0
         if negative.any():
             worst = float(np.nanmin(values))
-            says = f"{_told(batch, negative, name)} are negative, down to {worst:g}: a mistake is rewarded there"
+            says = f"{_told(batch, negative, name, 'negative')}, down to {worst:g}: a mistake is rewarded there"
             yield Finding("weights-negative", "certain", says)
         elif name == "weight" and not values.any():
             says = f"all {values.size} weights are 0: the loss is 0, and 0/0 = NaN if it is divided by their sum"
@@ -217,17 +226,19 @@ def _no_probabilities(batch: Batch, flat: Floats) -> Iterator[Finding]:
         if flat.size >= AT_BOUND and low == high == 1 and _both(batch):
             yield Finding("softmax-of-one", "likely", f"all {flat.size} predictions are 1: a softmax of one output is")
         return
-    with np.errstate(invalid="ignore"):
-        outside = (batch.prediction.ravel() < 0) | (batch.prediction.ravel() > 1)
-    told = f"{_told(batch, outside & np.isfinite(batch.prediction.ravel()), 'prediction')} are no probabilities"
-    told += f" but from {low:.4g} to {high:.4g}"
+    outside = np.isfinite(batch.x) & ((batch.x < 0) | (batch.x > 1))
+    told = f"{_told(batch, outside, 'prediction', 'no probability')}; predictions are from {low:.4g} to {high:.4g}"
     unit = 8 * 2 * FORMATS[batch.dtype].unit_roundoff  # a few roundings next to 1
     if low >= -unit and high <= 1 + unit:
         yield Finding("probability-rounded", "certain", f"{told}: they stick out by rounding")
     elif low >= 0 and 20 < high <= 100:
         yield Finding("percent", "likely", f"{told}: they look like percent")
     else:
-        yield Finding("logits-as-probabilities", "certain", f"{told}: the loss of a probability is given logits")
+        says = f"{told}: the loss of a probability is given logits"
+        if batch.fits:
+            with np.errstate(all="ignore"):
+                says += f", whose mean loss is {float(np.mean(mixed(*terms('logits', batch.x), batch.y))):.4g}"
+        yield Finding("logits-as-probabilities", "certain", says)
 
 
 def _no_logits(batch: Batch, flat: Floats) -> Iterator[Finding]:

@@ -239,7 +239,7 @@ class Exact:
         batch = self.batch
         y = self.smoothed
         soft = (y > 0) & (y < 1)
-        if not soft.any():
+        if not soft.any() or not ((y >= 0) & (y <= 1)).all():  # beyond, there is no least loss
             return 0.0
         factor = batch.flat("pos_weight")
         a = y if factor is None else y * factor

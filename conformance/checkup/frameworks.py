@@ -18,7 +18,7 @@ KERAS_CLIP = 1e-7
 
 @dataclass(frozen=True)
 class Model:
-    """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/` by quantity."""
+    """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`: of the value, of the gradient, of a NaN."""
 
     entry: str
     value: str
@@ -77,7 +77,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "BCELoss",
                 "logarithms not below -100",
                 "dL/dx of logarithms not below -100, by torch",
-                {"gradient": "bceloss-gradient-limited"},
+                {"gradient": "bceloss-gradient-limited", "nan": "bceloss-float16-epsilon-is-0"},
             ),
         },
         cast="{x}.to(torch.{dtype})",
@@ -101,7 +101,12 @@ FRAMEWORKS: dict[str, Framework] = {
         },
         models={
             "logits": Model("sigmoid_cross_entropy_with_logits", _TF_LOGITS, f"dL/dx of {_TF_LOGITS}, by tensorflow"),
-            "probabilities": Model("keras.ops.binary_crossentropy", _CLIPPED, f"dL/dx of {_CLIPPED}, by tensorflow"),
+            "probabilities": Model(
+                "keras.ops.binary_crossentropy",
+                _CLIPPED,
+                f"dL/dx of {_CLIPPED}, by tensorflow",
+                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+            ),
         },
         cast="tf.cast({x}, tf.{dtype})",
         clip="tf.clip_by_value({x}, {low}, {high})",
@@ -133,7 +138,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.losses.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits"},
+                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
             ),
         },
         cast="keras.ops.cast({x}, '{dtype}')",
@@ -238,6 +243,8 @@ def remedy(fault: str, framework: str, form: str, values: Mapping[str, float] | 
     """The two lines against a fault, in a framework; `values` are numbers of the finding that they hold."""
     spoken = FRAMEWORKS[framework or PLAIN]
     first, second, other = REMEDIES[fault]
+    if first == _RIGHT and form == "probabilities":  # which is of a logit
+        first, second = _LEFT_OUT, _MEAN
     words = _words(spoken, other or form, values or {})
     return first.format_map(words), second.format_map(words)
 

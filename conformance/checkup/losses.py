@@ -174,6 +174,8 @@ def _model(exact: Exact, spoken: Framework, model: Model) -> Iterator[Finding]:
 
 def _value(exact: Exact, chosen: Index, value: Floats, said: str, spoken: Framework, model: Model) -> Iterator[Finding]:
     batch, ideal = exact.batch, exact.each[chosen]
+    if batch.seen is not None and right(exact):  # by whatever formula
+        return
     finite = np.isfinite(ideal)
     largest = float(FORMATS[computed_in(batch)].largest)
     bad = finite & ~np.isfinite(value) & (np.abs(ideal) <= largest)
@@ -181,7 +183,8 @@ def _value(exact: Exact, chosen: Index, value: Floats, said: str, spoken: Framew
         fault = "one-minus-eps" if spoken.clipped and batch.form == "probabilities" else "nan-formula"
         says = f"{said} gives {_at(batch, chosen, bad, value)}, where the loss is {ideal[np.argmax(bad)]:.4g}"
         if fault == "one-minus-eps":
-            says += f": 1 - {spoken.clipped:g} is 1 in {batch.dtype}, and 0*log(0) is NaN"
+            says += f": 1 - {spoken.clipped:g} is 1 in {batch.dtype}, and 0*log(0) is NaN; "
+            says += f"known/{model.problems['value']}.yaml"
         yield Finding(fault, "certain", says)
         return
     got, wanted = (
@@ -213,7 +216,8 @@ def _slope(batch: Batch, chosen: Index, slope: Floats, said: str, model: Model) 
             says = (
                 f"the gradient of {said} is {_at(batch, chosen, bad, slope)}, where it is {ideal[np.argmax(bad)]:.4g}"
             )
-            yield Finding("nan-formula", "certain", says)
+            problem = model.problems.get("nan", "")
+            yield Finding("nan-formula", "certain", f"{says}; known/{problem}.yaml" if problem else says)
             return
         through = 1.0 if batch.form == "logits" else x * (1 - x)
         ideal, slope = ideal * through, slope * through

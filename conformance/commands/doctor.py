@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from conformance.checkup import doctor_of_file
+from conformance.checkup import CODE, doctor_of_file
 from conformance.checkup.batch import REDUCTIONS
 from conformance.checkup.frameworks import FRAMEWORKS
+from conformance.commands.output import show_lines
 from conformance.errors import Exit
 from conformance.numbers.formats import FORMATS
 from reference import FORMS
@@ -32,6 +33,10 @@ def doctor(context: click.Context, /, file: Path, **asked: Any) -> None:
     saw.  No framework is needed.  Exit code 0: a clean bill.  1: something is wrong.
     """
     report = doctor_of_file(file, **{name: value for name, value in asked.items() if value is not None})
-    click.echo(str(report))
+    for line in str(report).splitlines():
+        if line.startswith(CODE):  # is copied as it is
+            click.echo(line)
+        else:
+            show_lines((line,))
     if not report.healthy:
         context.exit(int(Exit.NOT_AS_EXPECTED))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,9 @@ from conformance import doctor, watch
 from conformance.checkup.frameworks import FRAMEWORKS, REMEDIES, remedy
 from conformance.cli import main
 from conformance.errors import Exit, InputError
+from conformance.formulas.arithmetic import EACH, arithmetics
 from conformance.formulas.catalogue import Options, candidates
+from conformance.formulas.evaluate import emulated
 from conformance.known.problem import load
 from conformance.shipped import shipped
 
@@ -365,6 +368,17 @@ HEALTHY = (
     Known(
         "labels (n,) against predictions (n, 1) in keras' objects", (), logits(prediction=Z[:, None], framework="keras")
     ),
+    Known(
+        "a weight for each row in keras",
+        (),
+        logits(
+            Y.reshape(64, 4),
+            prediction=Z.reshape(64, 4),
+            framework="keras",
+            weight=W[:64],
+            loss=of_logits(Z, Y, np.repeat(W[:64], 4)).mean(),
+        ),
+    ),
     Known("a batch of one", (), {"prediction": [0.3], "label": [1], "form": "probabilities"}),
     Known("a scalar", (), {"prediction": 0.3, "label": 1.0, "form": "logits", "loss": of_logits(0.3, 1.0)}),
     Known(
@@ -541,6 +555,20 @@ def test_watch_of_a_healthy_training_writes_and_says_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_page_shows_what_is_printed() -> None:
+    """Its second block of Python, and the text below it."""
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    code, text = re.findall(r"```python\n((?:(?!```).)*)```\n\n```text\n(.*?)```", page, re.DOTALL)[0]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == text
+
+
+def test_the_page_names_every_fault() -> None:
+    """Under one of the headings that people search for."""
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [fault for fault in REMEDIES if f"`{fault}`" not in page] == []
+
+
 def test_no_framework_is_imported() -> None:
     """A report of a batch from another machine needs none."""
     code = (
@@ -602,48 +630,109 @@ CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
 }
 FORMS = {"percent": "probabilities", "probability-rounded": "probabilities", "one-minus-eps": "probabilities"}
 
-#: How a framework is imported, and how an array becomes its tensor.
+#: How a framework is imported, how an array becomes its tensor, and the gradient of a sum by x, for `models`.
 OPENED = {
-    "torch": ("import torch", "torch.tensor(x, requires_grad=x.dtype.kind == 'f')"),
-    "tensorflow": ("import tensorflow as tf", "tf.constant(x)"),
-    "keras": ("import keras", "keras.ops.convert_to_tensor(x)"),
-    "jax": ("import jax, jax.numpy as jnp, optax", "jnp.asarray(x)"),
-    "numpy": ("import scipy.special", "x"),
+    "torch": (
+        "import torch",
+        "torch.tensor(x, requires_grad=x.dtype.kind == 'f')",
+        "torch.autograd.grad(f(x).sum(), x)[0]",
+    ),
+    "tensorflow": ("import tensorflow as tf", "tf.constant(x)", "taped(f, x)"),
+    "keras": ("import keras, tensorflow as tf", "keras.ops.convert_to_tensor(x)", "taped(f, x)"),
+    "jax": ("import jax, jax.numpy as jnp, optax", "jnp.asarray(x)", "jax.grad(lambda x: f(x).sum())(x)"),
+    "numpy": ("import scipy.special", "x", "x"),
 }
 RUNNER = """
 import sys
 import numpy as np
 {imports}
+
+def taped(f, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x)
+    return tape.gradient(y, x)
+
+def array(x):
+    return np.asarray(x.detach() if hasattr(x, "detach") else x).astype(float)
+
 with np.load(sys.argv[1], allow_pickle=True) as kept:
-    jobs = kept["jobs"].tolist()
+    models, jobs = kept["models"].tolist(), kept["jobs"].tolist()
+found = {{}}
+for name, call, x, y in models:
+    label = {{"y": {tensor} for x in [y]}}["y"]
+    f = lambda prediction, label=label, call=call: eval(call)
+    x = {tensor}
+    found[name + " value"], found[name + " gradient-prediction"] = array(f(x)), array({slope})
+losses = []
 for lines, arrays in jobs:
     scope = {{**globals(), **{{name: {tensor} for name, x in arrays.items()}}}}
     scope["loss"] = scope["prediction"].sum() if hasattr(scope["prediction"], "sum") else 0.0
     exec(lines, scope)
-    print("loss", np.asarray(getattr(scope["loss"], "detach", lambda: scope["loss"])()).astype(float).tolist())
+    losses.append(float(array(scope["loss"])))
+np.savez(sys.argv[2], losses=np.array(losses), **found)
 """
 
+#: Logits from where a loss is lost to where it is large, and a label of each kind.
+_GRID, _LABELS = (one.ravel() for one in np.meshgrid(np.arange(-30, 30.5, 0.5), [0.0, 1.0, 0.3]))
+GRIDS = {"logits": _GRID, "probabilities": np.where(np.abs(_GRID) == 30, _GRID > 0, sigmoid(_GRID))}
 
-@pytest.mark.slow
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_two_lines_against_each_fault_run_and_give_the_loss_that_is_meant(framework: str, tmp_path: Path) -> None:
-    """All of them in one process, and the formula that the doctor takes for this framework's beside them."""
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """A framework, and what it gave: losses after all remedies, and its own losses and gradients on the grids."""
+    framework, folder = request.param, tmp_path_factory.mktemp("framework")
     spoken = FRAMEWORKS[framework]
     jobs = []
     for fault, (arrays, values, _) in CURED.items():
         lines = remedy(fault, framework, FORMS.get(fault, "logits"), values)
         jobs.append(("\n".join(lines), {"prediction": S, "label": T, "weight": WS, **arrays}))
-    np.savez(tmp_path / "jobs.npz", jobs=np.array(jobs, object))
-    imports, tensor = OPENED[framework]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    models = [
+        (f"{form} {dtype}", spoken.losses[form].format(p="prediction", y="label"), GRIDS[form].astype(dtype), y)
+        for form in spoken.models
+        for dtype, y in ((dtype, _LABELS.astype(dtype)) for dtype in ("float32", "float16"))
+    ]
+    np.savez(folder / "asked.npz", jobs=np.array(jobs, object), models=np.array(models, object))
+    imports, tensor, slope = OPENED[framework]
     done = subprocess.run(
-        [sys.executable, "-c", RUNNER.format(imports=imports, tensor=tensor), str(tmp_path / "jobs.npz")],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            RUNNER.format(imports=imports, tensor=tensor, slope=slope),
+            *(str(folder / name) for name in ("asked.npz", "found.npz")),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    got = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("loss ")]
-    assert len(got) == len(CURED) == len(REMEDIES)
-    assert spoken.version
-    for (fault, (_, _, wanted)), loss in zip(CURED.items(), got, strict=True):
-        # float16 inputs have three digits, Keras' clip moves a loss by 1e-7.
+    with np.load(folder / "found.npz") as found:
+        return framework, dict(found)
+
+
+@pytest.mark.slow
+def test_two_lines_against_each_fault_run_and_give_the_loss_that_is_meant(run: tuple[str, dict[str, Any]]) -> None:
+    """Whoever copies them has the loss that the batch stands for."""
+    assert set(CURED) == set(REMEDIES)
+    for (fault, (_, _, wanted)), loss in zip(CURED.items(), run[1]["losses"].tolist(), strict=True):
+        # float16 inputs have three digits, and Keras' clip moves a loss by 1e-7.
         assert wanted is None or loss == pytest.approx(wanted, rel=2e-3, abs=2e-7 if fault != "known" else 0), fault
+
+
+@pytest.mark.slow
+def test_the_model_of_a_framework_gives_its_losses_and_gradients(run: tuple[str, dict[str, Any]]) -> None:
+    """To the error from which on the doctor calls a loss wrong; NaN and infinities where it has them."""
+    framework, found = run
+    spoken = FRAMEWORKS[framework]
+    for name in found.keys() - {"losses"}:
+        form, dtype, quantity = name.split()
+        model = spoken.models[form]
+        formula = model.value if quantity == "value" else model.gradient
+        (candidate,) = (one for one in candidates(form, quantity, Options()) if one.name == formula)
+        inputs = {"z" if form == "logits" else "p": GRIDS[form].astype(dtype), "y": _LABELS.astype(dtype)}
+        steps = {one.name: one for one in arithmetics(dtype, dtype)}[spoken.arithmetic.get(dtype, EACH)]
+        wanted = emulated(candidate.expression, {key: x.astype(float) for key, x in inputs.items()}, steps)
+        # In float16 a sigmoid next to 1 may be rounded to either neighbour, 2^-10 apart.
+        relative, absolute = (1e-2, 2.0**-10) if dtype == "float16" else (1e-3, 5e-5)
+        np.testing.assert_allclose(found[name], wanted, relative, absolute, err_msg=f"{framework} {name}")
