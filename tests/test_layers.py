@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Floors from the lowest to the highest, as CONTRIBUTING.md says them; rooms of one floor do not know each other.
 FLOORS = (
     "reference", "errors version ids shipped contracts quantities", "regular", "yamlfile numbers", "adapters formulas",
-    "worker plan", "pool", "judge", "known record", "diagnosis", "run", "choose search sweep", "versions", "render",
-    "repro own_loss", "commands", "cli", "__main__",
+    "worker plan", "pool", "judge", "known record", "diagnosis", "run", "checkup choose search sweep", "versions",
+    "render", "repro own_loss", "commands", "cli", "__main__",
 )  # fmt: skip
 
 #: Floor of each room, by its name.

@@ -29,6 +29,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "try_numbers:try_",
             "Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN.",
         ),
+        "doctor": Entry(
+            "doctor:doctor",
+            "Tell why the loss of a batch is NaN, negative, does not fall, or is not what another framework says.",
+        ),
         "run": Entry("run:run", "Run the checks and print what was found."),
         "show": Entry(
             "show:show",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -17,9 +17,10 @@ from conformance.errors import InputError
 from conformance.numbers import literals
 from conformance.plan.cases import OPTIONS, Case, Element, OtherDType
 
-#: Largest array that is taken from a file, and the bytes that one has at most, whatever its dtype, with its header.
+#: Largest array that is taken from a file.
 LARGEST = 1 << 20
-LARGEST_MEMBER = 17 * LARGEST
+#: Most bytes of a whole file, unpacked: five arrays of that many float64, and their headers.
+MAX_BYTES = 5 * 8 * LARGEST + (1 << 16)
 
 #: dtypes that a label or an option can be handed over in.
 DTYPES = get_args(OtherDType)
@@ -87,14 +88,41 @@ def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: 
     return Given(tuple(elements))
 
 
-def from_file(file: Path) -> Given:
-    """The arrays `prediction`, `label` and optional `weight`, `pos_weight` as they are; nothing is unpickled."""
+def read(file: Path, optional: Sequence[str]) -> dict[str, Any]:
+    """The arrays `prediction`, `label` and those of `optional` that an .npz file has; nothing is unpickled.
+
+    Raises InputError for what is no regular file, too large, damaged, or holds other arrays.
+    """
     arrays = _arrays_of(file)
-    unknown = sorted(set(arrays) - {"prediction", "label", *OPTIONS})
+    unknown = sorted(set(arrays) - {"prediction", "label", *optional})
     if unknown or not {"prediction", "label"} <= set(arrays):
         raise InputError(
-            f"{file}: must hold prediction, label and optionally {', '.join(OPTIONS)} (got {list(arrays)})"
+            f"{file}: must hold prediction, label and optionally {', '.join(optional)} "
+            f"(got {', '.join(arrays) or 'nothing'})"
         )
+    return arrays
+
+
+def _arrays_of(file: Path) -> dict[str, Any]:
+    """The arrays of an .npz file by name, unpacked where all of them together are small enough."""
+    data = regular.content(file)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            size = sum(member.file_size for member in packed.infolist())
+        if size <= MAX_BYTES:
+            with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
+                return {name: loaded[name] for name in loaded.files}
+    except Exception as error:  # as many ways as zipfile, zlib, tokenize and NumPy can raise for a damaged archive
+        raise InputError(
+            f"{file}: is no .npz file of plain arrays: {type(error).__name__}: {error}",
+            "write one with numpy.savez(file, prediction=…, label=…)",
+        ) from None
+    raise InputError(f"{file}: must unpack to at most {MAX_BYTES} bytes (got {size})", "give a part of it")
+
+
+def from_file(file: Path) -> Given:
+    """The arrays `prediction`, `label` and optional `weight`, `pos_weight` as they are."""
+    arrays = read(file, OPTIONS)
     for name, array in arrays.items():
         taken = ALL_DTYPES if name == "prediction" else DTYPES
         if array.dtype.name not in taken or array.size > LARGEST:
@@ -117,22 +145,6 @@ def from_file(file: Path) -> Given:
         {name: array.dtype.name for name, array in arrays.items() if array.dtype.name != dtype},
         _presentation(shapes),
     )
-
-
-def _arrays_of(file: Path) -> dict[str, Any]:
-    """The arrays of an .npz file by name.  Raises InputError for anything else."""
-    data = regular.content(file)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            for member in packed.infolist():
-                if member.file_size > LARGEST_MEMBER:
-                    raise ValueError(f"{member.filename} must have at most {LARGEST_MEMBER} bytes (got more)")
-        with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (
-        Exception
-    ) as error:  # an archive can be damaged in as many ways as zipfile, zlib, tokenize and NumPy can raise
-        raise InputError(f"{file}: is no .npz file of plain arrays: {type(error).__name__}: {error}") from None
 
 
 def _presentation(shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -174,6 +174,7 @@ HISTORICAL = "keras-clip"
 #: differentiate, the languages in which a formula is written for them.  Who evaluates which is decided without names.
 KNOWLEDGE = (
     "adapters/",
+    "checkup/frameworks.py",
     "formulas/catalogue/",
     "formulas/derivative.py",
     "formulas/library.py",

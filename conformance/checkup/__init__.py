@@ -1,0 +1,207 @@
+"""What is wrong with the loss of one batch: `from conformance import doctor, watch`.
+
+`doctor` examines one batch, `watch` keeps the first of a training that has a fault.  NumPy only; no framework is
+imported, and a tensor is read by what it says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from conformance.checkup.arriving import ROUNDING, arriving, squeezed
+from conformance.checkup.batch import SEEN, Batch, Exact, Finding, of_arrays, of_file
+from conformance.checkup.frameworks import FRAMEWORKS, PLAIN, remedy
+from conformance.checkup.losses import AT_FLOOR, of_loss, of_seen, right
+from conformance.errors import InputError
+
+#: What a line of a remedy is indented by.
+CODE = " " * 6
+
+__all__ = ["CODE", "Finding", "Report", "doctor", "doctor_of_file", "watch"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of a batch, worst first, and what holds of it: `str` of it is what the command prints."""
+
+    batch: Batch
+    findings: tuple[Finding, ...]
+    exact: Exact | None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The names of what was found."""
+        return tuple(dict.fromkeys(one.fault for one in self.findings))
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        batch = self.batch
+        yield (
+            f"{batch.prediction.size} predictions ({batch.form}, {batch.dtype}, shape {batch.prediction.shape}), "
+            f"labels {batch.kinds['label']}" + (f", {batch.framework}" if batch.framework else "")
+        )
+        for number, one in enumerate(self.findings, 1):
+            yield f"{number}. {one.grade}: {one.fault}: {one.says}"
+            yield f"   instead ({batch.framework or PLAIN}):"
+            yield from (f"{CODE}{line}" for line in remedy(one.fault, batch.framework, batch.form, one.values))
+        if self.exact is not None:
+            yield from _facts(self.exact)
+        if self.healthy:
+            yield _clean(self.exact)
+
+
+def _facts(exact: Exact) -> Iterator[str]:
+    """What holds of the batch, whether or not it has a fault."""
+    batch = exact.batch
+    if not np.isfinite(exact.total):
+        yield f"exact loss: {exact.total:g}"
+    else:
+        yield f"exact loss: mean {exact.mean:.6g}, sum {exact.total:.6g}, largest {exact.each.max():.4g}"
+    if batch.seen is not None and batch.seen.size == 1:
+        yield f"seen: {float(batch.seen.ravel()[0]):.6g}, which is {'right' if right(exact) else 'not that'}"
+    if exact.floor > 0:
+        at = exact.mean - exact.floor <= AT_FLOOR * exact.floor
+        fall = "the loss is there and cannot fall" if at else "a loss there cannot fall"
+        yield f"floor: labels between 0 and 1 keep the mean above {exact.floor:.4g}; {fall}"
+    flat = batch.prediction
+    if batch.form == "logits" and flat.size > 1 and float(flat.min()) >= 0 and float(flat.max()) <= 1:
+        yield "all logits lie in [0, 1]: as those of a fresh network may, or because a sigmoid came before the loss"
+    if abs(exact.mean - np.log(2)) < 0.01 and batch.weight is None and batch.pos_weight is None:  # two decimals
+        yield "0.69 is log 2, the loss of a network that says p = 1/2: that of one that has learnt nothing yet"
+
+
+def _clean(exact: Exact | None) -> str:
+    """The clean bill."""
+    if exact is not None and exact.batch.seen is not None:
+        return "clean bill: the loss seen is right, and nothing is wrong with what went into it"
+    return "clean bill: nothing is wrong with what goes into this loss; give the loss that you saw, too, to judge it"
+
+
+def doctor(
+    prediction: Any, label: Any, *, loss: Any = None, weight: Any = None, pos_weight: Any = None, **asked: Any
+) -> Report:
+    """Tell what is wrong with the loss of a batch.
+
+    `prediction` and `label` are arrays or tensors of any shape, `loss` is what the training saw: a number, or one for
+    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (of FRAMEWORKS), `dtype`, if
+    another than the prediction's is computed in, `reduction` ("none", "mean" or "sum"), `label_smoothing`, the
+    `epsilon` of a clip that you wrote, and `autocast`.  Without `form` it is inferred from the numbers.
+
+    Raises InputError that names the array or the argument that cannot be taken.
+    """
+    arrays = {"prediction": prediction, "label": label, "weight": weight, "pos_weight": pos_weight, SEEN: loss}
+    return examined(of_arrays(arrays, **_known(asked)))
+
+
+def doctor_of_file(file: Path, **asked: Any) -> Report:
+    """The same of an .npz file with these arrays by name.  Raises InputError that names the file."""
+    return examined(of_file(file, **_known(asked)))
+
+
+def _known(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for.  Raises InputError for a framework or an argument that there is not."""
+    names = ("form", "framework", "dtype", "reduction", "label_smoothing", "epsilon", "autocast")
+    for name in asked:
+        if name not in names:
+            raise InputError(f"doctor takes {', '.join(names)} (got {name!r})")
+    if asked.get("framework") and asked["framework"] not in FRAMEWORKS:
+        raise InputError(f"framework must be one of {', '.join(FRAMEWORKS)} (got {asked['framework']!r})")
+    return asked
+
+
+def examined(batch: Batch) -> Report:
+    """All that is found of a batch."""
+    batch = formed(squeezed(batch))
+    findings = list(arriving(batch))
+    exact = None
+    if batch.fits and not any(one.fault in ("nan-in", "shape", "two-columns") for one in findings):
+        with np.errstate(all="ignore"):
+            exact = Exact.of(batch)
+        findings += of_loss(exact) if not any(one.fault == "logits-as-probabilities" for one in findings) else ()
+        findings += of_seen(exact, bool(findings))
+    kept: dict[str, Finding] = {}
+    for one in findings:
+        kept.setdefault(one.fault if one.fault != "nan-in" else one.says, one)
+    return Report(batch, tuple(sorted(kept.values(), key=lambda one: one.grade)), exact)
+
+
+def formed(batch: Batch) -> Batch:
+    """The batch with a form: what was said; else logits if a prediction is outside [0, 1], or if the loss seen says so.
+
+    Otherwise predictions are taken for probabilities.
+    """
+    if batch.form:
+        return batch
+    with np.errstate(invalid="ignore"):
+        outside = bool(((batch.prediction < -ROUNDING) | (batch.prediction > 1 + ROUNDING)).any())
+    if outside:
+        return replace(batch, form="logits")
+    as_logits, as_probabilities = (replace(batch, form=form) for form in ("logits", "probabilities"))
+    if batch.seen is not None and batch.fits:
+        with np.errstate(all="ignore"):
+            if right(Exact.of(as_logits)) and not right(Exact.of(as_probabilities)):
+                return as_logits
+    return as_probabilities
+
+
+@dataclass
+class watch:  # called like a function, as contextlib's are
+    """Keep the first batch of a training that has a fault.
+
+        with watch(form="logits", file="batch.npz") as watched:
+            for batch in batches:
+                ...
+                watched(prediction, label, loss=loss)
+
+    `watched` takes the arguments of `doctor`, and returns the report of a batch that it keeps, else None.  It says what
+    it found on the way out, and writes the batch to `file`, which `bce-conformance doctor` reads.  After the first it
+    looks at no further one.
+    """
+
+    asked: dict[str, Any]
+    file: Path | None = None
+    report: Report | None = None
+    seen: int = field(default=0)
+
+    def __init__(self, file: str | Path | None = None, **asked: Any) -> None:
+        self.asked, self.file, self.report, self.seen = _known(asked), Path(file) if file else None, None, 0
+
+    def __enter__(self) -> watch:
+        return self
+
+    def __call__(self, prediction: Any, label: Any, **given: Any) -> Report | None:
+        """Look at one batch."""
+        if self.report is not None:
+            return None
+        self.seen += 1
+        report = doctor(prediction, label, **given, **self.asked)
+        if report.healthy:
+            return None
+        self.report = report
+        if self.file is not None:
+            batch = report.batch
+            arrays = {
+                name: one.astype(batch.kinds[name] if hasattr(np, batch.kinds[name]) else np.float32)
+                for name, one in batch.inputs.items()
+            }
+            if batch.seen is not None:
+                arrays[SEEN] = batch.seen
+            np.savez(self.file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
+        return report
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.report is not None:
+            print(f"batch {self.seen}: {self.report}")
