@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from conformance.adapters.declaration import BASE_MODE
-from conformance.choose.needs import RIGHT, SILENT, Autocast, Need, Stated, autocast_of
+from conformance.choose.needs import MAIN, RIGHT, SILENT, Autocast, Need, Stated, autocast_of
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
 from conformance.quantities import GRADIENT_PREDICTION, NUMERIC, VALUE
@@ -22,6 +22,8 @@ from conformance.record.record import CheckLine, ImplementationLine, InputsLine,
 from conformance.record.summary import answers_outside
 
 MET, DOCUMENTED, NOT_MET, NOT_MEASURED = "met", "as documented", "not met", "not measured"
+
+MAIN_FAMILIES = frozenset(MAIN)
 
 #: Verdicts of a call that gave no answer: it was refused, or nobody can say whether it is right.
 UNANSWERED = frozenset({"unsupported", "undecided"})
@@ -83,8 +85,9 @@ class Answer:
 
     `wrong` are the elements that do harm; `unanswered` counts those that were refused.  `form` is that which the row
     takes where the need is about another.  `tried` says whether any implementation of the run has evidence; if so, one
-    that has none does not offer what is needed.  `autocast` is what the documentation says of mixed precision, where
-    that is needed.
+    that has none does not offer what is needed.  `families` are those of the evidence, `lacking` the main ones that
+    only others of its form have: this one takes no soft labels, for instance.  `autocast` is what the documentation
+    says of mixed precision, where that is needed.
     """
 
     need: Need
@@ -94,6 +97,8 @@ class Answer:
     form: str = ""
     tried: bool = False
     cases: tuple[str, ...] = ()
+    families: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
     autocast: Autocast | None = None
 
     @property
@@ -115,6 +120,8 @@ class Answer:
         found, excused = self.grade.found or Harm.REFUSES, self.grade.documented or Harm.REFUSES
         if found > Harm.LAST_DIGITS or excused >= Harm.BREAKS:
             return NOT_MET
+        if self.lacking:
+            return NOT_MEASURED
         return DOCUMENTED if excused > Harm.LAST_DIGITS else MET
 
 
@@ -124,9 +131,9 @@ class Row:
 
     `rank` is that of the order, which equals share; None where nothing follows from the evidence.  `error` is the worst
     over the numeric evidence that is of some use, or over the values of the main families where the needs have none;
-    None where nothing of that was measured.  `main` says whether it is what people call; `trains` whether it has a
-    gradient.  `outside` is what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where that was not
-    run.  `speeds` are those in the dtypes that were asked for.
+    None where nothing of that was measured.  `main` says whether it is what people call, `linked` whether that has a
+    page of documentation, `trains` whether it has a gradient.  `outside` is what happens to labels outside [0, 1]:
+    rejects, accepts, mixed, or "" where that was not run.  `speeds` are those in the dtypes that were asked for.
     """
 
     implementation: str
@@ -137,6 +144,7 @@ class Row:
     error: float | None
     inputs: int
     main: bool
+    linked: bool
     trains: bool
     outside: str
     speeds: tuple[SpeedLine, ...]
@@ -212,13 +220,14 @@ def choose(sources: Sequence[Source], stated: Stated, everything: bool = False, 
     Twins, focal losses and losses of classes are ranked besides if they offer what no other does, or for `everything`.
     """
     candidates = list(_chosen(list(_candidates(sources)), stated.compiled))
-    rows = list(_told([_row(one, stated) for one in candidates if one.main or everything], stated))
-    lacking = [index for index in range(len(stated.needs)) if not any(row.answers[index].grade.elements for row in rows)]
+    rows = [_row(one, stated) for one in candidates if one.main or everything]
+    places = range(len(stated.needs))
+    lacking = [index for index in places if not any(row.answers[index].grade.elements for row in rows)]
     if lacking and not everything:
-        others = [_row(one, stated) for one in candidates if not one.main]
-        offering = [row for row in others if any(row.answers[index].grade.elements for index in lacking)]
-        rows = list(_told([*rows, *offering], stated))
-    return Choice(stated, tuple(sources), tuple(_ranked(sorted(rows, key=lambda row: row.order))), tuple(notes))
+        others = (_row(one, stated) for one in candidates if not one.main)
+        rows += [row for row in others if any(row.answers[index].grade.elements for index in lacking)]
+    ordered = sorted(_told(rows), key=lambda row: row.order)
+    return Choice(stated, tuple(sources), tuple(_ranked(ordered)), tuple(notes))
 
 
 def _candidates(sources: Sequence[Source]) -> Iterator[_Candidate]:
@@ -253,8 +262,8 @@ def _row(one: _Candidate, stated: Stated) -> Row:
     autocast = autocast_of(one.place.family) if stated.amp else None
     if autocast is not None and autocast.computes:
         stated = stated.computed_in(autocast.computes)
-    # An interrupted record may lack some inputs.
-    paired = [(check, record.inputs_by_case[key]) for check in one.checks if (key := _key(check)) in record.inputs_by_case]
+    inputs = record.inputs_by_case  # of an interrupted record some are missing
+    paired = [(check, inputs[key]) for check in one.checks if (key := (check.case, check.dtype)) in inputs]
     answers, used = [], []
     for need in stated.needs:
         evidence = [pair for pair in paired if stated.is_evidence(need, *pair)]
@@ -266,9 +275,7 @@ def _row(one: _Candidate, stated: Stated) -> Row:
     if not used:
         values = [pair for pair in paired if pair[0].quantity == VALUE and pair[0].dtype in stated.dtypes]
         plain = replace(stated.needs[0], quantities=(VALUE,), passes=RIGHT)
-        used = [
-            element for pair in values if stated.about(pair[1]) for element in _elements(plain, *pair, one.source)
-        ]
+        used = [element for pair in values if stated.about(pair[1]) for element in _elements(plain, *pair, one.source)]
     return Row(
         implementation=one.line.id,
         form=one.line.form,
@@ -278,16 +285,13 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         error=max((element.error for element in used if element.harm is not Harm.EDGE), default=None),
         inputs=len({(element.check.case, element.check.dtype, element.name) for element in used}),
         main=one.main,
+        linked=bool(one.line.link),
         trains=any(check.quantity == GRADIENT_PREDICTION for check in one.checks),
         outside=answers_outside(record, (check for check, _ in paired if check.dtype in stated.dtypes)),
         speeds=tuple(
             line for line in record.speeds if line.implementation == one.line.id and line.dtype in stated.dtypes
         ),
     )
-
-
-def _key(check: CheckLine) -> tuple[str, str]:
-    return check.case, check.dtype
 
 
 def _elements(need: Need, check: CheckLine, line: InputsLine, source: Source) -> Iterator[Element]:
@@ -334,19 +338,23 @@ def _answer(need: Need, told: Sequence[Element], form: str) -> Answer:
         unanswered=sum(one.verdict in UNANSWERED and one.verdict not in need.passes for one in told),
         form=form if need.form not in ("", form) else "",
         cases=tuple(dict.fromkeys(one.check.case for one in told)),
+        families=frozenset(one.line.family for one in told),
     )
 
 
-def _told(rows: Sequence[Row], stated: Stated) -> Iterator[Row]:
-    """The rows, told whether others have evidence for a need of which they have none."""
-    tried = {
-        (row.source.name, index)
-        for row in rows
-        for index in range(len(stated.needs))
-        if row.answers[index].grade.elements
-    }
+def _told(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows, told what others have evidence of."""
+    tried: dict[tuple[str, int], set[str]] = {}
+    alike: dict[tuple[str, int, str], set[str]] = {}
     for row in rows:
-        answers = (replace(one, tried=(row.source.name, index) in tried) for index, one in enumerate(row.answers))
+        for index, one in enumerate(row.answers):
+            tried.setdefault((row.source.name, index), set()).update(one.families)
+            alike.setdefault((row.source.name, index, row.form), set()).update(one.families & MAIN_FAMILIES)
+    for row in rows:
+        answers = []
+        for index, one in enumerate(row.answers):
+            lacking = frozenset(alike[row.source.name, index, row.form]) - one.families if one.families else frozenset()
+            answers.append(replace(one, tried=bool(tried[row.source.name, index]), lacking=lacking))
         yield replace(row, answers=tuple(answers))
 
 

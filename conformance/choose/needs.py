@@ -81,7 +81,8 @@ def _flag(name: str) -> Takes:
 
 
 def _option(name: str) -> Takes:
-    return lambda line: name in line.inputs
+    """An option of the shape and dtype of the prediction, in losses that are not reduced: of these there are needs."""
+    return lambda line: name in line.inputs and line.family != "shapes" and not line.dtypes and line.reduction == "none"
 
 
 def _reduced(how: str) -> Takes:
@@ -224,12 +225,13 @@ BY_NAME = {need.name: need for need in VOCABULARY}
 
 @dataclass(frozen=True, kw_only=True)
 class Autocast:
-    """What automatic mixed precision does with an entry point: in words, quoted from its documentation, and linked.
+    """What automatic mixed precision does with an entry point: in a few words, as documented, and linked.
 
     `computes` is the dtype that the loss is computed in whatever narrower one it is given, "" where that is the one
     given; `raises` says that some device refuses the call.
     """
 
+    word: str
     does: str
     quote: str
     url: str

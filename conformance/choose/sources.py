@@ -12,7 +12,7 @@ from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.run import kept, pinned
 
-SHIPPED = "the run of the pinned environment that ships with the suite"
+SHIPPED = "the run that ships with the suite"
 
 #: What a run may have been narrowed to and still tell all that is asked.
 HARMLESS = frozenset({"mode"})

@@ -1,4 +1,4 @@
-"""What each entry point does to what was asked for, in a sentence: from the run, and from proofs where there are any."""
+"""What each entry point does to what was asked for, in a sentence: from the run, and from proofs."""
 
 from __future__ import annotations
 
@@ -22,84 +22,90 @@ from conformance.sweep.certificate import Certificate, Result
 #: What the prediction is called, by form.
 PREDICTION = {"logits": "z", "probabilities": "p"}
 
-#: How what is said of a number begins, by quantity.
-SUBJECTS = {VALUE: "returns", GRADIENT_PREDICTION: "its gradient is"}
-
-#: The same where a proof says from which input on that is 0.
-PROVED = {quantity: f"{subject} 0" for quantity, subject in SUBJECTS.items()}
+#: How what is said begins, by quantity.
+SUBJECTS = {VALUE: "returns", GRADIENT_PREDICTION: "gradient", ACCEPTANCE: "call"}
 
 
 class Lost(NamedTuple):
-    """From which logit on a proof found 0 where the exact number is `owed`, which is more than a subnormal one."""
+    """From which logit on a proof found 0 and not the exact number, which is more than a subnormal one."""
 
     prediction: float
     label: float
     owed: float
 
     @property
+    def where(self) -> str:
+        """As in "0 below z = -4.16 at label 0"."""
+        way = "below" if self.prediction < 0 else "above"
+        return f"0 {way} z = {self.prediction:.3g} at label {self.label:.3g}"
+
+    @property
     def text(self) -> str:
-        """As in "from z = -4.16 down at label 0, where 0.0155 is due"."""
-        way = "down" if self.prediction < 0 else "up"
-        return f"from z = {self.prediction:.3g} {way} at label {self.label:.3g}, where {self.owed:.3g} is due"
+        """As in "0 below z = -4.16 at label 0, not 0.0155"."""
+        return f"{self.where}, not {self.owed:.3g}"
 
 
 def sentence(row: Row) -> str:
-    """What most is to be said of an entry point: its losses, its gradients if these are needed, and the rest."""
+    """What most is to be said of an entry point: what harms its losses most, its gradients, and the rest."""
+    parts = [part for answer in row.answers for part in _aside(answer)]
+    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
     lost = _lost(row)
-    parts: dict[str, None] = {}
-    for answer in row.answers:
-        for part in _of_answer(row, answer, lost):
-            parts.setdefault(part)
-    return "; ".join(parts) or f"right on all {row.inputs} inputs that were asked for"
+    for quantity in dict.fromkeys(one.check.quantity for one in harmful):
+        worst = max((one for one in harmful if one.check.quantity == quantity), key=_plainest)
+        small = worst.harm is Harm.DRIFTS
+        if small and quantity == GRADIENT_PREDICTION:
+            where = lost[quantity].where if quantity in lost else f"lost at {_at(worst)}"
+            parts.append(f"gradient right but where small ({where})")
+            continue
+        told = lost[quantity].text if small and quantity in lost else _example(worst)
+        excuse = ", as documented" if worst.documented else ""
+        parts.append(f"{SUBJECTS.get(quantity, quantity)} {told}{excuse}")
+    if not harmful and row.usable:
+        parts.append(f"right on all {row.inputs} inputs that were asked for")
+    return "; ".join(parts)
 
 
-def _of_answer(row: Row, answer: Answer, lost: dict[str, Lost]) -> Iterator[str]:
-    """What is said about one need."""
-    if answer.autocast is not None:
-        yield f"under mixed precision {answer.autocast.does}"
+def _aside(answer: Answer) -> Iterator[str]:
+    """What is said about a need besides the numbers."""
     if answer.form:
         yield f"takes {answer.form}"
-        return
-    if answer.unanswered:
+    elif answer.unanswered:
         yield f"refuses {answer.unanswered} of {answer.grade.elements} inputs of {answer.need.name}"
-    if not answer.grade.elements:
-        yield f"{answer.need.name} is {'not offered' if answer.tried else 'not measured'}"
-        return
-    harmful = [one for one in answer.wrong if one.harm is not None and one.harm > Harm.LAST_DIGITS]
-    if not harmful:
-        if answer.need.quantities == (GRADIENT_PREDICTION,):
-            yield "its gradient is right"
-        return
-    worst = max(harmful, key=_plainest)
-    quantity = worst.check.quantity
-    if worst.harm is Harm.DRIFTS and quantity in lost:
-        yield f"{PROVED[quantity]} {lost[quantity].text}"
-    else:
-        yield _example(worst)
-    if worst.harm is Harm.DRIFTS and quantity == GRADIENT_PREDICTION:
-        yield "where prediction and label part its gradient stays right"
+    elif not answer.grade.elements:
+        yield f"{answer.need.name}: {'not offered' if answer.tried else 'not measured'}"
+    elif answer.lacking:
+        yield f"{answer.need.name}: not measured on {', '.join(sorted(answer.lacking))}"
 
 
 def _example(one: Element) -> str:
     """What came back at one input, and what should have."""
-    prediction, label = _inputs(one)
-    at = f"{PREDICTION[one.line.form]} = {prediction:.3g}, label {label:.3g}"
     due = one.line.ideal.get(one.check.quantity, ())
-    if one.at is not None and one.check.quantity in SUBJECTS and one.check.bits and len(due) == len(one.check.elements):
+    if one.at is not None and one.check.quantity in NUMERIC and one.check.bits and len(due) == len(one.check.elements):
         got = float(decode_hexadecimal([one.check.bits[one.at]], one.check.result_dtype)[0])
         owed = float.fromhex(due[one.at])
-        said = f"{SUBJECTS[one.check.quantity]} {got:.3g} where {owed:.3g} is due ({at})"
-    elif one.check.quantity == ACCEPTANCE:
-        said = f"{'raises' if one.verdict == 'rejects' else 'does not raise'} for label {label:.3g}"
-    else:
-        said = f"{one.check.quantity}: {one.verdict} ({one.check.case})"
-    return f"{said}, as documented" if one.documented else said
+        return f"{', not '.join(_apart(got, owed))} at {_at(one)}"
+    if one.check.quantity == ACCEPTANCE:
+        return f"{'raises' if one.verdict == 'rejects' else 'does not raise'} at {_at(one)}"
+    return f"{one.verdict} in {one.check.case}"
 
 
-def _plainest(one: Element) -> tuple[Harm, bool, bool, float]:
+def _at(one: Element) -> str:
+    prediction, label = _inputs(one)
+    return f"{PREDICTION[one.line.form]} = {prediction:.3g}, y = {label:.3g}"
+
+
+def _apart(got: float, owed: float) -> tuple[str, str]:
+    """Two numbers with three digits, or as many more as tell them apart."""
+    told = ((f"{got + 0.0:.{digits}g}", f"{owed + 0.0:.{digits}g}") for digits in range(3, 17))
+    return next((pair for pair in told if pair[0] != pair[1]), (str(got), str(owed)))
+
+
+def _plainest(one: Element) -> tuple[Harm, bool, bool, float, float]:
+    """The worst comes last: by harm; where little is lost, by how much of it; else what is least far from even odds."""
     prediction, _ = _inputs(one)
     off = abs(prediction) if one.line.form == "logits" else abs(prediction - 0.5)
-    return one.harm or Harm.REFUSES, one.at is not None, one.check.quantity in NUMERIC, -off
+    harm = one.harm or Harm.REFUSES
+    return harm, one.at is not None, one.check.quantity in NUMERIC, one.error if harm <= Harm.DRIFTS else 0.0, -off
 
 
 def _inputs(one: Element) -> tuple[float, float]:
@@ -133,7 +139,7 @@ def _lost(row: Row) -> dict[str, Lost]:
         return found
     backend = ImplementationId.parse(row.implementation).backend
     for one in proofs():
-        if one.backend != backend or one.dtype not in row.dtypes or one.quantity not in PROVED:
+        if one.backend != backend or one.dtype not in row.dtypes or one.quantity not in (VALUE, GRADIENT_PREDICTION):
             continue
         same = [result for result in one.results if _same(row, result.implementation, one.dtype)]
         for lost in (lost for result in same for lost in _firsts(one, result)):
@@ -150,7 +156,9 @@ def _firsts(one: Certificate, result: Result) -> Iterator[Lost]:
         if label not in (0, 1):
             continue
         small = float(np.exp(-abs(prediction)))  # of a right and confident logit, which a lost one is
-        owed = loss(one.form, [prediction], [label])[0] if one.quantity == VALUE else (1 - 2 * label) * small / (1 + small)
+        owed = (
+            loss(one.form, [prediction], [label])[0] if one.quantity == VALUE else (1 - 2 * label) * small / (1 + small)
+        )
         harm = weighed(np.zeros(1), np.array([owed]), one.dtype, one.quantity, one.form)[0]
         if harm > Harm.LAST_DIGITS:
             yield Lost(prediction, label, owed)
