@@ -1,4 +1,4 @@
-"""Which implementations meet a reader's needs: one run record or several, ranked without invented weights.
+"""Which entry points do least harm to what a reader needs: one run record or several, ranked without invented weights.
 
 A row is one implementation in one run.  Nothing of two runs is ever put into one row: they may differ in versions and
 machines, and a reader who hands over two sees both.
@@ -12,14 +12,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from conformance.adapters.declaration import BASE_MODE
-from conformance.choose.needs import Need, Stated, verdicts
+from conformance.choose.needs import MAIN, RIGHT, SILENT, Autocast, Need, Stated, autocast_of
 from conformance.ids import ImplementationId
-from conformance.judge.verdicts import SEVERITY
-from conformance.quantities import NUMERIC
+from conformance.judge.harm import Harm
+from conformance.quantities import GRADIENT_PREDICTION, NUMERIC, VALUE
+from conformance.record.grades import Grade, entries
+from conformance.record.harms import Harms, documented, harms
 from conformance.record.record import CheckLine, ImplementationLine, InputsLine, RunRecord, SpeedLine
-from conformance.record.summary import Cell, answers_outside
+from conformance.record.summary import answers_outside
 
-MET, NOT_MET, NOT_MEASURED = "met", "not met", "not measured"
+MET, DOCUMENTED, NOT_MET, NOT_MEASURED = "met", "as documented", "not met", "not measured"
+
+MAIN_FAMILIES = frozenset(MAIN)
+
+#: Verdicts of a call that gave no answer: it was refused, or nobody can say whether it is right.
+UNANSWERED = frozenset({"unsupported", "undecided"})
 
 
 @dataclass(frozen=True)
@@ -29,73 +36,144 @@ class Source:
     name: str
     record: RunRecord
 
+    @cached_property
+    def found(self) -> Harms:
+        """The harm of every finding."""
+        return harms(self.record)
 
-@dataclass(frozen=True, order=True)
-class Worst:
-    """The largest condition-scaled errors, in ULP of the returned dtypes; infinite where no number of ULP covers it.
+    @cached_property
+    def excused(self) -> Harms:
+        """The harm of every element that only the documentation excuses."""
+        return documented(self.record)
 
-    `contract` is against the nearer of ideal and contract, which is what a need admits, and so it comes first in the
-    order; `ideal` is against exact mathematics, where a documented clip shows.
+    @cached_property
+    def bits(self) -> dict[str, dict[tuple[str, str, str], tuple[str, ...]]]:
+        """By implementation what came back, for each case, dtype and numeric quantity."""
+        found: dict[str, dict[tuple[str, str, str], tuple[str, ...]]] = {}
+        for check in self.record.checks:
+            if check.quantity in NUMERIC and check.bits:
+                found.setdefault(check.implementation, {})[check.case, check.dtype, check.quantity] = check.bits
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Element:
+    """One element of the evidence: its verdict, and the harm that it does; `documented` where documentation excuses it.
+
+    `at` is its place among those of its check; None where it is a presentation of the case, or all of it.
     """
 
-    contract: float = 0.0
-    ideal: float = 0.0
+    check: CheckLine
+    line: InputsLine
+    name: str
+    at: int | None
+    verdict: str
+    harm: Harm | None = None
+    documented: bool = False
+    problem: str = ""
+
+    @property
+    def error(self) -> float:
+        """In ULP of the returned dtype against exact mathematics; infinite where no number of ULP covers it."""
+        told = self.check.ulp[self.at] if self.at is not None and self.at < len(self.check.ulp) else None
+        return told if told is not None else 0.0 if self.verdict in RIGHT - {"by-contract"} else math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Whether a row meets a need: the counts of its evidence, and the checks that do not meet it, the worst first.
+    """How a row does on a need: the grade of its evidence, as the first screen of a run gives it, and what is wrong.
 
-    `most` is the largest evidence that any implementation of the same form has: some take hard labels only.  `tried`
-    says whether any implementation of the run has evidence; if so, one that has none does not offer what is needed.
-    `cases` are those of the evidence.
+    `wrong` are the elements that do harm; `unanswered` counts those that were refused.  `form` is that which the row
+    takes where the need is about another.  `tried` says whether any implementation of the run has evidence; if so, one
+    that has none does not offer what is needed.  `families` are those of the evidence, `lacking` the main ones that
+    only others of its form have: this one takes no soft labels, for instance.  `autocast` is what the documentation
+    says of mixed precision, where that is needed.
     """
 
     need: Need
-    cell: Cell
-    failing: tuple[CheckLine, ...] = ()
-    cases: tuple[str, ...] = ()
-    most: int = 0
+    grade: Grade
+    wrong: tuple[Element, ...] = ()
+    unanswered: int = 0
+    form: str = ""
     tried: bool = False
+    cases: tuple[str, ...] = ()
+    families: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+    autocast: Autocast | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it cannot be called so: another form, an exception for valid inputs, an error of autocast."""
+        raises = self.autocast is not None and self.autocast.raises
+        return raises or bool(self.form) or self.unanswered > 0
 
     @property
     def status(self) -> str:
-        """met, not met or not measured."""
-        return NOT_MEASURED if not self.cell.checks else NOT_MET if self.failing else MET
+        """met: right, or off in the last digits, or where no training is.  as documented: but for what documents say.
+
+        A documented result that breaks a training is no answer to any need.
+        """
+        if self.refuses:
+            return NOT_MET
+        if not self.grade.elements:
+            return NOT_MEASURED
+        found, excused = self.grade.found or Harm.REFUSES, self.grade.documented or Harm.REFUSES
+        if found > Harm.LAST_DIGITS or excused >= Harm.BREAKS:
+            return NOT_MET
+        if self.lacking:
+            return NOT_MEASURED
+        return DOCUMENTED if excused > Harm.LAST_DIGITS else MET
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One implementation in one run: its answers, and what a reader may want to know besides.
 
-    `rank` is None unless all needs are met.  `worst` is over the numeric evidence, or over the values of the main
-    families where the needs have none; None where nothing of that was measured.  `outside` is what happens to labels
-    outside [0, 1]: rejects, accepts, mixed, or "" where that was not run.
+    `rank` is that of the order, which equals share; None where nothing follows from the evidence.  `error` is the worst
+    over the numeric evidence that is of some use, or over the values of the main families where the needs have none;
+    None where nothing of that was measured.  `main` says whether it is what people call, `linked` whether that has a
+    page of documentation, `trains` whether it has a gradient.  `outside` is what happens to labels outside [0, 1]:
+    rejects, accepts, mixed, or "" where that was not run.  `speeds` are those in the dtypes that were asked for.
     """
 
     implementation: str
     form: str
     source: Source
     answers: tuple[Answer, ...]
-    worst: Worst | None
-    values: Cell
-    gradients: Cell
-    worst_gradient: Worst | None
+    dtypes: tuple[str, ...]
+    error: float | None
+    inputs: int
+    main: bool
+    linked: bool
+    trains: bool
     outside: str
     speeds: tuple[SpeedLine, ...]
     rank: int | None = None
 
     @property
     def status(self) -> str:
-        """met where all needs are, not met where one is not, else not measured."""
+        """The worst of its answers."""
         found = {answer.status for answer in self.answers}
-        return NOT_MET if NOT_MET in found else NOT_MEASURED if NOT_MEASURED in found else MET
+        return next(one for one in (NOT_MET, NOT_MEASURED, DOCUMENTED, MET) if one in found)
 
     @property
-    def order(self) -> tuple[int, int, bool, Worst]:
-        """The place of the row: by status, among excluded ones by the number of needs not met, then by worst error."""
-        unmet = sum(answer.status == NOT_MET for answer in self.answers)
-        return (MET, NOT_MEASURED, NOT_MET).index(self.status), unmet, self.worst is None, self.worst or Worst()
+    def usable(self) -> bool:
+        """Whether it can be called as is needed, and was."""
+        return not any(one.refuses or one.status == NOT_MEASURED for one in self.answers)
+
+    @property
+    def order(self) -> tuple[bool, bool, list[float], float, float]:
+        """The place of the row: what cannot be called last; then by harm, the worst first; by error; by time."""
+        ranks = sorted((answer.grade.rank for answer in self.answers), reverse=True)
+        refuses = any(answer.refuses for answer in self.answers)
+        error = math.inf if self.error is None else self.error
+        return refuses, not self.usable, ranks, error, self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """For an element of the largest call that was timed, with its gradient if that was; infinite without one."""
+        timed = sorted(self.speeds, key=lambda one: (one.direction == "backward", one.elements))
+        return timed[-1].seconds / timed[-1].elements if timed else math.inf
 
 
 @dataclass(frozen=True)
@@ -105,10 +183,16 @@ class Choice:
     stated: Stated
     sources: tuple[Source, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
-    def of(self, status: str) -> list[Row]:
-        """The rows of one status, in order."""
-        return [row for row in self.rows if row.status == status]
+    def of(self, *statuses: str) -> list[Row]:
+        """The rows of some statuses, in order."""
+        return [row for row in self.rows if row.status in statuses]
+
+    @property
+    def good(self) -> list[Row]:
+        """The rows that meet all needs, if only as documented."""
+        return self.of(MET, DOCUMENTED)
 
     def cases(self, index: int) -> tuple[str, ...]:
         """The cases whose checks are the evidence for a need, over all rows."""
@@ -117,10 +201,11 @@ class Choice:
 
 @dataclass
 class _Candidate:
-    """An implementation in one run, with its checks."""
+    """An implementation in one run, with its checks; `main` as `Row` has it."""
 
     source: Source
     line: ImplementationLine
+    main: bool
     checks: list[CheckLine] = field(default_factory=list)
 
     @cached_property
@@ -129,20 +214,29 @@ class _Candidate:
         return ImplementationId.parse(self.line.id)
 
 
-def choose(sources: Sequence[Source], stated: Stated) -> Choice:
-    """Rank the implementations of some runs.
+def choose(sources: Sequence[Source], stated: Stated, everything: bool = False, notes: Sequence[str] = ()) -> Choice:
+    """Rank the entry points of some runs: those that people call, and where none of them offers a need, all that do.
 
-    Those that meet all needs come first and have a rank, which equal errors share; then those of which something was
-    not measured; then those that do not meet a need.
+    Twins, focal losses and losses of classes are ranked besides if they offer what no other does, or for `everything`.
     """
-    rows = [_row(one, stated) for one in _chosen(list(_candidates(sources)), stated.compiled)]
-    rows = sorted(_compared(rows), key=lambda row: row.order)
-    return Choice(stated, tuple(sources), tuple(_ranked(rows)))
+    candidates = list(_chosen(list(_candidates(sources)), stated.compiled))
+    rows = [_row(one, stated) for one in candidates if one.main or everything]
+    places = range(len(stated.needs))
+    lacking = [index for index in places if not any(row.answers[index].grade.elements for row in rows)]
+    if lacking and not everything:
+        others = (_row(one, stated) for one in candidates if not one.main)
+        rows += [row for row in others if any(row.answers[index].grade.elements for index in lacking)]
+    ordered = sorted(_told(rows), key=lambda row: row.order)
+    return Choice(stated, tuple(sources), tuple(_ranked(ordered)), tuple(notes))
 
 
 def _candidates(sources: Sequence[Source]) -> Iterator[_Candidate]:
     for source in sources:
-        found = {one.id: _Candidate(source, one) for one in source.record.header.implementations}
+        main = {ImplementationId.parse(name).family for name in entries(source.record)}
+        found = {
+            one.id: _Candidate(source, one, ImplementationId.parse(one.id).family in main)
+            for one in source.record.header.implementations
+        }
         for check in source.record.checks:
             found[check.implementation].checks.append(check)
         yield from (one for one in found.values() if one.checks)
@@ -153,116 +247,122 @@ def _chosen(candidates: list[_Candidate], compiled: bool) -> Iterator[_Candidate
 
     Where an entry was not run so in any of the runs, the modes that were run stand for it.
     """
-    entries: dict[tuple[str, str, str], list[_Candidate]] = {}
+    places: dict[tuple[str, str, str], list[_Candidate]] = {}
     for one in candidates:
         backend, entry, _, device = one.place
-        entries.setdefault((backend, entry, device), []).append(one)
-    for modes in entries.values():
+        places.setdefault((backend, entry, device), []).append(one)
+    for modes in places.values():
         instead = BASE_MODE if any(one.place.mode == BASE_MODE for one in modes) else None
         fitting = [one for one in modes if (one.line.is_compiled if compiled else one.place.mode == BASE_MODE)]
         yield from fitting or [one for one in modes if one.place.mode == (instead or one.place.mode)]
 
 
-def _paired(record: RunRecord, checks: Iterable[CheckLine]) -> Iterator[tuple[CheckLine, InputsLine]]:
-    """Checks with their inputs; an interrupted record may lack some."""
-    for check in checks:
-        line = record.inputs_by_case.get((check.case, check.dtype))
-        if line is not None:
-            yield check, line
-
-
 def _row(one: _Candidate, stated: Stated) -> Row:
     record = one.source.record
-    paired = list(_paired(record, one.checks))
+    autocast = autocast_of(one.place.family) if stated.amp else None
+    if autocast is not None and autocast.computes:
+        stated = stated.computed_in(autocast.computes)
+    inputs = record.inputs_by_case  # of an interrupted record some are missing
+    paired = [(check, inputs[key]) for check in one.checks if (key := (check.case, check.dtype)) in inputs]
     answers, used = [], []
     for need in stated.needs:
         evidence = [pair for pair in paired if stated.is_evidence(need, *pair)]
         if need.compiled and not one.line.is_compiled:
             evidence = []  # the plain call says nothing about a compiled one
-        answers.append(_answer(need, evidence))
-        used += [check for check, _ in evidence] if need.accurate else []
-    numeric = {check.id: check for check in used if check.quantity in NUMERIC}
-    values = _main(paired, stated, "value")
-    gradients = _main(paired, stated, "gradient-prediction")
+        told = [element for pair in evidence for element in _elements(need, *pair, one.source)]
+        answers.append(replace(_answer(need, told, one.line.form), autocast=autocast if need.amp else None))
+        used += [element for element in told if need.accurate and element.check.quantity in NUMERIC]
+    if not used:
+        values = [pair for pair in paired if pair[0].quantity == VALUE and pair[0].dtype in stated.dtypes]
+        plain = replace(stated.needs[0], quantities=(VALUE,), passes=RIGHT)
+        used = [element for pair in values if stated.about(pair[1]) for element in _elements(plain, *pair, one.source)]
     return Row(
         implementation=one.line.id,
         form=one.line.form,
         source=one.source,
         answers=tuple(answers),
-        worst=worst_of(numeric.values() or values),
-        values=_counted(values),
-        gradients=_counted(gradients),
-        worst_gradient=worst_of(gradients),
+        dtypes=stated.dtypes,
+        error=max((element.error for element in used if element.harm is not Harm.EDGE), default=None),
+        inputs=len({(element.check.case, element.check.dtype, element.name) for element in used}),
+        main=one.main,
+        linked=bool(one.line.link),
+        trains=any(check.quantity == GRADIENT_PREDICTION for check in one.checks),
         outside=answers_outside(record, (check for check, _ in paired if check.dtype in stated.dtypes)),
-        speeds=tuple(line for line in record.speeds if line.implementation == one.line.id),
+        speeds=tuple(
+            line for line in record.speeds if line.implementation == one.line.id and line.dtype in stated.dtypes
+        ),
     )
 
 
-def _main(paired: Iterable[tuple[CheckLine, InputsLine]], stated: Stated, quantity: str) -> list[CheckLine]:
-    """The checks of one quantity that are about what was stated, whatever is needed."""
-    of = (pair for pair in paired if pair[0].quantity == quantity and pair[0].dtype in stated.dtypes)
-    return [check for check, line in of if stated.about(line)]
+def _elements(need: Need, check: CheckLine, line: InputsLine, source: Source) -> Iterator[Element]:
+    """The elements of a check that say anything about a need, and what it found besides of the presentations of it."""
+    places = {name: place for place, name in enumerate(check.elements)}
+    findings = {one.element: one for one in check.findings if one.outcome != "fixed"}
+    verdicts = check.verdicts or (check.verdict,) * len(check.elements)
+    told = dict(zip(check.elements, verdicts, strict=True))
+    for name, verdict in (*told.items(), *((name, one.verdict) for name, one in findings.items() if name not in told)):
+        if verdict in SILENT:
+            continue
+        element = Element(check=check, line=line, name=name, at=places.get(name), verdict=verdict)
+        excused = source.excused.get((check.id, name), Harm.LAST_DIGITS)
+        if verdict in need.passes:
+            if verdict == "by-contract" and need.passes <= RIGHT and excused > Harm.LAST_DIGITS:
+                element = replace(element, harm=excused, documented=True)
+        elif verdict == "by-contract":
+            element = replace(element, harm=excused)
+        elif verdict in RIGHT:  # an answer, but not that which is needed: it raises, or it does not
+            element = replace(element, harm=Harm.BREAKS)
+        else:
+            finding = findings.get(name)
+            harm = source.found.get((check.id, name), Harm.BREAKS)
+            problem = "" if finding is None else finding.problem or finding.cause
+            element = replace(element, harm=harm, problem=problem)
+        yield element
 
 
-def _answer(need: Need, evidence: Sequence[tuple[CheckLine, InputsLine]]) -> Answer:
-    failing = [check for check, line in evidence if not need.met_by(check, line)]
-    failing.sort(key=lambda check: (SEVERITY[check.verdict], worst_of([check]) or Worst()), reverse=True)
-    cases = tuple(dict.fromkeys(check.case for check, _ in evidence))
-    return Answer(need=need, cell=_counted(check for check, _ in evidence), failing=tuple(failing), cases=cases)
+def _answer(need: Need, told: Sequence[Element], form: str) -> Answer:
+    grade = Grade()
+    for one in told:
+        grade.elements += 1
+        grade.rejected += one.verdict == "rejects"
+        if one.harm is None:
+            continue
+        if one.documented:
+            grade.documented = max(one.harm, grade.documented or one.harm)
+        else:
+            grade.add(one.harm, one.problem)
+    return Answer(
+        need=need,
+        grade=grade,
+        wrong=tuple(one for one in told if one.harm is not None),
+        unanswered=sum(one.verdict in UNANSWERED and one.verdict not in need.passes for one in told),
+        form=form if need.form not in ("", form) else "",
+        cases=tuple(dict.fromkeys(one.check.case for one in told)),
+        families=frozenset(one.line.family for one in told),
+    )
 
 
-def _counted(checks: Iterable[CheckLine]) -> Cell:
-    cell = Cell()
-    for check in checks:
-        cell.add(check)
-    return cell
-
-
-def worst_of(checks: Iterable[CheckLine]) -> Worst | None:
-    """The worst errors of numeric checks; None where there is none."""
-    found = [error for check in checks for error in _errors(check)]
-    if not found:
-        return None
-    return Worst(max(error.contract for error in found), max(error.ideal for error in found))
-
-
-def _errors(check: CheckLine) -> Iterator[Worst]:
-    """The errors of each element that says anything; a wrong result that no ULP measure is infinitely wrong."""
-    if not verdicts(check):
-        return
-    against = check.contract_ulp or check.ulp
-    every = check.verdicts or (check.verdict,) * max(len(check.ulp), 1)
-    for index, verdict in enumerate(every):
-        ideal = check.ulp[index] if index < len(check.ulp) else None
-        contract = against[index] if index < len(against) else None
-        expected = verdict in ("conforms", "rejects", "recorded")
-        yield Worst(
-            contract if contract is not None else 0.0 if expected or verdict == "by-contract" else math.inf,
-            ideal if ideal is not None else 0.0 if expected else math.inf,
-        )
-
-
-def _compared(rows: Sequence[Row]) -> Iterator[Row]:
-    """The rows, told how much evidence others have."""
-    most: dict[tuple[str, str], int] = {}
+def _told(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows, told what others have evidence of."""
+    tried: dict[tuple[str, int], set[str]] = {}
+    alike: dict[tuple[str, int, str], set[str]] = {}
     for row in rows:
-        for answer in row.answers:
-            key = row.form, answer.need.name
-            most[key] = max(most.get(key, 0), answer.cell.checks)
-    tried = {(row.source.name, one.need.name) for row in rows for one in row.answers if one.cell.checks}
+        for index, one in enumerate(row.answers):
+            tried.setdefault((row.source.name, index), set()).update(one.families)
+            alike.setdefault((row.source.name, index, row.form), set()).update(one.families & MAIN_FAMILIES)
     for row in rows:
-        told = [
-            replace(one, most=most[row.form, one.need.name], tried=(row.source.name, one.need.name) in tried)
-            for one in row.answers
-        ]
-        yield replace(row, answers=tuple(told))
+        answers = []
+        for index, one in enumerate(row.answers):
+            lacking = frozenset(alike[row.source.name, index, row.form]) - one.families if one.families else frozenset()
+            answers.append(replace(one, tried=bool(tried[row.source.name, index]), lacking=lacking))
+        yield replace(row, answers=tuple(answers))
 
 
-def _ranked(rows: Sequence[Row]) -> Iterator[Row]:
-    """Ranks for rows in order: equal errors share one, and the next rank counts them all."""
+def _ranked(rows: Iterable[Row]) -> Iterator[Row]:
+    """Ranks for rows in order: equals share one, and the next rank counts them all."""
     rank, before = 0, None
     for index, row in enumerate(rows, start=1):
-        if row.status != MET:
+        if not row.usable:
             yield row
             continue
         if row.order != before:

@@ -18,16 +18,17 @@ def limits(choice: Choice) -> Iterator[str]:
     ids = [one.id for record in records for one in record.header.implementations]
     devices = list(dict.fromkeys(ImplementationId.parse(name).device for name in ids))
     if len(devices) == 1:
-        yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise, and differ in speed."
+        yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise."
     ran = dict.fromkeys(check.implementation for record in records for check in record.checks)
     if not any(one.is_compiled and one.id in ran for record in records for one in record.header.implementations):
         modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
-        yield f"Modes that were run: {', '.join(modes)}. Nothing is known of compiled ones (`run --mode '*'`)."
+        yield f"Modes: {', '.join(modes)}, no compiled ones (`run --mode '*'`)."
     yield from _needs(choice)
-    if not any(record.speeds for record in records):
-        yield "Speed was not measured (`run --speed`)."
+    if not any(row.speeds for row in choice.rows):
+        dtypes = " ".join(f"--dtype {name}" for name in choice.stated.dtypes)
+        yield f"No speed in {', '.join(choice.stated.dtypes)} (`run --speed {dtypes}`)."
     else:
-        yield "Speed was measured with one thread on one machine; another machine may order implementations otherwise."
+        yield "Speed is that of one thread on one machine."
     for source in choice.sources:
         yield from _of(source, len(choice.sources) > 1)
 
@@ -54,7 +55,7 @@ def _of(source: Source, several: bool) -> Iterator[str]:
     yield from (f"{where}{text}" for line in header.backends for text in _missing(line))
     if strange := [line.name for line in header.backends if line.versions and not line.pinned]:
         yield f"{where}not the versions that the suite's record is about: {', '.join(strange)}."
-    yield f"{where}Other versions than those named above may behave otherwise."
+    yield f"{where}Other versions may behave otherwise."
 
 
 def _missing(line: BackendLine) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a reader can need of an implementation, and which checks of a run are the evidence.
+"""What a reader can need of an implementation, and which elements of a run are the evidence.
 
 The vocabulary is closed: a need is there only if checks can back it.  A need is about inputs (`soft-labels`), or about
 how they are computed (`float16`, `gradients`, `compile`).  One rule joins them: what is said about the how is judged on
@@ -8,9 +8,11 @@ dtype and mode are assumptions, float32 and the plain call, which a stated dtype
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
 
 from conformance.adapters import ALL_DTYPES
 from conformance.adapters.declaration import BASE_MODE
@@ -18,6 +20,7 @@ from conformance.errors import InputError, did_you_mean
 from conformance.judge.verdicts import VERDICTS
 from conformance.numbers.formats import FORMATS
 from conformance.quantities import AGREEMENT, PROBE, QUANTITIES, REDUCTION, RELATION
+from conformance.record.kinds import NARROW
 from conformance.record.record import CheckLine, InputsLine
 
 #: The families of inputs that every binary cross-entropy meets in training and testing.
@@ -43,7 +46,8 @@ class Need:
     `inputs` says which inputs it states, None that it is about the main families and what other needs state.  Of these
     the checks of `quantities` are the evidence, in `dtype` or, without one, in the stated dtypes.  A check meets the
     need if all its verdicts are in `passes` and its prediction has the `form`, if there is one.  `compiled` needs a
-    mode that its runtime declares to be one; `everywhere` is a need about all inputs, which states none for others.
+    mode that its runtime declares to be one; `amp` looks at the dtype that automatic mixed precision computes in;
+    `everywhere` is a need about all inputs, which states none for others.
     """
 
     name: str
@@ -54,16 +58,13 @@ class Need:
     dtype: str = ""
     form: str = ""
     compiled: bool = False
+    amp: bool = False
     everywhere: bool = False
 
     @property
     def accurate(self) -> bool:
         """Whether it is about right numbers, so that the errors of its evidence count in the order."""
         return self.passes <= RIGHT and not self.everywhere
-
-    def met_by(self, check: CheckLine, line: InputsLine) -> bool:
-        """Whether a check that is evidence meets the need."""
-        return verdicts(check) <= self.passes and self.form in ("", line.form)
 
 
 def verdicts(check: CheckLine) -> frozenset[str]:
@@ -80,7 +81,8 @@ def _flag(name: str) -> Takes:
 
 
 def _option(name: str) -> Takes:
-    return lambda line: name in line.inputs
+    """An option of the shape and dtype of the prediction, in losses that are not reduced: of these there are needs."""
+    return lambda line: name in line.inputs and line.family != "shapes" and not line.dtypes and line.reduction == "none"
 
 
 def _reduced(how: str) -> Takes:
@@ -179,12 +181,17 @@ VOCABULARY = (
         compiled=True,
     ),
     Need(
+        name="amp",
+        meaning="right values under automatic mixed precision, in the dtype that it computes the loss in",
+        amp=True,
+    ),
+    Need(
         name="ideal",
         meaning="values as exact mathematics has them: no contract excuses another",
         passes=RIGHT - {"by-contract"},
     ),
-    Need(name="probabilities", meaning="the prediction is a probability", passes=_ALL, form="probabilities"),
-    Need(name="logits", meaning="the prediction is a logit", passes=_ALL, form="logits"),
+    Need(name="probabilities", meaning="the prediction is a probability, and values are right", form="probabilities"),
+    Need(name="logits", meaning="the prediction is a logit, and values are right", form="logits"),
     Need(name="documented", meaning="what the documentation promises shows", everywhere=True, quantities=(PROBE,)),
     Need(
         name="result-dtype",
@@ -216,6 +223,34 @@ VOCABULARY = (
 BY_NAME = {need.name: need for need in VOCABULARY}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Autocast:
+    """What automatic mixed precision does with an entry point: in a few words, as documented, and linked.
+
+    `computes` is the dtype that the loss is computed in whatever narrower one it is given, "" where that is the one
+    given; `raises` says that some device refuses the call.
+    """
+
+    word: str
+    does: str
+    quote: str
+    url: str
+    computes: str = ""
+    raises: bool = False
+
+
+@cache
+def autocasts() -> dict[str, Autocast]:
+    """What is documented, by backend or backend/entry: `autocast.toml`."""
+    found = tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
+    return {family: Autocast(**part["is"]) for part in found["autocast"] for family in part["of"]}
+
+
+def autocast_of(family: str) -> Autocast | None:
+    """What is documented of backend/entry, or else of its backend; None where nothing is said."""
+    return autocasts().get(family) or autocasts().get(family.partition("/")[0])
+
+
 @dataclass(frozen=True)
 class Stated:
     """The needs of one reader, and what they mean together."""
@@ -236,6 +271,15 @@ class Stated:
     def compiled(self) -> bool:
         """Whether a compiled mode is needed."""
         return any(need.compiled for need in self.needs)
+
+    @property
+    def amp(self) -> bool:
+        """Whether the loss is called under automatic mixed precision."""
+        return any(need.amp for need in self.needs)
+
+    def computed_in(self, dtype: str) -> Stated:
+        """The same needs where a loss computes in `dtype` whatever narrower one it is given."""
+        return Stated(tuple(replace(need, dtype=dtype) if need.dtype in NARROW else need for need in self.needs))
 
     def about(self, line: InputsLine) -> bool:
         """Whether inputs are of the main families or stated."""

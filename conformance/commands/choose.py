@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 
-from conformance.choose.choose import MET, Choice
 from conformance.choose.choose import choose as chosen
 from conformance.choose.needs import VOCABULARY, parse
 from conformance.choose.sources import sources
@@ -18,9 +18,9 @@ from conformance.commands.options import RUN_FILE
 from conformance.errors import Exit
 from conformance.record.files import write_lines
 from conformance.render import choice as choices
-from conformance.render import choice_html, choice_markdown, choice_text, text
+from conformance.render import choice_markdown, choice_text, pages, text
 
-FORMATS = click.Choice(["text", "markdown", "html"])
+FORMATS = click.Choice(["text", "markdown", "html", "json"])
 
 
 @click.command()
@@ -28,7 +28,7 @@ FORMATS = click.Choice(["text", "markdown", "html"])
 @click.option("--need", "words", multiple=True, metavar="NEED[,NEED…]", help="What is needed (repeatable).")
 @click.option("--list-needs", is_flag=True, help="Print the needs and what they mean.")
 @click.option("--shipped", is_flag=True, help="Read the run that ships with the suite, even if there is a last run.")
-@click.option("--all", "everything", is_flag=True, help="All rows of every table (in text; other forms have them).")
+@click.option("--all", "everything", is_flag=True, help="All entry points, twins and focal losses too, and all tables.")
 @click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="Form of the output.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it here instead.")
 @click.pass_context
@@ -42,33 +42,37 @@ def choose(
     form: str,
     output: Path | None,
 ) -> None:
-    """Rank implementations for what you need, from run records.
+    """Say which loss to take for what you need, and what the others do, from run records.
 
-    Reads FILES, or else the last run, or else the run of the pinned environment that ships with the suite; no framework
-    is needed.  Exit code 0: an implementation meets all needs.  1: none does.
+    Reads FILES, or else the last run if it has what is asked, or else the run of the pinned environment that ships with
+    the suite; no framework is needed.  Exit code 0: an entry point meets all needs, if only as documented.  1: none
+    does.
     """
     if list_needs:
         for need in VOCABULARY:
             click.echo(f"{need.name}\t{need.meaning}")
         return
     stated = parse(words)
-    choice = chosen(sources(files, shipped), stated)
-    document = _document(choice, form, everything, output is None and sys.stdout.isatty())
+    read = sources(files, stated, shipped)
+    choice = chosen(read.sources, stated, everything, read.notes)
+    document = _document(choices.page(choice, everything), form, everything, output is None and sys.stdout.isatty())
     if output is None:
         click.echo(document, nl=False)
     else:
         write_lines([document.rstrip("\n").encode()], output)
-    context.exit(int(Exit.AS_EXPECTED if choice.of(MET) else Exit.NOT_AS_EXPECTED))
+    context.exit(int(Exit.AS_EXPECTED if choice.good else Exit.NOT_AS_EXPECTED))
 
 
-def _document(choice: Choice, form: str, everything: bool, terminal: bool) -> str:
-    """The choice in one of the forms; text for a terminal is as wide as that, and coloured."""
+def _document(page: choices.Page, form: str, everything: bool, terminal: bool) -> str:
+    """The page in one of the forms; text for a terminal is as wide as that, and coloured."""
     if form == "markdown":
-        return choice_markdown.render(choices.page(choice))
+        return choice_markdown.render(page)
     if form == "html":
-        return choice_html.render(choices.page(choice))
+        return pages.page("choice.html.j2", page=page)
+    if form == "json":
+        return msgspec.json.format(msgspec.json.encode(page), indent=1).decode() + "\n"
     stream = io.StringIO()
     width = shutil.get_terminal_size().columns if terminal else text.WIDTH
     console = Console(file=stream, width=width, force_terminal=terminal)
-    choice_text.render(choices.page(choice, brief=not everything), console, everything)
+    choice_text.render(page, console, everything)
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())

@@ -1,4 +1,4 @@
-"""A choice as Markdown."""
+"""A choice as Markdown, which ends with a paragraph for the team."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def render(page: Page) -> str:
 def _lines(page: Page) -> Iterator[str]:
     yield f"# {cell(page.title)}"
     yield ""
-    yield f"**{cell(page.verdict)}.**"
+    yield f"**{cell(page.take)}**"
     yield ""
     for name in page.interrupted:
         yield f"**INTERRUPTED: {cell(name)} has no end.**"
         yield ""
     for source in page.sources:
         yield f"- read: {cell(source)}"
-    for grid in page.grids:
+    for place, grid in enumerate(page.grids):
         yield ""
         yield f"## {cell(grid.caption)}"
         yield ""
@@ -34,8 +34,15 @@ def _lines(page: Page) -> Iterator[str]:
         if grid.legend:
             yield ""
             yield cell(grid.legend)
+        if place == 0:
+            yield ""
+            yield from (f"- {cell(name)}: {cell(said)}" for name, said in page.sentences)
     yield ""
     yield "## What this cannot tell"
     yield ""
     for line in page.limits:
         yield f"- {cell(line)}"
+    yield ""
+    yield "## For the team"
+    yield ""
+    yield cell(page.team)

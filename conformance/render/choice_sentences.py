@@ -1,0 +1,176 @@
+"""What each entry point does to what was asked for, in a sentence: from the run, and from proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from conformance.choose.choose import Answer, Element, Row
+from conformance.ids import ImplementationId
+from conformance.judge.harm import Harm
+from conformance.judge.harm import harms as weighed
+from conformance.numbers.formats import decode_hexadecimal
+from conformance.quantities import ACCEPTANCE, GRADIENT_PREDICTION, NUMERIC, VALUE
+from conformance.render.narrate import loss
+from conformance.shipped import shipped
+from conformance.sweep import named
+from conformance.sweep.certificate import Certificate, Result
+
+#: What the prediction is called, by form.
+PREDICTION = {"logits": "z", "probabilities": "p"}
+
+#: How what is said begins, by quantity.
+SUBJECTS = {VALUE: "returns", GRADIENT_PREDICTION: "gradient", ACCEPTANCE: "call"}
+
+
+class Lost(NamedTuple):
+    """From which logit on a proof found 0 and not the exact number, which is more than a subnormal one."""
+
+    prediction: float
+    label: float
+    owed: float
+
+    @property
+    def where(self) -> str:
+        """As in "0 below z = -4.16 at label 0"."""
+        way = "below" if self.prediction < 0 else "above"
+        return f"0 {way} z = {self.prediction:.3g} at label {self.label:.3g}"
+
+    @property
+    def text(self) -> str:
+        """As in "0 below z = -4.16 at label 0, not 0.0155"."""
+        return f"{self.where}, not {self.owed:.3g}"
+
+
+def sentence(row: Row) -> str:
+    """What most is to be said of an entry point: what harms its losses most, its gradients, and the rest."""
+    parts = [part for answer in row.answers for part in _aside(answer)]
+    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
+    lost = _lost(row)
+    for quantity in dict.fromkeys(one.check.quantity for one in harmful):
+        worst = max((one for one in harmful if one.check.quantity == quantity), key=_plainest)
+        small = worst.harm is Harm.DRIFTS
+        if small and quantity == GRADIENT_PREDICTION:
+            where = lost[quantity].where if quantity in lost else f"lost at {_at(worst)}"
+            parts.append(f"gradient right but where small ({where})")
+            continue
+        told = lost[quantity].text if small and quantity in lost else _example(worst)
+        excuse = ", as documented" if worst.documented else ""
+        parts.append(f"{SUBJECTS.get(quantity, quantity)} {told}{excuse}")
+    if not harmful and row.usable:
+        parts.append(f"right on all {row.inputs} inputs that were asked for")
+    return "; ".join(parts)
+
+
+def _aside(answer: Answer) -> Iterator[str]:
+    """What is said about a need besides the numbers."""
+    if answer.form:
+        yield f"takes {answer.form}"
+    elif answer.unanswered:
+        yield f"refuses {answer.unanswered} of {answer.grade.elements} inputs of {answer.need.name}"
+    elif not answer.grade.elements:
+        yield f"{answer.need.name}: {'not offered' if answer.tried else 'not measured'}"
+    elif answer.lacking:
+        yield f"{answer.need.name}: not measured on {', '.join(sorted(answer.lacking))}"
+
+
+def _example(one: Element) -> str:
+    """What came back at one input, and what should have."""
+    due = one.line.ideal.get(one.check.quantity, ())
+    if one.at is not None and one.check.quantity in NUMERIC and one.check.bits and len(due) == len(one.check.elements):
+        got = float(decode_hexadecimal([one.check.bits[one.at]], one.check.result_dtype)[0])
+        owed = float.fromhex(due[one.at])
+        return f"{', not '.join(_apart(got, owed))} at {_at(one)}"
+    if one.check.quantity == ACCEPTANCE:
+        return f"{'raises' if one.verdict == 'rejects' else 'does not raise'} at {_at(one)}"
+    return f"{one.verdict} in {one.check.case}"
+
+
+def _at(one: Element) -> str:
+    prediction, label = _inputs(one)
+    return f"{PREDICTION[one.line.form]} = {prediction:.3g}, y = {label:.3g}"
+
+
+def _apart(got: float, owed: float) -> tuple[str, str]:
+    """Two numbers with three digits, or as many more as tell them apart."""
+    told = ((f"{got + 0.0:.{digits}g}", f"{owed + 0.0:.{digits}g}") for digits in range(3, 17))
+    return next((pair for pair in told if pair[0] != pair[1]), (str(got), str(owed)))
+
+
+def _plainest(one: Element) -> tuple[Harm, bool, bool, float, float]:
+    """The worst comes last: by harm; where little is lost, by how much of it; else what is least far from even odds."""
+    prediction, _ = _inputs(one)
+    off = abs(prediction) if one.line.form == "logits" else abs(prediction - 0.5)
+    harm = one.harm or Harm.REFUSES
+    return harm, one.at is not None, one.check.quantity in NUMERIC, one.error if harm <= Harm.DRIFTS else 0.0, -off
+
+
+def _inputs(one: Element) -> tuple[float, float]:
+    place = one.at if one.at is not None and one.at < len(one.line.elements) else 0
+    found = []
+    for name in ("prediction", "label"):
+        bits = one.line.inputs[name]
+        dtype = one.line.dtypes.get(name, one.line.dtype)
+        found.append(float(decode_hexadecimal([bits[min(place, len(bits) - 1)]], dtype)[0]))
+    return found[0], found[1]
+
+
+# -- proofs ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def proofs() -> tuple[Certificate, ...]:
+    """The proofs that ship with the suite."""
+    found = (one.certificate for one in named.of_folder(shipped("results/certificates")))
+    return tuple(one for one in found if one.kind == "proof")
+
+
+def _lost(row: Row) -> dict[str, Lost]:
+    """By quantity, the first logit from 0 outwards at which a proof found a number of some size lost.
+
+    The proof is about the entry point itself, or about one of the same backend that gave the same bits for all inputs
+    of the run.
+    """
+    found: dict[str, Lost] = {}
+    if row.form != "logits":
+        return found
+    backend = ImplementationId.parse(row.implementation).backend
+    for one in proofs():
+        if one.backend != backend or one.dtype not in row.dtypes or one.quantity not in (VALUE, GRADIENT_PREDICTION):
+            continue
+        same = [result for result in one.results if _same(row, result.implementation, one.dtype)]
+        for lost in (lost for result in same for lost in _firsts(one, result)):
+            known = found.get(one.quantity, lost)
+            found[one.quantity] = min(known, lost, key=lambda each: abs(each.prediction))
+    return found
+
+
+def _firsts(one: Certificate, result: Result) -> Iterator[Lost]:
+    for name in ("-zero", "+zero"):
+        if (place := result.firsts.get(name)) is None:
+            continue
+        prediction, label = (float(decode_hexadecimal([place[key]], one.dtype)[0]) for key in ("prediction", "label"))
+        if label not in (0, 1):
+            continue
+        small = float(np.exp(-abs(prediction)))  # of a right and confident logit, which a lost one is
+        owed = (
+            loss(one.form, [prediction], [label])[0] if one.quantity == VALUE else (1 - 2 * label) * small / (1 + small)
+        )
+        harm = weighed(np.zeros(1), np.array([owed]), one.dtype, one.quantity, one.form)[0]
+        if harm > Harm.LAST_DIGITS:
+            yield Lost(prediction, label, owed)
+
+
+def _same(row: Row, other: str, dtype: str) -> bool:
+    """Whether an implementation is that of a row, or gave the same bits for all inputs that both were asked for."""
+    if row.implementation == other:
+        return True
+    ours, theirs = (
+        {key: bits for key, bits in row.source.bits.get(name, {}).items() if key[1] == dtype}
+        for name in (row.implementation, other)
+    )
+    shared = ours.keys() & theirs.keys()
+    return bool(shared) and all(ours[key] == theirs[key] for key in shared)
