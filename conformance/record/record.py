@@ -150,6 +150,7 @@ class ProblemLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="pr
     advice: str = ""
     why: str = ""
     remedy: str = ""
+    workaround: str = ""
     links: tuple[LinkLine, ...] = ()
     mechanism: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
 from conformance.plan.inputs import Inputs
 from conformance.render import narrate
-from conformance.render.elements import Reasons
+from conformance.render.elements import Reason, Reasons
 from conformance.run.run import Run
 
 #: More elements than this are judged but not printed one by one.
@@ -48,9 +48,8 @@ def worst(done: Run, why: Reasons) -> Iterator[str]:
             yield from _worst_of(check)
         elif check.verdict not in ("conforms", "rejects"):
             yield f"{check.id}: {check.verdict} {'; '.join(check.details)}"
-        reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity))
-        if reason is not None:
-            yield f"    {reason}"
+        reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity), Reason())
+        yield from (f"    {line}" for line in (reason.why, *reason.known) if line)
 
 
 def _worst_of(check: Judged) -> Iterator[str]:
