@@ -235,8 +235,8 @@ def _unexpected(record: RunRecord, width: int) -> list[Text]:
         count += 1
     left = Counter(one.outcome for one in found[count:])
     if left:
-        more = " and ".join(f"{number} {outcome}" for outcome, number in left.items())
-        told += _wrapped([f"… {more} causes more: `bce-conformance show --all`"], width)
+        more = " and ".join(counted(number, f"more {outcome} cause") for outcome, number in left.items())
+        told += _wrapped([f"… {more}: `bce-conformance show --all`"], width)
     return told
 
 
