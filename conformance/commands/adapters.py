@@ -14,6 +14,7 @@ from conformance.judge.verdicts import Judged
 from conformance.known.record import Record
 from conformance.own_loss import hints
 from conformance.quantities import PROBE
+from conformance.render.narrate import counted
 from conformance.run import asked as words
 from conformance.run import run as runs
 
@@ -49,11 +50,14 @@ def check(context: click.Context, /, file: Path, asked: Asked) -> None:
     for one in plan.implementations:
         checks = [judged for judged in done.checks if judged.request.implementation.id == one.id]
         counts = Counter(judged.verdict for judged in checks)
-        click.echo(f"{one.id}: {len(checks)} checks, " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+        click.echo(
+            f"{one.id}: {counted(len(checks), 'check')}, "
+            + ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        )
         for line in _problems(checks):
             click.echo(f"    problem: {line}")
             problems += 1
-    click.echo(f"{file.name}: {'accepted' if not problems else f'{problems} problems'}")
+    click.echo(f"{file.name}: {'accepted' if not problems else counted(problems, 'problem')}")
     context.exit(int(Exit.NOT_AS_EXPECTED if problems else Exit.AS_EXPECTED))
 
 

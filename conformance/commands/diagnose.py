@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import click
 
 from conformance.commands.options import Asked, suite_options
-from conformance.commands.output import console
+from conformance.commands.output import console, show_lines
+from conformance.commands.reasons import problems_of
 from conformance.commands.stages import stages_of
 from conformance.diagnosis.diagnosis import EVERYTHING, Only
 from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
@@ -74,6 +75,7 @@ def diagnose(what: str | None, which: str, whose: str, every: bool, asked: Asked
             narrowed = Filters(case=(wanted.only.case,), dtype=dtypes, quantity=filters.quantity)
             for line in stages_of(one, suite, replace(asked.options, filters=narrowed)):
                 click.echo(line)
+        show_lines(problems_of(record, one, quantities or NUMERIC, dtypes, wanted.only), render.WIDTH)
 
 
 def _record(what: str | None, which: str, whose: str, suite: cases.Suite, asked: Asked) -> tuple[RunRecord, _Wanted]:

@@ -10,6 +10,7 @@ from conformance.commands.output import console
 from conformance.record import history as histories
 from conformance.record.files import write_lines
 from conformance.render import history as render
+from conformance.render.narrate import counted
 
 
 @click.command()
@@ -31,4 +32,4 @@ def history(folder: Path, html: Path | None, last: int, formulas: bool) -> None:
     for line in render.models(found, last) if formulas else ():
         click.echo(line)
     interrupted = sum(run.interrupted for run in found.runs)
-    wide.print(f"{len(found.runs)} runs{f', [bold red]{interrupted} INTERRUPTED[/]' if interrupted else ''}")
+    wide.print(f"{counted(len(found.runs), 'run')}{f', [bold red]{interrupted} INTERRUPTED[/]' if interrupted else ''}")

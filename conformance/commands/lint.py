@@ -19,6 +19,7 @@ from conformance.known.record import Record, default_place, load, mistakes, plac
 from conformance.plan import cases
 from conformance.plan.plan import make_plan
 from conformance.record import record
+from conformance.render.narrate import counted
 from conformance.run import run as runs
 from conformance.sweep import certificate
 
@@ -47,7 +48,8 @@ def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | N
         context.exit(int(_lint_files(files, cases_folder)))
     suite = cases.load_suite(cases_folder or cases.default_folder())
     elements = sum(len(located.case.elements) for located in suite.cases)
-    click.echo(f"{suite.folder}: {len(suite.cases)} cases, {elements} elements, {len(suite.flags)} flags")
+    sizes = {"case": len(suite.cases), "element": elements, "flag": len(suite.flags)}
+    click.echo(f"{suite.folder}: {', '.join(counted(size, name) for name, size in sizes.items())}")
     known = load((place(folder) if folder else default_place(),))
     with runs.open_pool(runs.Options()) as pool:
         backends = pool.discover()
@@ -56,7 +58,7 @@ def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | N
     for line in dict.fromkeys(wrong):
         click.echo(line, err=True)
     causes = len({row.cause for row in known.rows})
-    click.echo(f"{len(known.problems)} problems explain {causes} recorded causes, {len(wrong)} mistakes")
+    click.echo(f"{len(known.problems)} problems explain {causes} recorded causes, {counted(len(wrong), 'mistake')}")
     context.exit(int(Exit.BAD_INPUT if wrong else Exit.AS_EXPECTED))
 
 
@@ -82,7 +84,7 @@ def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
         except InputError as error:
             wrong += 1
             click.echo(str(error), err=True)
-    click.echo(f"{len(files)} files, {wrong} with a mistake")
+    click.echo(f"{counted(len(files), 'file')}, {wrong} with a mistake")
     return Exit.BAD_INPUT if wrong else Exit.AS_EXPECTED
 
 

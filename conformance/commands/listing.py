@@ -19,6 +19,7 @@ from conformance.plan.cases import Form, Suite
 from conformance.plan.filters import Filters, matches
 from conformance.pool.backend import Backend, Opened, opened
 from conformance.pool.pool import Pool
+from conformance.render.narrate import counted
 from conformance.run import run as runs
 from conformance.run.run import Options
 
@@ -50,7 +51,9 @@ def list_(what: str, form: str | None, asked: Asked) -> None:
         for located in suite.cases:
             if options.filters.takes_case(located):
                 case = located.case
-                click.echo(f"{case.id}\t{located.family}\t{case.form}\t{len(case.elements)} elements\t{case.why}")
+                click.echo(
+                    f"{case.id}\t{located.family}\t{case.form}\t{counted(len(case.elements), 'element')}\t{case.why}"
+                )
         return
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)

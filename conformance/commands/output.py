@@ -97,9 +97,9 @@ def show_table(run: Run) -> None:
     Console(width=WIDEST).print(elements.check_table(run))
 
 
-def show_lines(lines: Iterable[str]) -> None:
-    """Print lines in the width of the console."""
-    out = console(text.WIDTH)
+def show_lines(lines: Iterable[str], width: int = text.WIDTH) -> None:
+    """Print lines in the width of the console, or in `width` where it has none."""
+    out = console(width)
     for line in lines:
         for part in wrap(Text(line), out.width):
             click.echo(part.plain)

@@ -12,6 +12,39 @@ from conformance.known.problem import Explains, Problem
 from conformance.known.recorded import UNEXPLAINED, Row
 
 
+class Explainer:
+    """Which problem explains a result that need not be recorded, such as one of numbers that a reader tried."""
+
+    def __init__(self, rows: Sequence[Row], problems: dict[str, Problem]) -> None:
+        self._rows: dict[str, list[Row]] = {}
+        for row in rows:
+            self._rows.setdefault(row.cause, []).append(row)
+        self._problems = problems
+        self._widths: dict[Explains, int] = {}
+
+    def of(self, cause: str, case: str, dtype: str, mode: str) -> Problem | None:
+        """The problem of the narrowest claim to a finding of `cause`, the first of several; None of none."""
+        parts = CauseId.parse(cause)
+        claims = [
+            (self._width(one), name)
+            for name, problem in self._problems.items()
+            for one in problem.explains
+            if one.takes_cause(parts) and one.takes(case, dtype, (mode,))
+        ]
+        return self._problems[min(claims)[1]] if claims else None
+
+    def _width(self, claim: Explains) -> int:
+        """How many rows a claim takes."""
+        if claim not in self._widths:
+            self._widths[claim] = sum(
+                claim.takes(row.case, row.dtype, row.modes)
+                for cause, rows in self._rows.items()
+                if claim.takes_cause(CauseId.parse(cause))
+                for row in rows
+            )
+        return self._widths[claim]
+
+
 class Claim(NamedTuple):
     """The entry of a problem's `explains` at this place; `width` is how many rows it takes."""
 

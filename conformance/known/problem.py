@@ -29,7 +29,7 @@ State = Literal["open", "closed", "fixed", "declined", "merged"]
 Advice = Literal["file", "comment", "noise"]
 
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-Title = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\n]*$")]
+Line = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\n]*$")]
 
 #: A file name of a problem, which is its id.
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
@@ -94,12 +94,13 @@ def _pattern(glob: str) -> re.Pattern[str]:
 class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One root cause: what goes wrong on which input (`title`), why, who knows of it, and what would mend it.
 
-    `mechanism` are words of the closed vocabulary of `diagnosis`, checked by running; `elsewhere` are precedents in
-    other projects; `because` says why a finding that could be reported should not be.  `shown_by` is the finding that
-    shows it best, a check's id and an element joined by `#`; without it, one is chosen.
+    `workaround` is what a user of that framework writes instead today.  `mechanism` are words of the closed vocabulary
+    of `diagnosis`, checked by running; `elsewhere` are precedents in other projects; `because` says why a finding that
+    could be reported should not be.  `shown_by` is the finding that shows it best, a check's id and an element joined
+    by `#`; without it, one is chosen.
     """
 
-    title: Title
+    title: Line
     kind: Kind
     why: Text
     explains: tuple[Explains, ...]
@@ -107,6 +108,7 @@ class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     links: tuple[Upstream, ...] = ()
     mechanism: tuple[str, ...] = ()
     remedy: Text | None = None
+    workaround: Line | None = None
     because: Text | None = None
     elsewhere: tuple[Link, ...] = ()
     shown_by: str | None = None

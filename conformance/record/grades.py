@@ -26,6 +26,9 @@ NOTHING = "-"
 #: Words of a cell that are shorter than those of a harm.
 SHORT = {Harm.LAST_DIGITS: "digits", Harm.BREAKS: "BREAKS"}
 
+#: What follows the harm of a cell that only the documentation excuses.
+EXCUSED = "*"
+
 
 @dataclass(kw_only=True)
 class Grade:
@@ -47,7 +50,7 @@ class Grade:
         if self.found is not None and self.found >= (self.documented or Harm.REFUSES):
             return SHORT.get(self.found, self.found.word)
         if self.documented is not None:
-            return "docs"
+            return SHORT.get(self.documented, self.documented.word) + EXCUSED
         return NOTHING if not self.elements else "rejects" if self.rejected == self.elements else "ok"
 
     @property

@@ -77,8 +77,8 @@ class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
 
     `planned` checks are left by the filters, which left out `skipped`; neither holds what is `not_offered`.
     Under `strict` a fixed check fails the run whatever the versions are.  `seed` drew the elements that are also called
-    alone; `familiar` tells whether the record was made on this instruction set, too.  What was `asked`
-    stands in every command that shows a finding again.
+    alone; `familiar` tells whether the record was made on this instruction set, too, and `problems` how many it knows.
+    What was `asked` stands in every command that shows a finding again.
     """
 
     schema: int
@@ -95,6 +95,7 @@ class Header(Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
     strict: bool = False
     seed: int = 0
     familiar: bool = True
+    problems: int = 0
     asked: Asked = Asked()
 
 
@@ -154,6 +155,7 @@ class ProblemLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="pr
     advice: str = ""
     why: str = ""
     remedy: str = ""
+    workaround: str = ""
     links: tuple[LinkLine, ...] = ()
     mechanism: tuple[str, ...] = ()
 

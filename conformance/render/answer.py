@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,20 +16,21 @@ from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.why import sentences
 from conformance.ids import ImplementationId, backend_of
 from conformance.judge.harm import Harm
-from conformance.record.grades import NOTHING, Graded, Said, entries, grades
+from conformance.record.grades import EXCUSED, NOTHING, Graded, Said, entries, grades
 from conformance.record.harms import harms
 from conformance.record.kinds import Kind
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import causes
 from conformance.render import text
+from conformance.render.narrate import counted
 from conformance.render.wrapping import wrap
 
-#: A screen, and lines of it for the table of entry points, at most.
-LINES, TABLE = 40, 21
+#: A screen: lines at most, in so many columns.  A narrower terminal is told the same in more lines.
+LINES, WIDE = 40, 100
 
-#: Lines that new and fixed findings have at most, and those that the problems have at least.
-FOR_UNEXPECTED, FOR_PROBLEMS = 10, 3
+#: Lines that new and fixed findings have at most.
+FOR_UNEXPECTED = 10
 
 #: What a line to be typed begins with.
 COMMAND = "bce-conformance"
@@ -43,17 +45,20 @@ COLUMNS = tuple(kind for kind in Kind if kind is not Kind.OPTIONS)
 #: What marks the rows whose worst problem is told below.
 MARKS = "abcdefghijklmnopqrstuvwxyz"
 
-#: The colour of a word in a cell.
+#: The colour of a word in a cell, which is that of its harm whatever the documentation says.
 STYLES = {"BREAKS": "bold red", "misleads": "red", "drifts": "yellow", "ok": "green", "rejects": "green"}
 
-#: What the words in cells mean.
+#: What the words in cells mean, the worst first.
 WORDS = {
     "BREAKS": "BREAKS training",
     "misleads": "misleads: off by over 1 %, which a batch shows",
     "drifts": "drifts: a small loss is off or lost",
+    EXCUSED: f"{EXCUSED}: as its documentation says",
     "digits": "digits: last ones",
-    "docs": "docs: off as documented, ranked as such",
     "edge": "edge: at tiny or infinite numbers",
+    "refuses": "refuses: raises for ordinary values",
+    "rejects": "rejects: raises, as it may",
+    "ok": "ok: within 4 ULP",
 }
 
 
@@ -98,31 +103,109 @@ def _whole(one: ImplementationId) -> str:
 
 
 def render(record: RunRecord, console: Console) -> None:
-    """Print the first screen in the width of the console, in LINES if that has 80 columns or more."""
+    """Print the first screen in the width of the console, in LINES if that has WIDE columns or more."""
     for line in lines(record, console.width):
         console.print(line, highlight=False, soft_wrap=True)
 
 
 def lines(record: RunRecord, width: int) -> list[Text]:
-    """All lines of the first screen, none longer than `width`."""
+    """All lines of the first screen, none longer than `width`, with what LINES of WIDE columns or more hold."""
     weighed = harms(record)
     found = problems(record, weighed)
-    start = [*_wrapped(_head(record), width), *_unexpected(record, width)]
-    end = [*_wrapped(_counts(record, found), width)]
-    graded = grades(record, entries(record), weighed)
-    if not graded:
-        return [*start, *end]
-    table = _Table(rows(graded), width)
-    legend = [line for said in table.legend() for line in wrap(Text(said, "dim"), width) if said]
-    room = LINES - len(start) - len(legend) - len(end)
-    taken = table.fitting(min(TABLE, room - FOR_PROBLEMS))
-    notes, marks = _notes(found, table.rows[:taken], width, room - table.height(taken))
-    return [*start, *table.lines(taken, marks), *legend, *notes, *end]
+    graded = rows(grades(record, entries(record), weighed))
+    screens = {wide: _Screen.of(record, found, graded, wide) for wide in {width, max(width, WIDE)}}
+    return screens[width].lines(*screens[max(width, WIDE)].chosen(found))
+
+
+class _Note(NamedTuple):
+    """A problem below the table, the mark of its rows if it has some, and whether it is said what to do instead."""
+
+    problem: ProblemSummary
+    mark: str = " "
+    workaround: bool = False
+
+    def lines(self, width: int) -> list[Text]:
+        """The title, with the harm where no row says it, and the workaround."""
+        line = self.problem.line
+        harm = "" if self.mark.strip() else f"{self.problem.worst.word}: "
+        instead = wrap(Text(f"    instead: {line.workaround}", "dim"), width) if self.workaround else []
+        return [*wrap(Text(f"{self.mark} {harm}{line.title or line.problem}"), width), *instead]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Screen:
+    """The parts of the screen in a width."""
+
+    width: int
+    start: list[Text]
+    table: _Table | None
+    legend: list[Text]
+    end: list[Text]
+
+    @classmethod
+    def of(cls, record: RunRecord, found: Sequence[ProblemSummary], graded: list[Row], width: int) -> _Screen:
+        """Those of a run."""
+        table = _Table(graded, width) if graded else None
+        said = () if table is None else table.legend()
+        return cls(
+            width=width,
+            start=[*_wrapped(_head(record), width), *_unexpected(record, width)],
+            table=table,
+            legend=[line for one in said for line in wrap(Text(one, "dim"), width) if one],
+            end=[*_wrapped(_counts(record, found), width)],
+        )
+
+    def chosen(self, found: Sequence[ProblemSummary]) -> tuple[int, list[_Note]]:
+        """How many rows of the table have room together with what most is to be said of them, one at least; the notes.
+
+        What room is left has the workarounds of the notes, and then the worst of the other problems.
+        """
+        if self.table is None:
+            return 0, []
+        room = LINES - len(self.start) - len(self.legend) - len(self.end)
+        rows, by_id = self.table.rows, {one.line.problem: one for one in found}
+        for taken in range(len(rows), 0, -1):
+            wanted = dict.fromkeys(row.said.problem for row in rows[:taken])
+            told = [by_id[name] for name in wanted if name in by_id]
+            notes = [_Note(one, mark) for one, mark in zip(told, MARKS, strict=False)]
+            left = room - self.table.height(taken) - self._height(notes)
+            if left >= 0 and len(told) <= len(MARKS):
+                break
+        return taken, self._filled(notes, found, left)
+
+    def _filled(self, notes: list[_Note], found: Sequence[ProblemSummary], left: int) -> list[_Note]:
+        """The notes with workarounds, then others, then theirs, as far as `left` lines go."""
+        notes, left = self._instead(notes, left)
+        told = {note.problem.line.problem for note in notes}
+        others: list[_Note] = []
+        for one in found:
+            height = self._height([_Note(one)])
+            if one.explained and one.line.problem not in told and height <= left:
+                others.append(_Note(one))
+                left -= height
+        return notes + self._instead(others, left)[0]
+
+    def _instead(self, notes: list[_Note], left: int) -> tuple[list[_Note], int]:
+        """The notes with their workarounds if `left` lines have room for all of these; the lines that are left then."""
+        longer = [note._replace(workaround=bool(note.problem.line.workaround)) for note in notes]
+        more = self._height(longer) - self._height(notes)
+        return (longer, left - more) if more <= left else (notes, left)
+
+    def _height(self, notes: Iterable[_Note]) -> int:
+        return sum(len(note.lines(self.width)) for note in notes)
+
+    def lines(self, taken: int, notes: Sequence[_Note]) -> list[Text]:
+        """All of them, with so many rows of the table and these notes."""
+        marks = {note.problem.line.problem: note.mark for note in notes}
+        table = [] if self.table is None else self.table.lines(taken, marks)
+        told = (line for note in notes for line in note.lines(self.width))
+        return [*self.start, *table, *self.legend, *told, *self.end]
 
 
 def _head(record: RunRecord) -> Iterator[str]:
     ran = len({check.implementation for check in record.checks})
-    yield f"[bold]bce-conformance {record.header.suite}[/] · {ran} implementations · {len(record.checks)} checks"
+    size = f"{counted(ran, 'implementation')} · {counted(len(record.checks), 'check')}"
+    yield f"[bold]bce-conformance {record.header.suite}[/] · {size}"
     versions = {
         f"{name} {re.split('[-+]', version)[0]}"
         for line in record.header.backends
@@ -152,8 +235,8 @@ def _unexpected(record: RunRecord, width: int) -> list[Text]:
         count += 1
     left = Counter(one.outcome for one in found[count:])
     if left:
-        more = " and ".join(f"{number} {outcome}" for outcome, number in left.items())
-        told += _wrapped([f"… {more} causes more: `bce-conformance show --all`"], width)
+        more = " and ".join(counted(number, f"more {outcome} cause") for outcome, number in left.items())
+        told += _wrapped([f"… {more}: `bce-conformance show --all`"], width)
     return told
 
 
@@ -190,10 +273,6 @@ class _Table:
         """Lines of the heading, of so many rows, and of what is said of those left out."""
         return 1 + sum(self.heights[:taken]) + (taken < len(self.rows))
 
-    def fitting(self, room: int) -> int:
-        """How many rows have room, one at least."""
-        return next((count for count in range(len(self.rows), 1, -1) if self.height(count) <= room), 1)
-
     def lines(self, taken: int, marks: Mapping[str, str]) -> Iterator[Text]:
         """The heading and so many rows, with the marks of their problems."""
         if not self.narrow:
@@ -209,7 +288,7 @@ class _Table:
     def legend(self) -> Iterator[str]:
         """What the columns hold, and what the words in them mean."""
         yield " · ".join(kind.meaning for kind in self.kinds)
-        used = {word for row in self.rows for word in row.words.values()}
+        used = "".join(word for row in self.rows for word in row.words.values())
         yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
 
     def _row(self, row: Row, mark: str) -> list[Text]:
@@ -217,7 +296,7 @@ class _Table:
         if self.narrow:
             words = Text(f"{mark:1} ")
             for kind in self.kinds:
-                words.append(f"{kind.word} ").append(row.words[kind], STYLES.get(row.words[kind], "")).append(", ")
+                words.append(f"{kind.word} ").append(row.words[kind], _style(row.words[kind])).append(", ")
             return [*wrap(Text(row.name), self.width), *wrap(words[:-2], self.width)]
         words_of = [row.words[kind] for kind in self.kinds]
         if len(row.name) <= self.left:
@@ -228,50 +307,29 @@ class _Table:
         line = Text(f"{name:{self.left}} {mark:1}")
         for word, wide in zip(words, self.widths, strict=True):
             line.append(" ")
-            line.append(f"{word:{wide}}", STYLES.get(word, ""))
+            line.append(f"{word:{wide}}", _style(word))
         line.rstrip()
         return line
 
 
-def _notes(
-    found: Sequence[ProblemSummary], shown: Sequence[Row], width: int, room: int
-) -> tuple[list[Text], dict[str, str]]:
-    """What most is to be said of rows, as much as has room, by marks; then the worst of the other problems.
-
-    What training shows goes before what weights, shapes or inputs outside [0, 1] show, and the worst before the rest.
-    """
-    by_id = {one.line.problem: one for one in found}
-    wanted = dict.fromkeys(row.said.problem for row in sorted(shown, key=lambda row: row.said[:2]))
-    told = [by_id[name] for name in wanted if name in by_id]
-    taken: list[ProblemSummary] = []
-    for one in told:
-        if sum(len(_note("a", other, width)) for other in [*taken, one]) <= room and len(taken) < len(MARKS):
-            taken.append(one)
-    places = [row.said.problem for row in shown]
-    taken.sort(key=lambda one: places.index(one.line.problem))
-    marks = {one.line.problem: mark for one, mark in zip(taken, MARKS, strict=False)}
-    notes = [line for one in taken for line in _note(marks[one.line.problem], one, width)]
-    for one in found:
-        own = _note(" ", one, width)
-        if one.explained and one.line.problem not in wanted and len(notes) + len(own) <= room:
-            notes += own
-    return notes, marks
-
-
-def _note(mark: str, one: ProblemSummary, width: int) -> list[Text]:
-    harm = "" if mark.strip() else f"{one.worst.word}: "
-    return wrap(Text(f"{mark} {harm}{one.line.title or one.line.problem}"), width)
+def _style(word: str) -> str:
+    """The colour of a word in a cell."""
+    return STYLES.get(word.removesuffix(EXCUSED), "")
 
 
 def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]:
     """How many problems there are by harm, the counts of checks, and the outcome."""
     known = [one for one in found if one.explained]
     by_harm = Counter(one.worst for one in known)
-    words = ", ".join(f"{by_harm[harm]} {harm.word}" for harm in Harm if by_harm[harm])
+    words = ", ".join(f"{harm.word} {by_harm[harm]}" for harm in Harm if by_harm[harm])
     elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
+    every = record.header.problems  # 0 in older records
+    seen = f"{len(known)} of {counted(every, 'known problem')}" if every else counted(len(known), "known problem")
+    fixed = ", or they are fixed" if elements["fixed"] else ""
+    left = f"; {every - len(known)} not seen: their modes, backends or inputs were not run{fixed}"
     yield (
-        f"[bold]{len(known)} known problems, {elements['new']} new findings, {elements['fixed']} fixed[/]"
-        f"{f': {words}' if words else ''}"
+        f"[bold]{seen} seen, {counted(elements['new'], 'new finding')}, {elements['fixed']} fixed[/]"
+        f"{f': {words}' if words else ''}{left if every > len(known) else ''}"
     )
     footer = record.footer
     if footer is None:

@@ -24,6 +24,7 @@ from conformance.formulas.text import text, written
 from conformance.plan.cases import Suite
 from conformance.record.record import RunRecord
 from conformance.render import narrate
+from conformance.render.narrate import counted
 
 #: Width where standard output is no terminal.
 WIDTH = 100
@@ -146,7 +147,7 @@ def _examples(page: Page) -> list[tuple[str, Example]]:
 
 def _unidentified(one: Diagnosis) -> Iterator[RenderableType]:
     near = one.identified.nearest
-    said = f"unidentified: {one.wrong} results are wrong, and no formula of the catalogue gives them all"
+    said = f"unidentified: {counted(one.wrong, 'wrong result')}, and no formula of the catalogue gives them all"
     if near is not None:
         said += f"; the nearest, {near.name}, explains {near.explained} of {near.total}, which is no diagnosis"
     yield Padding(Text(said + "."), (1, 2, 1, 2))

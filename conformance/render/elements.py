@@ -13,6 +13,7 @@ from rich.text import Text
 from conformance.adapters.declaration import PLAIN_CALL
 from conformance.diagnosis.why import WORD
 from conformance.judge.verdicts import EXPECTED, SEVERITY, Judged
+from conformance.known.problem import Problem
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import text_of
 from conformance.quantities import NUMERIC
@@ -21,8 +22,8 @@ from conformance.render.scoreboard import error_text
 from conformance.render.wrapping import wrap
 from conformance.run.run import Run
 
-#: In place of a reason that the block before has said.
-ABOVE = f"{WORD}as above"
+#: What stands before the title of a known problem.
+KNOWN = "known: "
 
 
 class Mark(NamedTuple):
@@ -46,8 +47,23 @@ MARKS = {
     "crashed": _WRONG,
 }
 
-#: Why a result is wrong, by implementation, dtype and quantity.
-Reasons = Mapping[tuple[str, str, str], str]
+
+class Reason(NamedTuple):
+    """Why results are wrong, with WORD before it, or ""; and lines about the known problems that explain them."""
+
+    why: str = ""
+    known: tuple[str, ...] = ()
+
+
+#: An implementation, a dtype and a quantity.
+Place = tuple[str, str, str]
+Reasons = Mapping[Place, Reason]
+
+
+def known_line(one: Problem) -> str:
+    """What is known of a result: the problem, its id, and what a user writes instead where that is known."""
+    instead = f" · {one.workaround}" if one.workaround else ""
+    return f"{KNOWN}{one.title} ({one.id}){instead}"
 
 
 @dataclass(frozen=True)
@@ -77,12 +93,17 @@ def blocks(run: Run, why: Reasons) -> list[Block]:
 
 
 def _shorter(found: Iterable[Block]) -> Iterator[Block]:
-    """Blocks, each without reasons that the one before it has said."""
+    """Blocks, each without reasons and problems that the one before it has said."""
     before: tuple[str, ...] = ()
     for one in found:
-        lines = (ABOVE if line.startswith(WORD) and line in before else line for line in one.lines)
+        lines = (_above(line) if line in before else line for line in one.lines)
         yield replace(one, lines=tuple(dict.fromkeys(lines)))
         before = one.lines
+
+
+def _above(line: str) -> str:
+    """What stands in place of a reason, or of a problem, that the block before has said; another line stays."""
+    return next((f"{word}as above" for word in (WORD, KNOWN) if line.startswith(word)), line)
 
 
 def told(found: Iterable[Block], width: int) -> Iterator[Text]:
@@ -94,8 +115,13 @@ def told(found: Iterable[Block], width: int) -> Iterator[Text]:
 def _block(implementation: str, checks: Sequence[Judged], why: Reasons) -> Block:
     worst = max((check.verdict for check in checks), key=SEVERITY.__getitem__)
     said = sorted((one for check in checks for one in _lines(check, why)), key=lambda one: -SEVERITY[one.verdict])
-    lines = tuple(dict.fromkeys(one.text for one in said))
+    known = (line for check in checks for line in why.get(_place(check), Reason()).known)
+    lines = tuple(dict.fromkeys([*(one.text for one in said), *known]))
     return Block(implementation, worst, lines or (_right(checks),))
+
+
+def _place(check: Judged) -> Place:
+    return check.request.implementation.id, check.request.dtype, check.quantity
 
 
 class _Line(NamedTuple):
@@ -112,8 +138,7 @@ def _lines(check: Judged, why: Reasons) -> Iterator[_Line]:
             yield _Line(verdict, _number(check, index))
         elif verdict not in EXPECTED:
             yield _Line(verdict, f"{_element(check, index, check.quantity)}{verdict}: {_detail(check, index)}")
-    reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity))
-    if reason is not None:
+    if reason := why.get(_place(check), Reason()).why:
         yield _Line(check.verdict, reason)
 
 

@@ -24,6 +24,7 @@ from conformance.record.summary import CauseSummary, causes
 from conformance.render import comparison, markdown
 from conformance.render.characters import clean
 from conformance.render.comparison import Compared, failing
+from conformance.render.narrate import counted
 from conformance.render.text import example_text, not_judged_text, quick_text
 
 #: Annotations of one kind that GitHub shows of a step.
@@ -102,10 +103,12 @@ def _outcome(record: RunRecord) -> str:
     if record.footer is None:
         return "INTERRUPTED: this run has no end, and so no outcome"
     counts = Counter(check.outcome for check in record.checks if record.fails(check))
-    failing = ", ".join(f"{counts[name]} {name} checks" for name in ("new", "fixed") if counts[name])
+    failing = ", ".join(counted(counts[name], f"{name} check") for name in ("new", "fixed") if counts[name])
     missing = record.footer.not_run - record.footer.absent
     words = {0: "as expected", 1: f"NOT as expected: {failing}"}
-    return words.get(record.footer.exit, f"the suite failed: {missing} checks were not run; {failing or 'none new'}")
+    return words.get(
+        record.footer.exit, f"the suite failed: {counted(missing, 'check')} not run; {failing or 'none new'}"
+    )
 
 
 def _regressions(compared: Compared | None) -> Iterator[Annotation]:
@@ -135,7 +138,7 @@ def _annotations(record: RunRecord) -> Iterator[Annotation]:
 
 def _extent(one: CauseSummary) -> str:
     dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
-    return f"{one.elements} elements in {dtypes}, {len(one.implementations)} implementations"
+    return f"{counted(one.elements, 'element')} in {dtypes}, {counted(len(one.implementations), 'implementation')}"
 
 
 def _data(text: str) -> str:
@@ -174,7 +177,7 @@ def _summary_lines(record: RunRecord) -> Iterator[str]:
         found = [one for one in causes(record) if one.outcome == outcome]
         if found:
             yield ""
-            yield f"### {len(found)} {outcome} causes"
+            yield f"### {counted(len(found), f'{outcome} cause')}"
             yield ""
         for one in found[:SPELLED]:
             yield f"- {markdown.code(one.cause)}: {_extent(one)}"
@@ -195,11 +198,11 @@ def _known(record: RunRecord) -> Iterator[str]:
     if not found:
         return
     yield ""
-    yield f"### {len(found)} known problems"
+    yield f"### {counted(len(found), 'known problem')}"
     yield ""
     for one in found[:SPELLED]:
         links = "".join(f" {markdown.cell(link)}" for link in one.line.urls)
-        yield f"- {one.worst.word}: {markdown.cell(one.line.title)} ({len(one.entries)} entry points){links}"
+        yield f"- {one.worst.word}: {markdown.cell(one.line.title)} ({counted(len(one.entries), 'entry point')}){links}"
     if len(found) > SPELLED:
         yield f"- and {len(found) - SPELLED} more"
 

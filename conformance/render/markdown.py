@@ -8,6 +8,7 @@ from conformance.diagnosis.why import WORD, of_new
 from conformance.record.record import BackendLine, RunRecord
 from conformance.record.summary import CauseSummary, causes, folded, scoreboard
 from conformance.render.characters import clean
+from conformance.render.narrate import counted
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
 from conformance.render.text import example_text, not_judged_text, quick_text
 
@@ -33,7 +34,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
     every = causes(record)
     for outcome in ("new", "fixed", "recorded"):
         if found := [one for one in every if one.outcome == outcome]:
-            yield from ("", f"## {len(found)} {outcome} causes", "", *_causes(record, found))
+            yield from ("", f"## {counted(len(found), f'{outcome} cause')}", "", *_causes(record, found))
     if record.footer is not None:
         yield ""
         yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."

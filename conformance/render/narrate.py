@@ -29,6 +29,11 @@ QUANTITIES = {
 }
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 problem`, `2 problems`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def exact_inputs(inputs: Inputs, index: int) -> str:
     """Prediction, label and options of an element, in decimal and as bits."""
     fmt = FORMATS[inputs.dtype]

@@ -14,6 +14,7 @@ from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
 from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
 from conformance.record.summary import CauseSummary, Example, causes, diverse, scoreboard
+from conformance.render.narrate import counted
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
 
 #: Width of the report where standard output is not a terminal.
@@ -67,8 +68,8 @@ def head(record: RunRecord) -> Iterator[str]:
     ran = len({check.implementation for check in record.checks})
     cases = len({check.case for check in record.checks})
     yield (
-        f"[bold]bce-conformance {header.suite}[/] · {ran} implementations · {cases} cases · "
-        f"{len(record.checks)} checks of {header.planned} planned · "
+        f"[bold]bce-conformance {header.suite}[/] · {counted(ran, 'implementation')} · {counted(cases, 'case')} · "
+        f"{counted(len(record.checks), 'check')} of {header.planned} planned · "
         f"{sum(header.not_offered.values())} not offered"
     )
     if quick := quick_text(record):
@@ -150,7 +151,7 @@ def findings(record: RunRecord, lines: int) -> Iterator[str]:
             yield from finding(one, versions.get(backend_of(one.cause), ""), why.get(one.cause, ""))
         room -= height * len(shown)
         if len(shown) < len(found):
-            yield f"… and {len(found) - len(shown)} more {name} causes: `bce-conformance show --all`"
+            yield f"… and {counted(len(found) - len(shown), f'more {name} cause')}: `bce-conformance show --all`"
 
 
 def _elements(found: Sequence[CauseSummary]) -> int:
@@ -163,8 +164,9 @@ def finding(one: CauseSummary, versions: str, why: str = "") -> Iterator[str]:
     A new one has a line more for each option and parameter with which it shows.
     """
     dtypes = " ".join(dtype for dtype in FORMATS if dtype in one.dtypes)
+    size = counted(one.elements, "element")
     known = f" · {one.kind}" if one.kind else ""
-    yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {one.elements} elements in {dtypes}{known}"
+    yield f"[{STYLE[one.outcome]}]{one.outcome}[/] {escape(one.cause)} · {size} in {dtypes}{known}"
     example = one.example
     if example is None:
         known = f"{one.title}: " if one.title else ""
@@ -224,7 +226,7 @@ def timings(record: RunRecord) -> Iterator[str]:
     """How many implementations were timed, and what was not; nothing where that was not asked for."""
     if record.speeds:
         timed = len({line.implementation for line in record.speeds})
-        yield f"timed: {timed} implementations; `bce-conformance choose` and the record tell how fast they are"
+        yield f"timed: {counted(timed, 'implementation')}; `bce-conformance choose` and the record tell how fast"
     for line in record.footer.untimed if record.footer else ():
         yield f"not timed: {escape(line)}"
 

@@ -9,7 +9,8 @@ from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
 from conformance.plan.inputs import Inputs
 from conformance.render import narrate
-from conformance.render.elements import Reasons
+from conformance.render.elements import Reason, Reasons
+from conformance.render.narrate import counted
 from conformance.run.run import Run
 
 #: More elements than this are judged but not printed one by one.
@@ -22,7 +23,7 @@ def inputs_of(inputs: Inputs, nans: Collection[tuple[str, str]] = ()) -> Iterato
     Of elements among `nans`, (dtype, element), it is told where a NaN can come from.
     """
     if len(inputs.elements) > SHOWN:
-        yield f"{inputs.dtype}: {len(inputs.elements)} elements"
+        yield f"{inputs.dtype}: {counted(len(inputs.elements), 'element')}"
         return
     form = inputs.case.form
     words = (narrate.derivations(inputs), narrate.signs(inputs), narrate.floors(inputs), narrate.why_nans(inputs))
@@ -48,9 +49,8 @@ def worst(done: Run, why: Reasons) -> Iterator[str]:
             yield from _worst_of(check)
         elif check.verdict not in ("conforms", "rejects"):
             yield f"{check.id}: {check.verdict} {'; '.join(check.details)}"
-        reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity))
-        if reason is not None:
-            yield f"    {reason}"
+        reason = why.get((check.request.implementation.id, check.request.dtype, check.quantity), Reason())
+        yield from (f"    {line}" for line in (reason.why, *reason.known) if line)
 
 
 def _worst_of(check: Judged) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance.render.narrate import counted
 from conformance.sweep.verify import Verified
 
 
@@ -30,6 +31,6 @@ def summary(found: dict[str, Verified], sampled: int, chooser: str) -> str:
     elsewhere = sum(bool(one.elsewhere) and not one.fails for one in found.values())
     held = len(found) - wrong - absent - elsewhere
     return (
-        f"{len(found)} certificates: {held} as certified, {wrong} wrong, {elsewhere} made elsewhere, {absent} not "
-        f"verified; parts of {sampled} swept again, by {chooser[:12]}"
+        f"{counted(len(found), 'certificate')}: {held} as certified, {wrong} wrong, {elsewhere} made elsewhere, "
+        f"{absent} not verified; parts of {sampled} swept again, by {chooser[:12]}"
     )

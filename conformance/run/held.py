@@ -38,7 +38,8 @@ def renewed(run: RunRecord, known: Record) -> RunRecord:
         every += matches
         findings = tuple(finding_line(one, contracts.get(one.element, "")) for one in matches)
         checks.append(structs.replace(line, outcome=outcome_of(matches), findings=findings))
-    made = replace(run, checks=tuple(checks), problems=problem_lines(every, known))
+    header = structs.replace(run.header, problems=len(known.problems))
+    made = replace(run, header=header, checks=tuple(checks), problems=problem_lines(every, known))
     made = replace(made, tallies=tallies(made))
     if run.footer is None:
         return made

@@ -133,6 +133,7 @@ def _problem_line(one: Problem) -> ProblemLine:
         advice=one.advice,
         why=one.why.strip(),
         remedy=(one.remedy or "").strip(),
+        workaround=one.workaround or "",
         links=tuple(LinkLine(link.url, link.state, link.seen) for link in one.links),
         mechanism=one.mechanism,
     )

@@ -266,6 +266,7 @@ def _header(plan: Plan, opened: dict[str, Opened], options: Options, started: st
         strict=options.strict,
         seed=options.seed,
         familiar=record.knows(here["instruction-set"]),
+        problems=len(record.problems),
         asked=replace_fields(options.asked, cases=_folder(plan.suite)),
     )
 

@@ -76,7 +76,7 @@ def test_a_run_with_a_stage_tells_all_that_it_finds_whatever_is_recorded(tmp_pat
 
 def _outcomes(done: Result) -> str:
     """How many findings are new, as the first screen says it."""
-    (line,) = (line for line in done.stdout.splitlines() if " known problems, " in line)
+    (line,) = (line for line in done.stdout.splitlines() if " known problems seen, " in line)
     return line
 
 

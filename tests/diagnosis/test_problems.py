@@ -11,8 +11,11 @@ import pytest
 from conformance.diagnosis.diagnosis import diagnosed
 from conformance.diagnosis.identify import Identified, identify_record
 from conformance.diagnosis.of_run import agreed
+from conformance.judge.harm import Harm
 from conformance.known.record import default_place, load
 from conformance.plan.cases import default_folder, load_suite
+from conformance.record.harms import harms
+from conformance.record.problems import problems
 from conformance.record.record import RunRecord, read
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -57,3 +60,13 @@ def test_the_mechanism_that_is_diagnosed_most_of_a_problem_is_one_that_its_file_
         if known[problem].mechanism and seen.most_common(1)[0][0] not in known[problem].mechanism
     }
     assert wrong == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
+def test_who_meets_a_problem_that_breaks_or_misleads_is_told_what_to_write_instead(name: str) -> None:
+    """By a line `workaround` in its file, whoever's mistake it is."""
+    known, record = load((default_place(),)).problems, read(RESULTS / name)
+    harmful = {one.line.problem for one in problems(record, harms(record)) if one.worst >= Harm.MISLEADS}
+    assert harmful
+    assert sorted(problem for problem in harmful if not known[problem].workaround) == []

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.known import problem
-from conformance.known.explained import disputed, explained, idle
+from conformance.known.explained import Explainer, disputed, explained, idle
 from conformance.known.problem import Explains, Problem
 from conformance.known.record import Record, default_place, load, mistakes, place
 from conformance.known.recorded import Row
@@ -247,3 +247,21 @@ def test_the_shipped_record_has_no_mistake() -> None:
 def test_there_are_no_more_problems_than_a_person_reads() -> None:
     """What is really wrong is some 65 things; more of them say the same twice."""
     assert len(problem.load(default_place().problems)) <= 90
+
+
+def test_a_result_that_is_not_recorded_has_the_problem_of_the_narrowest_claim_to_it() -> None:
+    """Numbers that a reader tried have a case of their own; a claim to other cases takes none of them."""
+    broad, narrow = one(Explains(entries=("stub/*",))), one(Explains(entries=("stub/loss",), dtypes=("float32",)))
+    elsewhere = one(Explains(entries=("stub/loss",), cases=("small/*",)))
+    explainer = Explainer(ROWS, {"broad": broad, "elsewhere": elsewhere, "narrow": narrow})
+    cause = "stub/loss/value/ordinary/zero"
+    assert explainer.of(cause, "tried/numbers", "float32", "eager") is narrow
+    assert explainer.of(cause, "tried/numbers", "float64", "eager") is broad
+    assert explainer.of("other/loss/value/ordinary/zero", "tried/numbers", "float32", "eager") is None
+
+
+def test_a_workaround_is_one_line(tmp_path: Path) -> None:
+    """It stands behind the title, in one line with it."""
+    assert load_file(tmp_path, GOOD + "workaround: loss of z.float()\n").workaround == "loss of z.float()"
+    with pytest.raises(InputError, match=r"tail-is-lost.yaml:13: .*workaround"):
+        load_file(tmp_path, GOOD + "workaround: |\n  one\n  two\n")

@@ -100,7 +100,7 @@ def test_an_installed_plugin_is_listed_and_run_like_a_file(command: Command, ins
     assert "outside/loss/eager/cpu\tprobabilities" in command("list", "--backend", "outside").stdout
     done = command("run", "--backend", "outside")
     assert (done.returncode, done.stderr) == (Exit.AS_EXPECTED, "")
-    assert "1 implementations" in done.stdout
+    assert "1 implementation ·" in done.stdout
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ def test_a_built_in_backend_is_one_file_and_one_registration(command: Command, t
     assert "invented/loss/eager/cpu" in command("list", root=copy).stdout
     done = command("run", "--backend", "invented", root=copy)
     assert done.returncode == Exit.AS_EXPECTED, done.stderr
-    assert "1 implementations" in done.stdout
+    assert "1 implementation ·" in done.stdout
 
 
 #: What a backend may be recognised by in code; NumPy is the suite's own library as well.

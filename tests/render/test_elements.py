@@ -44,6 +44,18 @@ def test_the_wrong_result_stands_beside_the_right_one_in_eighty_columns(command:
     assert max(map(len, lines)) <= 80
 
 
+def test_what_is_known_of_a_result_and_what_to_write_instead_ends_its_block(command: Command) -> None:
+    """With the id, by which the problem is found in `known/`; nothing of it where the result is right."""
+    printed = command(*numbers("logits", "-20", "0")).stdout.partition("float32 e0: ")[0]
+    wrong, right = (
+        next(" ".join(block.split()) for block in re.split(r"^(?=[✗✓])", printed, flags=re.M) if name in block)
+        for name in ("numpy/sigmoid_textbook", "numpy/stable_textbook")
+    )
+    assert wrong.endswith("(numpy-log-textbook) · -(xlogy(y, p) + xlog1py(1 - y, -p)) of scipy.special")
+    assert " known: The textbook loss " in wrong
+    assert "known: " not in right
+
+
 def test_the_loss_of_a_label_that_is_no_probability_may_be_below_0(command: Command) -> None:
     """Exactly: -2 log(1/0.3) + 3 log(1/0.7) is -1.338."""
     said = command(*numbers("probabilities", "0.3", "-2")).stdout

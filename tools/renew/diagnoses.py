@@ -15,9 +15,13 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from conformance.diagnosis.diagnosis import diagnose
+from rich.text import Text
+
+from conformance.commands.reasons import problems_of
+from conformance.diagnosis.diagnosis import EVERYTHING, diagnose
 from conformance.plan.cases import Suite, default_folder, load_suite
 from conformance.render import diagnosis as render
+from conformance.render.wrapping import wrap
 from tools.renew import kept_run
 
 PAGE = "docs/diagnoses.md"
@@ -135,7 +139,10 @@ def page() -> str:
         name = "results/" + shown.run + ".jsonl.gz"
         lines += ["", f"## {shown.heading}", "", "```console"]
         lines += [f"$ bce-conformance diagnose {name} {shown.implementation} --quantity {shown.quantity}"]
-        lines += [render.document(pages(shown)).rstrip("\n"), "```"]
+        lines += [render.document(pages(shown)).rstrip("\n")]
+        known = problems_of(kept_run(shown.run), shown.implementation, (shown.quantity,), shown.dtypes, EVERYTHING)
+        lines += [part.plain for line in known for part in wrap(Text(line), render.WIDTH)]
+        lines += ["```"]
     return "\n".join([*lines, ""])
 
 
