@@ -493,6 +493,13 @@ def test_a_snippet_with_a_helper_has_five_lines() -> None:
     ]
 
 
+def test_a_snippet_that_would_name_the_loss_of_its_script_is_none() -> None:
+    """A line of the mode that wraps it stands in the script alone."""
+    one = small("1", "0", 0.0)
+    text = source(before=("loss = compiled(loss)",))
+    assert snippet.snippet(one, [text], sys.executable, 1.0) is None
+
+
 def test_a_loss_that_is_handed_on_is_a_lambda() -> None:
     """As in `vmap(loss)(prediction, label)`."""
     last = short(result="x.vmap(loss)(prediction, label)")[-1]
