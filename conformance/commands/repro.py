@@ -21,7 +21,7 @@ REPORTS = Path("reports")
 
 
 @click.command()
-@click.argument("what", metavar="[RUN | CASE | CASE_FILE]", required=False)
+@click.argument("what", metavar="[RUN | PROBLEM | CASE | CASE_FILE]", required=False)
 @click.argument("which", metavar="[PROBLEM | FINDING | IMPLEMENTATION]", default="")
 @click.option("--all", "everything", is_flag=True, help="A report for every new finding of the run, by cause.")
 @click.option(
@@ -56,7 +56,8 @@ def repro(
     """Write a script that shows a finding with the framework alone (repro.py), and a report of it (issue.md).
 
     Without arguments it is about the first finding of the last run.
-    A PROBLEM is the name of a file in `known/`, a FINDING a cause, a check, or a check with `#` and an element.
+    A PROBLEM is the name of a file in `known/`; alone it is about the last run, or the one that ships.
+    A FINDING is a cause, a check, or a check with `#` and an element.
     Only a script that was seen to fail in a clean interpreter is written; nothing is ever posted.
     """
     if advice and not everything:
@@ -65,7 +66,7 @@ def repro(
     known = load((default_place(), *map(place, own)))
     with runs.open_pool(options) as pool:
         backends = runs.discover(pool, options)
-        record, suite, wanted = origin(what, which, suite, pool, backends, options)
+        record, suite, wanted = origin(what, which, suite, pool, backends, options, known)
         job = Job(
             record=joined(record, [records.read(file) for file in others]),
             suite=suite,

@@ -5,6 +5,7 @@ What deviates exactly, element by element, is written by a command (`recorded`);
 
 from __future__ import annotations
 
+import ast
 import datetime
 import re
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ Advice = Literal["file", "comment", "noise"]
 
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Line = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\n]*$")]
+
+#: Most lines of the code that a report begins with, and characters of one: it is read without scrolling.
+LINES, WIDTH = 5, 140
 
 #: A file name of a problem, which is its id.
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
@@ -91,13 +95,23 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return _PATTERNS[glob]
 
 
+class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a report begins with: one sentence that `says` what is right for an input and what came, and the `code`.
+
+    The code is a call as a person would type it, of at most LINES lines; it is run, and what it prints stands below it.
+    """
+
+    says: Text
+    code: Text
+
+
 class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One root cause: what goes wrong on which input (`title`), why, who knows of it, and what would mend it.
 
     `workaround` is what a user of that framework writes instead today.  `mechanism` are words of the closed vocabulary
     of `diagnosis`, checked by running; `elsewhere` are precedents in other projects; `because` says why a finding that
     could be reported should not be.  `shown_by` is the finding that shows it best, a check's id and an element joined
-    by `#`; without it, one is chosen.
+    by `#`; without it, one is chosen.  Without an `opening` a report begins with that finding.
     """
 
     title: Line
@@ -112,6 +126,7 @@ class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     because: Text | None = None
     elsewhere: tuple[Link, ...] = ()
     shown_by: str | None = None
+    opening: Opening | None = None
     id: str = ""
 
     @property
@@ -149,6 +164,8 @@ def load_file(file: Path) -> Problem:
             f"shown_by must be CASE::BACKEND/ENTRY/MODE/DEVICE::DTYPE::QUANTITY#ELEMENT (got {one.shown_by!r})",
             "take it from a line of `bce-conformance known check`, or from the command of a finding",
         )
+    if one.opening is not None:
+        _check_code(file, lines[("opening", "code")], one.opening.code)
     if not one.explains:
         raise at(file, lines[("explains",)], "a problem must explain something (got [])")
     return msgspec.structs.replace(one, id=file.stem)
@@ -170,6 +187,18 @@ def shown(text: str) -> Shown | None:
     except ValueError:
         return None
     return Shown(found, element) if joined and element else None
+
+
+def _check_code(file: Path, line: int, code: str) -> None:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError) as error:
+        raise at(file, line, f"code must be Python ({error})") from None
+    written = code.rstrip("\n").split("\n")
+    if len(written) > LINES:
+        raise at(file, line, f"code must have at most {LINES} lines (got {len(written)})")
+    if max(map(len, written)) > WIDTH:
+        raise at(file, line, f"a line of code must have at most {WIDTH} characters (got {max(map(len, written))})")
 
 
 def _check_day(file: Path, line: int, day: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from conformance.ids import CauseId, ImplementationId, backend_of
-from conformance.known.problem import Problem
+from conformance.known.problem import Opening, Problem
 from conformance.known.record import Record
 from conformance.record.record import CheckLine, FindingLine, RunRecord
 from conformance.repro.finding import as_written, check_cause
@@ -59,6 +59,11 @@ class Group:
     def title(self) -> str:
         """What a person says of them, "" where nobody does."""
         return self.problem.title if self.problem is not None and self.whole else ""
+
+    @property
+    def opening(self) -> Opening | None:
+        """What a person shows of them first, where a person wrote that."""
+        return self.problem.opening if self.problem is not None and self.whole else None
 
     def is_bound(self, one: Found) -> bool:
         """Whether the problem explains a finding in its case alone: with other options or dtypes it may be another."""

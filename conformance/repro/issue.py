@@ -5,32 +5,38 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.window import Where
-from conformance.ids import backend_of
+from conformance.ids import ImplementationId, backend_of
 from conformance.judge.harm import Harm
 from conformance.known.problem import Problem, Upstream
-from conformance.numbers.measurement import LARGEST
+from conformance.numbers.measurement import CLASSES
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT, NUMERIC, REDUCTION
 from conformance.render.diagnosis import wrong
-from conformance.render.markdown import cell, cell_code, code, row
-from conformance.render.narrate import QUANTITIES, contract_lines
+from conformance.render.markdown import cell, code, row
+from conformance.render.narrate import QUANTITIES
 from conformance.repro import script
-from conformance.repro.derivation import formula, no_value
+from conformance.repro.derivation import LETTERS, formula, no_value
 from conformance.repro.extent import Row
 from conformance.repro.groups import Group
 from conformance.repro.neighbours import Neighbour
-from conformance.repro.projects import Project, Section, project_of
+from conformance.repro.projects import Project, Section, called, project_of
 from conformance.repro.report import Reproducer
 from conformance.repro.script import TEMPLATES
 from conformance.repro.shrink import Small, alone, element_at
 from conformance.repro.wording import inputs_in_short, words
 
-#: Rows of the table that tells how wide a bug is; more would not be read.
-ROWS = 12
+#: Rows of the table that tells how wide a bug is, and lines about every input; more would not be read.
+ROWS, PROOFS = 8, 2
+
+#: What comes back that is no number, in words.
+RETURNED = {"result-dtype": "the dtype of the result", "result-shape": "the shape of the result"}
+
+#: What of a call a report tells as being wrong, in words; the rest follows from it, or is the suite's own.
+SHOWN = {**QUANTITIES, REDUCTION: "the sum or mean", "the call": "the call", **RETURNED}
 
 #: So many entry points that are right are named.
 NAMED = 3
@@ -116,13 +122,13 @@ def _link(one: Upstream) -> str:
 
 def _description(issue: Issue) -> str:
     """Why one result is right and the other wrong; the call in short; why it happens, and whom it hurts."""
-    blocks = [right_and_wrong(issue.made)]
     shown = issue.made.snippet
+    blocks = [shown.says.strip() if shown is not None and shown.says else right_and_wrong(issue.made)]
     if shown is not None:
-        blocks += [fenced(shown.text, "python"), f"It prints:\n\n{fenced(shown.says, 'text')}"]
+        blocks += [fenced(shown.text, "python"), f"It prints:\n\n{fenced(shown.prints, 'text')}"]
     if issue.group.problem is not None:
         blocks.append(issue.group.problem.why.strip())
-    blocks.append(f"What that does ({issue.harm.word}): {issue.harm.meaning}")
+    blocks.append(f"What that does: {issue.harm.meaning}")
     if issue.worst > issue.harm:
         blocks[-1] += f"\nOn other inputs, in other dtypes or with other options it is worse: {issue.worst.meaning}"
     return "\n\n".join(blocks)
@@ -130,35 +136,37 @@ def _description(issue: Issue) -> str:
 
 def right_and_wrong(made: Reproducer) -> str:
     """One sentence: what is right for the inputs of a script and by which formula, and what came back."""
-    small, one = made.small, made.target.implementation
-    mode = "" if one.mode == BASE_MODE else f" in mode {code(one.mode)}"
-    call = f"{code(one.entry)} ({code(one.adapter)}{mode})"
+    small, call = made.small, called(made.target.implementation.id)
     request, quantity = script.single(small), small.target.quantity
     if quantity in NUMERIC and small.shown.ideal and alone(small.request):
         element = element_at(small)
+        letters = LETTERS | {"prediction": LETTERS[request.case.form]}
         names = ("prediction", "label", *element.options)
-        inputs = ", ".join(f"{name} {getattr(element, name)}" for name in names)
+        inputs = ", ".join(f"{letters[name]} = {getattr(element, name)}" for name in names)
         ideal = small.shown.ideal[small.index]
-        start = f"For {cell(inputs)} in {request.dtype} {QUANTITIES[quantity]}"
+        start = f"At {cell(inputs)} in {request.dtype} {QUANTITIES[quantity]}"
         if math.isnan(ideal):
             return f"{start} has no value: {cell(no_value(request.inputs))}. {call} gives {_shown(small.got)} for it."
-        exact = f"{start} is {_shown(ideal)} ({code(formula(request.inputs, quantity))}, computed with more digits)"
-        documented = "" if small.documented is None else f", and {_shown(small.documented)} as documented"
-        return f"{exact}{documented}; {call} gives {_shown(small.got)}."
+        exact = f"{start} is {_shown(ideal, small.got)} ({code(formula(request.inputs, quantity))})"
+        documented = "" if small.documented is None else f", or {_shown(small.documented)} as documented"
+        return f"{exact}{documented}; {call} gives {_shown(small.got, ideal)}."
     return f"{call}: {cell(words(small))}{_of_several(small)}."
 
 
 def _of_several(small: Small) -> str:
     """What a number is of that is told without its inputs."""
     request = small.request
-    if alone(request) or not small.shown.ideal:
+    if alone(request) or small.what not in CLASSES or not small.shown.ideal:
         return ""
     return f", for {inputs_in_short(small)}"
 
 
-def _shown(value: float) -> str:
-    """A number for a reader; without the sign of a zero."""
-    return "NaN" if math.isnan(value) else f"{value + 0.0:.6g}"
+def _shown(value: float, beside: float = math.nan) -> str:
+    """A number for a reader, without the sign of a zero; with all its digits where it looks like another beside it."""
+    if math.isnan(value):
+        return "NaN"
+    text = f"{value + 0.0:.6g}"
+    return repr(value + 0.0) if value != beside and text == f"{beside + 0.0:.6g}" else text
 
 
 def _code(issue: Issue) -> str:
@@ -204,8 +212,8 @@ def _expected(issue: Issue) -> str:
         lines = _exact(request, quantity if quantity in NUMERIC else "value", small.shown.ideal[small.index])
     contract = tuple(one for one in small.target.implementation.contract if _is_about(one.name, issue))
     if contract:
-        lines.append("What is documented of this call does not account for the result:")
-        lines += ["", *(f"- {cell(line)}" for line in contract_lines(contract))]
+        lines.append("What the documentation says of this call does not account for the result:")
+        lines += ["", *(f'- "{cell(one.source.quote)}" {address(one.source.link)}' for one in contract)]
     beside = _neighbours(issue)
     return "\n".join([*lines, *(["", beside] if beside else [])])
 
@@ -215,7 +223,9 @@ def _exact(request: Request, quantity: str, ideal: float) -> list[str]:
     if math.isnan(ideal):
         return [f"NaN or an exception: {cell(no_value(request.inputs))}."]
     by = code(formula(request.inputs, quantity))
-    return [f"{code(repr(ideal + 0.0))}, by {by}, from the exact inputs in more digits, rounded once to float64."]
+    return [
+        f"{code(repr(ideal + 0.0))}, which is {by} of the exact inputs, computed with more digits and rounded once."
+    ]
 
 
 def _is_about(field: str, issue: Issue) -> bool:
@@ -234,7 +244,7 @@ def _neighbours(issue: Issue) -> str:
     """Who gets the same inputs right: another entry point of the project, or the plain call beside a mode."""
     if not issue.neighbours:
         return ""
-    told = [f"{code(one.entry)} ({code(one.adapter)}) gives {cell(gives)}" for one, gives in issue.neighbours[:NAMED]]
+    told = [f"{called(one.id)} gives {cell(gives)}" for one, gives in issue.neighbours[:NAMED]]
     return f"On the same inputs {', '.join(told)}, which is right."
 
 
@@ -243,15 +253,17 @@ def _cause(issue: Issue) -> str:
     blame, problem = issue.made.blame, issue.group.problem
     blocks = []
     if blame is None:
-        blocks.append("Which step is to blame for the result of the script was not checked by running.")
+        blocks.append("Why it happens, as told above, was not checked by running.")
     else:
         example = blame.example
+        every = "all" if blame.explained == blame.total else f"{blame.explained} of"
         blocks.append(
-            f"Found by running: {cell(example.sentence)} ({example.mechanism.value}). That formula gives"
-            f" {blame.explained} of {blame.total} results that were seen, bit for bit or within its rounding."
+            f"Found by evaluating the formula step by step, exactly and rounded: {cell(example.sentence)}"
+            f" ({example.mechanism.value}). So rounded it gives {every} {blame.total} results of this call that were"
+            " looked at."
         )
         dtype = issue.made.small.request.dtype
-        blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in blame.where if _shows(one)]
+        blocks += [f"Where it is wrong in {dtype}: {cell(wrong(one))}." for one in _around(blame.where, issue.made)]
         mended = blame.mended
         if mended is not None:
             how = " and its derivative by the framework" if mended.differentiated else ""
@@ -264,38 +276,46 @@ def _cause(issue: Issue) -> str:
     return "\n\n".join(blocks)
 
 
-def _shows(where: Where) -> bool:
-    """Whether anything is wrong for the label."""
-    return bool(where.windows) if where.agrees else bool(where.recorded.wrong.any())
+def _around(found: Sequence[Where], made: Reproducer) -> list[Where]:
+    """Where it is wrong around the inputs of the script: what is wrong elsewhere may be another mistake."""
+    element = element_at(made.small)
+    x, label = (float(text) for text in (element.prediction, element.label))
+    around = []
+    for one in found:
+        windows = tuple(each for each in one.windows if each.low.at <= x <= each.high.at)
+        if one.agrees and windows and one.curve.label == label:
+            around.append(replace(one, windows=windows))
+    return around
 
 
 def _extent(issue: Issue) -> str:
-    lines = ["What was tried and shows it, predictions from the least to the greatest:", ""]
-    lines += [row(["entry point", "quantity", "modes", "dtypes", "predictions", "largest error in ULP"])]
-    lines += [row(["---"] * 6)]
-    own = issue.made.target.implementation.family
-    rows = sorted(issue.rows, key=lambda one: (one.entry != own, backend_of(one.entry) != backend_of(own)))
-    lines += [row(_cells(one)) for one in rows[:ROWS]]
-    if len(issue.rows) > ROWS:
-        lines.append(row([f"and {len(issue.rows) - ROWS} more", *[""] * 5]))
-    if issue.proofs:
-        lines += ["", "Of sweeps over all inputs, each maximum confirmed by interval arithmetic:", ""]
-        lines += [f"- {cell(line)}" for line in issue.proofs[:ROWS]]
-    return "\n".join(lines)
+    own = ImplementationId.parse(issue.made.target.implementation.id)
+    project = issue.project
+    rows = [one for one in issue.rows if one.quantity in SHOWN and project_of(f"{one.entry}/") == project]
+    rows.sort(key=lambda one: (one.entry != own.family, backend_of(one.entry) != own.backend))
+    heading = ["entry point", "what is wrong", "how it is called", "dtypes"]
+    lines = ["What was tried and shows it:", ""]
+    lines += [row(heading), row(["---"] * len(heading)), *(row(_cells(one, project)) for one in rows[:ROWS])]
+    if len(rows) > ROWS:
+        lines.append(row([f"and {len(rows) - ROWS} more", *[""] * (len(heading) - 1)]))
+    shown = "\n".join(lines) if rows else ""
+    if not issue.proofs:
+        return shown
+    told = [f"- {cell(line)}" for line in issue.proofs[:PROOFS]]
+    return "\n".join([shown, "", "All finite predictions were tried, and each maximum confirmed exactly:", "", *told])
 
 
-def _cells(one: Row) -> list[str]:
-    worst = "" if one.worst_ulp is None else f"{one.worst_ulp:.3g}"
-    if one.worst_ulp is not None and one.worst_ulp >= LARGEST:
-        worst = f"beyond {LARGEST:g}"
-    cells = [cell_code(one.entry), one.quantity, ", ".join(one.modes), ", ".join(one.dtypes), cell(one.inputs)]
-    return [*cells, worst]
+def _cells(one: Row, project: Project | None) -> list[str]:
+    modes = [(project.mode(mode) if project is not None else mode) or "plainly" for mode in one.modes]
+    return [called(f"{one.entry}/{BASE_MODE}/"), SHOWN[one.quantity], ", ".join(modes), ", ".join(one.dtypes)]
 
 
 def _related(issue: Issue) -> str:
     problem = issue.group.problem
     lines = [f"- {_link(one)}" for one in (problem.links if problem is not None else ())]
-    lines += [f"- elsewhere: {address(one)}" for one in (problem.elsewhere if problem is not None else ())]
+    lines += [
+        f"- the like in another project: {address(one)}" for one in (problem.elsewhere if problem is not None else ())
+    ]
     lines += [f"- like {cell(one.title)}: {_link(one.links[0])}" for one in issue.near]
     return "Related reports:\n\n" + "\n".join(lines) if lines else ""
 

@@ -30,6 +30,7 @@ from conformance.repro.groups import Found, Group
 from conformance.repro.neighbours import Neighbour, neighbours
 from conformance.repro.report import Asked, Failed, Reproducer, reproduce
 from conformance.repro.representative import ranked, representatives, worst
+from conformance.repro.shrink import element_at
 from conformance.run import run as runs
 
 #: The file of a report.  Its script stands in it, whole; many reports have no second copy of theirs.
@@ -74,7 +75,9 @@ class Job:
             replace(findings.target(one.check, one.finding, self.suite, known), bound=group.is_bound(one))
             for one in chosen
         ]
-        return Asked(targets, group.problem)
+        return Asked(
+            targets, group.problem, group.problem.opening if group.problem is not None and group.whole else None
+        )
 
     def near(self, group: Group) -> list[Problem]:
         """Problems with a link whose findings are much like those of a group that none explains."""
@@ -112,16 +115,17 @@ class Job:
         """A report, in which its script stands whole."""
         machine = self.record.header.machine
         told = ", ".join(str(machine.get(name, "")) for name in ("system", "architecture", "processor"))
-        shown = {one.check.implementation for one in group.found}
-        known = [one for backend in self.backends for one in backend.implementations]
-        contracts = {one.id: one.contract for one in known if one.id in shown}
-        own = [cause for cause in group.causes if cause.startswith(f"{made.target.implementation.family}/")]
+        target = made.target
+        found = proofs.proofs(
+            [target.cause], {target.implementation.id: target.implementation.contract}, proofs.folder()
+        )
+        label = float(element_at(made.small).label)
         return issue.render(
             issue.Issue(
                 group=group,
                 made=made,
-                rows=extent(self.record, [one[:2] for one in group.found]),
-                proofs=proofs.proofs(own, contracts, proofs.folder()),
+                rows=extent(one[:2] for one in group.found),
+                proofs=[one.text for one in found if one.dtype == target.dtype and one.label == label],
                 near=self.near(group),
                 neighbours=beside,
                 harm=self._harm(group, made.target),

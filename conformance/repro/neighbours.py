@@ -50,7 +50,8 @@ def neighbours(
     found: dict[str, list[Neighbour]] = {}
     for check in runs.execute(pool, backends, plan, Record(), options).checks:
         if check.verdict == "conforms" and check.bits and check.result_dtype in FORMATS:
-            gives = text_of(int(check.bits[0], 16), FORMATS[check.result_dtype])
+            text = text_of(int(check.bits[0], 16), FORMATS[check.result_dtype])
+            gives = text if float(text) else "0"  # without the sign of a zero
             found.setdefault(check.request.case.id, []).append(Neighbour(check.request.implementation, gives))
     return [tuple(found.get(_case_id(number), ())) for number in range(len(made))]
 

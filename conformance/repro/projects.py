@@ -9,6 +9,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from conformance.adapters.declaration import BASE_MODE
+from conformance.ids import ImplementationId
+from conformance.render.markdown import code
+
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
     """A heading of a form, and what stands below it: `parts` of a report, or a `text`."""
@@ -21,6 +25,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A project with a tracker of its own.
 
+    Its people call an entry point by its name in the `package`, an adapter or a mode by `words` after it.
     `prefix` starts the titles of its reports, `versions` is the command whose output its form wants, `rules` say what
     it demands of reports, of those that tools helped to write above all.
     """
@@ -33,6 +38,12 @@ class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rules: str
     sections: tuple[Section, ...]
     prefix: str = ""
+    package: str = ""
+    words: dict[str, str] = {}
+
+    def mode(self, name: str) -> str:
+        """How a mode is called after the name of an entry point; "" for a plain call."""
+        return "" if name == BASE_MODE else self.words.get(name, f"in mode {name}")
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,3 +62,15 @@ def project_of(implementation: str) -> Project | None:
         if any(fnmatchcase(implementation, pattern) for pattern in one.implementations):
             return one
     return None
+
+
+def called(implementation: str) -> str:
+    """What the people of its project call an implementation: entry point, variant, backend and mode, as Markdown."""
+    one, project = ImplementationId.parse(implementation), project_of(implementation)
+    name, _, variant = one.entry.partition("[")
+    if project is None:
+        return f"{code(one.entry)} ({code(one.backend)})"
+    options = ", ".join(variant.rstrip("]").split("][")) if variant else ""
+    public = ".".join(filter(None, (project.package, name)))
+    after = [f"with {options}" if options else "", project.words.get(one.backend, ""), project.mode(one.mode)]
+    return " ".join(filter(None, (code(public), *after)))

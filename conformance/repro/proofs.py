@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from conformance.contracts import Contract
 from conformance.ids import CauseId, ImplementationId
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.literals import float_of
 from conformance.numbers.measurement import BUDGET
+from conformance.render.narrate import QUANTITIES
+from conformance.repro.projects import called
 from conformance.shipped import shipped
 from conformance.sweep import named
 from conformance.sweep.certificate import Certificate, Result
@@ -21,13 +24,21 @@ SWEPT = ("ordinary", "saturated")
 READINGS = frozenset(("clip", "log_clamp", "epsilon", "casts_to"))
 
 
+class Proof(NamedTuple):
+    """What a certificate says of the results in a dtype for a label, or for every label, in words."""
+
+    dtype: str
+    label: float | None
+    text: str
+
+
 def folder() -> Path:
     """Where certificates are, of the checkout or the copy that the package holds."""
     return shipped("results/certificates")
 
 
-def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Path) -> list[str]:
-    """A line for each certificate and label that shows one of the causes, in the order of the files' names.
+def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Path) -> list[Proof]:
+    """One for each certificate and label that shows one of the causes, in the order of the files' names.
 
     `contracts` are those of all implementations by id.  Raises InputError for a file in `place` that is no certificate.
     """
@@ -36,7 +47,7 @@ def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Pa
         one = CauseId.parse(cause)
         if one.region in SWEPT:
             wanted.setdefault((one.family, one.quantity), set()).add(one.signature)
-    lines: dict[str, None] = {}
+    found: dict[Proof, None] = {}
     for kept in named.of_folder(place) if wanted else ():
         swept = kept.certificate
         for result in swept.results:
@@ -44,8 +55,8 @@ def proofs(causes: Collection[str], contracts: Mapping[str, Contract], place: Pa
             signatures = wanted.get((family, swept.quantity), set()) & SHOWS.keys()
             contract = contracts.get(result.implementation)
             if contract is not None and any(SHOWS[name](result, contract) for name in signatures):
-                lines[_line(kept.name, swept, result)] = None
-    return list(lines)
+                found[Proof(swept.dtype, result.label_value, _line(swept, result))] = None
+    return list(found)
 
 
 def _inaccurate(result: Result, contract: Contract) -> bool:
@@ -78,11 +89,12 @@ SHOWS: dict[str, Callable[[Result, Contract], bool]] = {
 }
 
 
-def _line(name: str, one: Certificate, result: Result) -> str:
-    what = "every finite prediction" if one.kind == "proof" else f"{one.covered['predictions']:,} predictions"
-    label = "with every label" if result.label_value is None else f"with label {result.label_value:g}"
+def _line(one: Certificate, result: Result) -> str:
+    what = f"every finite {one.dtype}" if one.kind == "proof" else f"{one.covered['predictions']:,} {one.dtype}"
+    predictions = "prediction" if one.kind == "proof" else "predictions"
+    label = "every label" if result.label_value is None else f"label {result.label_value:g}"
     told = "; ".join(_told(one, result))
-    return f"{result.implementation}, {one.quantity}, {what} of {one.dtype} {label}: {told} (certificate {name})"
+    return f"{called(result.implementation)}, {QUANTITIES[one.quantity]}, {what} {predictions}, {label}: {told}"
 
 
 def _told(one: Certificate, result: Result) -> Iterator[str]:

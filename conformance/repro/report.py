@@ -9,16 +9,16 @@ from itertools import groupby
 
 from conformance.adapters.declaration import BASE_MODE
 from conformance.errors import InputError
-from conformance.known.problem import Problem
+from conformance.known.problem import Opening, Problem
 from conformance.pool.backend import Backend, Opened
 from conformance.pool.pool import Pool
-from conformance.repro import clean, script, sources
+from conformance.repro import clean, script, snippet, sources
 from conformance.repro.blame import Blame, Diagnoser
 from conformance.repro.clean import Ran
 from conformance.repro.finding import Target
 from conformance.repro.script import Script
 from conformance.repro.shrink import CANDIDATES, Small, alone, shrink
-from conformance.repro.snippet import Snippet, snippet
+from conformance.repro.snippet import Snippet
 from conformance.repro.sources import Source
 from conformance.run import run as runs
 
@@ -58,10 +58,14 @@ Outcome = Reproducer | Failed
 
 @dataclass(frozen=True)
 class Asked:
-    """What a report is to be about: findings, the best first, and the problem whose mechanism must show."""
+    """What a report is to be about: findings, the best first, and the problem whose mechanism must show.
+
+    It begins with the `opening`, where it is about all of a problem and a person wrote one.
+    """
 
     targets: Sequence[Target]
     problem: Problem | None = None
+    opening: Opening | None = None
 
 
 def reproduce(
@@ -88,7 +92,7 @@ def reproduce(
         for small, blame in _in_order(each, tried, lambda small: diagnoser.blame(small, shrunk)):
             one = small.target
             name = one.implementation.adapter
-            found = _first(small, blame, texts[id(small)], interpreters[name], shrunk.opened[name])
+            found = _first(small, blame, each.opening, texts[id(small)], interpreters[name], shrunk.opened[name])
             if isinstance(found, Reproducer):
                 break
         found = found or Failed(each.targets[0], _why_none(each, tried, shrunk.opened))
@@ -159,7 +163,12 @@ def _texts(pool: Pool, backends: Sequence[Backend], smalls: Sequence[Small]) -> 
 
 
 def _first(
-    small: Small, blame: Blame | None, text: list[Source] | InputError, interpreter: str, opened: Opened
+    small: Small,
+    blame: Blame | None,
+    opening: Opening | None,
+    text: list[Source] | InputError,
+    interpreter: str,
+    opened: Opened,
 ) -> Outcome:
     """The script of a small case, if it shows the mismatch."""
     target = small.target
@@ -172,12 +181,17 @@ def _first(
     ran = clean.run(made.text, interpreter, LIMIT)
     if not ran.shows:
         return Failed(target, f"the script does not show it (exit code {ran.code}): {ran.output.strip()[-300:]}")
+    short = (
+        snippet.snippet(small, text, interpreter, LIMIT)
+        if opening is None
+        else snippet.opening(opening, interpreter, LIMIT)
+    )
     return Reproducer(
         target=target,
         small=small,
         script=made,
         ran=ran,
         opened=opened,
-        snippet=snippet(small, text, interpreter, LIMIT),
+        snippet=short,
         blame=blame,
     )

@@ -1,6 +1,7 @@
 """The call of a script in at most five lines, as a person would type it first: no comparison, no exit code.
 
-There is none where more lines are needed, or where the script compares several calls.
+A person may have written it (`Problem.opening`); else it is that of the script.  There is none where more lines are
+needed, or where the script compares several calls.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from conformance.adapters.writing import filled
 from conformance.errors import InputError
+from conformance.known.problem import LINES, WIDTH, Opening
 from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.literals import bits_of, text_of
 from conformance.plan.requests import Request
@@ -22,15 +24,18 @@ from conformance.repro.script import numeric, single
 from conformance.repro.shrink import Small
 from conformance.repro.sources import Source
 
-#: Most lines of a snippet, and characters of one: a report shows it without scrolling.
-LINES, WIDTH = 5, 200
-
 
 class Snippet(NamedTuple):
-    """The lines, and what they print, or how they end."""
+    """The lines, and what they print, or how they end; a sentence about them where a person wrote them."""
 
     text: str
-    says: str
+    prints: str
+    says: str = ""
+
+
+def opening(one: Opening, interpreter: str, limit: float) -> Snippet:
+    """What a person wrote for a problem, run in a clean interpreter for at most `limit` seconds."""
+    return Snippet(one.code, said(one.code, interpreter, limit), one.says)
 
 
 def snippet(small: Small, sources: Sequence[Source], interpreter: str, limit: float) -> Snippet | None:
@@ -38,7 +43,7 @@ def snippet(small: Small, sources: Sequence[Source], interpreter: str, limit: fl
 
     `sources` are those of the script.
     """
-    if len(sources) != 1:
+    if len(sources) != 1 or small.request.relation is not None or any("loss" in line for line in sources[0].before):
         return None
     try:
         found = lines(small, single(small), sources[0])
@@ -52,15 +57,16 @@ def snippet(small: Small, sources: Sequence[Source], interpreter: str, limit: fl
 
 def lines(small: Small, request: Request, source: Source) -> list[str]:
     """The lines, however many.  Raises InputError for inputs that no script has."""
-    names = ", ".join(request.inputs.tensors)
-    values = ", ".join(map(_short_value, tensors.lines(request, source), request.inputs.tensors.values()))
+    values = list(map(_short_value, tensors.lines(request, source), request.inputs.tensors.values()))
+    each = [f"{name} = {value}" for name, value in zip(request.inputs.tensors, values, strict=True)]
+    names, together = ", ".join(request.inputs.tensors), ", ".join(values)
     result = _inlined(source)
     shown = f"print({_read(small, request, source, '{result}')})"
     start = [*_imports(source.modules), *(line for helper in source.helpers for line in _short(helper))]
-    plain = [*start, f"{names} = {values}", *source.before, filled(shown, result=result)]
+    plain = [*start, f"{names} = {together}", *source.before, filled(shown, result=result)]
     if len(plain) <= LINES or source.before:
-        return plain
-    return [*start, filled(shown, result=f"(lambda {names}: {result})({values})")]
+        return plain if len(plain[len(start)]) <= WIDTH else [*start, *each, *plain[len(start) + 1 :]]
+    return [*start, filled(shown, result=f"(lambda {names}: {result})({together})")]
 
 
 def _short_value(line: str, tensor: Tensor) -> str:

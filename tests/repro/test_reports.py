@@ -13,9 +13,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from conformance.known import problem
-from conformance.known.problem import Problem
+from conformance.known.problem import LINES, WIDTH, Problem
 from conformance.repro import clean
-from conformance.repro.snippet import LINES
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "reports"
@@ -156,6 +155,7 @@ def test_a_snippet_prints_what_its_report_says(folders: list[Path], tmp_path: Pa
         short = snippet_of(folder)
         assert short is not None
         assert len(short[0].splitlines()) <= LINES
+        assert max(map(len, short[0].splitlines())) <= WIDTH
         files.append(tmp_path / f"{folder.name}.py")
         files[-1].write_text(short[0])
         said[folder.name] = short[1].splitlines()[-1]
@@ -204,7 +204,7 @@ def test_a_report_is_about_its_problem(file: Path) -> None:
     known, text = problem_of(file.parent), file.read_text()
     words = re.sub(r"\\(.)", r"\1", text.splitlines()[0])
     assert words.removeprefix("# ").removeprefix("BUG: ") == re.sub(r"\\(.)", r"\1", known.title)
-    found = re.search(r"^Found by running: .* \(([^()]+)\)\. That formula", text, re.MULTILINE)
+    found = re.search(r"^Found by evaluating .* \(([^()]+)\)\. So rounded it gives", text, re.MULTILINE)
     assert found is not None or "was not checked by running" in text
     assert found is None or not known.mechanism or found[1] in known.mechanism
 

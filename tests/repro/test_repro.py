@@ -492,6 +492,22 @@ def test_every_framework_has_a_project_and_every_part_a_text() -> None:
         assert len(parts) == len(set(parts))
 
 
+@pytest.mark.parametrize(
+    ("implementation", "words"),
+    [
+        ("torch/nn.BCELoss/compile/cpu", "`torch.nn.BCELoss` under torch.compile"),
+        ("keras-jax/losses.binary_crossentropy[from_logits]/eager/cpu",
+         "`keras.losses.binary_crossentropy` with from_logits on JAX"),
+        ("tensorflow/nn.loss/function/cpu", "`tf.nn.loss` in a tf.function"),
+        ("torch/loss/fast/cpu", "`torch.loss` in mode fast"),
+        ("numpy/log_textbook/eager/cpu", "`log_textbook` (`numpy`)"),
+    ],
+)  # fmt: skip
+def test_an_implementation_is_called_as_people_of_its_project_call_it(implementation: str, words: str) -> None:
+    """By its public name, backend and mode; one of nobody's project by its id."""
+    assert projects.called(implementation) == words
+
+
 # -- groups ----------------------------------------------------------------------------------------------------------
 
 
