@@ -1,6 +1,7 @@
 """Workers: one process per adapter, as many at once as there are cores.
 
-Life cycle: spawned -> told its adapters -> opened (the framework is imported) -> answers requests -> closed.
+Life cycle: spawned -> told its adapters -> opened (the framework is imported) -> answers requests -> closed, or left
+idle for the next run of the pool where one backend alone was asked.
 A worker that ends, or uses up the time or the memory that it may, is killed and replaced, and what it was asked is
 divided, so that only the request that brings the process down is lost.
 """
@@ -107,7 +108,9 @@ class Pool(Workers):
         )
 
         def serve(backend: Backend) -> None:
-            Service(self, backend, requests, on_opened, on_observed).run(queues[backend.name])
+            # Where one backend is asked, it may be asked again; the workers of a whole run would fill the memory.
+            leaves = len(order) == 1
+            Service(self, backend, requests, on_opened, on_observed).run(queues[backend.name], leaves)
 
         threads = ThreadPoolExecutor(max_workers=max(self.jobs, 1))
         futures = [threads.submit(serve, backend) for backend in order]
@@ -129,7 +132,7 @@ class Pool(Workers):
         """
         service = Service(self, backend, (), lambda *_: None, lambda *_: None)
         with service.stack:
-            opened = service.open()
+            opened = service.begin()
             if opened.absent is not None:
                 raise InputError(f"backend {backend.name} is absent: {opened.absent}")
             if opened.failed is not None:
@@ -137,6 +140,7 @@ class Pool(Workers):
                     f"backend {backend.name} cannot be opened: {opened.failed}", "see the log of the run"
                 )
             yield service.observe
+            service.leave(opened)
 
     def _plugged(self, plugin: Plugin) -> list[Backend]:
         try:

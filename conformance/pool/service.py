@@ -13,7 +13,7 @@ from conformance.pool.backend import Backend, Opened, opened
 from conformance.pool.batches import Batch, batches
 from conformance.pool.observation import Observation, Observed, observed
 from conformance.pool.process import Ended, Outgrown, Worker
-from conformance.pool.workers import Workers
+from conformance.pool.workers import Idle, Workers
 from conformance.worker import protocol
 
 #: After so many crashes or time-outs of one implementation its remaining requests are not tried.
@@ -42,10 +42,13 @@ class Service:
         self.lost: Counter[str] = Counter()
         self.found: dict[int, dict[str, Observed]] = {}
 
-    def run(self, queue: Sequence[int]) -> None:
-        """Open the backend and make the requests of these indices, until all are answered or the pool stops."""
+    def run(self, queue: Sequence[int], leaves: bool) -> None:
+        """Make the requests of these indices, until all are answered or the pool stops.
+
+        The worker is left to the next run of the pool where it `leaves` it.
+        """
         with self.stack:
-            opened = self.open()
+            opened = self.begin()
             if self.workers.stopping:
                 return
             with self.workers.lock:
@@ -56,6 +59,8 @@ class Service:
                     self.take(index, batch.call, seen)
                 if self.workers.stopping:
                     return
+            if leaves:
+                self.leave(opened)
 
     def take(self, index: int, call: str, seen: Observed) -> None:
         """Keep what came of one call of a request, and hand all of it on where it was the last one."""
@@ -66,6 +71,25 @@ class Service:
             del self.found[index]
             with self.workers.lock:
                 self.on_observed(index, {name: found[name] for name in request.calls})
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What workers of one pool that can stand for each other have in common."""
+        return self.backend.interpreter, self.backend.source, self.backend.name
+
+    def begin(self) -> Opened:
+        """Take the worker that an earlier run has left, or open one."""
+        idle = self.workers.left(self.key)
+        if idle is None:
+            return self.open()
+        self.worker = idle.worker
+        self.stack.enter_context(idle.stack)
+        return idle.opened
+
+    def leave(self, opened: Opened) -> None:
+        """Leave the worker to who asks next for this backend, where it has its framework."""
+        if self.worker is not None and opened.absent is None and opened.failed is None:
+            self.workers.leave(self.key, Idle(self.stack.pop_all(), self.worker, opened))
 
     def open(self) -> Opened:
         """Start a worker and import the framework in it."""

@@ -6,9 +6,18 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from conformance.pool.backend import Opened
 from conformance.pool.process import Worker
+
+
+class Idle(NamedTuple):
+    """A worker that is open and asked nothing now: what ends it, itself, and what it said when it was opened."""
+
+    stack: contextlib.ExitStack
+    worker: Worker
+    opened: Opened
 
 
 @dataclass(kw_only=True)
@@ -18,6 +27,7 @@ class Workers:
     `timeout` is the limit of one request in seconds (`usage.Patience`), `memory` that of a worker in bytes;
     `environment` holds variables that every worker gets, `scratch` is a folder that they share.  `restarts` tells which
     requests cost a worker, `lost` which could not be run, with the reason; `seed` draws what is also called alone.
+    `idle` are workers that one run has left to the next, until `stop`: to import a framework takes seconds.
     """
 
     log: BinaryIO
@@ -29,6 +39,7 @@ class Workers:
     restarts: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     alive: set[Worker] = field(default_factory=set, init=False)
+    idle: dict[tuple[str, str, str], Idle] = field(default_factory=dict, init=False)
     lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     stopping: bool = field(default=False, init=False)
 
@@ -57,9 +68,29 @@ class Workers:
         with self.lock:
             self.lost.append(why)
 
+    def leave(self, key: tuple[str, str, str], idle: Idle) -> None:
+        """Keep a worker for who asks next for its backend."""
+        with self.lock:
+            before = self.idle.get(key)
+            self.idle[key] = idle
+        if before is not None:
+            before.stack.close()
+
+    def left(self, key: tuple[str, str, str]) -> Idle | None:
+        """The worker that was left for a backend, which is then the caller's; None where there is none that lives."""
+        with self.lock:
+            idle = self.idle.pop(key, None)
+        if idle is not None and idle.worker.process.poll() is not None:
+            idle.stack.close()
+            return None
+        return idle
+
     def stop(self) -> None:
         """End all workers; threads that wait for one then return."""
         self.stopping = True
         with self.lock:
             for worker in self.alive:
                 worker.kill()
+            idle, self.idle = self.idle, {}
+        for one in idle.values():
+            one.stack.close()

@@ -142,6 +142,7 @@ def results(filters: Filters, reduction: str = "none", files: Sequence[Path] = (
         plan = make_plan(suite(*cases), [one for backend in backends for one in backend.implementations], filters)
         assert plan.requests
         seen = run(plan, backends, pool)
+        pool.stop()
     return Judge(plan.requests).judge([seen[index] for index in range(len(plan.requests))])
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from markdown_it import MarkdownIt
@@ -25,6 +26,9 @@ STANDARD = {"sys", "os", "math", "subprocess"}
 
 #: So many reports are read by somebody, and so many of them by the people of one project.
 MOST, MOST_OF_A_PROJECT = 60, 12
+
+#: What of a report is run.
+KINDS = "script", "snippet"
 
 #: Runs scripts one after the other and prints for each its exit code and its last line, also that of an exception.
 DRIVER = """\
@@ -113,58 +117,55 @@ def test_no_project_is_to_get_more_new_reports_than_it_can_answer() -> None:
     assert max(map(projects.count, projects)) <= MOST_OF_A_PROJECT
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("files", groups(), ids=lambda files: f"{files[0].parent.name}+{len(files) - 1}")
-def test_every_script_still_shows_its_mismatch(files: list[Path], tmp_path: Path) -> None:
-    """Each exits with 1, and its last line is the one in its report.
+class Said(NamedTuple):
+    """What was printed for a group of reports: by folder the line of its script and of its snippet, and the errors."""
 
-    Those of one framework share an interpreter, since to import one takes seconds.
-    """
-    scripts = [tmp_path / f"{file.parent.name}.py" for file in files]
-    for script, file in zip(scripts, files, strict=True):
-        script.write_text(script_of(file))
-    command = [sys.executable, "-I", "-X", "utf8", "-c", DRIVER, *map(str, scripts)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=clean.environment(tmp_path), timeout=600, check=False
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("script ")]
-    said = {file.parent.name: line for file, line in zip(files, lines, strict=False)}
-    assert {name: line[:18] for name, line in said.items()} == {
-        file.parent.name: f"script {clean.MISMATCH} MISMATCH:" for file in files
-    }, done.stderr[-2000:]
-    for file in files:
-        assert said[file.parent.name].removeprefix(f"script {clean.MISMATCH} ") in file.read_text()
+    scripts: dict[str, str]
+    snippets: dict[str, str]
+    errors: str
 
 
-def snippets() -> dict[tuple[str, ...], list[Path]]:
-    """Reports with a snippet that prints something, those that can share an interpreter together."""
-    found: dict[tuple[str, ...], list[Path]] = {}
-    for file in PAGES:
-        short = snippet_of(file.parent)
-        if short is not None and not short[1].startswith("the process ends"):
-            found.setdefault(surroundings(script_of(file)), []).append(file.parent)
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("folders", snippets().values(), ids=lambda folders: f"{folders[0].name}+{len(folders) - 1}")
-def test_a_snippet_prints_what_its_report_says(folders: list[Path], tmp_path: Path) -> None:
-    """The last line of it; at most five lines have to be read for that."""
-    files, said = [], {}
+@pytest.fixture(scope="module", params=groups(), ids=lambda files: f"{files[0].parent.name}+{len(files) - 1}")
+def said(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Said:
+    """What scripts, and then snippets, of one framework print in one interpreter, since to import it takes seconds."""
+    home, folders = tmp_path_factory.mktemp("reports"), [file.parent for file in request.param]
+    texts = {("script", folder.name): script_of(folder / "issue.md") for folder in folders}
     for folder in folders:
         short = snippet_of(folder)
+        if short is not None and not short[1].startswith("the process ends"):
+            texts["snippet", folder.name] = short[0]
+    files = [home / f"{kind}-{name}.py" for kind, name in texts]
+    for file, text in zip(files, texts.values(), strict=True):
+        file.write_text(text)
+    command = [sys.executable, "-I", "-X", "utf8", "-c", DRIVER, *map(str, files)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=home, env=clean.environment(home), timeout=600, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("script ")]
+    found = dict.fromkeys(texts, "") | dict(zip(texts, lines, strict=False))
+    scripts, snippets = ({name: line for (of, name), line in found.items() if of == kind} for kind in KINDS)
+    return Said(scripts, snippets, done.stderr[-2000:])
+
+
+@pytest.mark.slow
+def test_every_script_still_shows_its_mismatch(said: Said) -> None:
+    """Each exits with 1, and its last line is the one in its report."""
+    assert {name: line[:18] for name, line in said.scripts.items()} == dict.fromkeys(
+        said.scripts, f"script {clean.MISMATCH} MISMATCH:"
+    ), said.errors
+    for name, line in said.scripts.items():
+        assert line.removeprefix(f"script {clean.MISMATCH} ") in (REPORTS / name / "issue.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_snippet_prints_what_its_report_says(said: Said) -> None:
+    """The last line of it; at most five lines have to be read for that."""
+    for name, line in said.snippets.items():
+        short = snippet_of(REPORTS / name)
         assert short is not None
         assert len(short[0].splitlines()) <= LINES
         assert max(map(len, short[0].splitlines())) <= WIDTH
-        files.append(tmp_path / f"{folder.name}.py")
-        files[-1].write_text(short[0])
-        said[folder.name] = short[1].splitlines()[-1]
-    command = [sys.executable, "-I", "-X", "utf8", "-c", DRIVER, *map(str, files)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=clean.environment(tmp_path), timeout=600, check=False
-    )
-    lines = [line.split(" ", 2)[2] for line in done.stdout.splitlines() if line.startswith("script ")]
-    assert dict(zip(said, lines, strict=False)) == said, done.stderr[-2000:]
+        assert line.split(" ", 2)[2:] == [short[1].splitlines()[-1]], said.errors
 
 
 @pytest.mark.slow
