@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from conformance.commands import COMMANDS, SECTIONS
 from conformance.errors import ConformanceError, Exit, HarnessError, did_you_mean
-from conformance.render.characters import spell_out
+from conformance.render.characters import clean, spell_out
 from conformance.version import __version__
 
 
@@ -76,6 +76,7 @@ class Group(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line with standard output that bears a reader who leaves."""
+        before = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _bearing(sys.stdout, Output), _bearing(sys.stderr, Remarks)
         try:
             try:
@@ -83,8 +84,11 @@ class Group(click.Group):
             finally:
                 sys.stdout.flush()
         except HarnessError as error:  # what is printed before or after a command, `--help` for one
-            click.echo(f"bce-conformance: {error}", err=True)
+            click.echo(clean(f"bce-conformance: {error}"), err=True)
             sys.exit(int(error.code))
+        finally:
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = before
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, sorted."""
@@ -119,7 +123,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ConformanceError as error:
-            click.echo(f"bce-conformance: {error}", err=True)
+            click.echo(clean(f"bce-conformance: {error}"), err=True)
             ctx.exit(int(error.code))
         except KeyboardInterrupt:
             click.echo("bce-conformance: interrupted", err=True)

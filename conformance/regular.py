@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+import msgspec
 
 from conformance.errors import InputError, at
+
+T = TypeVar("T")
 
 #: Most bytes of a file, packed or not: the record of a run of every backend has 82 MB.
 MOST = 1 << 30
@@ -52,6 +56,14 @@ def content(file: Path, hint: str = "", most: int = MOST) -> bytes:
     if len(data) > most:
         raise at(file, 1, f"a file must hold at most {most} bytes (got more)", hint)
     return data
+
+
+def decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
+    """JSON as what a decoder makes of it.  Raises ValueError in words, of which msgspec's are some."""
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
 
 
 def must_be_utf8(file: Path, data: bytes, line: int = 1) -> None:

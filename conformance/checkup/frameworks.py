@@ -18,7 +18,10 @@ KERAS_CLIP = 1e-7
 
 @dataclass(frozen=True)
 class Model:
-    """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`: of the value, of the gradient, of a NaN."""
+    """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`.
+
+    The problems are those of the value, of the gradient and of a NaN.
+    """
 
     entry: str
     value: str

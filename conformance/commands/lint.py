@@ -19,6 +19,7 @@ from conformance.known.record import Record, default_place, load, mistakes, plac
 from conformance.plan import cases
 from conformance.plan.plan import make_plan
 from conformance.record import record
+from conformance.render.characters import clean
 from conformance.render.narrate import counted
 from conformance.run import run as runs
 from conformance.sweep import certificate
@@ -83,7 +84,7 @@ def _lint_files(files: tuple[Path, ...], cases_folder: Path | None) -> Exit:
             _lint_file(file, cases_folder)
         except InputError as error:
             wrong += 1
-            click.echo(str(error), err=True)
+            click.echo(clean(str(error)), err=True)
     click.echo(f"{counted(len(files), 'file')}, {wrong} with a mistake")
     return Exit.BAD_INPUT if wrong else Exit.AS_EXPECTED
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,6 +19,7 @@ from conformance.record.files import write_lines
 from conformance.record.moves import Moves, Way
 from conformance.record.record import RunRecord
 from conformance.render import answer, comparison, elements, github, text
+from conformance.render.characters import clean
 from conformance.render.comparison import Compared
 from conformance.render.forms import FORMS
 from conformance.render.wrapping import wrap
@@ -79,10 +81,18 @@ def _reports(
 TABLE = click.option("--wide", is_flag=True, help="Also every element in a table, however wide it is.")
 
 
+class Printed(Console):
+    """A console that prints no control character of any text that it is given: a record may quote an exception."""
+
+    def render_str(self, text: str, **given: Any) -> Text:
+        """Text from markup, as every string becomes before it is printed."""
+        return super().render_str(clean(text), **given)
+
+
 def console(width: int) -> Console:
     """Standard output, as wide as the terminal or $COLUMNS says, or as `width` where there is neither."""
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(width=None if known else width)
+    return Printed(width=None if known else width)
 
 
 def show_verdicts(run: Run, why: elements.Reasons) -> None:
@@ -94,7 +104,7 @@ def show_verdicts(run: Run, why: elements.Reasons) -> None:
 
 def show_table(run: Run) -> None:
     """Print every element of a run, in lines as long as they need to be."""
-    Console(width=WIDEST).print(elements.check_table(run))
+    Printed(width=WIDEST).print(elements.check_table(run))
 
 
 def show_lines(lines: Iterable[str], width: int = text.WIDTH) -> None:
@@ -146,7 +156,7 @@ def show_record(
 
 
 def _report_console(printing: Printing) -> Console:
-    return Console(width=WIDEST) if printing.wide else console(text.WIDTH)
+    return Printed(width=WIDEST) if printing.wide else console(text.WIDTH)
 
 
 def publish(record: RunRecord, compared: Compared | None = None) -> None:

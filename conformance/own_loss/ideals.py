@@ -21,7 +21,7 @@ from flint import arb, fmpq
 from conformance.errors import InputError
 from conformance.judge.escalate import certified
 from conformance.judge.expected import Point
-from conformance.plan.cases import OPTIONS, Case, Located, Suite
+from conformance.plan.cases import OPTIONS, Case, DType, Located, Suite
 from conformance.plan.filters import Filters, matches
 from conformance.plan.inputs import Inputs
 from conformance.quantities import GRADIENT_PREDICTION, VALUE
@@ -85,7 +85,7 @@ class Exact:
         return self + -exact(other)
 
     def __rsub__(self, other: Any) -> Exact:
-        return -self + other
+        return exact(other) + -self
 
     def __rtruediv__(self, other: Any) -> Exact:
         return exact(other) / self
@@ -160,7 +160,7 @@ def minimum(x: Any, y: Any) -> Exact:
 
 def bce(prediction: Any, label: Any) -> Exact:
     """Binary cross-entropy of a probability, as a term of a sum."""
-    return -(label * log(prediction) + (1 - label) * log(1 - prediction))
+    return -exact(label * log(prediction) + (1 - label) * log(1 - prediction))
 
 
 def _rational(number: Fraction) -> fmpq:
@@ -274,7 +274,7 @@ class Own:
         }
 
 
-def _with_elements(case: Case, known: Mapping[str, Mapping[str, bool]], quantities: Sequence[str]) -> Case | None:
+def _with_elements(case: Case, known: Mapping[DType, Mapping[str, bool]], quantities: Sequence[str]) -> Case | None:
     """A case with the elements that are known, each in the dtypes in which it is; None where none is."""
     elements = []
     for one in case.elements:

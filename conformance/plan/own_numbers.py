@@ -15,7 +15,7 @@ from conformance import regular
 from conformance.adapters import ALL_DTYPES
 from conformance.errors import InputError
 from conformance.numbers import literals
-from conformance.plan.cases import OPTIONS, Case, Element, OtherDType
+from conformance.plan.cases import OPTIONS, Case, Element, OtherDType, OtherTensor
 
 #: Largest array that is taken from a file.
 LARGEST = 1 << 20
@@ -39,7 +39,7 @@ class Given:
 
     elements: tuple[Element, ...]
     dtype: str = PLAIN
-    dtypes_of: Mapping[str, str] = field(default_factory=dict)
+    dtypes_of: Mapping[OtherTensor, OtherDType] = field(default_factory=dict)
     present: str = ""
 
     def case(self, form: str, dtypes: tuple[str, ...], reduction: str) -> Case:

@@ -33,6 +33,9 @@ EACH = ("verdicts", "bits", "ulp", "plain_ulp", "contract_ulp", "budget")
 FORMS = get_args(Form)
 KINDS = ("bug", "by-design", "unsupported")
 
+#: Digits of the widest bit pattern, of a dtype that is none of FORMATS: 64 bits.
+WIDEST = 16
+
 #: Bit patterns of any number of elements, one after the other.
 _BITS = re.compile("[0-9a-f]*")
 
@@ -87,6 +90,8 @@ class Consistency:
     def _header(self, line: Any) -> None:
         if line.planned < 1:
             raise Contradiction(f"planned must be at least 1 (got {line.planned})")
+        if not line.familiar and not isinstance(line.machine.get("instruction-set"), str):
+            raise Contradiction(f"machine must have the instruction-set that is not familiar (got {line.machine})")
         if line.skipped < 0:
             raise Contradiction(f"skipped must not be negative (got {line.skipped})")
         _once("backends", [one.name for one in line.backends])
@@ -110,7 +115,9 @@ class Consistency:
             raise Contradiction(f"inputs must have {', '.join(sorted(missing))} (got {', '.join(line.inputs)})")
         for name, values in line.inputs.items():
             _as_many(f"inputs.{name}", values, len(line.elements))
-            _bits(f"inputs.{name}", values)
+            _bits(f"inputs.{name}", values, line.dtypes.get(name, line.dtype))
+            if not all(values):
+                raise Contradiction(f"inputs.{name} must be bit patterns (got '')")
         for quantity, numbers in line.ideal.items():
             _known("ideal", quantity, QUANTITIES)
             if len(numbers) > len(line.elements):
@@ -130,7 +137,7 @@ class Consistency:
         for name in EACH:
             if values := getattr(line, name):
                 _as_many(name, values, len(line.elements))
-        _bits("bits", line.bits)
+        _bits("bits", line.bits, line.result_dtype)
         if line.verdicts or line.findings or line.formula:
             _judged(line)
         self.checks.add(line.id)
@@ -144,7 +151,7 @@ class Consistency:
         for name in ("plain_ulp", "contract_ulp"):
             if values := getattr(line, name):
                 _as_many(name, values, count)
-        _bits("bits", line.bits)
+        _bits("bits", line.bits, line.result_dtype)
 
     def _asked(self, line: Any) -> None:
         """Whether an earlier line declares what a check or a sample is of."""
@@ -233,10 +240,13 @@ def _as_many(name: str, values: Collection[object], count: int) -> None:
         raise Contradiction(f"{name} must have {count} entries, one for each element (got {len(values)})")
 
 
-def _bits(name: str, values: Collection[str]) -> None:
+def _bits(name: str, values: Collection[str], dtype: str) -> None:
     if _BITS.fullmatch("".join(values)) is None:
         wrong = next(value for value in values if _BITS.fullmatch(value) is None)
         raise Contradiction(f"{name} must be bit patterns in hexadecimal (got {wrong!r})")
+    digits = FORMATS[dtype].width // 4 if dtype in FORMATS else WIDEST
+    if max(map(len, values), default=0) > digits:
+        raise Contradiction(f"{name} must have at most {digits} digits (got {max(values, key=len)!r})")
 
 
 def _number(name: str, text: str) -> None:

@@ -76,7 +76,7 @@ def _decoded(lines: bytes) -> list[TallyLine | Footer]:
     """The lines as what they are; none where one is something else."""
     try:
         return _DECODER.decode_lines(lines)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return []
 
 

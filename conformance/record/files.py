@@ -23,6 +23,9 @@ GZIP = b"\x1f\x8b"
 #: Most bytes of a line, of which the longest in a run of every backend has 75 kB.
 LONGEST = 1 << 24
 
+#: Most empty lines, of which an editor may leave some and the suite writes none.
+EMPTY = 1000
+
 #: How many times as large as a compressed file what it holds may be, beyond LONGEST.  Records are 20 times as large;
 #: gzip gets to 1032 (zlib's technical details), so that some kilobytes could fill the memory.
 RATIO = 100
@@ -79,7 +82,7 @@ def lines_of(file: Path) -> Iterator[bytes]:
         raw.seek(0)
         left = min(os.fstat(raw.fileno()).st_size * RATIO + LONGEST, regular.MOST) if packed else regular.MOST
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-        number = 0
+        number = empty = 0
         try:
             while line := stream.readline(LONGEST + 1):
                 number += 1
@@ -91,6 +94,8 @@ def lines_of(file: Path) -> Iterator[bytes]:
                 regular.must_be_utf8(file, line, number)
                 if line != b"\n":
                     yield line
+                elif (empty := empty + 1) > EMPTY:
+                    raise at(file, number, f"must have at most {EMPTY} empty lines (got more)")
         except EOFError:
             yield b""
         except (zlib.error, gzip.BadGzipFile) as error:

@@ -390,7 +390,10 @@ def of_lines(lines: Iterator[bytes], file: Path) -> RunRecord:
     for number, line in enumerate(lines, start=2):
         if cut := not line.endswith(b"\n"):
             break
-        decoded = _decoded(decoder, file, number, line)
+        try:
+            decoded = regular.decoded(decoder, line)
+        except ValueError as error:
+            raise at(file, number, f"is not a line of a run record: {error}") from None
         if found[Footer] or isinstance(decoded, Header):
             raise at(file, number, "a run record has one header, at its start, and one footer, at its end")
         found[type(decoded)].append(known.fitting(number, decoded))
@@ -407,20 +410,13 @@ def of_lines(lines: Iterator[bytes], file: Path) -> RunRecord:
     )
 
 
-def _decoded(decoder: msgspec.json.Decoder[Line], file: Path, number: int, line: bytes) -> Line:
-    try:
-        return decoder.decode(line)
-    except msgspec.MsgspecError as error:
-        raise at(file, number, f"is not a line of a run record: {error}") from None
-
-
 def header_of(file: Path, line: bytes) -> Header:
     """The header that the first line of a record is.  Raises InputError as `read` does."""
     regular.must_be_utf8(file, line)
     _check_schema(file, line)
     try:
-        return msgspec.json.decode(line, type=Header)
-    except msgspec.MsgspecError as error:
+        return regular.decoded(_HEADER, line)
+    except ValueError as error:
         raise at(file, 1, f"is not a line of a run record: {error}") from None
 
 
@@ -430,10 +426,13 @@ class _Version(Struct, tag="header", tag_field="type"):
     schema: Any
 
 
+_HEADER, _VERSION = msgspec.json.Decoder(Header), msgspec.json.Decoder(_Version)
+
+
 def _check_schema(file: Path, line: bytes) -> None:
     try:
-        version = msgspec.json.decode(line, type=_Version).schema
-    except msgspec.DecodeError:
+        version = regular.decoded(_VERSION, line).schema
+    except ValueError:
         raise at(
             file, 1, "a run record must start with its header", "is this a file of `bce-conformance run`?"
         ) from None

@@ -22,6 +22,7 @@ ROWS, TAKEN = 10, 3
 
 LEGEND = "a word is the worst on the inputs asked for · ULP: the worst error"
 
+
 @dataclass(frozen=True)
 class Grid:
     """A table: its caption, what stands below it, column heads, rows, and the number of columns of text at the left."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from conformance.errors import InputError
 from conformance.record.record import RunRecord
 from conformance.render import comparison, github, jsondoc, junit, markdown, maxima, report
+from conformance.render.characters import clean
 from conformance.render.comparison import Compared
 from conformance.render.shown import Shown
 
@@ -17,6 +18,15 @@ class Form(Protocol):
 
     def __call__(self, record: RunRecord, compared: Compared | None = None, /) -> str:
         """The whole document of a record, interrupted or not, and of what changed from its baseline."""
+
+
+def _printable(make: Form) -> Form:
+    """A document without control characters: whatever a framework said may stand in it."""
+
+    def printable(record: RunRecord, compared: Compared | None = None, /) -> str:
+        return clean(make(record, compared))
+
+    return printable
 
 
 def _html(record: RunRecord, compared: Compared | None = None) -> str:
@@ -32,24 +42,24 @@ def _markdown_of_run(record: RunRecord, compared: Compared | None = None) -> str
 
 
 FORMS: dict[str, Form] = {
-    "github": github.workflow_commands,
+    "github": _printable(github.workflow_commands),
     "html": _html,
-    "json": jsondoc.render,
+    "json": _printable(jsondoc.render),
     "junit": junit.render,
-    "markdown": _markdown_of_run,
-    "summary": github.summary,
+    "markdown": _printable(_markdown_of_run),
+    "summary": _printable(github.summary),
 }
 
 
 def _markdown(shown: Shown) -> str:
-    run = "" if shown.record is None else markdown.render(shown.record) + "\n"
+    run = "" if shown.record is None else FORMS["markdown"](shown.record) + "\n"
     return run + maxima.document(shown.certificates)
 
 
 #: Forms that have a place for certificates: each takes at least one, and a record or none.
 WITH_CERTIFICATES: dict[str, Callable[[Shown], str]] = {
     "html": lambda shown: report.render(shown.record, shown.certificates),
-    "json": lambda shown: jsondoc.with_certificates(shown.record, shown.certificates),
+    "json": lambda shown: clean(jsondoc.with_certificates(shown.record, shown.certificates)),
     "markdown": _markdown,
 }
 

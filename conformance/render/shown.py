@@ -67,13 +67,16 @@ class _Line(Struct):
     type: str
 
 
+_LINE = msgspec.json.Decoder(_Line)
+
+
 def _is_certificate(file: Path) -> bool:
     """Whether a file is an object of JSON that does not begin as a run record does."""
     with regular.opened(file, "make one by `bce-conformance run` or `bce-conformance sweep`") as stream:
         start = stream.readline(LONGEST).strip()
     regular.must_be_utf8(file, start if not start.startswith(GZIP) else b"")
     try:
-        msgspec.json.decode(start, type=_Line)
-    except msgspec.DecodeError:
+        regular.decoded(_LINE, start)
+    except ValueError:
         return start.startswith(b"{")
     return False

@@ -102,6 +102,9 @@ class Certificate(Struct, frozen=True, kw_only=True):
     results: tuple[Result, ...]
 
 
+_DECODER = msgspec.json.Decoder(Certificate)
+
+
 def certificate(
     spec: Spec,
     basis: Basis,
@@ -230,8 +233,8 @@ def bytes_of(file: Path) -> bytes:
 def decoded(data: bytes | msgspec.Raw, where: str) -> Certificate:
     """The certificate that JSON is.  Raises InputError, which says `where` it stands, as `read` does."""
     try:
-        one = msgspec.json.decode(data, type=Certificate)
-    except msgspec.MsgspecError as error:
+        one = regular.decoded(_DECODER, data)
+    except ValueError as error:
         raise InputError(f"{where}: is not a certificate: {error}") from None
     if one.schema > SCHEMA:
         raise InputError(

@@ -51,6 +51,11 @@ class _Plain(Struct):
     found: dict[str, dict[str, Any]]
 
 
+_BEGUN = msgspec.json.Decoder(Begun)
+_DONE = msgspec.json.Decoder(Done)
+_PLAIN = msgspec.json.Decoder(_Plain)
+
+
 class Checkpoint:
     """An open checkpoint; `done` has the results of finished shards by index."""
 
@@ -125,10 +130,10 @@ def _read(file: Path, header: bytes, spec: Spec) -> tuple[dict[int, Any], int]:
         file.write_bytes(header)
         return {}, len(header)
     try:
-        before = msgspec.json.decode(lines[0], type=Begun)
-    except msgspec.MsgspecError as error:
+        before = regular.decoded(_BEGUN, lines[0])
+    except ValueError as error:
         raise at(file, 1, f"is not the checkpoint of a sweep: {error}", "remove it, or name another folder") from None
-    here = msgspec.json.decode(header, type=Begun)
+    here = _BEGUN.decode(header)
     for name in Begun.__struct_fields__:
         then, now = getattr(before, name), getattr(here, name)
         if then != now:
@@ -142,8 +147,8 @@ def _read(file: Path, header: bytes, spec: Spec) -> tuple[dict[int, Any], int]:
     count = len(spec.shards())
     for number, line in enumerate(lines[1:], start=2):
         try:
-            one = msgspec.json.decode(line, type=Done)
-            found = msgspec.json.decode(line, type=_Plain).found
+            one = regular.decoded(_DONE, line)
+            found = _PLAIN.decode(line).found
             if one.index in done or not 0 <= one.index < count:
                 raise ValueError(f"index must be one of {count} that stands in no earlier line (got {one.index})")
             if one.digest != _digest(one.index, found):

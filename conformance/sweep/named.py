@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from conformance import regular
 from conformance.errors import InputError
 from conformance.record.files import write_lines
 from conformance.sweep import certificate
@@ -42,6 +43,9 @@ class _Line(Struct):
     certificate: msgspec.Raw
 
 
+_LINE = msgspec.json.Decoder(_Line)
+
+
 def read(file: Path) -> list[Named]:
     """The certificates of a file.  Raises InputError, with the line if there are many, as `certificate.read` does."""
     data = certificate.bytes_of(file)
@@ -52,8 +56,8 @@ def read(file: Path) -> list[Named]:
 
 def _of_line(line: bytes, where: str) -> Named:
     try:
-        one = msgspec.json.decode(line, type=_Line)
-    except msgspec.MsgspecError as error:
+        one = regular.decoded(_LINE, line)
+    except ValueError as error:
         raise InputError(f"{where}: is not a certificate with a name: {error}") from None
     _check(one.name, where)
     return Named(one.name, certificate.decoded(one.certificate, where))

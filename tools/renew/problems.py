@@ -53,8 +53,8 @@ def page() -> str:
     """The page as Markdown."""
     known = load((Place(ROOT / "known", ROOT / "results" / "recorded"),))
     of: dict[str, list[Row]] = {}
-    for one in known.rows:
-        of.setdefault(one.problem, []).append(one)
+    for row in known.rows:
+        of.setdefault(row.problem, []).append(row)
     harm = _harms()
     advices = get_args(Advice)
     order = sorted(known.problems.values(), key=lambda one: (-harm.get(one.id, -1), advices.index(one.advice), one.id))
