@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from conformance.formulas.arithmetic import EACH, KERNELS, WIDER
 
 #: Documented bound of a clip to [1e-7, 1 - 1e-7]: keras.config.epsilon(), Keras 3.15.
-KERAS_CLIP = 1e-7
+CLIP = 1e-7
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ FRAMEWORKS: dict[str, Framework] = {
         shapes="refuses them: logits and labels must have the same shape",
         arithmetic={"float16": EACH, "bfloat16": WIDER},
         counted=True,
-        clipped=KERAS_CLIP,
+        clipped=CLIP,
     ),
     "keras": Framework(
         version="keras 3.15",
@@ -160,7 +160,7 @@ FRAMEWORKS: dict[str, Framework] = {
         math="keras.ops",
         hunt=("callbacks = [keras.callbacks.TerminateOnNaN()]  # of model.fit", "loss = {mean_losses}"),
         arithmetic={"float16": EACH, "bfloat16": WIDER},
-        clipped=KERAS_CLIP,
+        clipped=CLIP,
         autocasts=True,  # its loss objects compute in float32, whatever the policy of the layers
     ),
     "jax": Framework(

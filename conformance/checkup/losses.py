@@ -32,7 +32,7 @@ DECISIONS = 16
 MODELLED = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Modelled:
     """What a framework's formulas give at chosen elements of a batch, and how many elements each stands for.
 
@@ -58,7 +58,7 @@ class Modelled:
         chosen, share = chosen_of(exact)
         value = of_formula(batch, "value", model.value, chosen, spoken)
         slope = of_formula(batch, "gradient-prediction", model.gradient, chosen, spoken)
-        return cls(exact, spoken, model, chosen, share, value, slope)
+        return cls(exact=exact, spoken=spoken, model=model, chosen=chosen, share=share, value=value, slope=slope)
 
     @property
     def said(self) -> str:

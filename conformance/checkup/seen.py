@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from conformance.checkup.batch import DECIMAL, Exact, Finding, drift, mixed, terms
-from conformance.checkup.frameworks import FRAMEWORKS, KERAS_CLIP
+from conformance.checkup.frameworks import FRAMEWORKS, CLIP
 from conformance.checkup.losses import at, chosen_of, evaluated, of_formula, options_of
 from conformance.formulas.arithmetic import rounded
 from conformance.formulas.catalogue import candidates
@@ -141,7 +141,7 @@ def _other_inputs(exact: Exact, at1: Floats, at0: Floats) -> Iterator[Other]:
     p = _probability(batch.form, x)
     yield Other("second-sigmoid", "the loss of a second sigmoid", float(np.mean(mixed(*terms("logits", p), y))))
     if batch.form == "logits":
-        clip = rounded(np.clip(x, KERAS_CLIP, 1 - KERAS_CLIP), FORMATS[batch.dtype])  # which hides what the inputs are
+        clip = rounded(np.clip(x, CLIP, 1 - CLIP), FORMATS[batch.dtype])  # which hides what the inputs are
         words = "the loss of the logits taken for probabilities and clipped"
         yield Other("logits-as-probabilities", words, float(np.mean(mixed(*terms("probabilities", clip), y))))
     else:
