@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from conformance.checkup.batch import DECIMAL, Exact, Finding, drift, mixed, terms
-from conformance.checkup.frameworks import FRAMEWORKS, CLIP
+from conformance.checkup.frameworks import CLIP, FRAMEWORKS
 from conformance.checkup.losses import at, chosen_of, evaluated, of_formula, options_of
 from conformance.formulas.arithmetic import rounded
 from conformance.formulas.catalogue import candidates

@@ -193,8 +193,8 @@ CORE = sorted(
 ELSEWHERE = sorted([*CORE, *(ROOT / "reference").rglob("*.py")])
 
 
-#: Words that are the name of a mode as well: needs of `choose`, a fault and an argument of `doctor`, a tag of HTML, and a
-#: command of uv.
+#: Words that are the name of a mode as well: needs of `choose`, a fault and an argument of `doctor`, a tag of HTML, and
+#: a command of uv.
 NO_MODE = {
     "checkup/__init__.py": {"autocast"},
     "checkup/losses.py": {"autocast"},
