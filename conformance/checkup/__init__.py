@@ -64,7 +64,7 @@ class Report:
             yield f"   instead ({batch.framework or PLAIN}):"
             yield from (f"{CODE}{line}" for line in remedy(one.fault, batch.framework, batch.form, one.values))
         if self.exact is not None:
-            yield from _facts(self.exact)
+            yield from _facts(self.exact, self.modelled)
             yield from _of_network(self.exact)
         moved = self.modelled.moved() if self.modelled is not None else None
         if self.modelled is not None and moved is not None:
@@ -75,7 +75,7 @@ class Report:
             yield _clean(self.exact)
 
 
-def _facts(exact: Exact) -> Iterator[str]:
+def _facts(exact: Exact, modelled: Modelled | None) -> Iterator[str]:
     """What holds of the batch, whether or not it has a fault."""
     batch = exact.batch
     if not np.isfinite(exact.total):
@@ -92,6 +92,8 @@ def _facts(exact: Exact) -> Iterator[str]:
             left, count = int(np.count_nonzero(batch.counted)), exact.each.size
             over = f"the mean over the {left} of weight 1; over all {count} it is {exact.mean:.6g}"
             yield f"{seen}, which is right as {over}"
+        elif not exact.right and modelled is not None and modelled.explains:
+            yield f"{seen}, which is what {modelled.said} makes of that"
         else:
             yield f"{seen}, which is {'what these inputs make' if exact.right else 'not that'}"
     if exact.floor > 0:
@@ -175,7 +177,7 @@ def examined(batch: Batch) -> Report:
             if not any(one.fault in ("logits-as-probabilities", "exchanged") for one in findings):
                 modelled = Modelled.of(exact)
                 findings += of_loss(exact, modelled)
-            findings += of_seen(exact, bool(findings))
+            findings += of_seen(exact, modelled, bool(findings))
     kept: dict[str, Finding] = {}
     follows = {after for one in findings for after in FOLLOWS.get(one.fault, ())}
     for one in (one for one in findings if one.fault not in follows):
@@ -184,7 +186,11 @@ def examined(batch: Batch) -> Report:
 
 
 #: Faults that are gone with another one.
-FOLLOWS = {"one-hot": ("labels-classes", "labels-integer"), "exchanged": ("labels-outside",)}
+FOLLOWS = {
+    "one-hot": ("labels-classes", "labels-integer"),
+    "exchanged": ("labels-outside",),
+    "infinity-in": ("nan-formula",),
+}
 
 #: Faults after which there is no loss to speak of.
 NO_LOSS = ("nan-in", "labels-nan", "shape", "two-columns", "softmax-columns", "one-hot")

@@ -305,7 +305,8 @@ class Exact:
         seen = self.batch.seen.ravel()
         printed = half_digit(float(seen[0])) if seen.size == 1 else 0.0
         with np.errstate(invalid="ignore"):
-            near = np.abs(seen - wanted) <= np.maximum(drift(self.batch) * np.abs(wanted) + DECIMAL, printed)
+            allowed = np.maximum(drift(self.batch) * np.abs(wanted) + DECIMAL, printed)
+            near = np.isfinite(wanted) & (np.abs(seen - wanted) <= allowed)
             near |= seen == wanted
         return bool((near | (np.isnan(wanted) & np.isnan(seen))).all())
 

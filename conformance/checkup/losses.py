@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import reference
-from conformance.checkup.batch import DECIMAL, Batch, Exact, Finding, computed_in, drift
+from conformance.checkup.batch import DECIMAL, Batch, Exact, Finding, computed_in, drift, half_digit
 from conformance.checkup.frameworks import FRAMEWORKS, Framework, Model
 from conformance.formulas.arithmetic import EACH, Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
@@ -90,6 +90,17 @@ class Modelled:
             through = 1.0 if self.exact.batch.form == "logits" else x * (1 - x)
             return self.gradient * through, self.slope * through
 
+    @cached_property
+    def explains(self) -> bool:
+        """Whether the formula gives the one number that was seen."""
+        batch = self.exact.batch
+        if self.value is None or batch.seen is None or batch.seen.size != 1 or batch.reduction == "none":
+            return False
+        total = float(np.sum(self.value * self.share))
+        given = total if batch.reduction == "sum" else total / self.exact.each.size
+        seen = float(batch.seen.ravel()[0])
+        return abs(seen - given) <= max(drift(batch) * abs(given), half_digit(seen) if seen else 0.0)
+
     def moved(self) -> tuple[float, float] | None:
         """By how much the formula moves the mean loss, and the part of the gradient that is off; None if not finite."""
         if self.value is None or self.slope is None:
@@ -158,7 +169,7 @@ def _bounds(exact: Exact) -> Iterator[Finding]:
             says += "; all predictions are exactly 0 or 1: a threshold or an argmax before the loss has no gradient"
         yield Finding("saturated", "certain", says)
     epsilon = batch.epsilon
-    if epsilon is None:
+    if epsilon is None or (batch.seen is not None and np.isfinite(batch.seen).all()):  # log(p + epsilon) is finite
         return
     fmt = FORMATS[batch.dtype]
     high, low = (float(rounded(np.array(one), fmt)) for one in (1 - epsilon, epsilon))

@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.checkup.batch import DECIMAL, Exact, Finding, drift, mixed, terms
 from conformance.checkup.frameworks import CLIP, FRAMEWORKS
-from conformance.checkup.losses import at, chosen_of, evaluated, of_formula, options_of
+from conformance.checkup.losses import Modelled, at, chosen_of, evaluated, of_formula, options_of
 from conformance.formulas.arithmetic import rounded
 from conformance.formulas.catalogue import candidates
 from conformance.numbers.formats import FORMATS
@@ -37,8 +37,8 @@ class Other(NamedTuple):
     value: float
 
 
-def of_seen(exact: Exact, innocent: bool) -> Iterator[Finding]:
-    """Why the number seen is not the exact one; `innocent` where what came in is a reason already."""
+def of_seen(exact: Exact, modelled: Modelled | None, innocent: bool) -> Iterator[Finding]:
+    """Why the number seen is not the exact one; `innocent` where a reason was found already."""
     batch = exact.batch
     if batch.seen is None or exact.right:
         return
@@ -46,6 +46,8 @@ def of_seen(exact: Exact, innocent: bool) -> Iterator[Finding]:
         yield from _of_each(exact)
         return
     seen, wanted = float(batch.seen.ravel()[0]), float(np.mean(exact.expected))
+    if modelled is not None and modelled.explains and innocent:
+        return
     if not np.isfinite(seen):
         if np.isfinite(wanted) and not innocent:
             yield _not_finite(exact, seen)
@@ -53,7 +55,10 @@ def of_seen(exact: Exact, innocent: bool) -> Iterator[Finding]:
     with np.errstate(all="ignore"):
         others = [one for one in _others(exact, seen) if np.isfinite(one.value)]
     matching = [one for one in others if abs(seen - one.value) <= max(PRINTED * abs(one.value), 1e-6)]
-    if matching:
+    if modelled is not None and modelled.explains:
+        says = f"the loss seen is {seen:.6g}, where it is {wanted:.6g}: {modelled.said} gives that"
+        yield Finding("differs", "certain", says)
+    elif matching:
         best = min(matching, key=lambda one: abs(seen - one.value))
         alone = all(one.fault == best.fault for one in matching)
         certain = alone and abs(seen - best.value) <= SAME * abs(best.value)
@@ -145,6 +150,13 @@ def _other_inputs(exact: Exact, at1: Floats, at0: Floats) -> Iterator[Other]:
         words = "the loss of the logits taken for probabilities and clipped"
         yield Other("logits-as-probabilities", words, float(np.mean(mixed(*terms("probabilities", clip), y))))
     else:
+        if batch.epsilon is not None:
+            added = -np.log(x + batch.epsilon), -np.log1p(batch.epsilon - x)
+            clip = np.clip(x, batch.epsilon, 1 - batch.epsilon)
+            words = f"the loss with {batch.epsilon:g} added to what logarithms are taken of"
+            yield Other("clip", words, float(np.mean(mixed(*added, y))))
+            words = f"the loss of probabilities clipped by {batch.epsilon:g}"
+            yield Other("clip", words, float(np.mean(mixed(*terms("probabilities", clip), y))))
         turned = float(np.mean(mixed(*terms("probabilities", y), x)))
         yield Other("exchanged", "the loss with prediction and label exchanged", turned)
     yield Other("differs", "the loss with labels 0 and 1 exchanged", float(np.mean(mixed(at1, at0, 1 - y))))
