@@ -201,7 +201,10 @@ def _numbers(name: str, array: Any, dtype: str) -> tuple[Floats, str]:
     for step in ("detach", "cpu", *(["float"] if kind == "bfloat16" else [])):  # a tensor that is no array by itself
         array = getattr(array, step, lambda array=array: array)()
     try:
-        found = np.asarray(array)
+        try:
+            found = np.asarray(array)
+        except (TypeError, ValueError):  # a scalar of bfloat16 gives NumPy no array, but a scalar
+            found = np.asarray(getattr(array, "numpy", lambda: array)())
     except (TypeError, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
         hint = "in a compiled function there are no numbers yet: call it outside"
@@ -312,10 +315,10 @@ class Exact:
 
 
 def computed_in(batch: Batch) -> str:
-    """The dtype of the steps: under autocast the loss of logits is computed in float32, where there is autocast."""
+    """The dtype of the steps: float32 under autocast, for the forms of which a framework does that."""
     spoken = FRAMEWORKS.get(batch.framework)
-    wider = batch.autocast and batch.form == "logits" and (spoken is None or spoken.autocasts)
-    return "float32" if wider else batch.dtype
+    forms = ("logits",) if spoken is None else spoken.autocasts
+    return "float32" if batch.autocast and batch.form in forms else batch.dtype
 
 
 def drift(batch: Batch) -> float:

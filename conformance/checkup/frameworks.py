@@ -35,8 +35,8 @@ class Framework:
 
     `losses` gives one loss for each element, by form.  `integers` says what it does with integer labels, `shapes` with
     labels (n,) against predictions (n, 1), "" where either is right.  `arithmetic` is that of 16-bit inputs by dtype,
-    `counted` whether a mean of float16 counts its elements in float16.  `autocasts` says whether its losses of logits
-    are computed in float32 under mixed precision, `autocast` what it does with those of probabilities there.
+    `counted` whether a mean of float16 counts its elements in float16.  `autocasts` names the forms whose losses
+    are computed in float32 under mixed precision, `autocast` says what it does with those of probabilities there.
     """
 
     version: str
@@ -56,7 +56,7 @@ class Framework:
     arithmetic: Mapping[str, str] = field(default_factory=dict)
     counted: bool = False
     clipped: float = 0.0
-    autocasts: bool = False
+    autocasts: tuple[str, ...] = ()
     autocast: str = ""
 
 
@@ -98,7 +98,7 @@ FRAMEWORKS: dict[str, Framework] = {
         integers="refuses them: result type Float can't be cast",
         shapes="refuses them: target size must be the same as input size",
         arithmetic={"float16": EACH, "bfloat16": KERNELS},
-        autocasts=True,
+        autocasts=("logits",),
         autocast="refuses binary_cross_entropy and BCELoss inside of autocast on a GPU",
     ),
     "tensorflow": Framework(
@@ -161,7 +161,7 @@ FRAMEWORKS: dict[str, Framework] = {
         hunt=("callbacks = [keras.callbacks.TerminateOnNaN()]  # of model.fit", "loss = {mean_losses}"),
         arithmetic={"float16": EACH, "bfloat16": WIDER},
         clipped=CLIP,
-        autocasts=True,  # its loss objects compute in float32, whatever the policy of the layers
+        autocasts=("logits", "probabilities"),  # its loss objects compute in float32, whatever the policy of the layers
     ),
     "jax": Framework(
         version="jax 0.10, optax 0.2",

@@ -49,7 +49,7 @@ class Modelled:
 
     @classmethod
     def of(cls, exact: Exact) -> Modelled | None:
-        """None where no framework was named, or none is known for the form."""
+        """None where no framework was named, none is known for the form, or the loss seen is not of its formula."""
         batch = exact.batch
         spoken = FRAMEWORKS.get(batch.framework)
         model = spoken.models.get(batch.form) if spoken is not None else None
@@ -57,6 +57,8 @@ class Modelled:
             return None
         chosen, share = chosen_of(exact)
         value = of_formula(batch, "value", model.value, chosen, spoken)
+        if value is not None and not np.isfinite(value).all() and _finite(batch.seen) and batch.weight is None:
+            return None  # an object that computes in another dtype than the function, or a call of one's own
         slope = of_formula(batch, "gradient-prediction", model.gradient, chosen, spoken)
         return cls(exact=exact, spoken=spoken, model=model, chosen=chosen, share=share, value=value, slope=slope)
 
@@ -169,7 +171,7 @@ def _bounds(exact: Exact) -> Iterator[Finding]:
             says += "; all predictions are exactly 0 or 1: a threshold or an argmax before the loss has no gradient"
         yield Finding("saturated", "certain", says)
     epsilon = batch.epsilon
-    if epsilon is None or (batch.seen is not None and np.isfinite(batch.seen).all()):  # log(p + epsilon) is finite
+    if epsilon is None or _finite(batch.seen):  # log(p + epsilon) is finite
         return
     fmt = FORMATS[batch.dtype]
     high, low = (float(rounded(np.array(one), fmt)) for one in (1 - epsilon, epsilon))
@@ -257,7 +259,7 @@ def _value(modelled: Modelled, value: Floats) -> Iterator[Finding]:
         fault = "one-minus-eps" if spoken.clipped and batch.form == "probabilities" else "nan-formula"
         says = f"{modelled.said} gives {at(batch, chosen, bad, value)}, where the loss is {ideal[np.argmax(bad)]:.4g}"
         if fault == "one-minus-eps":
-            says += f": 1 - {spoken.clipped:g} is 1 in {batch.dtype}, and 0*log(0) is NaN; "
+            says += f": 1 - {spoken.clipped:g} is 1 in {computed_in(batch)}, and 0*log(0) is NaN; "
             says += f"known/{problems['value']}.yaml"
         yield Finding(fault, "certain", says)
         return
@@ -302,6 +304,10 @@ def _slope(modelled: Modelled, slope: Floats) -> Iterator[Finding]:
         problem = problems.get("gradient", "")
         says = f"the gradient of {modelled.said} is off by {apart / size:.1%} of its size in this batch"
         yield Finding("known", "certain", f"{says}; known/{problem}.yaml" if problem else says)
+
+
+def _finite(seen: Floats | None) -> bool:
+    return seen is not None and bool(np.isfinite(seen).all())
 
 
 def at(batch: Batch, chosen: Index, bad: Mask, got: Floats) -> str:

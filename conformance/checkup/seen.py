@@ -54,6 +54,8 @@ def of_seen(exact: Exact, modelled: Modelled | None, innocent: bool) -> Iterator
         return
     with np.errstate(all="ignore"):
         others = [one for one in _others(exact, seen) if np.isfinite(one.value)]
+    if innocent:  # 0 is what much else makes
+        others = [one for one in others if one.value]
     matching = [one for one in others if abs(seen - one.value) <= max(PRINTED * abs(one.value), 1e-6)]
     if modelled is not None and modelled.explains:
         says = f"the loss seen is {seen:.6g}, where it is {wanted:.6g}: {modelled.said} gives that"
