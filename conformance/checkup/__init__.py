@@ -16,7 +16,7 @@ import numpy as np
 
 from conformance.checkup.arriving import ROUNDING, arriving, squeezed
 from conformance.checkup.batch import DECIMAL, SEEN, Batch, Exact, Finding, mixed, of_arrays, of_file, terms
-from conformance.checkup.frameworks import FRAMEWORKS, PLAIN, remedy
+from conformance.checkup.frameworks import PLAIN, older_or_newer, remedy
 from conformance.checkup.losses import Modelled, of_loss
 from conformance.checkup.seen import of_seen
 from conformance.errors import InputError
@@ -59,6 +59,8 @@ class Report:
             f"{batch.prediction.size} predictions ({batch.form}, {batch.dtype}, shape {batch.prediction.shape}), "
             f"labels {batch.kinds['label']}" + (f", {batch.framework}" if batch.framework else "")
         )
+        if batch.version and (other := older_or_newer(batch.framework, batch.version)):
+            yield other
         for number, one in enumerate(self.findings, 1):
             yield f"{number}. {one.grade}: {one.fault}: {one.says}"
             yield f"   instead ({batch.framework or PLAIN}):"
@@ -140,9 +142,10 @@ def doctor(
     """Tell what is wrong with the loss of a batch.
 
     `prediction` and `label` are arrays or tensors of any shape, `loss` is what the training saw: a number, or one for
-    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (of FRAMEWORKS), `dtype`, if
-    another than the prediction's is computed in, `reduction` ("none", "mean" or "sum"), `label_smoothing`, the
-    `epsilon` of a clip that you wrote, and `autocast`.  Without `form` it is inferred from the numbers.
+    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (torch, tensorflow, keras, jax or
+    numpy, with its version as in torch==2.8 if you like), `dtype`, if another than the prediction's is computed in,
+    `reduction` ("none", "mean" or "sum"), `label_smoothing`, the `epsilon` of a clip that you wrote, and `autocast`.
+    Without `form` it is inferred from the numbers.
 
     Raises InputError that names the array or the argument that cannot be taken.
     """
@@ -156,13 +159,11 @@ def doctor_of_file(file: Path, **asked: Any) -> Report:
 
 
 def _known(asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for.  Raises InputError for a framework or an argument that there is not."""
+    """What was asked for.  Raises InputError for an argument that there is not."""
     names = ("form", "framework", "dtype", "reduction", "label_smoothing", "epsilon", "autocast")
     for name in asked:
         if name not in names:
             raise InputError(f"doctor takes {', '.join(names)} (got {name!r})")
-    if asked.get("framework") and asked["framework"] not in FRAMEWORKS:
-        raise InputError(f"framework must be one of {', '.join(FRAMEWORKS)} (got {asked['framework']!r})")
     return asked
 
 

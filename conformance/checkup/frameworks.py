@@ -7,6 +7,7 @@ compares the models with the frameworks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -204,6 +205,25 @@ FRAMEWORKS: dict[str, Framework] = {
         shapes="broadcasts them in silence",
     ),
 }
+
+
+def series(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version, which tell releases apart that may compute otherwise: (2, 13) of `2.13.0`."""
+    return tuple(int(one) for one in re.findall(r"\d+", text)[:2])
+
+
+def older_or_newer(framework: str, version: str) -> str:
+    """What to know of a version that is not the one whose formulas are known, and "" where it is."""
+    spoken = FRAMEWORKS[framework]
+    given, known = series(version), series(spoken.version)
+    if not given or given == known[: len(given)]:
+        return ""
+    than = "older" if given < known else "newer"
+    says = f"formulas are those of {spoken.version}, and {version} is {than}"
+    if given[0] != known[0]:
+        says += ", too far away for them"
+    return f"{says}: docs/behaviour-by-version.md says which releases compute otherwise"
+
 
 #: What is shown where nobody named a framework.
 PLAIN = "numpy"

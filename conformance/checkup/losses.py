@@ -15,7 +15,7 @@ import numpy as np
 
 import reference
 from conformance.checkup.batch import DECIMAL, Batch, Exact, Finding, computed_in, drift, half_digit
-from conformance.checkup.frameworks import FRAMEWORKS, Framework, Model
+from conformance.checkup.frameworks import FRAMEWORKS, Framework, Model, series
 from conformance.formulas.arithmetic import EACH, Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import emulation
@@ -55,6 +55,8 @@ class Modelled:
         model = spoken.models.get(batch.form) if spoken is not None else None
         if spoken is None or model is None:
             return None
+        if batch.version and series(batch.version)[:1] != series(spoken.version)[:1]:
+            return None  # Keras 2 is not Keras 3
         chosen, share = chosen_of(exact)
         value = of_formula(batch, "value", model.value, chosen, spoken)
         if value is not None and not np.isfinite(value).all() and _finite(batch.seen) and batch.weight is None:
@@ -101,7 +103,7 @@ class Modelled:
         total = float(np.sum(self.value * self.share))
         given = total if batch.reduction == "sum" else total / self.exact.each.size
         seen = float(batch.seen.ravel()[0])
-        return abs(seen - given) <= max(drift(batch) * abs(given), half_digit(seen) if seen else 0.0)
+        return abs(seen - given) <= max(drift(batch) * abs(given), half_digit(seen))
 
     def moved(self) -> tuple[float, float] | None:
         """By how much the formula moves the mean loss, and the part of the gradient that is off; None if not finite."""
