@@ -125,6 +125,13 @@ class Batch:
         except TypeError:
             return "f"
 
+    def saved_as(self, name: str) -> str:
+        """The dtype in which an input is kept: its own, or one of NumPy's that holds it."""
+        try:
+            return np.dtype(self.kinds[name]).name if self.kinds[name] != "bfloat16" else "float32"
+        except TypeError:
+            return "float32"
+
     def place(self, index: int, name: str = "prediction") -> str:
         """Where the element of a flat index is: `[3]`, or `[1, 0]` in two dimensions."""
         return str([int(one) for one in np.unravel_index(index, self.inputs[name].shape)])

@@ -21,7 +21,7 @@ CLIP = 1e-7
 class Model:
     """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`.
 
-    The problems are those of the value, of the gradient and of a NaN.
+    The problems are those of the value, of the gradient, of a NaN, and of a clip that does not keep 1 off.
     """
 
     entry: str
@@ -64,6 +64,12 @@ class Framework:
 _XLOGY = "-({0}.xlogy({{y}}, {{p}}) + {0}.xlog1py(1 - {{y}}, -{{p}}))"
 _BY_HAND = "{0}.where({{p}} >= 0, (1 - {{y}}) * {{p}}, -{{y}} * {{p}}) + {0}.log1p({0}.exp(-{0}.abs({{p}})))"
 _TF_LOGITS = "max(z, 0) - z*y + log1p(exp(-|z|))"
+_KERAS_PROBLEMS = {
+    "value": "keras-one-minus-p-rounded",
+    "gradient": "keras-one-minus-p-rounded",
+    "clip": "keras-clip-bound-is-1-in-16-bits",
+    "nan": "keras-float16-reciprocal-overflows",
+}
 _CLIPPED = "clip by 1e-7, log and log(1 - q)"
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -114,7 +120,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.ops.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="tf.cast({x}, tf.{dtype})",
@@ -148,7 +154,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.losses.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="keras.ops.cast({x}, '{dtype}')",

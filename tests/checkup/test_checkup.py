@@ -305,6 +305,24 @@ FAULTY = (
         "bceloss-gradient-limited",
     ),
     Known(
+        "1 - p is rounded in Keras before its logarithm",
+        ("known",),
+        probabilities(0 * P, prediction=np.full(N, 0.008, np.float16), framework="keras"),
+        "keras-one-minus-p-rounded",
+    ),
+    Known(
+        "a probability next to 1 that Keras clips",
+        ("clip", "saturated"),
+        probabilities(np.zeros(N), prediction=np.full(N, 1 - 1e-12), framework="keras"),
+        "p = 1 - 1e-12",
+    ),
+    Known(
+        "two columns, one of them infinite",
+        ("infinity-in", "two-columns"),
+        logits(prediction=np.stack([np.full(N, -INF), np.where(Y == 1, INF, 0)], 1)),
+        "scores of 2 classes",
+    ),
+    Known(
         "float16 logits whose loss PyTorch loses",
         ("known",),
         {
@@ -511,6 +529,14 @@ HEALTHY = (
         "a one-hot label of two softmax columns",
         (),
         probabilities(np.stack([1 - Y, Y], 1), prediction=np.stack([1 - P, P], 1)),
+    ),
+    Known("a single label that is nearly 0", (), logits(prediction=[-12.0], label=[6e-6])),
+    Known("a batch that is masked as a whole, whose loss is 0", (), logits(weight=np.zeros(N), loss=0.0)),
+    Known(
+        "no form: what it was taken for is said",
+        (),
+        {"prediction": P, "label": Y},
+        "probabilities by their numbers: say",
     ),
     Known("one-sided label smoothing of a discriminator", (), logits(np.full(N, 0.9)), "floor"),
     Known("labels that are probabilities of rare events", (), logits(prediction=Z - 8, label=SOFT / 300)),
@@ -830,8 +856,25 @@ def test_watch_keeps_the_first_batch_with_a_fault(tmp_path: Path, capsys: pytest
         assert watched(with_one(Z, 4, NAN), Y, loss=NAN) is None
     assert report is not None
     assert report is watched.report
-    assert capsys.readouterr().out.startswith("batch 2: 256 predictions")
-    assert "[3]" in asked(file, "--form", "logits").output
+    printed = capsys.readouterr().out
+    assert printed.startswith("batch 2: 256 predictions")
+    command = printed.splitlines()[-1].partition("kept: bce-conformance doctor ")[2]
+    assert command == f"{file} --form logits --dtype float32"
+    assert "[3]" in asked(file, *command.split()[1:]).output
+
+
+def test_watch_keeps_a_bfloat16_batch_as_one_that_the_command_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NumPy has no such dtype: the numbers are kept in float32, and the command is told what they were."""
+    file = tmp_path / "kept.npz"
+    with watch(file, form="logits", framework="torch", dtype="bfloat16", autocast=True) as watched:
+        watched(with_one(Z, 3, NAN), Y == 1)
+    options = capsys.readouterr().out.splitlines()[-1].partition(f"{file} ")[2].split()
+    assert options == ["--form", "logits", "--dtype", "bfloat16", "--framework", "torch", "--autocast"]
+    again = asked(file, *options)
+    assert again.exit_code == Exit.NOT_AS_EXPECTED
+    assert "(logits, bfloat16, shape (256,)), labels bool, torch" in again.output
 
 
 def test_watch_of_a_healthy_training_writes_and_says_nothing(
