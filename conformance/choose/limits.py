@@ -18,11 +18,11 @@ def limits(choice: Choice) -> Iterator[str]:
     ids = [one.id for record in records for one in record.header.implementations]
     devices = list(dict.fromkeys(ImplementationId.parse(name).device for name in ids))
     if len(devices) == 1:
-        yield f"{DEVICES.get(devices[0], devices[0])} only: other devices may round otherwise."
+        yield f"{DEVICES.get(devices[0], devices[0])} only."
     ran = dict.fromkeys(check.implementation for record in records for check in record.checks)
     if not any(one.is_compiled and one.id in ran for record in records for one in record.header.implementations):
         modes = dict.fromkeys(ImplementationId.parse(name).mode for name in ran)
-        yield f"Modes: {', '.join(modes)}, no compiled ones (`run --mode '*'`)."
+        yield f"Only {', '.join(modes)} calls, none compiled (`run --mode '*'`)."
     yield from _needs(choice)
     if not any(row.speeds for row in choice.rows):
         dtypes = " ".join(f"--dtype {name}" for name in choice.stated.dtypes)

@@ -45,4 +45,4 @@ def _lines(page: Page) -> Iterator[str]:
     yield ""
     yield "## For the team"
     yield ""
-    yield cell(page.team)
+    yield "`".join(cell(part) if index % 2 == 0 else part for index, part in enumerate(page.team.split("`")))
