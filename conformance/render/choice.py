@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 from conformance.adapters.declaration import PLAIN_CALL
 from conformance.choose.choose import DOCUMENTED, MET, NOT_MEASURED, NOT_MET, Answer, Choice, Row, Source
-from conformance.choose.limits import limits
-from conformance.choose.sources import SHIPPED
+from conformance.choose.sources import SHIPPED, limits
 from conformance.ids import ImplementationId
 from conformance.judge.harm import MISLEADING, Harm
 from conformance.quantities import ACCEPTANCE
 from conformance.record.grades import EXCUSED, NOTHING
 from conformance.record.record import SpeedLine
 from conformance.render.answer import WORDS
-from conformance.render.choice_sentences import asides, sentence
+from conformance.render.choice_sentences import sentence
 from conformance.render.scoreboard import error_text
 
 #: Rows of the table, and entry points that are named as what to take, at most.
@@ -28,7 +27,7 @@ ROWS, TAKEN = 10, 3
 BESIDE = ("jaxlib", "numpy")
 
 #: What stands below the table where a column of speed is.
-PACE = "million/s: elements a second"
+PACE = "million/s: elements a second, in one thread"
 
 #: Where a loss is right that is wrong at the edge of its dtype.
 BUT = ", tiny and infinite ones aside"
@@ -144,7 +143,7 @@ def page(choice: Choice, everything: bool = False) -> Page:
     best = _best(groups)
     told = [one for one in best if one.said == best[0].said or one.row.status == MET]
     shown = groups if everything else _shown(groups)
-    said = ["; ".join(asides(one.row)) if one in told else one.said for one in shown]
+    said = ["" if one in told else one.said for one in shown]
     sentences: dict[str, list[str]] = {}
     for one, words in zip(shown, said, strict=True):
         if words:
@@ -198,12 +197,11 @@ def _alike(rows: Iterable[Row]) -> list[_Alike]:
 def _shown(groups: Sequence[_Alike]) -> list[_Alike]:
     """The rows of the table: what to take, what people train with, and what else is good where there is room."""
     best = _best(groups)
-    kept = [one for one in groups if one in best or (one.row.main and one.row.trains and one.row.linked)]
-    others = [
-        one
-        for one in groups
-        if one not in kept and one.row.usable and (one.row.status in (MET, DOCUMENTED) or not one.row.main)
-    ]
+    main = [one for one in groups if one.row.main]
+    usual = [one for one in main if one.row.trains and one.row.linked] or main[:ROWS]
+    kept = [one for one in groups if one in best or one in usual]
+    good = [one for one in groups if one.row.status in (MET, DOCUMENTED)]
+    others = [one for one in groups if one not in kept and (one in good or (one.row.usable and not one.row.main))]
     kept += others[: max(ROWS - len(kept), 0)]
     return [one for one in groups if one in kept]
 

@@ -47,7 +47,7 @@ class Lost(NamedTuple):
 
 def sentence(row: Row) -> str:
     """What most is to be said of an entry point: what harms its losses most, its gradients, and the rest."""
-    parts = [*asides(row)]
+    parts = [*_asides(row)]
     if any(answer.form for answer in row.answers):
         return "; ".join(parts)  # what it does with other predictions than those that there are
     harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
@@ -75,7 +75,7 @@ def sentence(row: Row) -> str:
     return "; ".join(parts) + (", as documented" if every else "")
 
 
-def asides(row: Row) -> Iterator[str]:
+def _asides(row: Row) -> Iterator[str]:
     """What is said of a row besides its numbers."""
     for answer in row.answers:
         yield from _aside(answer)

@@ -1,4 +1,4 @@
-"""A choice for a terminal, 30 lines in the usual width; a narrower one is told the same in more lines."""
+"""A choice for a terminal, 30 lines in the usual width, and as Markdown, which ends with a paragraph for the team."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.text import Text
 
 from conformance.render.answer import STYLES
 from conformance.render.choice import Grid, Page, word_of
+from conformance.render.markdown import cell
+from conformance.render.markdown import row as table_row
 from conformance.render.wrapping import wrap
 
 #: Columns that a name gets at least; where there are fewer, each word stands beside its need.
@@ -21,7 +23,7 @@ NAME = 24
 GAP = 2
 
 
-def render(page: Page, console: Console, everything: bool = False) -> None:
+def as_text(page: Page, console: Console, everything: bool = False) -> None:
     """Print what to take and what the others do, the table, and what is not known; with `everything` all tables."""
     _print(console, map(Text.from_markup, _head(page)))
     _print(console, ranking(page.grids[0], page.said, console.width))
@@ -29,7 +31,7 @@ def render(page: Page, console: Console, everything: bool = False) -> None:
     for grid in page.grids[1:] if everything else ():
         console.print(_table(grid))
         _print(console, [Text(grid.legend, "dim")] if grid.legend else [])
-    unknown = Text.assemble(("Cannot tell", "bold"), f": {' '.join(page.limits)}")
+    unknown = Text.assemble(("Cannot tell", "bold"), f": {'; '.join(page.limits)}.")
     _print(console, [unknown.append(" For the team: `--format markdown`.")])
 
 
@@ -59,16 +61,16 @@ def ranking(grid: Grid, said: Sequence[str], width: int) -> Iterator[Text]:
 
     def line(cells: Sequence[str]) -> Text:
         told = Text(f"{cells[0]:{indent}}{cells[1]:{held}}", "bold" if cells[1] else "")
-        for index, (cell, columns) in enumerate(zip(cells[2:], wide, strict=True), start=2):
-            aligned = f"{cell:{columns}}" if index < grid.texts else f"{cell:>{columns}}"
-            told.append(f" {aligned}", STYLES.get(word_of(cell), "not bold"))
+        for index, (word, columns) in enumerate(zip(cells[2:], wide, strict=True), start=2):
+            aligned = f"{word:{columns}}" if index < grid.texts else f"{word:>{columns}}"
+            told.append(f" {aligned}", STYLES.get(word_of(word), "not bold"))
         told.rstrip()
         return told
 
     def beside(cells: Sequence[str]) -> Text:
         told = Text(" " * indent)
-        for head, cell in zip(needs, cells[2:], strict=True):
-            told.append(f"{head} ").append(cell, STYLES.get(word_of(cell), "")).append(", ")
+        for head, word in zip(needs, cells[2:], strict=True):
+            told.append(f"{head} ").append(word, STYLES.get(word_of(word), "")).append(", ")
         return told[:-2]
 
     if left >= NAME:
@@ -91,3 +93,43 @@ def _table(grid: Grid) -> Table:
     for row in grid.rows:
         table.add_row(*map(Text, row))
     return table
+
+
+def as_markdown(page: Page) -> str:
+    """The whole document."""
+    return "\n".join(_markdown(page)) + "\n"
+
+
+def _markdown(page: Page) -> Iterator[str]:
+    yield f"# {cell(page.title)}"
+    yield ""
+    yield f"**{cell(page.take)}**"
+    yield ""
+    for name in page.interrupted:
+        yield f"**INTERRUPTED: {cell(name)} has no end.**"
+        yield ""
+    for source in page.sources:
+        yield f"- read: {cell(source)}"
+    for place, grid in enumerate(page.grids):
+        yield ""
+        yield f"## {cell(grid.caption)}"
+        yield ""
+        yield table_row(list(map(cell, grid.columns)))
+        yield table_row(["---" if index < grid.texts else "--:" for index in range(len(grid.columns))])
+        for cells in grid.rows:
+            yield table_row(list(map(cell, cells)))
+        if grid.legend:
+            yield ""
+            yield cell(grid.legend)
+        if place == 0:
+            yield ""
+            yield from (f"- {cell(name)}: {cell(said)}" for name, said in page.sentences)
+    yield ""
+    yield "## What this cannot tell"
+    yield ""
+    for line in page.limits:
+        yield f"- {cell(line)}"
+    yield ""
+    yield "## For the team"
+    yield ""
+    yield "`".join(cell(part) if index % 2 == 0 else part for index, part in enumerate(page.team.split("`")))
