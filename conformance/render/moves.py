@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.changed import ModelChange
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
@@ -196,7 +197,7 @@ def _document_of(one: Came) -> dict[str, Any]:
 def _title(one: Move) -> str:
     what = f"{one.way.value}: {ImplementationId.parse(one.implementation).family}"
     mode = ImplementationId.parse(one.implementation).mode
-    what += "" if mode == "eager" else f" ({mode})"
+    what += "" if mode == BASE_MODE else f" ({mode})"
     extent = f"{results(one.results)} in {' '.join(one.dtypes)}"
     if one.way is Way.DIGITS:
         return f"{what}, {extent}"

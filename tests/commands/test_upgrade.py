@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -251,7 +252,9 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Result, P
             for one in same.checks
         ]
         for name, checks in (("better", right), ("worse", wrong)):
-            made = RunRecord(header=same.header, inputs=same.inputs, checks=tuple(checks), footer=same.footer)
+            assert same.footer is not None
+            footer = replace(same.footer, verdicts=Counter(one.verdict for one in checks))
+            made = RunRecord(header=same.header, inputs=same.inputs, checks=tuple(checks), footer=footer)
             record.write(made, folder / f"{name}.jsonl")
         found = {}
         for name in ("same", "better", "worse"):
@@ -284,3 +287,18 @@ def test_every_form_of_a_run_agrees_with_its_exit_code(
     assert bool(int(suite.get("failures", "0"))) == bool(code)
     assert (folder / "markdown").read_text().startswith(f"**{headline}")
     assert json.loads((folder / "json").read_text())["comparison"]["regression"] is bool(code)
+
+
+def test_what_the_baseline_has_alike_is_not_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody recorded it, and it was so before: the run is as expected, and as its baseline."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nothing").mkdir()
+    words = ("run", "--backend", "numpy", "--case", "hard-labels", "--quantity", "value", "--no-sample")
+    unknown = (*words, "--known", "nothing", "--only-known")
+    assert invoke(*unknown, "--output", "before.jsonl").exit_code == Exit.NOT_AS_EXPECTED
+    done = invoke(*unknown, "--baseline", "before.jsonl")
+    assert done.exit_code == Exit.AS_EXPECTED, done.output
+    assert done.output.splitlines()[0].startswith("as the baseline: no regression")
+    assert " 0 new, 0 fixed" in done.output
+    # What is kept of the run is what the suite knows of it.
+    assert {one.outcome for one in record.read(tmp_path / ".bce-conformance" / "last.jsonl").checks} >= {"new"}
