@@ -113,16 +113,16 @@ def told(one: Move, old: Side, new: Side, models: Sequence[ModelChange], release
     `releases` tells with which release results changed, by the key of a move, where that is known.
     """
     lines = [_title(one), f"{_where(one, new)}: {_came(one.old)} → {_came(one.new)}{_exactly(one)}"]
+    since = [f"since {releases[one.key]}"] if one.key in releases else []
     if one.way is Way.DIGITS:
-        lines[1] += f"; none moved by more than {_relative(one.furthest)}"
-        return lines
+        return [lines[0], f"{lines[1]}; none moved by more than {_relative(one.furthest)}", *since]
     lines += [
         each.sentence for each in models if (each.implementation, each.quantity) == (one.implementation, one.quantity)
     ]
     problem = one.new.problem or one.old.problem
     if problem is not None and problem.title:
         lines.append(" ".join((f"{'known' if one.new.problem else 'was'}: {problem.title}", *problem.urls[:1])))
-    return [*lines, f"since {releases[one.key]}"] if one.key in releases else lines
+    return [*lines, *since]
 
 
 def searches(found: Moves, old: Side, new: Side, releases: Releases) -> list[str]:
