@@ -13,7 +13,7 @@ from conformance.errors import InputError
 from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.known import problem, recorded
 from conformance.known.explained import explained
-from conformance.known.record import Place, must_be_there
+from conformance.known.record import Place, Record, must_be_there
 from conformance.known.recorded import INEXACT, INEXACT_CLASSES, UNEXPLAINED, Row
 from conformance.numbers.measurement import BUDGET, LARGEST
 from conformance.quantities import QUANTITIES
@@ -115,6 +115,15 @@ def edits(runs: Sequence[RunRecord], place: Place, *, keep: bool = False) -> Ite
     for backend, members in sorted(of_backend.items()):
         yield from _edit(place.recorded / f"{backend}.tsv", recorded.text(members) if members else "")
     yield from _edit_machines(runs, place.recorded)
+
+
+def beside(known: Record, run: RunRecord) -> Record:
+    """What is known, and what a run saw, as far as nothing is asked to be seen again.
+
+    So what a baseline had in the same way is no news, whoever else knows of it.
+    """
+    rows = (replace(row, sometimes=frozenset(row.elements)) for row in _updated((), [run]))
+    return replace(known, rows=(*known.rows, *explained(tuple(rows), known.problems)))
 
 
 def unexplained(edits: Sequence[Edit], place: Place) -> list[str]:
