@@ -41,18 +41,63 @@ def exact_inputs(inputs: Inputs, index: int) -> str:
     return " ".join(f"{name}={text_of(bits, fmt)} (0x{bits:0{fmt.width // 4}x})" for name, bits in patterns.items())
 
 
-def loss(form: str, prediction: Any, label: Any, weight: Any = 1.0, pos_weight: Any = 1.0) -> list[float]:
-    """The exact loss of every element, rounded to float64."""
-    exact: list[float] = reference.loss(form, prediction, label, weight, pos_weight).hi.tolist()
+def formula(inputs: Inputs) -> str:
+    """The loss of a case in symbols, with what its parameters make of it."""
+    parts, numbers = [FORMULA[inputs.case.form]], inputs.parameters
+    if "label_smoothing" in numbers:
+        parts.append(f"y = label·(1-s) + s/2, s = label_smoothing = {numbers['label_smoothing']:g}")
+    if "gamma" in numbers:
+        parts.append(f"times (1-p_t)^gamma, p_t = y·p + (1-y)·(1-p), gamma = {numbers['gamma']:g}")
+    if "alpha" in numbers:
+        parts.append(f"times a_t = y·alpha + (1-y)·(1-alpha), alpha = {numbers['alpha']:g}")
+    return "; ".join(parts)
+
+
+def loss(form: str, prediction: Any, label: Any, *options: Any, **parameters: float) -> list[float]:
+    """The exact loss of every element, rounded to float64; `options` are weight and pos_weight."""
+    exact: list[float] = reference.loss(form, prediction, label, *options, **parameters).hi.tolist()
     return exact
 
 
+def _total(inputs: Inputs) -> list[float]:
+    """The exact loss of every element with all options and parameters."""
+    return loss(inputs.case.form, *(inputs.values[name] for name in ARGUMENTS), **inputs.parameters)
+
+
+def _labels(inputs: Inputs) -> Any:
+    """The labels that the loss is of: smoothed, where the case says so."""
+    smoothing = inputs.parameters.get("label_smoothing", 0.0)
+    return inputs.values["label"] * (1 - smoothing) + smoothing / 2 if smoothing else inputs.values["label"]
+
+
 def derivations(inputs: Inputs) -> list[str]:
-    """The two natural terms of each element's loss, their coefficients and the sum, in one line."""
-    form = inputs.case.form
-    p, y, w, q = (inputs.values[name] for name in ARGUMENTS)
+    """The two natural terms of each element's loss, their coefficients and the sum, in one line.
+
+    The factors of a focal loss stand before the sum.
+    """
+    form, y = inputs.case.form, _labels(inputs)
+    p, _, w, q = (inputs.values[name] for name in ARGUMENTS)
     columns = (y.tolist(), w.tolist(), q.tolist(), loss(form, p, 1.0), loss(form, p, 0.0), loss(form, p, y, w, q))
-    return [_derivation(form, *row) for row in zip(*columns, strict=True)]
+    plain = [_derivation(form, *row) for row in zip(*columns, strict=True)]
+    if "gamma" not in inputs.parameters:
+        return plain
+    names, factors = _focus(inputs)
+    rows = zip(factors, columns[-1], _total(inputs), plain, strict=True)
+    return [
+        f"{line}; {names}·L = {' · '.join(f'{one:.9g}' for one in (*own, whole))} = {total:.9g}"
+        for own, whole, total, line in rows
+    ]
+
+
+def _focus(inputs: Inputs) -> tuple[str, list[tuple[float, ...]]]:
+    """What a focal loss is multiplied by: in symbols, and for each element its numbers."""
+    p, y, numbers = inputs.values["prediction"], _labels(inputs), inputs.parameters
+    with np.errstate(over="ignore"):
+        right, wrong = (1 / (1 + np.exp(-p)), 1 / (1 + np.exp(p))) if inputs.case.form == "logits" else (p, 1 - p)
+    columns = {"(1-p_t)^gamma": (y * wrong + (1 - y) * right) ** numbers["gamma"]}
+    if "alpha" in numbers:
+        columns |= {"a_t": y * numbers["alpha"] + (1 - y) * (1 - numbers["alpha"])}
+    return "·".join(columns), list(zip(*(one.tolist() for one in columns.values()), strict=True))
 
 
 def _derivation(
@@ -72,9 +117,12 @@ def _derivation(
 
 
 def floors(inputs: Inputs) -> list[str]:
-    """H(y) and KL(y||p) for each label in [0, 1]: why the loss of a soft label is not 0; "" elsewhere."""
-    p, y = inputs.values["prediction"], inputs.values["label"]
-    inside = (y >= 0.0) & (y <= 1.0)
+    """H(y) and KL(y||p) for each label in [0, 1]: why the loss of a soft label is not 0; "" elsewhere.
+
+    A focal loss has no such floor.
+    """
+    p, y = inputs.values["prediction"], _labels(inputs)
+    inside = (y >= 0.0) & (y <= 1.0) & ("gamma" not in inputs.parameters)
     labels = np.where(inside, y, 0.0)  # of others there is no entropy
     columns = (inside.tolist(), loss(inputs.case.form, p, y), loss("probabilities", labels, labels))
     return [_floor(total, entropy) if soft else "" for soft, total, entropy in zip(*columns, strict=True)]
@@ -86,8 +134,7 @@ def _floor(total: float, entropy: float) -> str:
 
 def signs(inputs: Inputs) -> list[str]:
     """Why the loss of an element is below 0; "" where it is not."""
-    total = loss(inputs.case.form, *(inputs.values[name] for name in ARGUMENTS))
-    return [_sign(*pair) for pair in zip(total, inputs.values["label"].tolist(), strict=True)]
+    return [_sign(*pair) for pair in zip(_total(inputs), inputs.values["label"].tolist(), strict=True)]
 
 
 def _sign(total: float, label: float) -> str:

@@ -25,12 +25,12 @@ def inputs_of(inputs: Inputs, nans: Collection[tuple[str, str]] = ()) -> Iterato
     if len(inputs.elements) > SHOWN:
         yield f"{inputs.dtype}: {counted(len(inputs.elements), 'element')}"
         return
-    form = inputs.case.form
+    formula = narrate.formula(inputs)
     words = (narrate.derivations(inputs), narrate.signs(inputs), narrate.floors(inputs), narrate.why_nans(inputs))
     for index, (derivation, sign, floor, nan) in enumerate(zip(*words, strict=True)):
         name = inputs.elements[index].id
         yield f"{inputs.dtype} {name}: {narrate.exact_inputs(inputs, index)}"
-        yield f"    {narrate.FORMULA[form]}; {derivation}"
+        yield f"    {formula}; {derivation}"
         for line in filter(None, (sign, floor, nan if (inputs.dtype, name) in nans else "")):
             yield f"    {line}"
 

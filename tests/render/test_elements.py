@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_what_is_known_of_a_result_and_what_to_write_instead_ends_its_block(comm
         next(" ".join(block.split()) for block in re.split(r"^(?=[✗✓])", printed, flags=re.M) if name in block)
         for name in ("numpy/sigmoid_textbook", "numpy/stable_textbook")
     )
-    assert wrong.endswith("(numpy-log-textbook) · -(xlogy(y, p) + xlog1py(1 - y, -p)) of scipy.special")
+    assert wrong.endswith("(numpy-log-textbook) · instead: -(xlogy(y, p) + xlog1py(1 - y, -p)) of scipy.special")
     assert " known: The textbook loss " in wrong
     assert "known: " not in right
 
@@ -87,3 +88,29 @@ def test_a_case_is_explained_below_the_verdict(command: Command) -> None:
     assert lines[0] == "✗ numpy/log_textbook  at p0-y0: nan instead of 0 (float32)"
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("extreme-predictions/ends (") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("case", "shown", "loss"),
+    [
+        ("options/label-smoothing-0.1", "label_smoothing = 0.1", -0.95 * math.log(0.3) - 0.05 * math.log(0.7)),
+        ("options/focal-balanced", "gamma = 2", -0.25 * 0.7**2 * math.log(0.3)),
+        ("options/focal-balanced", "alpha = 0.25", -0.25 * 0.7**2 * math.log(0.3)),
+        ("options/focal-2-logits", "gamma = 2", (1 + math.exp(-0.5)) ** -2 * math.log1p(math.exp(0.5))),
+    ],
+)
+def test_a_case_is_explained_with_its_parameters(command: Command, case: str, shown: str, loss: float) -> None:
+    """By name and number, and the loss that is derived is the one with them, of the first element."""
+    said = " ".join(command("explain", case, "--dtype", "float64", "--backend", "numpy").stdout.split())
+    assert shown in said
+    first, _, _ = said.partition("expect value ")[2].partition("expect value ")
+    assert f"= {loss:.9g}" in first
+
+
+def test_only_who_takes_the_parameters_of_a_case_is_quoted_and_once(command: Command) -> None:
+    """The textbooks of NumPy take no gamma; a mode that documents nothing else says nothing again."""
+    quoted = command("explain", "options/focal-2").stdout.partition("documented:")[2]
+    names = re.findall(r"^  ([\w.-]+/\S+?):", quoted, re.M)
+    assert names
+    assert [name for name in names if "focal" not in name.lower()] == []
+    assert len(names) == len({"/".join(name.split("/")[:2]) for name in names})
