@@ -34,7 +34,7 @@ TABLES = (
 
 #: The columns of findings.
 FINDING = (
-    "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract",
+    "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "ideal",
     "detail", "command",
 )  # fmt: skip
 

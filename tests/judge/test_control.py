@@ -201,7 +201,7 @@ def test_try_prints_the_floor_of_a_soft_label() -> None:
     ("words", "said"),
     [
         (["run", "--backend", "nonesuch"], "no backend matches 'nonesuch'"),
-        (["run", "--case", "nonesuch"], "the filters leave no check"),
+        (["run", "--case", "nonesuch"], "--case 'nonesuch' matches nothing"),
         (["run", "--python", "torch"], "--python must be BACKEND=INTERPRETER"),
         (["run", "--adapter", "nonesuch.py"], "--adapter must be a Python file"),
         (["run", "--timeout", "0"], "--timeout must lie between"),
