@@ -122,7 +122,7 @@ def beside(known: Record, run: RunRecord) -> Record:
 
     So what a baseline had in the same way is no news, whoever else knows of it.
     """
-    rows = (replace(row, sometimes=frozenset(row.elements)) for row in _updated((), [run]))
+    rows = (replace(row, sometimes=frozenset(row.elements)) for row in _updated((), [run], keep=False))
     return replace(known, rows=(*known.rows, *explained(tuple(rows), known.problems)))
 
 
