@@ -231,6 +231,9 @@ def older_or_newer(framework: str, version: str) -> str:
     return f"{says}: docs/behaviour-by-version.md says which releases compute otherwise"
 
 
+#: What others call the same.
+CALLED = {"pytorch": "torch", "tf": "tensorflow", "tf.keras": "keras", "optax": "jax", "flax": "jax", "np": "numpy"}
+
 #: What is shown where nobody named a framework.
 PLAIN = "numpy"
 

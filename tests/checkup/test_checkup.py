@@ -19,7 +19,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance import doctor, watch
+from conformance.checkup.batch import Finding, of_arrays
 from conformance.checkup.frameworks import FRAMEWORKS, REMEDIES, remedy
+from conformance.checkup.seen import MENDS, mended
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.formulas.arithmetic import EACH, arithmetics
@@ -984,6 +986,20 @@ CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
     "differs": ({}, {}, PLAIN_MEAN),
     "nan-in": ({}, {}, None),  # last: its switch stays
 }
+
+
+@pytest.mark.parametrize("fault", MENDS)
+def test_the_mean_after_a_remedy_is_that_of_its_two_lines(fault: str) -> None:
+    """The same numbers are compared with what every framework makes of these lines, below."""
+    arrays, values, wanted = CURED[fault]
+    form = FORMS.get(fault, "probabilities" if fault == "logits-as-probabilities" else "logits")
+    given = {"prediction": S, "label": T, **arrays}
+    if "weight" in fault:
+        given = {"weight": WS, **given}
+    batch = of_arrays(given, form=form)
+    assert mended(batch, [Finding(fault, "certain", "", values)]) == pytest.approx(wanted, rel=1e-6)
+
+
 FORMS = {
     "exchanged": "probabilities",
     "percent": "probabilities",
