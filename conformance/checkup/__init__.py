@@ -87,7 +87,9 @@ class Report:
 def _facts(exact: Exact, modelled: Modelled | None) -> Iterator[str]:
     """What holds of the batch, whether or not it has a fault."""
     batch = exact.batch
-    if not np.isfinite(exact.total):
+    if np.isnan(exact.total):
+        yield "exact loss: none of these numbers"
+    elif not np.isfinite(exact.total):
         yield f"exact loss: {exact.total:g}"
     else:
         worst = int(np.argmax(exact.each))
@@ -194,15 +196,21 @@ def examined(given: Batch) -> Report:
     return Report(batch, worst_first, exact, modelled, inferred=not given.form)
 
 
+#: What is found of a loss of probabilities.
+OF_PROBABILITIES = ("saturated", "clip", "known", "one-minus-eps", "nan-formula")
+
 #: Faults that are gone with another one.
 FOLLOWS = {
     "one-hot": ("labels-classes", "labels-integer"),
+    "decisions": OF_PROBABILITIES,
+    "percent": OF_PROBABILITIES,
+    "log-probability": OF_PROBABILITIES,
     "exchanged": ("labels-outside",),
     "infinity-in": ("nan-formula",),
 }
 
 #: Faults after which there is no loss to speak of.
-NO_LOSS = ("nan-in", "labels-nan", "shape", "two-columns", "softmax-columns", "one-hot")
+NO_LOSS = ("nan-in", "labels-nan", "shape", "transposed", "lengths", "two-columns", "softmax-columns", "one-hot")
 
 
 def formed(batch: Batch) -> Batch:

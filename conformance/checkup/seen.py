@@ -88,15 +88,19 @@ MENDS: dict[str, Mend] = {
     "labels-classes": lambda batch, of: {"label": (batch.label == of["class"]) * 1.0},
     "labels-outside": lambda batch, of: {"label": (batch.label - of["low"]) / of["width"]},
     "shape": lambda batch, _: {"label": batch.label.reshape(batch.prediction.shape)},
-    "one-hot": lambda batch, of: {"label": np.eye(int(of["classes"]))[_rows(batch).astype(int)]},
-    "two-columns": lambda batch, _: {
-        "prediction": batch.prediction[..., 1] - batch.prediction[..., 0],
-        "label": _rows(batch),
+    "transposed": lambda batch, _: {"label": batch.label.T},
+    "label-alone": lambda batch, _: {"label": np.broadcast_to(batch.label.ravel(), batch.prediction.shape)},
+    "one-hot": lambda batch, of: {
+        "label": np.moveaxis(np.eye(int(of["classes"]))[_rows(batch, of).astype(int)], -1, _axis(of))
+    },
+    "two-columns": lambda batch, of: {
+        "prediction": np.diff(batch.prediction, axis=_axis(of)).squeeze(_axis(of)),
+        "label": _rows(batch, of),
         "form": "logits",
     },
-    "softmax-columns": lambda batch, _: {
-        "prediction": batch.prediction[..., 1],
-        "label": _rows(batch),
+    "softmax-columns": lambda batch, of: {
+        "prediction": batch.prediction.take(1, _axis(of)),
+        "label": _rows(batch, of),
         "form": "probabilities",
     },
     "weight-shape": lambda batch, _: {"weight": _given(batch.weight).reshape(batch.prediction.shape)},
@@ -106,7 +110,7 @@ MENDS: dict[str, Mend] = {
         name: np.maximum(one, 0) for name, one in batch.inputs.items() if name in OPTIONS
     },
     "exchanged": lambda batch, _: {"prediction": batch.label, "label": batch.prediction},
-    "percent": lambda batch, _: {"prediction": batch.prediction / 100},
+    "percent": lambda batch, of: {"prediction": batch.prediction / of["top"]},
     "probability-rounded": lambda batch, _: {"prediction": np.clip(batch.prediction, 0, 1)},
     "log-probability": lambda batch, _: {"prediction": np.exp(batch.prediction), "form": "probabilities"},
     "logits-as-probabilities": lambda batch, _: {"form": "logits"},
@@ -119,9 +123,13 @@ def _given(array: Floats | None) -> Floats:
     return array
 
 
-def _rows(batch: Batch) -> Floats:
-    """Labels without a last axis of length 1."""
-    return batch.label.reshape(batch.prediction.shape[:-1])
+def _axis(of: Mapping[str, float]) -> int:
+    return int(of.get("axis", -1))
+
+
+def _rows(batch: Batch, of: Mapping[str, float]) -> Floats:
+    """Labels without the axis of classes, of length 1."""
+    return batch.label.reshape(np.delete(batch.prediction.shape, _axis(of)))
 
 
 def _masked(batch: Batch, kept: Mask) -> dict[str, Any]:
