@@ -272,7 +272,7 @@ def _weights(batch: Batch) -> Iterator[Finding]:
         if negative.any():
             worst = float(np.nanmin(values))
             says = f"{_told(batch, negative, name, 'negative')}, down to {worst:g}: a mistake is rewarded there"
-            yield Finding("weights-negative", "certain", says)
+            yield Finding("weights-negative" if name == "weight" else "pos-weight-negative", "certain", says)
         elif name == "weight" and not values.any() and (batch.seen is None or not np.isfinite(batch.seen).all()):
             says = f"all {values.size} weights are 0: the loss is 0, and 0/0 = NaN if it is divided by their sum"
             yield Finding("weights-zero", "certain", says)

@@ -294,12 +294,17 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
     "labels-outside": ("label = ({label} - {low}) / {width}", _MEAN, ""),
     "labels-integer": ("label = {y32}", _MEAN, ""),
     "weights-negative": ("weight = {clip_w}  # a weight below 0 rewards mistakes", "loss = {mean_weighted}", ""),
+    "pos-weight-negative": (
+        "weight = {by_label_clipped}  # a factor below 0 rewards mistakes",
+        "loss = {mean_weighted}",
+        "",
+    ),
     "weights-zero": ("total = {clip_total}  # 1 where no weight is left", "loss = {sum_weighted} / total", ""),
     "logits-as-probabilities": ("# the prediction is a logit: call the loss of logits", _MEAN, "logits"),
     "probability-rounded": ("prediction = {clip01}", _MEAN, ""),
     "percent": ("prediction = prediction / {top}", _MEAN, ""),
     "second-sigmoid": ("# the prediction is a probability: call the loss of probabilities", _MEAN, "probabilities"),
-    "log-probability": ("prediction = {math}.exp(prediction)", _MEAN, "probabilities"),
+    "log-probability": ("prediction = prediction - {of_rest}  # the logit of exp(prediction)", _MEAN, "logits"),
     "tanh": (_NO_LAYER.replace("{layer}", "tanh"), _MEAN, "logits"),
     "relu": (_NO_LAYER.replace("{layer}", "ReLU"), _MEAN, "logits"),
     "decisions": ("# give the loss the scores, and not what was decided by them", _MEAN, "logits"),
@@ -377,6 +382,8 @@ def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[st
         "reshape_rows": reshape("weight", "(-1, " + ", ".join(["1"] * max(int(values.get("axes", 1)), 1)) + ")"),
         "by_class": f"{spoken.where}(label > 0.5, weight[1], weight[0])",
         "by_label": f"{spoken.where}(label > 0.5, {reshape('pos_weight', '-1')}[0], 1.0)",
+        "of_rest": f"{spoken.math}.log(-{spoken.math}.expm1({clip('prediction', '-' + largest, '-1e-37')}))",
+        "by_label_clipped": f"{spoken.where}(label > 0.5, {clip('pos_weight', '0', largest)}, 1.0)",
         "one_hot": cast(
             (spoken.one_hot_first if first else spoken.one_hot).format(classes=numbers.get("classes", "2"))
         ),

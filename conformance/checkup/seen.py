@@ -14,7 +14,6 @@ from conformance.checkup.losses import Modelled, at, chosen_of, evaluated, of_fo
 from conformance.formulas.arithmetic import rounded
 from conformance.formulas.catalogue import candidates
 from conformance.numbers.formats import FORMATS
-from conformance.plan.cases import OPTIONS
 
 if TYPE_CHECKING:
     from conformance.numbers.arrays import Floats, Mask
@@ -106,13 +105,15 @@ MENDS: dict[str, Mend] = {
     "weight-shape": lambda batch, _: {"weight": _given(batch.weight).reshape(batch.prediction.shape)},
     "weight-rows": lambda batch, of: {"weight": _given(batch.weight).reshape(-1, *[1] * int(of["axes"]))},
     "class-weights": lambda batch, _: {"weight": np.where(batch.label > 0.5, *_given(batch.weight)[::-1])},
-    "weights-negative": lambda batch, _: {
-        name: np.maximum(one, 0) for name, one in batch.inputs.items() if name in OPTIONS
-    },
+    "weights-negative": lambda batch, _: {"weight": np.maximum(_given(batch.weight), 0)},
+    "pos-weight-negative": lambda batch, _: {"pos_weight": np.maximum(_given(batch.pos_weight), 0)},
     "exchanged": lambda batch, _: {"prediction": batch.label, "label": batch.prediction},
     "percent": lambda batch, of: {"prediction": batch.prediction / of["top"]},
     "probability-rounded": lambda batch, _: {"prediction": np.clip(batch.prediction, 0, 1)},
-    "log-probability": lambda batch, _: {"prediction": np.exp(batch.prediction), "form": "probabilities"},
+    "log-probability": lambda batch, _: {
+        "prediction": batch.prediction - np.log(-np.expm1(np.minimum(batch.prediction, -1e-37))),
+        "form": "logits",
+    },
     "logits-as-probabilities": lambda batch, _: {"form": "logits"},
     "second-sigmoid": lambda batch, _: {"form": "probabilities"},
 }
