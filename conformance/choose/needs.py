@@ -231,13 +231,15 @@ class Autocast:
     """What automatic mixed precision does with an entry point: in a few words, as documented, and linked.
 
     `computes` is the dtype that the loss is computed in whatever narrower one it is given, "" where that is the one
-    given; `raises` says that some device refuses the call.
+    given; `raises` says that some device refuses the call.  `seen` is the dtype of the result that a run on a CPU gave
+    for predictions in bfloat16.
     """
 
     word: str
     does: str
     quote: str
     url: str
+    seen: str
     computes: str = ""
     raises: bool = False
 
