@@ -248,7 +248,7 @@ class Autocast:
 def autocasts() -> dict[str, Autocast]:
     """What is documented, by backend or backend/entry: `autocast.toml`."""
     found = tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
-    return {family: Autocast(**part["is"]) for part in found["autocast"] for family in part["of"]}
+    return {family: Autocast(**part["is"]) for part in found["mixed"] for family in part["of"]}
 
 
 def autocast_of(family: str) -> Autocast | None:
