@@ -67,7 +67,7 @@ def bisect(
     )
     for line in searches.plan(chosen, builder):
         tell(line)
-    outcome = searches.bisect(chosen, builder, behave, tell)
+    outcome = searches.bisect(chosen, searches.making(builder), behave, tell)
     document = FORMS[form](outcome)
     click.echo(document, nl=False)
     if output is not None:

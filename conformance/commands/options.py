@@ -93,7 +93,7 @@ def _asked(
 ) -> Asked:
     """What the words of options mean; a command that has no `--mode` leaves all modes.  Raises InputError."""
     filters = Filters(
-        backend=tuple(understood(one, tuple(known().backends)) for one in backend),
+        backend=tuple(known().backend(one) for one in backend),
         implementation=implementation,
         case=case_patterns,
         flag=flag,
@@ -104,7 +104,7 @@ def _asked(
     options = Options(
         filters=filters,
         adapters=asked.adapter_files(adapters),
-        interpreters=asked.interpreters(interpreters),
+        interpreters={known().backend(one): path for one, path in asked.interpreters(interpreters).items()},
         timeout=asked.timeout(timeout),
         jobs=jobs,
         environment=asked.environment(device),
@@ -131,7 +131,7 @@ ADAPTER = click.option(
     "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
 )
 INTERPRETER = click.option(
-    "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend there."
+    "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend (glob) there."
 )
 DTYPE = click.option("--dtype", multiple=True, type=Named(tuple(FORMATS)), help="dtypes of the inputs.")
 QUANTITY = click.option("--quantity", multiple=True, type=Named(tuple(QUANTITIES)), help="Quantities.")

@@ -124,10 +124,10 @@ def show_lines(lines: Iterable[str], width: int = text.WIDTH) -> None:
 def whom_to_tell(moved: Moves) -> Iterator[str]:
     """Where the projects read of their releases and take reports, for what became worse and has no link."""
     untold = [one for one in moved.of(Way.WORSE) if one.new.problem is None or not one.new.problem.urls]
-    for project in dict.fromkeys(project_of(one.implementation) for one in untold):
-        if project is not None:
-            where = f"https://github.com/{project.repository}"
-            yield f"whom to tell: {project.name}, {where}/issues (its releases: {where}/releases)"
+    found = {project.name: project for one in untold if (project := project_of(one.implementation)) is not None}
+    for project in found.values():
+        where = f"https://github.com/{project.repository}"
+        yield f"whom to tell: {project.name}, {where}/issues (its releases: {where}/releases)"
 
 
 def show_record(
