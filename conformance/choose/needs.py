@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from conformance.adapters import ALL_DTYPES
 from conformance.adapters.declaration import BASE_MODE
@@ -245,10 +246,20 @@ class Autocast:
 
 
 @cache
+def _mixed() -> dict[str, Any]:
+    """`autocast.toml`."""
+    return tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def autocasts() -> dict[str, Autocast]:
-    """What is documented, by backend or backend/entry: `autocast.toml`."""
-    found = tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
-    return {family: Autocast(**part["is"]) for part in found["mixed"] for family in part["of"]}
+    """What is documented, by backend or backend/entry."""
+    return {family: Autocast(**part["is"]) for part in _mixed()["mixed"] for family in part["of"]}
+
+
+def mixed_mode() -> str:
+    """The mode of implementations that a run called under automatic mixed precision."""
+    return str(_mixed()["mode"])
 
 
 def autocast_of(family: str) -> Autocast | None:
