@@ -318,7 +318,10 @@ def parse(words: Sequence[str]) -> Stated:
     """The needs that `--need` names, each option a list with commas.  Raises InputError for a word that is none."""
     names = list(dict.fromkeys(name.strip() for text in words for name in text.split(",") if name.strip()))
     if not names:
-        raise InputError("--need must name what is needed", "`bce-conformance choose --list-needs` prints the needs")
+        raise InputError(
+            "--need must name what is needed",
+            "such as --need soft-labels,bfloat16,gradients; `bce-conformance choose --list-needs` prints the needs",
+        )
     for name in names:
         if name not in BY_NAME:
             known = [one for one in BY_NAME if one.startswith(f"{name.partition('=')[0]}=")]
