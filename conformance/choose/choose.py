@@ -132,8 +132,9 @@ class Row:
     `rank` is that of the order, which equals share; None where nothing follows from the evidence.  `error` is the worst
     over the numeric evidence that is of some use, or over the values of the main families where the needs have none;
     None where nothing of that was measured.  `main` says whether it is what people call, `linked` whether that has a
-    page of documentation, `trains` whether it has a gradient.  `outside` is what happens to labels outside [0, 1]:
-    rejects, accepts, mixed, or "" where that was not run.  `speeds` are those in the dtypes that were asked for.
+    page of documentation, `trains` whether it has a gradient.  `inputs` counts those whose numbers are needed.
+    `outside` is what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where that was not run.
+    `speeds` are those in the dtypes that were asked for.
     """
 
     implementation: str
@@ -286,6 +287,7 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         told = [element for pair in evidence for element in _elements(need, *pair, one.source)]
         answers.append(replace(_answer(need, told, one.line.form), autocast=autocast if need.amp else None))
         used += [element for element in told if need.accurate and element.check.quantity in NUMERIC]
+    inputs_asked = len({(element.check.case, element.check.dtype, element.name) for element in used})
     if not used:
         values = [pair for pair in paired if pair[0].quantity == VALUE and pair[0].dtype in stated.dtypes]
         plain = replace(stated.needs[0], quantities=(VALUE,), passes=RIGHT)
@@ -297,7 +299,7 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         answers=tuple(answers),
         dtypes=stated.dtypes,
         error=max((element.error for element in used if element.harm is not Harm.EDGE), default=None),
-        inputs=len({(element.check.case, element.check.dtype, element.name) for element in used}),
+        inputs=inputs_asked,
         main=one.main,
         linked=bool(one.line.link),
         trains=any(check.quantity == GRADIENT_PREDICTION for check in one.checks),

@@ -257,6 +257,8 @@ def _right(best: Sequence[_Alike]) -> str:
     """How far those are right that meet all needs."""
     rows = [one.row for one in best]
     least, most = (pick(row.inputs for row in rows) for pick in (min, max))
+    if not least:
+        return "does all that is needed" if len(rows) == 1 else "each does all that is needed"
     count = f"{most}" if least == most else f"{least} to {most}"
     but = BUT if any(answer.grade.found is Harm.EDGE for row in rows for answer in row.answers) else ""
     errors = [row.error for row in rows if row.error is not None and row.error < 1 / MISLEADING]

@@ -58,19 +58,19 @@ def sentence(row: Row) -> str:
         quantity = worst.check.quantity
         small = worst.harm is Harm.DRIFTS
         if small and quantity == GRADIENT_PREDICTION:
-            where = lost[quantity].where if quantity in lost else f"lost at {_at(worst)}"
+            where = lost[quantity].where if quantity in lost else f"lost {_where(worst)}"
             parts.append(f"gradient right but where small ({where})")
             continue
         if worst.verdict == "rejects" and quantity != ACCEPTANCE:
-            parts.append(f"raises at {_at(worst)}")
+            parts.append(f"raises {_where(worst)}")
             continue
         told = lost[quantity].text if small and quantity in lost else _example(worst)
-        place = f" at {_at(worst)}"
+        place = f" {_where(worst)}"
         told, before = told.replace(place, " there") if place == before else told, place
         excuse = ", as documented" if worst.documented and not every else ""
         parts.append(f"{SUBJECTS.get(quantity, quantity)} {told}{excuse}")
     if not worsts and row.usable:
-        parts.append(f"right on all {row.inputs} inputs asked for")
+        parts.append(f"right on all {row.inputs} inputs asked for" if row.inputs else "does all that is needed")
     return "; ".join(parts) + (", as documented" if every else "")
 
 
@@ -107,10 +107,16 @@ def _example(one: Element) -> str:
     if one.at is not None and one.check.quantity in NUMERIC and one.check.bits and len(due) == len(one.check.elements):
         got = float(decode_hexadecimal([one.check.bits[one.at]], one.check.result_dtype)[0])
         owed = float.fromhex(due[one.at])
-        return f"{', not '.join(_apart(got, owed))} at {_at(one)}"
+        return f"{', not '.join(_apart(got, owed))} {_where(one)}"
     if one.check.quantity == ACCEPTANCE:
-        return f"{'raises' if one.verdict == 'rejects' else 'does not raise'} at {_at(one)}"
+        return f"{'raises' if one.verdict == 'rejects' else 'does not raise'} {_where(one)}"
     return f"{one.verdict} in {one.check.case}"
+
+
+def _where(one: Element) -> str:
+    """At which prediction and label, or in which case of a mean or sum."""
+    reduced = one.line.reduction != "none"
+    return f"in the {one.line.reduction} of {one.check.case}" if reduced else f"at {_at(one)}"
 
 
 def _at(one: Element) -> str:
