@@ -130,12 +130,20 @@ def _apart(got: float, owed: float) -> tuple[str, str]:
     return next((pair for pair in told if pair[0] != pair[1]), (str(got), str(owed)))
 
 
-def _plainest(one: Element) -> tuple[Harm, bool, bool, float, float]:
+def _plainest(one: Element) -> tuple[Harm, bool, bool, bool, float, float]:
     """The worst comes last: by harm; where little is lost, by how much of it; else what is least far from even odds."""
     prediction, _ = _inputs(one)
     off = abs(prediction) if one.line.form == "logits" else abs(prediction - 0.5)
     harm = one.harm or Harm.REFUSES
-    return harm, one.at is not None, one.check.quantity in NUMERIC, one.error if harm <= Harm.DRIFTS else 0.0, -off
+    alone = one.line.reduction == "none"
+    return (
+        harm,
+        alone,
+        one.at is not None,
+        one.check.quantity in NUMERIC,
+        one.error if harm <= Harm.DRIFTS else 0.0,
+        -off,
+    )
 
 
 def _inputs(one: Element) -> tuple[float, float]:
