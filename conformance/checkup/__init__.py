@@ -16,7 +16,7 @@ import numpy as np
 
 from conformance.checkup.arriving import ROUNDING, arriving, squeezed
 from conformance.checkup.batch import DECIMAL, SEEN, Batch, Exact, Finding, mixed, of_arrays, of_file, terms
-from conformance.checkup.frameworks import FRAMEWORKS, PLAIN, remedy
+from conformance.checkup.frameworks import PLAIN, older_or_newer, remedy
 from conformance.checkup.losses import Modelled, of_loss
 from conformance.checkup.seen import of_seen
 from conformance.errors import InputError
@@ -39,6 +39,7 @@ class Report:
     findings: tuple[Finding, ...]
     exact: Exact | None
     modelled: Modelled | None = None
+    inferred: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -59,6 +60,10 @@ class Report:
             f"{batch.prediction.size} predictions ({batch.form}, {batch.dtype}, shape {batch.prediction.shape}), "
             f"labels {batch.kinds['label']}" + (f", {batch.framework}" if batch.framework else "")
         )
+        if self.inferred:
+            yield f"{batch.form} by their numbers: say what they are by form, if they are not"
+        if batch.version and (other := older_or_newer(batch.framework, batch.version)):
+            yield other
         for number, one in enumerate(self.findings, 1):
             yield f"{number}. {one.grade}: {one.fault}: {one.says}"
             yield f"   instead ({batch.framework or PLAIN}):"
@@ -140,9 +145,10 @@ def doctor(
     """Tell what is wrong with the loss of a batch.
 
     `prediction` and `label` are arrays or tensors of any shape, `loss` is what the training saw: a number, or one for
-    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (of FRAMEWORKS), `dtype`, if
-    another than the prediction's is computed in, `reduction` ("none", "mean" or "sum"), `label_smoothing`, the
-    `epsilon` of a clip that you wrote, and `autocast`.  Without `form` it is inferred from the numbers.
+    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (torch, tensorflow, keras, jax or
+    numpy, with its version as in torch==2.8 if you like), `dtype`, if another than the prediction's is computed in,
+    `reduction` ("none", "mean" or "sum"), `label_smoothing`, the `epsilon` of a clip that you wrote, and `autocast`.
+    Without `form` it is inferred from the numbers.
 
     Raises InputError that names the array or the argument that cannot be taken.
     """
@@ -156,19 +162,17 @@ def doctor_of_file(file: Path, **asked: Any) -> Report:
 
 
 def _known(asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for.  Raises InputError for a framework or an argument that there is not."""
+    """What was asked for.  Raises InputError for an argument that there is not."""
     names = ("form", "framework", "dtype", "reduction", "label_smoothing", "epsilon", "autocast")
     for name in asked:
         if name not in names:
             raise InputError(f"doctor takes {', '.join(names)} (got {name!r})")
-    if asked.get("framework") and asked["framework"] not in FRAMEWORKS:
-        raise InputError(f"framework must be one of {', '.join(FRAMEWORKS)} (got {asked['framework']!r})")
     return asked
 
 
-def examined(batch: Batch) -> Report:
+def examined(given: Batch) -> Report:
     """All that is found of a batch."""
-    batch = formed(squeezed(batch))
+    batch = formed(squeezed(given))
     findings = list(arriving(batch))
     exact = modelled = None
     if batch.fits and not any(one.fault in NO_LOSS for one in findings):
@@ -182,7 +186,8 @@ def examined(batch: Batch) -> Report:
     follows = {after for one in findings for after in FOLLOWS.get(one.fault, ())}
     for one in (one for one in findings if one.fault not in follows):
         kept.setdefault(one.fault if one.fault != "nan-in" else one.says, one)
-    return Report(batch, tuple(sorted(kept.values(), key=lambda one: one.grade)), exact, modelled)
+    worst_first = tuple(sorted(kept.values(), key=lambda one: one.grade))
+    return Report(batch, worst_first, exact, modelled, inferred=not given.form)
 
 
 #: Faults that are gone with another one.
@@ -222,6 +227,12 @@ def _saw(batch: Batch) -> bool:
         return Exact(batch, weight * mixed(factor * at1, at0, smoothed)).right
 
 
+def _option(name: str, value: Any) -> str:
+    """An argument as the command takes it."""
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag} {value}"
+
+
 @dataclass
 class watch:  # called like a function, as contextlib's are
     """Keep the first batch of a training that has a fault.
@@ -258,10 +269,7 @@ class watch:  # called like a function, as contextlib's are
         self.report = report
         if self.file is not None:
             batch = report.batch
-            arrays = {
-                name: one.astype(batch.kinds[name] if hasattr(np, batch.kinds[name]) else np.float32)
-                for name, one in batch.inputs.items()
-            }
+            arrays = {name: one.astype(batch.saved_as(name)) for name, one in batch.inputs.items()}
             if batch.seen is not None:
                 arrays[SEEN] = batch.seen
             np.savez(self.file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
@@ -270,3 +278,8 @@ class watch:  # called like a function, as contextlib's are
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.report is not None:
             print(f"batch {self.seen}: {self.report}")
+            if self.file is not None:
+                batch = self.report.batch
+                given = {"form": batch.form, "dtype": batch.dtype, **self.asked}
+                options = " ".join(_option(name, value) for name, value in given.items() if value)
+                print(f"kept: bce-conformance doctor {self.file} {options}")

@@ -88,7 +88,8 @@ def _columns(batch: Batch) -> Finding | None:
         return None
     says = f"predictions of shape {wanted} have {wanted[-1]} columns for each label of shape {label.shape}: "
     if wanted[-1] == 2:
-        summed = np.abs(batch.prediction.sum(-1) - 1) <= ROUNDING
+        with np.errstate(invalid="ignore"):
+            summed = np.abs(batch.prediction.sum(-1) - 1) <= ROUNDING
         softmax = bool(summed.all()) and bool((batch.prediction >= 0).all())
         says += "a softmax of 2 classes" if softmax else "scores of 2 classes"
         return Finding("softmax-columns" if softmax else "two-columns", "certain", says)
@@ -192,7 +193,8 @@ def _divided_twice(label: Floats) -> Iterator[Finding]:
         return
     steps = np.unique(label[np.isfinite(label)]) * PIXEL
     whole = np.abs(steps * PIXEL - np.rint(steps * PIXEL)) <= ROUNDING * np.maximum(1, steps * PIXEL)
-    if set(np.round(steps, 2).tolist()) <= {0.0, 1.0} or (len(steps) >= AT_BOUND and bool(whole.all())):
+    flags = set(np.round(steps, 2).tolist())
+    if flags in ({1.0}, {0.0, 1.0}) or (len(steps) >= AT_BOUND and bool(whole.all())):
         says = (
             f"labels are from {float(label.min()):.4g} to {high:.4g} = 1/{1 / high:.0f}: divided by 255 once too often"
         )
@@ -251,7 +253,7 @@ def _weights(batch: Batch) -> Iterator[Finding]:
             worst = float(np.nanmin(values))
             says = f"{_told(batch, negative, name, 'negative')}, down to {worst:g}: a mistake is rewarded there"
             yield Finding("weights-negative", "certain", says)
-        elif name == "weight" and not values.any():
+        elif name == "weight" and not values.any() and (batch.seen is None or not np.isfinite(batch.seen).all()):
             says = f"all {values.size} weights are 0: the loss is 0, and 0/0 = NaN if it is divided by their sum"
             yield Finding("weights-zero", "certain", says)
 

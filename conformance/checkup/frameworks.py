@@ -7,6 +7,7 @@ compares the models with the frameworks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ CLIP = 1e-7
 class Model:
     """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`.
 
-    The problems are those of the value, of the gradient and of a NaN.
+    The problems are those of the value, of the gradient, of a NaN, and of a clip that does not keep 1 off.
     """
 
     entry: str
@@ -63,6 +64,12 @@ class Framework:
 _XLOGY = "-({0}.xlogy({{y}}, {{p}}) + {0}.xlog1py(1 - {{y}}, -{{p}}))"
 _BY_HAND = "{0}.where({{p}} >= 0, (1 - {{y}}) * {{p}}, -{{y}} * {{p}}) + {0}.log1p({0}.exp(-{0}.abs({{p}})))"
 _TF_LOGITS = "max(z, 0) - z*y + log1p(exp(-|z|))"
+_KERAS_PROBLEMS = {
+    "value": "keras-one-minus-p-rounded",
+    "gradient": "keras-one-minus-p-rounded",
+    "clip": "keras-clip-bound-is-1-in-16-bits",
+    "nan": "keras-float16-reciprocal-overflows",
+}
 _CLIPPED = "clip by 1e-7, log and log(1 - q)"
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -113,7 +120,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.ops.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="tf.cast({x}, tf.{dtype})",
@@ -147,7 +154,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.losses.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="keras.ops.cast({x}, '{dtype}')",
@@ -204,6 +211,25 @@ FRAMEWORKS: dict[str, Framework] = {
         shapes="broadcasts them in silence",
     ),
 }
+
+
+def series(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version, which tell releases apart that may compute otherwise: (2, 13) of `2.13.0`."""
+    return tuple(int(one) for one in re.findall(r"\d+", text)[:2])
+
+
+def older_or_newer(framework: str, version: str) -> str:
+    """What to know of a version that is not the one whose formulas are known, and "" where it is."""
+    spoken = FRAMEWORKS[framework]
+    given, known = series(version), series(spoken.version)
+    if not given or given == known[: len(given)]:
+        return ""
+    than = "older" if given < known else "newer"
+    says = f"formulas are those of {spoken.version}, and {version} is {than}"
+    if given[0] != known[0]:
+        says += ", too far away for them"
+    return f"{says}: docs/behaviour-by-version.md says which releases compute otherwise"
+
 
 #: What is shown where nobody named a framework.
 PLAIN = "numpy"
