@@ -14,6 +14,7 @@ from rich.console import Console
 from conformance.choose.choose import choose as chosen
 from conformance.choose.needs import VOCABULARY, parse
 from conformance.choose.sources import sources
+from conformance.commands import Command
 from conformance.commands.options import RUN_FILE
 from conformance.errors import Exit
 from conformance.record.files import write_lines
@@ -23,7 +24,7 @@ from conformance.render import choice_markdown, choice_text, pages, text
 FORMATS = click.Choice(["text", "markdown", "html", "json"])
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, type=RUN_FILE)
 @click.option("--need", "words", multiple=True, metavar="NEED[,NEED…]", help="What is needed (repeatable).")
 @click.option("--list-needs", is_flag=True, help="Print the needs and what they mean.")
