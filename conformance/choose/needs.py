@@ -29,6 +29,9 @@ MAIN = ("hard-labels", "soft-labels", "extreme-predictions")
 #: The dtype that is meant where none is stated: what the frameworks compute in by default.
 ASSUMED = ("float32",)
 
+#: The dtype that is meant under automatic mixed precision: what torch.autocast casts to on a CPU, and JAX's policies.
+MIXED = ("bfloat16",)
+
 #: Verdicts of a check that is as exact mathematics, a documented contract or a documented check has it.
 RIGHT = frozenset({"conforms", "by-contract", "rejects"})
 
@@ -256,11 +259,12 @@ class Stated:
     """The needs of one reader, and what they mean together."""
 
     needs: tuple[Need, ...]
+    assumed: tuple[str, ...] = ASSUMED
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
         """The stated dtypes, or the one that is assumed."""
-        return tuple(need.dtype for need in self.needs if need.dtype) or ASSUMED
+        return tuple(need.dtype for need in self.needs if need.dtype) or self.assumed
 
     @cached_property
     def inputs(self) -> tuple[Takes, ...]:
@@ -279,7 +283,8 @@ class Stated:
 
     def computed_in(self, dtype: str) -> Stated:
         """The same needs where a loss computes in `dtype` whatever narrower one it is given."""
-        return Stated(tuple(replace(need, dtype=dtype) if need.dtype in NARROW else need for need in self.needs))
+        needs = tuple(replace(need, dtype=dtype) if need.dtype in NARROW else need for need in self.needs)
+        return Stated(needs, tuple(dtype if one in NARROW else one for one in self.assumed))
 
     def about(self, line: InputsLine) -> bool:
         """Whether inputs are of the main families or stated."""
@@ -306,4 +311,5 @@ def parse(words: Sequence[str]) -> Stated:
             known = [one for one in BY_NAME if one.startswith(f"{name.partition('=')[0]}=")]
             hint = f"write {' or '.join(known)}" if known else did_you_mean(name, list(BY_NAME))
             raise InputError(f"--need must name needs of `choose --list-needs` (got {name!r})", hint)
-    return Stated(tuple(BY_NAME[name] for name in names))
+    needs = tuple(BY_NAME[name] for name in names)
+    return Stated(needs, MIXED if any(need.amp for need in needs) else ASSUMED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -91,8 +92,13 @@ class Printed(Console):
 
 def console(width: int) -> Console:
     """Standard output, as wide as the terminal or $COLUMNS says, or as `width` where there is neither."""
+    return Printed(width=width_of(width))
+
+
+def width_of(width: int) -> int:
+    """The columns of standard output: of the terminal, or of $COLUMNS, or `width` where there is neither."""
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Printed(width=None if known else width)
+    return shutil.get_terminal_size().columns if known else width
 
 
 def show_verdicts(run: Run, why: elements.Reasons) -> None:

@@ -100,7 +100,8 @@ MASKED = with_one(with_one(Y, 5, -100), 9, -100)
 FAULTY = (
     # What comes in.
     Known("a NaN in the activations", ("nan-in",), logits(prediction=with_one(Z, 7, NAN), loss=NAN), "[7]"),
-    Known("a NaN in the target after log of a negative number", ("nan-in",), logits(with_one(Y, 4, NAN)), "[4]"),
+    Known("missing labels that were read as NaN", ("labels-nan",), logits(with_one(Y, 4, NAN)), "[4]"),
+    Known("a NaN in all labels", ("nan-in",), logits(np.full(N, NAN)), "256 of 256 labels"),
     Known("an infinite logit of a mask", ("infinity-in",), logits(prediction=with_one(Z, 0, -INF)), "[0]"),
     Known("an overflow to infinity in the layer before", ("infinity-in",), logits(prediction=with_one(Z, 2, INF))),
     Known("a NaN weight, 0/0 of a class that is absent", ("nan-in",), logits(weight=with_one(W, 1, NAN)), "weights"),
@@ -111,6 +112,8 @@ FAULTY = (
     Known("labels -1 and 1 of an SVM", ("labels-minus-one",), logits(2 * Y - 1), "-1 stands for no"),
     Known("labels 0 and 2", ("labels-scaled",), logits(2 * Y), "2 stands for yes"),
     Known("labels 1 and 2, counted from one", ("labels-classes",), logits(1 + Y)),
+    Known("a mask of 0 and 1 that was divided by 255", ("labels-twice",), logits(Y / 255), "1/255"),
+    Known("pixels that were divided by 255 twice", ("labels-twice",), logits((PIXELS / 255**2).astype(np.float32))),
     Known("class indices of ten classes", ("labels-classes",), logits(np.arange(N) % 10), "9"),
     Known("ignore_index -100 beside 0 and 1", ("labels-mask",), logits(MASKED), "2 of 256 labels"),
     Known("255 for void pixels beside 0 and 1", ("labels-mask",), logits(with_one(Y, 3, 255))),
@@ -133,7 +136,34 @@ FAULTY = (
     Known("labels (n, 1) against logits (n,), in optax", ("shape",), logits(Y[:, None], framework="jax"), "in silence"),
     Known("one label short", ("shape",), logits(Y[1:]), "do not fit"),
     Known("two columns of a softmax", ("two-columns",), logits(prediction=np.stack([-Z, Z], 1)), "2 classes"),
-    Known("a weight (n, 1)", ("shape",), logits(weight=W[:, None]), "weight of shape"),
+    Known("a weight (n, 1)", ("weight-shape",), logits(weight=W[:, None]), "makes 65536 losses"),
+    Known(
+        "a weight for each row of a matrix",
+        ("weight-rows",),
+        logits(Y.reshape(64, 4), prediction=Z.reshape(64, 4), weight=W[:64], framework="torch"),
+        "weight = weight.reshape((-1, 1))",
+    ),
+    Known("a weight for each class", ("class-weights",), logits(weight=np.array([1.0, 9.0])), "one for each class"),
+    Known("a pos_weight for each class", ("pos-weight-shape",), logits(pos_weight=np.array([1.0, 9.0])), "one number"),
+    Known(
+        "a softmax of two columns",
+        ("softmax-columns",),
+        probabilities(prediction=np.stack([1 - P, P], 1)),
+        "a softmax of 2 classes",
+    ),
+    Known(
+        "numbers of ten classes against ten logits",
+        ("one-hot",),
+        {"prediction": np.tile(Z[:64, None], 10), "label": np.arange(64) % 10, "form": "logits", "framework": "torch"},
+        "one_hot(label.long(), 10)",
+    ),
+    Known(
+        "one label for a row of four",
+        ("shape",),
+        logits(Y[:64, None], prediction=Z.reshape(64, 4)),
+        "each label is used for 4 predictions",
+    ),
+    Known("one label for all, in torch", ("shape",), logits(np.float32(1), framework="torch"), "refuses them"),
     Known(
         "the mean over every pair was seen",
         ("shape",),
@@ -182,6 +212,23 @@ FAULTY = (
         "logits whose loss Keras clipped as probabilities",
         ("logits-as-probabilities",),
         logits(loss=bce(np.clip(Z, 1e-7, 1 - 1e-7), Y).mean()),
+    ),
+    Known("a tanh before a logit loss", ("tanh",), logits(prediction=np.tanh(Z)), "0.3133"),
+    Known(
+        "a ReLU before a logit loss",
+        ("relu",),
+        logits(prediction=np.maximum(Z, 0)),
+        "cannot fall below 0.6931 at label 0",
+    ),
+    Known(
+        "a fresh network after a ReLU", ("relu",), logits(prediction=np.clip(_random.normal(0, 0.3, N), 0, 1)), "ReLU"
+    ),
+    Known("logarithms of probabilities for logits", ("log-probability",), logits(prediction=-np.logaddexp(0, -SURE))),
+    Known(
+        "logarithms of probabilities for probabilities",
+        ("log-probability",),
+        probabilities(prediction=-np.logaddexp(0, -SURE)),
+        "np.exp(prediction)",
     ),
     Known("probabilities in percent", ("percent",), probabilities(prediction=P * 100), "percent"),
     Known("a probability of 1.0000001", ("probability-rounded",), probabilities(prediction=with_one(P, 0, 1.0000001))),
@@ -281,7 +328,13 @@ FAULTY = (
     # The number.
     Known("a loss in bits", ("differs",), logits(loss=of_logits(Z, Y).mean() / math.log(2)), "base 2"),
     Known("a forgotten minus sign", ("differs",), logits(loss=-of_logits(Z, Y).mean()), "wrong sign"),
-    Known("prediction and label exchanged", ("differs",), probabilities(SOFT, loss=bce(SOFT, P).mean()), "exchanged"),
+    Known("prediction and label exchanged", ("exchanged",), probabilities(SOFT, loss=bce(SOFT, P).mean()), "exchanged"),
+    Known(
+        "label and prediction in the order of Keras",
+        ("exchanged",),
+        {"prediction": Y, "label": P, "form": "probabilities"},
+        "look exchanged",
+    ),
     Known("labels that mean the other class", ("differs",), logits(loss=of_logits(Z, 1 - Y).mean()), "labels 0 and 1"),
     Known(
         "a divergence in place of the cross entropy",
@@ -321,7 +374,6 @@ HEALTHY = (
         (),
         logits(prediction=_random.uniform(0.05, 0.15, 5000), label=np.arange(5000) % 50 == 0),
     ),
-    Known("a fresh network after a ReLU", (), logits(prediction=np.clip(_random.normal(0, 0.3, N), 0, 1))),
     Known("a loss of 0.69", (), logits(prediction=Z / 1000, loss=0.69, framework="torch"), "0.69 is log 2"),
     Known(
         "very confident and right, in torch",
@@ -471,7 +523,7 @@ BAD = {
     "complex numbers": ({"prediction": Z, "label": Y + 0j}, "label must hold real numbers"),
     "nothing": ({"prediction": Z[:0], "label": Y[:0]}, "prediction must have at least 1 element"),
     "losses of another number": ({"prediction": Z, "label": Y, "loss": Y[:3]}, "loss must be 1 number"),
-    "too much": ({"prediction": np.zeros(2**20 + 1, bool), "label": Y}, "prediction must hold at most 1048576"),
+    "too much": ({"prediction": np.zeros(2**24 + 1, bool), "label": Y}, "prediction must hold at most 16777216"),
 }
 
 
@@ -598,6 +650,30 @@ PS, WS = sigmoid(S).astype(np.float32), np.float32([1, 2, 0.5, 1, 3, 1, 1, 0.25]
 PLAIN_MEAN = float(of_logits(S, T).mean())
 #: For each fault, arrays that have it, what the finding says of them, and the loss that is meant.
 CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
+    "labels-nan": ({"label": with_one(T, 2, NAN)}, {}, float(np.delete(of_logits(S, T), 2).mean())),
+    "softmax-columns": ({"prediction": np.stack([1 - PS, PS], 1)}, {}, PLAIN_MEAN),
+    "one-hot": (
+        {"prediction": np.stack([S, -S, 2 * S], 1), "label": (2 * T).astype(np.int64)},
+        {"classes": 3.0},
+        float(of_logits(np.stack([S, -S, 2 * S], 1), np.stack([1 - T, 0 * T, T], 1)).mean()),
+    ),
+    "weight-shape": ({"weight": WS[:, None]}, {}, float(of_logits(S, T, WS).mean())),
+    "weight-rows": (
+        {"prediction": np.stack([S, S], 1), "label": np.stack([T, T], 1)},
+        {"axes": 1.0},
+        float(of_logits(S, T, WS).mean()),
+    ),
+    "class-weights": ({"weight": np.array([0.5, 4.0], np.float32)}, {}, float(of_logits(S, T, 0.5 + 3.5 * T).mean())),
+    "pos-weight-shape": (
+        {"pos_weight": np.full((8, 1), 4, np.float32)},
+        {},
+        float(of_logits(S, T, 1, 4).mean()),
+    ),
+    "exchanged": ({"prediction": T, "label": PS}, {}, PLAIN_MEAN),
+    "labels-twice": ({"label": T / 255}, {}, PLAIN_MEAN),
+    "log-probability": ({"prediction": np.log(PS)}, {}, PLAIN_MEAN),
+    "tanh": ({}, {}, PLAIN_MEAN),
+    "relu": ({}, {}, PLAIN_MEAN),
     "infinity-in": ({"prediction": with_one(S, 1, INF)}, {}, float(of_logits(with_one(S, 1, 80), T).mean())),
     "shape": ({"label": T[:, None]}, {}, PLAIN_MEAN),
     "two-columns": ({"prediction": np.stack([-S / 2, S / 2], 1)}, {}, PLAIN_MEAN),
@@ -628,7 +704,12 @@ CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
     "differs": ({}, {}, PLAIN_MEAN),
     "nan-in": ({}, {}, None),  # last: its switch stays
 }
-FORMS = {"percent": "probabilities", "probability-rounded": "probabilities", "one-minus-eps": "probabilities"}
+FORMS = {
+    "exchanged": "probabilities",
+    "percent": "probabilities",
+    "probability-rounded": "probabilities",
+    "one-minus-eps": "probabilities",
+}
 
 #: How a framework is imported, how an array becomes its tensor, and the gradient of a sum by x, for `models`.
 OPENED = {

@@ -59,7 +59,7 @@ def test_a_pattern_that_only_a_stage_matches_leaves_nothing() -> None:
     """It is bad input, as that of a mode that there is not."""
     done = invoke("run", "--backend", "staged", "--mode", "widene*")
     assert done.exit_code == Exit.BAD_INPUT
-    assert "the filters leave no check" in done.stderr
+    assert "--mode 'widene*' matches nothing" in done.stderr
 
 
 def test_a_run_with_a_stage_tells_all_that_it_finds_whatever_is_recorded(tmp_path: Path) -> None:
