@@ -34,8 +34,8 @@ TABLES = (
 
 #: The columns of findings.
 FINDING = (
-    "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract", "ideal",
-    "detail", "command",
+    "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract",
+    "ideal", "detail", "command",
 )  # fmt: skip
 
 
