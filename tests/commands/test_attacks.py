@@ -211,7 +211,16 @@ def test_a_malformed_certificate_is_bad_input_in_every_command(tmp_path: Path) -
 #: A sweep of four shards of float16 logits, and what one of them may have found.
 SWEEP = Spec(
     backend="numpy",
-    whole=Shard(("textbook/eager/cpu",), "logits", "value", "float16", 0, 64, Single((0, 0x3C00)), 16),
+    whole=Shard(
+        implementations=("textbook/eager/cpu",),
+        form="logits",
+        quantity="value",
+        dtype="float16",
+        start=0,
+        stop=64,
+        labels=Single((0, 0x3C00)),
+        chunk=16,
+    ),
     step=16,
 )
 BASIS = Basis(suite="0", versions={"numpy": "2"}, environment={}, machine={"processor": "any"}, code={"kernel": "k"})
