@@ -118,7 +118,11 @@ def told(one: Move, old: Side, new: Side, models: Sequence[ModelChange], release
     lines = [_title(one), f"{_where(one, new)}: {_came(one.old)} → {_came(one.new)}{_exactly(one)}"]
     since = [f"since {releases[one.key]}"] if one.key in releases else []
     if one.way is Way.DIGITS:
-        return [lines[0], f"{lines[1]}; none moved by more than {_relative(one.furthest)}", *since]
+        moved = (
+            f"{_relative(apart)} in {dtype}, which rounds by {FORMATS[dtype].unit_roundoff:.1e}"
+            for dtype, apart in one.furthest.items()
+        )
+        return [lines[0], f"{lines[1]}; none moved by more than {'; '.join(moved)}", *since]
     lines += [
         each.sentence for each in models if (each.implementation, each.quantity) == (one.implementation, one.quantity)
     ]
@@ -220,7 +224,7 @@ def _where(one: Move, side: Side) -> str:
     name = f"{one.case}#{one.element}"
     line = side.record.inputs_by_case[one.case, one.dtype]
     if one.element not in line.elements:
-        return name
+        return f"{name} ({one.dtype})"
     given = inputs_at(line, one.element)
     plain = ("prediction", "label")
     told = [f"{key} {decimal}" for key, (decimal, _) in given.items() if key in plain or decimal != "1"]
