@@ -101,6 +101,26 @@ def _whole(one: ImplementationId) -> str:
     return one.entry if one.mode == BASE_MODE else f"{one.entry} ({one.mode})"
 
 
+def known_line(found: Sequence[ProblemSummary], record: RunRecord) -> str:
+    """How many known problems there are, which harm they do, what is new and fixed, and what was not asked for."""
+    known = [one.worst for one in found if one.explained]
+    elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
+    fixed = ", or they are fixed" if elements["fixed"] else ""
+    others = record.header.problems - len(known)  # the header of an older record tells 0
+    left = f"; {others} more are of modes, backends or inputs that were not run{fixed}" if others > 0 else ""
+    return (
+        f"[bold]{counted(len(known), 'known problem')}, {elements['new']} new, {elements['fixed']} fixed[/]"
+        f"{f': {by_harm(known)}' if known else ''}{left}"
+    )
+
+
+def legend(rows: Sequence[Row], kinds: Sequence[Kind]) -> Iterator[str]:
+    """What the columns of a table of `kinds` hold, and what the words in its rows mean."""
+    yield " · ".join(kind.meaning for kind in kinds)
+    used = "".join(word for row in rows for word in row.words.values())
+    yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
+
+
 def render(record: RunRecord, console: Console) -> None:
     """Print the first screen in the width of the console, in LINES if that has WIDE columns or more."""
     for line in lines(record, console.width):
@@ -287,9 +307,7 @@ class _Table:
 
     def legend(self) -> Iterator[str]:
         """What the columns hold, and what the words in them mean."""
-        yield " · ".join(kind.meaning for kind in self.kinds)
-        used = "".join(word for row in self.rows for word in row.words.values())
-        yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
+        yield from legend(self.rows, self.kinds)
 
     def _row(self, row: Row, mark: str) -> list[Text]:
         """The lines of a row."""
@@ -319,15 +337,7 @@ def _style(word: str) -> str:
 
 def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]:
     """How many problems there are by harm, the counts of checks, and the outcome."""
-    known = [one.worst for one in found if one.explained]
-    elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
-    fixed = ", or they are fixed" if elements["fixed"] else ""
-    others = record.header.problems - len(known)  # the header of an older record tells 0
-    left = f"; {others} more are of modes, backends or inputs that were not run{fixed}" if others > 0 else ""
-    yield (
-        f"[bold]{counted(len(known), 'known problem')}, {elements['new']} new, {elements['fixed']} fixed[/]"
-        f"{f': {by_harm(known)}' if known else ''}{left}"
-    )
+    yield known_line(found, record)
     footer = record.footer
     if footer is None:
         yield "[bold red]interrupted[/]: no outcome"

@@ -266,7 +266,8 @@ def test_what_only_loses_subnormal_numbers_is_by_design_everywhere() -> None:
 
 def test_a_documented_clip_that_is_rounded_once_is_no_bug() -> None:
     """OpenVINO's 16.125 at p = 0, y = 1 is the float16 next to -log(1e-7), which it documents: not to be filed."""
-    explainer = Explainer.of(load((default_place(),)))
+    known = load((default_place(),))
+    explainer = Explainer(known.rows, known.problems)
     for entry in ("ops.binary_crossentropy", "losses.binary_crossentropy"):
         cause = f"keras-openvino/{entry}/value/saturated/finite"
         told = explainer.of(cause, "extreme-predictions/ends", "float16", "eager")
