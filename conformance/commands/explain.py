@@ -8,11 +8,14 @@ from dataclasses import replace
 import click
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
-from conformance.commands.options import Asked, suite_options
+from conformance.commands import Command
+from conformance.commands.options import Asked, complete_cases, complete_implementations, suite_options
 from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
 from conformance.commands.stages import stages
-from conformance.plan.cases import Located
+from conformance.contracts import Contract
+from conformance.ids import ImplementationId
+from conformance.plan.cases import Case, Located
 from conformance.plan.domain import expectations
 from conformance.plan.filters import Filters
 from conformance.plan.inputs import Inputs
@@ -22,9 +25,11 @@ from conformance.run import asked as words
 from conformance.run import run as runs
 
 
-@click.command()
-@click.argument("case_id", metavar="CASE")
-@click.argument("implementation_id", metavar="[IMPLEMENTATION]", required=False)
+@click.command(cls=Command)
+@click.argument("case_id", metavar="CASE", shell_complete=complete_cases)
+@click.argument(
+    "implementation_id", metavar="[IMPLEMENTATION]", required=False, shell_complete=complete_implementations
+)
 @TABLE
 @suite_options
 def explain(case_id: str, implementation_id: str | None, wide: bool, asked: Asked) -> None:
@@ -39,9 +44,7 @@ def explain(case_id: str, implementation_id: str | None, wide: bool, asked: Aske
         backends = runs.discover(pool, options)
         known = [one for backend in backends for one in backend.implementations]
         if implementation_id is None:
-            show_lines(
-                [*_case_lines(located, dtypes), *_documents(one for one in known if one.form == located.case.form)]
-            )
+            show_lines([*_case_lines(located, dtypes), *_documents(one for one in known if _takes(one, located.case))])
             return
         chosen = words.implementation(implementation_id, known)
         quantities = options.filters.quantity
@@ -60,6 +63,15 @@ def explain(case_id: str, implementation_id: str | None, wide: bool, asked: Aske
     if wide:
         click.echo()
         show_table(done)
+
+
+def _takes(one: Declaration, case: Case) -> bool:
+    """Whether an implementation is of the form of a case, and takes all that the case sets."""
+    return (
+        one.form == case.form
+        and set(case.options) <= set(one.options)
+        and all(name in one.parameters for name in case.parameters)
+    )
 
 
 def _case_lines(located: Located, dtypes: tuple[str, ...]) -> list[str]:
@@ -91,8 +103,14 @@ def _element_lines(inputs: Inputs) -> list[str]:
 
 
 def _documents(implementations: Iterable[Declaration]) -> Iterator[str]:
+    """What is documented of each entry point; of a mode only where that is something else."""
     yield "documented:"
+    quoted: dict[str, list[Contract]] = {}
     for one in implementations:
+        own = quoted.setdefault(ImplementationId.parse(one.id).family, [])
+        if one.contract in own:
+            continue
+        own.append(one.contract)
         lines = narrate.contract_lines(one.contract)
         yield f"  {one.id}: {'nothing that changes a number' if not lines else ''}".rstrip()
         yield from (f"      {line}" for line in lines)

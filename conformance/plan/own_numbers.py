@@ -24,6 +24,9 @@ LARGEST = 1 << 20
 #: Most bytes of a whole file, unpacked: five arrays of that many float64, and their headers.
 MAX_BYTES = 5 * 8 * LARGEST + (1 << 16)
 
+#: The next step of whoever named something else.
+_WRITE = "write one with numpy.savez(file, prediction=…, label=…)"
+
 #: dtypes that a label or an option can be handed over in.
 DTYPES = get_args(OtherDType)
 
@@ -120,14 +123,15 @@ def read(file: Path, optional: Sequence[str]) -> dict[str, Any]:
     if unknown or not {"prediction", "label"} <= set(arrays):
         raise InputError(
             f"{file}: must hold prediction, label and optionally {', '.join(optional)} "
-            f"(got {', '.join(arrays) or 'nothing'})"
+            f"(got {', '.join(arrays) or 'nothing'})",
+            _WRITE,
         )
     return arrays
 
 
 def _arrays_of(file: Path) -> dict[str, Any]:
     """The arrays of an .npz file by name, unpacked where all of them together are small enough."""
-    data = regular.content(file)
+    data = regular.content(file, _WRITE)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             size = sum(member.file_size for member in packed.infolist())
@@ -137,7 +141,7 @@ def _arrays_of(file: Path) -> dict[str, Any]:
     except Exception as error:  # as many ways as zipfile, zlib, tokenize and NumPy can raise for a damaged archive
         raise InputError(
             f"{file}: is no .npz file of plain arrays: {type(error).__name__}: {error}",
-            "write one with numpy.savez(file, prediction=…, label=…)",
+            _WRITE,
         ) from None
     raise InputError(f"{file}: must unpack to at most {MAX_BYTES} bytes (got {size})", "give a part of it")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
+from conformance.plan.filters import matches
 from conformance.plan.requests import Request
 from conformance.pool import usage
 from conformance.pool.observation import Observation, anonymous, ended
@@ -78,6 +79,11 @@ class Backend:
         return replace(
             self, implementations=(*self.implementations, *(one for one in stages.values() if one.id not in known))
         )
+
+
+def interpreter_of(backend: str, interpreters: Mapping[str, str]) -> str:
+    """The interpreter that is named for a backend, or for a glob that it matches; this one where none is."""
+    return next((path for name, path in interpreters.items() if matches((name,), backend)), sys.executable)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,10 @@ from typing import Protocol
 import msgspec
 
 from conformance.adapters import BUILTIN, load_builtin
-from conformance.errors import HarnessError, InputError
+from conformance.errors import HarnessError, InputError, did_you_mean
+from conformance.plan.filters import matches
 from conformance.plan.requests import Request
-from conformance.pool.backend import OPEN_LIMIT, Backend, Opened
+from conformance.pool.backend import OPEN_LIMIT, Backend, Opened, interpreter_of
 from conformance.pool.observation import Observed, anonymous
 from conformance.pool.plugins import Plugin, Refusal
 from conformance.pool.process import Ended
@@ -60,8 +61,8 @@ class Executor(Protocol):
 class Pool(Workers):
     """Runs requests on backends, `jobs` at once.
 
-    `interpreters` are those of backends that run in another one than this; `refused` tells after `discover` which
-    plugins are of no use.  An `Executor`.
+    `interpreters` are those of backends, by name or glob, that run in another one than this; `refused` tells after
+    `discover` which plugins are of no use.  An `Executor`.
     """
 
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
@@ -84,8 +85,8 @@ class Pool(Workers):
         for plugin, group in zip(plugins, plugged, strict=True):
             found += self._not_taken(plugin, group, {one.name for one in found})
         names = [one.name for one in found]
-        if unknown := [name for name in self.interpreters if name not in names]:
-            raise InputError(f"--python names {unknown[0]!r}, but the backends are {', '.join(names)}")
+        if unknown := [name for name in self.interpreters if not any(matches((name,), one) for one in names)]:
+            raise InputError(f"--python names {unknown[0]!r}, which is no backend", did_you_mean(unknown[0], names))
         return tuple(found)
 
     def run(
@@ -162,7 +163,10 @@ class Pool(Workers):
         # A worker without variables of its own, of which one is the device, would declare what this process does.
         here = source in BUILTIN and not self.environment
         told = _told_here(source) if here else self._told(source)
-        return [Backend.from_wire(item, source, self.interpreters.get(item["name"], sys.executable)) for item in told]
+        return [
+            Backend.from_wire(item, source, interpreter_of(item["name"], self.interpreters) or sys.executable)
+            for item in told
+        ]
 
     def _told(self, source: str, again: bool = True) -> list[Header]:
         """What the adapters of a source declare, in a process of their own; one more where that is killed."""

@@ -64,7 +64,7 @@ Reasons = Mapping[Place, Reason]
 
 def known_line(one: Problem) -> str:
     """What is known of a result: the problem, its id, and what a user writes instead where that is known."""
-    instead = f" · {one.workaround}" if one.workaround else ""
+    instead = f" · instead: {one.workaround}" if one.workaround else ""
     return f"{KNOWN}{one.title} ({one.id}){instead}"
 
 

@@ -32,7 +32,7 @@ from conformance.plan.filters import Filters, matches
 from conformance.plan.plan import Plan, make_plan
 from conformance.plan.requests import Request
 from conformance.pool import plugins
-from conformance.pool.backend import Backend, Opened
+from conformance.pool.backend import Backend, Opened, interpreter_of
 from conformance.pool.observation import Observed, anonymous, portable
 from conformance.pool.pool import Executor, Pool
 from conformance.record.files import write_lines
@@ -74,7 +74,8 @@ class Options:
     def install(self, backend: str) -> str:
         """The command that installs what a backend cannot do without; "" where that is not known."""
         packages = self.needs.get(backend)
-        where = f"{self.interpreters[backend]} -m " if backend in self.interpreters else ""
+        interpreter = interpreter_of(backend, self.interpreters)
+        where = f"{interpreter} -m " if interpreter != sys.executable else ""
         return f"{where}pip install {' '.join(dict.fromkeys((*packages, 'numpy')))}" if packages else ""
 
     @property

@@ -53,7 +53,7 @@ def test_what_is_known_of_a_result_and_what_to_write_instead_ends_its_block(comm
         next(" ".join(block.split()) for block in re.split(r"^(?=[✗✓])", printed, flags=re.M) if name in block)
         for name in ("numpy/sigmoid_textbook", "numpy/stable_textbook")
     )
-    assert wrong.endswith("(numpy-log-textbook) · -(xlogy(y, p) + xlog1py(1 - y, -p)) of scipy.special")
+    assert wrong.endswith("(numpy-log-textbook) · instead: -(xlogy(y, p) + xlog1py(1 - y, -p)) of scipy.special")
     assert " known: The textbook loss " in wrong
     assert "known: " not in right
 
@@ -89,6 +89,15 @@ def test_a_case_is_explained_below_the_verdict(command: Command) -> None:
     assert lines[0] == "✗ numpy/log_textbook  at p0-y0: nan instead of 0 (float32)"
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("extreme-predictions/ends (") for line in lines)
+
+
+def test_only_who_takes_the_parameters_of_a_case_is_quoted_and_once(command: Command) -> None:
+    """The textbooks of NumPy take no gamma; a mode that documents nothing else says nothing again."""
+    quoted = command("explain", "options/focal-2").stdout.partition("documented:")[2]
+    names = re.findall(r"^  ([\w.-]+/\S+?):", quoted, re.M)
+    assert names
+    assert [name for name in names if "focal" not in name.lower()] == []
+    assert len(names) == len({"/".join(name.split("/")[:2]) for name in names})
 
 
 @pytest.mark.parametrize(
