@@ -27,7 +27,7 @@ ROWS, TAKEN = 10, 3
 BESIDE = ("jaxlib", "numpy")
 
 #: What stands below the table where a column of speed is.
-PACE = "million/s: elements a second, in one thread"
+PACE = "million/s: elements a second"
 
 #: Where a loss is right that is wrong at the edge of its dtype.
 BUT = ", tiny and infinite ones aside"
