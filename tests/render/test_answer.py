@@ -190,3 +190,15 @@ def test_show_honours_columns_where_it_is_piped(tmp_path: Path, monkeypatch: pyt
     counts = CliRunner().invoke(main, ["show", str(tmp_path / "run.jsonl"), "--counts"]).stdout
     assert "Findings by cause" in counts
     assert "Findings by cause" not in shown
+
+
+def test_the_counts_are_not_cut_in_any_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell that a wide terminal shows stands in a narrow one, whose lines it breaks."""
+    records.write(run(), tmp_path / "run.jsonl")
+
+    def cells(width: int) -> set[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = CliRunner().invoke(main, ["show", str(tmp_path / "run.jsonl"), "--counts"]).stdout
+        return set(re.findall(r"\S+/[0-9]+", shown.partition("implementation ")[2].partition("Findings by cause")[0]))
+
+    assert cells(60) == cells(200) != set()
