@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from conformance.checkup.arriving import ROUNDING, arriving, squeezed
-from conformance.checkup.batch import DECIMAL, SEEN, Batch, Exact, Finding, mixed, of_arrays, of_file, terms
+from conformance.checkup.batch import DECIMAL, SEEN, Batch, Exact, Finding, of_arrays, of_file, plain
 from conformance.checkup.frameworks import PLAIN, older_or_newer, remedy
 from conformance.checkup.losses import Modelled, of_loss
-from conformance.checkup.seen import of_seen
+from conformance.checkup.seen import mended, of_seen
 from conformance.errors import InputError
 
 #: What a line of a remedy is indented by.
@@ -68,9 +68,13 @@ class Report:
             yield f"{number}. {one.grade}: {one.fault}: {one.says}"
             yield f"   instead ({batch.framework or PLAIN}):"
             yield from (f"{CODE}{line}" for line in remedy(one.fault, batch.framework, batch.form, one.values))
+        mean = mended(batch, self.findings)
+        if mean is not None and np.isfinite(mean):
+            yield f"with {'that' if len(self.findings) == 1 else 'those that change the inputs'} the mean is {mean:.6g}"
         if self.exact is not None:
             yield from _facts(self.exact, self.modelled)
-            yield from _of_network(self.exact)
+            if "second-sigmoid" not in self.faults:
+                yield from _of_network(self.exact)
         moved = self.modelled.moved() if self.modelled is not None else None
         if self.modelled is not None and moved is not None:
             mean, error = moved
@@ -83,7 +87,9 @@ class Report:
 def _facts(exact: Exact, modelled: Modelled | None) -> Iterator[str]:
     """What holds of the batch, whether or not it has a fault."""
     batch = exact.batch
-    if not np.isfinite(exact.total):
+    if np.isnan(exact.total):
+        yield "exact loss: none of these numbers"
+    elif not np.isfinite(exact.total):
         yield f"exact loss: {exact.total:g}"
     else:
         worst = int(np.argmax(exact.each))
@@ -190,15 +196,21 @@ def examined(given: Batch) -> Report:
     return Report(batch, worst_first, exact, modelled, inferred=not given.form)
 
 
+#: What is found of a loss of probabilities.
+OF_PROBABILITIES = ("saturated", "clip", "known", "one-minus-eps", "nan-formula")
+
 #: Faults that are gone with another one.
 FOLLOWS = {
     "one-hot": ("labels-classes", "labels-integer"),
+    "decisions": OF_PROBABILITIES,
+    "percent": OF_PROBABILITIES,
+    "log-probability": OF_PROBABILITIES,
     "exchanged": ("labels-outside",),
     "infinity-in": ("nan-formula",),
 }
 
 #: Faults after which there is no loss to speak of.
-NO_LOSS = ("nan-in", "labels-nan", "shape", "two-columns", "softmax-columns", "one-hot")
+NO_LOSS = ("nan-in", "labels-nan", "shape", "transposed", "lengths", "two-columns", "softmax-columns", "one-hot")
 
 
 def formed(batch: Batch) -> Batch:
@@ -220,11 +232,8 @@ def formed(batch: Batch) -> Batch:
 
 def _saw(batch: Batch) -> bool:
     """Whether the loss seen is that of a form, computed plainly."""
-    weight, factor = (1.0 if one is None else one for one in map(batch.flat, ("weight", "pos_weight")))
     with np.errstate(all="ignore"):
-        at1, at0 = terms(batch.form, batch.x)
-        smoothed = batch.y * (1 - batch.label_smoothing) + batch.label_smoothing / 2
-        return Exact(batch, weight * mixed(factor * at1, at0, smoothed)).right
+        return Exact(batch, plain(batch)).right
 
 
 def _option(name: str, value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conformance.checkup.frameworks import FRAMEWORKS
+from conformance.checkup.frameworks import CALLED, FRAMEWORKS
 from conformance.errors import InputError, did_you_mean, understood
 from conformance.formulas.arithmetic import rounded
 from conformance.judge.harm import DRIFTING, MISLEADING
@@ -162,7 +162,7 @@ def of_arrays(
     form, dtype = _among("form", form, FORMS), _among("dtype", dtype, tuple(FORMATS))
     reduction = _among("reduction", reduction, REDUCTIONS)
     framework, _, version = framework.partition("==")
-    framework = _among("framework", framework, tuple(FRAMEWORKS))
+    framework = _among("framework", CALLED.get(framework.lower(), framework), tuple(FRAMEWORKS))
     if not 0 <= label_smoothing <= 1 or 0 < label_smoothing < 2.0**-500:  # what reference.loss takes
         raise InputError(f"label_smoothing must be a number from 0 to 1 (got {label_smoothing!r})")
     if epsilon is not None and not 0 < epsilon < 0.5:
@@ -325,6 +325,14 @@ class Exact:
             near = np.isfinite(wanted) & (np.abs(seen - wanted) <= allowed)
             near |= seen == wanted
         return bool((near | (np.isnan(wanted) & np.isnan(seen))).all())
+
+
+def plain(batch: Batch) -> Floats:
+    """The losses of the elements in plain float64."""
+    weight, factor = (1.0 if one is None else one for one in map(batch.flat, ("weight", "pos_weight")))
+    at1, at0 = terms(batch.form, batch.x)
+    smoothed = batch.y * (1 - batch.label_smoothing) + batch.label_smoothing / 2
+    return weight * mixed(factor * at1, at0, smoothed)
 
 
 def computed_in(batch: Batch) -> str:

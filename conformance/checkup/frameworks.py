@@ -49,6 +49,8 @@ class Framework:
     sum: str
     reshape: str
     one_hot: str
+    one_hot_first: str
+    transpose: str
     where: str
     math: str
     hunt: tuple[str, str]
@@ -99,6 +101,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="{x}.sum()",
         reshape="{x}.reshape({shape})",
         one_hot="torch.nn.functional.one_hot(label.long(), {classes})",
+        one_hot_first="torch.nn.functional.one_hot(label.long(), {classes}).movedim(-1, 1)",
+        transpose="label.T",
         where="torch.where",
         math="torch",
         hunt=("torch.autograd.set_detect_anomaly(True)  # the step that makes a NaN raises", "loss.backward()"),
@@ -129,6 +133,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="tf.reduce_sum({x})",
         reshape="tf.reshape({x}, {shape})",
         one_hot="tf.one_hot(tf.cast(label, tf.int32), {classes})",
+        one_hot_first="tf.one_hot(tf.cast(label, tf.int32), {classes}, axis=1)",
+        transpose="tf.transpose(label)",
         where="tf.where",
         math="tf.math",
         hunt=("tf.debugging.enable_check_numerics()  # the step that makes a NaN raises", "loss = {mean_losses}"),
@@ -163,6 +169,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="keras.ops.sum({x})",
         reshape="keras.ops.reshape({x}, {shape})",
         one_hot="keras.ops.one_hot(keras.ops.cast(label, 'int32'), {classes})",
+        one_hot_first="keras.ops.one_hot(keras.ops.cast(label, 'int32'), {classes}, axis=1)",
+        transpose="keras.ops.transpose(label)",
         where="keras.ops.where",
         math="keras.ops",
         hunt=("callbacks = [keras.callbacks.TerminateOnNaN()]  # of model.fit", "loss = {mean_losses}"),
@@ -189,6 +197,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="{x}.sum()",
         reshape="{x}.reshape({shape})",
         one_hot="jax.nn.one_hot(label, {classes})",
+        one_hot_first="jax.nn.one_hot(label, {classes}, axis=1)",
+        transpose="label.T",
         where="jnp.where",
         math="jnp",
         hunt=('jax.config.update("jax_debug_nans", True)  # the step that makes a NaN raises', "loss = {mean_losses}"),
@@ -205,6 +215,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="{x}.sum()",
         reshape="{x}.reshape({shape})",
         one_hot="np.eye({classes})[label.astype(int)]",
+        one_hot_first="np.moveaxis(np.eye({classes})[label.astype(int)], -1, 1)",
+        transpose="label.T",
         where="np.where",
         math="np",
         hunt=('np.seterr(all="raise", under="ignore")  # the step that makes a NaN raises', "loss = {mean_losses}"),
@@ -231,6 +243,9 @@ def older_or_newer(framework: str, version: str) -> str:
     return f"{says}: docs/behaviour-by-version.md says which releases compute otherwise"
 
 
+#: What others call the same.
+CALLED = {"pytorch": "torch", "tf": "tensorflow", "tf.keras": "keras", "optax": "jax", "flax": "jax", "np": "numpy"}
+
 #: What is shown where nobody named a framework.
 PLAIN = "numpy"
 
@@ -251,8 +266,11 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
         "",
     ),
     "shape": ("label = {reshape_y}", _MEAN, ""),
-    "two-columns": ("prediction = prediction[..., 1] - prediction[..., 0]", _MEAN, "logits"),
-    "softmax-columns": ("prediction = prediction[..., 1]  # that of class 1", _MEAN, "probabilities"),
+    "transposed": ("label = {transpose}", _MEAN, ""),
+    "label-alone": ("label = label + 0 * prediction  # one for each prediction", _MEAN, ""),
+    "lengths": ("assert prediction.shape == label.shape  # which the loader has to see to", _MEAN, ""),
+    "two-columns": ("prediction = prediction[{dots}, 1] - prediction[{dots}, 0]", _MEAN, "logits"),
+    "softmax-columns": ("prediction = prediction[{dots}, 1]  # that of class 1", _MEAN, "probabilities"),
     "one-hot": ("label = {one_hot}", _MEAN, ""),
     "weight-shape": ("weight = {reshape_w}", "loss = {mean_weighted}", ""),
     "weight-rows": ("weight = {reshape_rows}", "loss = {mean_weighted}", ""),
@@ -279,11 +297,12 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
     "weights-zero": ("total = {clip_total}  # 1 where no weight is left", "loss = {sum_weighted} / total", ""),
     "logits-as-probabilities": ("# the prediction is a logit: call the loss of logits", _MEAN, "logits"),
     "probability-rounded": ("prediction = {clip01}", _MEAN, ""),
-    "percent": ("prediction = prediction / 100", _MEAN, ""),
+    "percent": ("prediction = prediction / {top}", _MEAN, ""),
     "second-sigmoid": ("# the prediction is a probability: call the loss of probabilities", _MEAN, "probabilities"),
     "log-probability": ("prediction = {math}.exp(prediction)", _MEAN, "probabilities"),
     "tanh": (_NO_LAYER.replace("{layer}", "tanh"), _MEAN, "logits"),
     "relu": (_NO_LAYER.replace("{layer}", "ReLU"), _MEAN, "logits"),
+    "decisions": ("# give the loss the scores, and not what was decided by them", _MEAN, "logits"),
     "softmax-of-one": ("# one output has no softmax: give the loss what goes into it", _MEAN, "logits"),
     "one-minus-eps": (_WIDER, _MEAN, ""),
     "sum-16-bit": (_WIDER, _MEAN, ""),
@@ -312,6 +331,7 @@ def remedy(fault: str, framework: str, form: str, values: Mapping[str, float] | 
 def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[str, str]:
     """What the templates of remedies are filled with."""
     numbers = {name: f"{value:g}" for name, value in values.items()}
+    first = values.get("axis") == 1
     mask, kind = numbers.get("mask", "-1"), numbers.get("class", "1")
 
     def cast(x: str) -> str:
@@ -357,7 +377,11 @@ def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[st
         "reshape_rows": reshape("weight", "(-1, " + ", ".join(["1"] * max(int(values.get("axes", 1)), 1)) + ")"),
         "by_class": f"{spoken.where}(label > 0.5, weight[1], weight[0])",
         "by_label": f"{spoken.where}(label > 0.5, {reshape('pos_weight', '-1')}[0], 1.0)",
-        "one_hot": cast(spoken.one_hot.format(classes=numbers.get("classes", "2"))),
+        "one_hot": cast(
+            (spoken.one_hot_first if first else spoken.one_hot).format(classes=numbers.get("classes", "2"))
+        ),
+        "dots": ":" if first else "...",
+        "transpose": spoken.transpose,
         "where": spoken.where,
         "math": spoken.math,
         "z": "prediction",

@@ -68,7 +68,7 @@ Observed = tuple[Observation, ...]
 _Natural = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
-class _Returned(Struct, tag_field="kind", tag="returned"):
+class _Returned(Struct, tag_field="kind", tag="returned", kw_only=True):
     """What a worker says of a call that returned: places in the arrays beside it, and what else was seen."""
 
     array: _Natural

@@ -163,10 +163,7 @@ class Pool(Workers):
         # A worker without variables of its own, of which one is the device, would declare what this process does.
         here = source in BUILTIN and not self.environment
         told = _told_here(source) if here else self._told(source)
-        return [
-            Backend.from_wire(item, source, interpreter_of(item["name"], self.interpreters) or sys.executable)
-            for item in told
-        ]
+        return [Backend.from_wire(item, source, interpreter_of(item["name"], self.interpreters)) for item in told]
 
     def _told(self, source: str, again: bool = True) -> list[Header]:
         """What the adapters of a source declare, in a process of their own; one more where that is killed."""

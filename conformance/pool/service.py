@@ -173,7 +173,25 @@ class Service:
         except Ended as second:
             before.append(second.observation)
             self.replace(batch)
-            return (second.observation,)
+            return self.each(batch, second.observation)
+
+    def each(self, batch: Batch, end: Observation) -> Observed:
+        """What every presentation gives by itself of a request that ended its process: one may end it, and others not.
+
+        After PATIENCE ends the rest is not tried.
+        """
+        found: list[Observation] = []
+        ends = 0
+        for one in batch.first.presentations if len(batch.first.presentations) > 1 else ():
+            members = tuple((index, replace(request, presentations=(one,))) for index, request in batch.members)
+            part = replace(batch, members=members)
+            try:
+                found += self.ask(part) if ends < PATIENCE and not self.workers.stopping else [end]
+            except Ended as its:
+                ends += 1
+                found.append(its.observation)
+                self.replace(part)
+        return tuple(found) or (end,)
 
     def lose(self, batch: Batch) -> None:
         """Note that a request cannot be run with the memory that a worker may hold."""

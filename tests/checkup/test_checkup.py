@@ -19,7 +19,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance import doctor, watch
+from conformance.checkup.batch import Finding, of_arrays
 from conformance.checkup.frameworks import FRAMEWORKS, REMEDIES, remedy
+from conformance.checkup.seen import MENDS, mended
 from conformance.cli import main
 from conformance.errors import Exit, InputError
 from conformance.formulas.arithmetic import EACH, arithmetics
@@ -135,7 +137,7 @@ FAULTY = (
     # Shapes.
     Known("labels (n,) against logits (n, 1)", ("shape",), logits(prediction=Z[:, None]), "65536 losses of 256"),
     Known("labels (n, 1) against logits (n,), in optax", ("shape",), logits(Y[:, None], framework="jax"), "in silence"),
-    Known("one label short", ("shape",), logits(Y[1:]), "do not fit"),
+    Known("one label short", ("lengths",), logits(Y[1:]), "do not fit"),
     Known("two columns of a softmax", ("two-columns",), logits(prediction=np.stack([-Z, Z], 1)), "2 classes"),
     Known("a weight (n, 1)", ("weight-shape",), logits(weight=W[:, None]), "makes 65536 losses"),
     Known(
@@ -160,11 +162,44 @@ FAULTY = (
     ),
     Known(
         "one label for a row of four",
-        ("shape",),
+        ("lengths",),
         logits(Y[:64, None], prediction=Z.reshape(64, 4)),
         "each label is used for 4 predictions",
     ),
-    Known("one label for all, in torch", ("shape",), logits(np.float32(1), framework="torch"), "refuses them"),
+    Known(
+        "labels of columns against predictions of rows",
+        ("transposed",),
+        logits(Y.reshape(64, 4).T, prediction=Z.reshape(64, 4)),
+        "rows and columns are exchanged",
+    ),
+    Known(
+        "a mask of classes against channels that come first",
+        ("one-hot",),
+        {
+            "prediction": np.tile(Z[:64].reshape(2, 1, 4, 8), (1, 5, 1, 1)),
+            "label": np.arange(64).reshape(2, 4, 8) % 5,
+            "form": "logits",
+            "framework": "torch",
+        },
+        "one_hot(label.long(), 5).movedim(-1, 1)",
+    ),
+    Known(
+        "two channels that come first",
+        ("two-columns",),
+        {"prediction": np.stack([-Z, Z], 0).reshape(1, 2, 16, 16), "label": Y.reshape(1, 16, 16), "form": "logits"},
+        "prediction = prediction[:, 1] - prediction[:, 0]",
+    ),
+    Known(
+        "a channel that comes last and one that comes first",
+        ("shape",),
+        logits(Y.reshape(4, 8, 8, 1), prediction=Z.reshape(4, 1, 8, 8)),
+        "label = label.reshape(prediction.shape)",
+    ),
+    Known("numbers of classes that an argmax made", ("decisions",), logits(prediction=np.arange(N) % 10), "argmax"),
+    Known(
+        "probabilities that were saved as an image", ("percent",), probabilities(prediction=np.rint(P * 255)), "bytes"
+    ),
+    Known("one label for all, in torch", ("label-alone",), logits(np.float32(1), framework="torch"), "refuses them"),
     Known(
         "the mean over every pair was seen",
         ("shape",),
@@ -968,7 +1003,15 @@ CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
     "weights-zero": ({"weight": 0 * WS}, {}, 0.0),
     "logits-as-probabilities": ({}, {}, PLAIN_MEAN),
     "probability-rounded": ({"prediction": with_one(PS, 1, 1.0000001)}, {}, float(bce(with_one(PS, 1, 1), T).mean())),
-    "percent": ({"prediction": 100 * PS}, {}, PLAIN_MEAN),
+    "percent": ({"prediction": 100 * PS}, {"top": 100.0}, PLAIN_MEAN),
+    "transposed": (
+        {"prediction": np.stack([S, S], 1), "label": np.stack([T, T])},
+        {},
+        PLAIN_MEAN,
+    ),
+    "label-alone": ({"label": np.ones(1, np.float32)}, {}, float(of_logits(S, 1).mean())),
+    "lengths": ({}, {}, PLAIN_MEAN),
+    "decisions": ({}, {}, PLAIN_MEAN),
     "second-sigmoid": ({"prediction": PS}, {}, PLAIN_MEAN),
     "softmax-of-one": ({}, {}, PLAIN_MEAN),
     "one-minus-eps": ({"prediction": np.float16(PS), "label": np.float16(T)}, {}, PLAIN_MEAN),
@@ -984,6 +1027,20 @@ CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
     "differs": ({}, {}, PLAIN_MEAN),
     "nan-in": ({}, {}, None),  # last: its switch stays
 }
+
+
+@pytest.mark.parametrize("fault", MENDS)
+def test_the_mean_after_a_remedy_is_that_of_its_two_lines(fault: str) -> None:
+    """The same numbers are compared with what every framework makes of these lines, below."""
+    arrays, values, wanted = CURED[fault]
+    form = FORMS.get(fault, "probabilities" if fault == "logits-as-probabilities" else "logits")
+    given = {"prediction": S, "label": T, **arrays}
+    if "weight" in fault:
+        given = {"weight": WS, **given}
+    batch = of_arrays(given, form=form)
+    assert mended(batch, [Finding(fault, "certain", "", values)]) == pytest.approx(wanted, rel=1e-6)
+
+
 FORMS = {
     "exchanged": "probabilities",
     "percent": "probabilities",

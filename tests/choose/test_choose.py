@@ -333,6 +333,15 @@ def test_under_mixed_precision_a_loss_is_judged_in_the_dtype_that_it_computes_in
         assert {name: row.dtypes for name, row in rows.items()} == {torch: ("float32",), optax: (dtype,)}
 
 
+def test_a_run_under_mixed_precision_goes_before_what_is_documented() -> None:
+    """A call of a run under autocast is judged in the dtype that it was given; other needs look at plain calls."""
+    plain, mixed = (f"torch/nn.BCEWithLogitsLoss/{mode}/cpu" for mode in ("eager", "autocast"))
+    lines = [check("soft-labels/x", name, dtype=dtype) for name in (plain, mixed) for dtype in ALL_DTYPES]
+    for words, name, dtypes in (("amp", mixed, ("bfloat16",)), ("soft-labels", plain, ("float32",))):
+        (row,) = chosen(words, run(lines)).rows
+        assert (row.implementation, row.dtypes) == (name, dtypes)
+
+
 # -- the order -------------------------------------------------------------------------------------------------------
 
 

@@ -259,7 +259,7 @@ def test_what_is_new_stands_before_the_answer_and_says_why(ran: RunRecord) -> No
         prediction = re.search(r"prediction=(\S+) ", example)
         at = re.match(r"why: at [zp] = (\S+), y = [^:]+: ", why)
         assert prediction is not None
-        assert at is not None
+        assert at is not None, (example, why)
         assert float(at[1]) == pytest.approx(float(prediction[1]), rel=5e-3, nan_ok=True)
 
 

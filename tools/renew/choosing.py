@@ -92,9 +92,9 @@ HEAD = (
 
 
 class Cell(NamedTuple):
-    """What a framework has for a situation: the entry point, what is said of it, and the case that shows it."""
+    """What a framework has for a situation: an implementation, what is said of it, and the case that shows it."""
 
-    entry: str
+    implementation: str
     said: str
     case: str
 
@@ -126,10 +126,13 @@ def _lines(found: Sequence[Answer]) -> Iterator[str]:
     yield from HEAD
     yield "## What to take"
     yield ""
-    yield row(["you have", *FRAMEWORKS, "need"])
-    yield row(["---"] * (len(FRAMEWORKS) + 2))
+    yield row(["you have", "in", "take", "what it does", "need"])
+    yield row(["---"] * 5)
     for name, words in SITUATIONS.items():
-        yield row([name, *(_written(cell_of(words, backends)) for backends in FRAMEWORKS.values()), code(words)])
+        for framework, backends in FRAMEWORKS.items():
+            found_there = cell_of(words, backends)
+            needs = " ".join(map(code, words.split(",")))
+            yield row([name, framework, _taken(found_there, len(backends) > 1), _written(found_there), needs])
     yield ""
     yield "## BCELoss or BCEWithLogitsLoss?"
     yield ""
@@ -139,7 +142,7 @@ def _lines(found: Sequence[Answer]) -> Iterator[str]:
     yield row(["---"] * (len(TWO) + 1))
     for dtype in PRECISIONS:
         rows = {one.implementation: one for one in _choice(f"soft-labels,{dtype},gradients").rows}
-        yield row([dtype, *(_written(_told(rows[name])._replace(entry="")) for name in TWO)])
+        yield row([dtype, *(_written(_told(rows[name])) for name in TWO)])
     yield ""
     yield "## Under automatic mixed precision"
     yield ""
@@ -156,9 +159,16 @@ def _lines(found: Sequence[Answer]) -> Iterator[str]:
     yield from _versions(found)
 
 
+def _taken(told: Cell, several: bool) -> str:
+    if not told.implementation:
+        return "nothing"
+    place = ImplementationId.parse(told.implementation)
+    return f"{code(place.entry)} on {place.backend.partition('-')[2]}" if several else code(place.entry)
+
+
 def _written(told: Cell) -> str:
     shown = f" ([check](reference/cases.md#{told.case.replace('/', '')}))" if told.case else ""
-    return f"{code(told.entry)}: {cell(told.said)}{shown}" if told.entry else f"{cell(told.said)}{shown}"
+    return f"{cell(told.said)}{shown}"
 
 
 @cache
@@ -176,14 +186,8 @@ def cell_of(words: str, backends: Sequence[str]) -> Cell:
     """What those of some backends who need something take: what does least harm and can be trained with."""
     for one in _choice(words).rows:
         if ImplementationId.parse(one.implementation).backend in backends and one.usable and one.trains:
-            told = _told(one)
-            return told._replace(entry=_entry(one, len(backends) > 1))
-    return Cell("", "nothing", "")
-
-
-def _entry(one: Row, several: bool) -> str:
-    place = ImplementationId.parse(one.implementation)
-    return f"{place.backend} {place.entry}" if several else place.entry
+            return _told(one)
+    return Cell("", "-", "")
 
 
 def _told(one: Row) -> Cell:
@@ -192,7 +196,7 @@ def _told(one: Row) -> Cell:
     said = f"right on all {one.inputs} inputs" if one.status == MET else sentence(one)
     if one.status == MET and all(answer.need.quantities == ("acceptance",) for answer in one.answers):
         said = "raises"
-    return Cell(ImplementationId.parse(one.implementation).entry, said, worst[0].check.case if worst else "")
+    return Cell(one.implementation, said, worst[0].check.case if worst else "")
 
 
 # -- versions --------------------------------------------------------------------------------------------------------

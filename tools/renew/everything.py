@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from conformance.commands.lint import SCHEMAS, schema_text
 from tools.renew import (
     ROOT,
     accuracy,
@@ -14,7 +15,6 @@ from tools.renew import (
     pictures,
     problems,
     reference,
-    schemas,
     vocabulary,
 )
 
@@ -25,7 +25,7 @@ WHOLE = ("docs/reference", "docs/schema")
 def files() -> dict[str, str]:
     """Every generated file by its path in the repository, with its text."""
     return (
-        schemas.files()
+        {f"docs/schema/{what}.json": schema_text(what) for what in SCHEMAS}
         | reference.files()
         | accuracy.files()
         | behaviour.files()
