@@ -135,6 +135,13 @@ def test_entry_points_of_one_name_in_two_modules_are_told_apart() -> None:
     assert [row.name for row in found] == ["k ops.loss[x]", "k losses.loss[x]", "l loss[x]"]
 
 
+def test_a_loss_of_another_package_than_its_framework_has_the_name_that_people_know() -> None:
+    """It is optax's sigmoid_binary_cross_entropy, and JAX has none."""
+    good = Graded("jax/optax.losses.loss/eager/cpu", {kind: Grade() for kind in Kind})
+    assert [row.name for row in answer.rows([good], {"jax", "optax"})] == ["jax optax.losses.loss"]
+    assert [row.name for row in answer.rows([good])] == ["jax loss"]
+
+
 @pytest.mark.parametrize("width", [20, 40, 60])
 def test_a_narrow_terminal_gets_each_word_beside_its_kind(width: int) -> None:
     """Columns that the terminal would break in two say nothing."""
