@@ -52,11 +52,11 @@ WORDS = {
     "BREAKS": "BREAKS training",
     "misleads": "misleads: off by over 1 %, which a batch shows",
     "drifts": "drifts: a small loss is off or lost",
-    EXCUSED: f"{EXCUSED}: as it documents (a clip, a formula)",
-    "digits": "digits: only last ones are off",
-    "edge": "edge: off at tiny or infinite numbers only",
+    EXCUSED: f"{EXCUSED}: as it documents",
+    "digits": "digits: last ones are off",
+    "edge": "edge: only at tiny or infinite numbers",
     "refuses": "refuses: raises for ordinary values",
-    "rejects": "rejects: raises an error, as it may",
+    "rejects": "rejects: raises, as it may",
     "ok": "ok: right to rounding",
 }
 
