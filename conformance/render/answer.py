@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.why import sentences
 from conformance.ids import ImplementationId, backend_of
 from conformance.record.grades import EXCUSED, NOTHING, Graded, Said, entries, grades
-from conformance.record.harms import harms
+from conformance.record.harms import Harms, harms
 from conformance.record.kinds import Kind
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
@@ -52,11 +52,11 @@ WORDS = {
     "BREAKS": "BREAKS training",
     "misleads": "misleads: off by over 1 %, which a batch shows",
     "drifts": "drifts: a small loss is off or lost",
-    EXCUSED: f"{EXCUSED}: as it documents (a clip, a formula)",
-    "digits": "digits: only last ones are off",
-    "edge": "edge: off at tiny or infinite numbers only",
+    EXCUSED: f"{EXCUSED}: as it documents",
+    "digits": "digits: last ones are off",
+    "edge": "edge: only at tiny or infinite numbers",
     "refuses": "refuses: raises for ordinary values",
-    "rejects": "rejects: raises an error, as it may",
+    "rejects": "rejects: raises, as it may",
     "ok": "ok: right to rounding",
 }
 
@@ -70,16 +70,17 @@ class Row:
     said: Said
 
 
-def rows(graded: Sequence[Graded]) -> list[Row]:
+def rows(graded: Sequence[Graded], packages: Collection[str] = ()) -> list[Row]:
     """A row for each entry point, the best first; backends that do alike with entry points of one name share it.
 
-    The module is part of the name where a backend has two of the same.
+    The module is part of the name where a backend has two of the same, or where it is of one of the `packages` beside
+    the framework.
     """
     alike: dict[tuple[str, tuple[str, ...], Said], list[str]] = {}
     count = Counter(_name(one.implementation) for one in graded)
     for one in graded:
         backend, entry = _name(one.implementation)
-        if count[backend, entry] > 1:
+        if count[backend, entry] > 1 or ImplementationId.parse(one.implementation).entry.split(".")[0] in packages:
             entry = _whole(ImplementationId.parse(one.implementation))
         words = tuple(word for kind, word in zip(Kind, one.words, strict=True) if kind in COLUMNS)
         alike.setdefault((entry, words, one.said), []).append(backend)
@@ -87,6 +88,12 @@ def rows(graded: Sequence[Graded]) -> list[Row]:
         Row(f"{', '.join(who)} {entry}", dict(zip(COLUMNS, words, strict=True)), said)
         for (entry, words, said), who in alike.items()
     ]
+
+
+def answered(record: RunRecord, weighed: Harms) -> list[Row]:
+    """The rows of a run; `weighed` is the harm of all findings."""
+    packages = {name for line in record.header.backends for name in line.versions}
+    return rows(grades(record, entries(record), weighed), packages)
 
 
 def _name(implementation: str) -> tuple[str, str]:
@@ -131,7 +138,7 @@ def lines(record: RunRecord, width: int) -> list[Text]:
     """All lines of the first screen, none longer than `width`, with what LINES of WIDE columns or more hold."""
     weighed = harms(record)
     found = problems(record, weighed)
-    graded = rows(grades(record, entries(record), weighed))
+    graded = answered(record, weighed)
     screens = {wide: _Screen.of(record, found, graded, wide) for wide in {width, max(width, WIDE)}}
     return screens[width].lines(*screens[max(width, WIDE)].chosen(found))
 

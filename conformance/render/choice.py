@@ -18,6 +18,7 @@ from conformance.record.grades import EXCUSED, NOTHING
 from conformance.record.record import SpeedLine
 from conformance.render.answer import WORDS
 from conformance.render.choice_sentences import sentence
+from conformance.render.narrate import counted
 from conformance.render.scoreboard import error_text
 
 #: Rows of the table, and entry points that are named as what to take, at most.
@@ -316,7 +317,8 @@ def _ranking(choice: Choice, shown: Sequence[_Alike], naming: _Naming, more: int
     cells = {answer_text(answer) for one in shown for answer in one.row.answers}
     used = {word_of(cell) for cell in cells} | {EXCUSED for cell in cells if cell.endswith(EXCUSED)}
     meanings = [meaning for word, meaning in WORDS.items() if word in used]
-    legend = " · ".join([*meanings, *([PACE] if timed else ()), *([f"{more} rows more: --all"] if more else ())])
+    left = [f"{counted(more, 'row')} more: --all"] if more else []
+    legend = " · ".join([*meanings, *([PACE] if timed else ()), *left])
     return Grid(
         _verdict(choice),
         (

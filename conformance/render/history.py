@@ -21,13 +21,11 @@ from conformance.render.comparison import models_of, place_of
 from conformance.render.pages import page
 from conformance.render.plots import DRAWN, LARGE, SMALL, Plot, plot
 from conformance.render.scoreboard import error_text
+from conformance.render.text import UNBOUNDED
 from conformance.render.wrapping import wrap
 
 #: Width of the tables where standard output is no terminal: wide enough for every verdict.
 WIDTH = 200
-
-#: More columns than any table has.
-UNBOUNDED = 100_000
 
 #: What stands for a count that a run does not tell; never 0.
 UNKNOWN = "–"

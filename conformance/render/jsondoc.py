@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from conformance.diagnosis.why import of_new
-from conformance.record.grades import entries, grades
 from conformance.record.harms import harms
 from conformance.record.problems import problems
 from conformance.record.record import RunRecord
@@ -34,7 +33,7 @@ def document(record: RunRecord) -> dict[str, Any]:
                 "words": {kind.word: word for kind, word in row.words.items()},
                 "problem": row.said.problem,
             }
-            for row in answer.rows(grades(record, entries(record), weighed))
+            for row in answer.answered(record, weighed)
         ],
         "problems": [
             msgspec.to_builtins(one.line)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from conformance.diagnosis.why import WORD, of_new
-from conformance.record.grades import entries, grades
 from conformance.record.harms import harms
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import BackendLine, RunRecord
@@ -38,7 +37,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
     if record.footer is not None:
         yield f"**{Text.from_markup(exit_word(record.footer)).plain}**: {_known_line(found_problems, record)}."
         yield ""
-    yield from _answer(answer.rows(grades(record, entries(record), weighed)), record)
+    yield from _answer(answer.answered(record, weighed), record)
     yield from _problems([one for one in found_problems if one.explained])
     yield from ("## Where, and the counts", "")
     for line in record.header.backends:

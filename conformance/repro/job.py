@@ -21,6 +21,7 @@ from conformance.pool.backend import Backend
 from conformance.pool.pool import Pool
 from conformance.record.harms import Harms, harms
 from conformance.record.record import InputsLine, RunRecord
+from conformance.render.narrate import counted
 from conformance.repro import finding as findings
 from conformance.repro import folder, groups, index, issue, proofs
 from conformance.repro.blame import Diagnoser
@@ -179,7 +180,7 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     files[output / "README.md"] = index.render(entries, _left(job) if advice else (), day)
     folder.write(files, force)
-    tell(f"wrote {len(files)} files into {output}")
+    tell(f"wrote {counted(len(files), 'file')} into {output}")
 
 
 def _is_asked(group: Group, advice: Collection[Advice]) -> bool:

@@ -135,6 +135,13 @@ def test_entry_points_of_one_name_in_two_modules_are_told_apart() -> None:
     assert [row.name for row in found] == ["k ops.loss[x]", "k losses.loss[x]", "l loss[x]"]
 
 
+def test_a_loss_of_another_package_than_its_framework_has_the_name_that_people_know() -> None:
+    """It is optax's sigmoid_binary_cross_entropy, and JAX has none."""
+    good = Graded("jax/optax.losses.loss/eager/cpu", {kind: Grade() for kind in Kind})
+    assert [row.name for row in answer.rows([good], {"jax", "optax"})] == ["jax optax.losses.loss"]
+    assert [row.name for row in answer.rows([good])] == ["jax loss"]
+
+
 @pytest.mark.parametrize("width", [20, 40, 60])
 def test_a_narrow_terminal_gets_each_word_beside_its_kind(width: int) -> None:
     """Columns that the terminal would break in two say nothing."""
@@ -190,3 +197,15 @@ def test_show_honours_columns_where_it_is_piped(tmp_path: Path, monkeypatch: pyt
     counts = CliRunner().invoke(main, ["show", str(tmp_path / "run.jsonl"), "--counts"]).stdout
     assert "Findings by cause" in counts
     assert "Findings by cause" not in shown
+
+
+def test_the_counts_are_not_cut_in_any_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell that a wide terminal shows stands in a narrow one, whose lines it breaks."""
+    records.write(run(), tmp_path / "run.jsonl")
+
+    def cells(width: int) -> set[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = CliRunner().invoke(main, ["show", str(tmp_path / "run.jsonl"), "--counts"]).stdout
+        return set(re.findall(r"\S+/[0-9]+", shown.partition("implementation ")[2].partition("Findings by cause")[0]))
+
+    assert cells(60) == cells(200) != set()
