@@ -28,8 +28,7 @@ def history(folder: Path, html: Path | None, last: int, formulas: bool) -> None:
     if html is not None:
         write_lines([render.render(found).encode()], html)
     wide = console(render.WIDTH)
-    for table in render.tables(found, last):
-        wide.print(table)
+    render.shown(found, last, wide)
     for line in render.models(found, last) if formulas else ():
         click.echo(line)
     interrupted = sum(run.interrupted for run in found.runs)

@@ -197,7 +197,7 @@ PLAN = {
     "flag": click.option("--flag", multiple=True, help="Cases with this flag (glob)."),
     "dtype": DTYPE,
     "mode": click.option(
-        "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
+        "--mode", multiple=True, help="Execution modes (glob) [default: eager, or those of --implementation; '*': all]."
     ),
     "quantity": QUANTITY,
     "timeout": click.option(
