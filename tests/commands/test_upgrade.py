@@ -335,8 +335,8 @@ def test_every_form_of_a_run_agrees_with_its_exit_code(
     done, folder = gates[name]
     assert done.exit_code == code
     headline = f"{'NOT as the baseline' if code else 'as the baseline'}: {word}"
-    assert done.output.splitlines()[-1].startswith(f"bce-conformance: {headline}")
-    errors = [line for line in done.output.splitlines() if line.startswith("::error ")]
+    assert done.stdout.splitlines()[-1].startswith(f"bce-conformance: {headline}")
+    errors = [line for line in done.stdout.splitlines() if line.startswith("::error ")]
     assert bool(errors) == bool(code)
     assert all("since the baseline" in line for line in errors)
     assert (folder / "summary").read_text().startswith(f"## bce-conformance: {headline}")
