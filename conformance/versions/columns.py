@@ -64,7 +64,9 @@ def run(
         return Failure("holds nothing that a backend runs on")
     names = tuple(one.name for one in chosen)
     own, wanted = frozenset(map(str, question.options.adapters)), question.options.filters.backend
-    guests = tuple(one.name for one in chosen if one.source in own and one.name not in wanted)
+    # Of a package that no backend is about, what a file of the user's brings is what the column is for.
+    about = any(column.package in question.known.backends.get(one.name, ()) for one in chosen)
+    guests = tuple(one.name for one in chosen if about and one.source in own and one.name not in wanted)
     options = replace(question.options, filters=replace(question.options.filters, backend=names), guests=guests)
     plan = runs.planned(chosen, question.suite, options)
     try:

@@ -335,8 +335,8 @@ def test_every_form_of_a_run_agrees_with_its_exit_code(
     done, folder = gates[name]
     assert done.exit_code == code
     headline = f"{'NOT as the baseline' if code else 'as the baseline'}: {word}"
-    assert done.output.splitlines()[-1].startswith(f"bce-conformance: {headline}")
-    errors = [line for line in done.output.splitlines() if line.startswith("::error ")]
+    assert done.stdout.splitlines()[-1].startswith(f"bce-conformance: {headline}")
+    errors = [line for line in done.stdout.splitlines() if line.startswith("::error ")]
     assert bool(errors) == bool(code)
     assert all("since the baseline" in line for line in errors)
     assert (folder / "summary").read_text().startswith(f"## bce-conformance: {headline}")
@@ -353,10 +353,13 @@ def test_what_the_baseline_has_alike_is_not_new(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "nothing").mkdir()
     words = ("run", "--backend", "numpy", "--case", "hard-labels", "--quantity", "value", "--no-sample")
     unknown = (*words, "--known", "nothing", "--only-known")
-    assert invoke(*unknown, "--output", "before.jsonl").exit_code == Exit.NOT_AS_EXPECTED
+    failed = invoke(*unknown, "--output", "before.jsonl")
+    assert failed.exit_code == Exit.NOT_AS_EXPECTED
+    assert failed.stderr == "record: before.jsonl, which `bce-conformance show 1 --all` shows again\n"
     done = invoke(*unknown, "--baseline", "before.jsonl")
     assert done.exit_code == Exit.AS_EXPECTED, done.output
     assert done.output.splitlines()[0].startswith("as the baseline: no regression")
     assert " 0 new, 0 fixed" in done.output
+    assert "record: " not in done.stderr
     # What is kept of the run is what the suite knows of it.
     assert {one.outcome for one in record.read(tmp_path / ".bce-conformance" / "last.jsonl").checks} >= {"new"}
