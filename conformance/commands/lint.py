@@ -53,6 +53,10 @@ def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | N
     sizes = {"case": len(suite.cases), "element": elements, "flag": len(suite.flags)}
     click.echo(f"{suite.folder}: {', '.join(counted(size, name) for name, size in sizes.items())}")
     known = load((place(folder) if folder else default_place(),))
+    if not known.problems and not known.rows:
+        raise InputError(
+            f"{folder}: holds neither a problem nor what is recorded", "`known update --write` makes a record"
+        )
     with runs.open_pool(runs.Options()) as pool:
         backends = pool.discover()
     plan = make_plan(suite, [one for backend in backends for one in backend.implementations])

@@ -163,8 +163,8 @@ def portable(path: str) -> str:
 
 #: Where a machine has its libraries, and other files of Python that a traceback names: the rest says which file it is.
 _PLACES = (
-    (re.compile(r"""(?<![\w.~])(?:/[^\s"'/:;,()<>]+)*/(?=(?:site|dist)-packages/)"""), ""),
-    (re.compile(r"""(?<![\w.~…-])(?:/[^\s"'/:;,()<>]+)+/(?=[^\s"'/:;,()<>]+\.pyx?\b)"""), "…/"),
+    (re.compile(r"""(?<![\w.~/:])(?:/[^\s"'/:;,()<>]+)*/(?=(?:site|dist)-packages/)"""), ""),
+    (re.compile(r"""(?<![\w.~…/:-])(?:/[^\s"'/:;,()<>]+)+/(?=[^\s"'/:;,()<>]+\.pyx?\b)"""), "…/"),
 )
 
 

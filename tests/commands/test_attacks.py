@@ -36,6 +36,7 @@ from conformance.plan.filters import Filters
 from conformance.plan.plan import make_plan
 from conformance.pool.backend import Backend
 from conformance.pool.batches import batches
+from conformance.pool.observation import anonymous
 from conformance.pool.service import Service
 from conformance.pool.workers import Workers
 from conformance.record import record
@@ -418,3 +419,33 @@ def test_a_reader_of_standard_output_may_leave(tmp_path: Path, words: list[str],
         assert done.returncode == expected, done.stderr
         assert "Traceback" not in done.stderr
     assert "cannot be written: No space left" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["missing", "dangling", "empty"])
+def test_a_record_that_is_not_there_is_bad_input_of_lint(tmp_path: Path, folder: str) -> None:
+    """Nothing that is checked is nothing that is right."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    done = CliRunner().invoke(main, ["lint", "--known", str(tmp_path / folder)])
+    assert (done.exit_code, folder in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            'File "/srv/x/.venv/lib/python3.11/site-packages/torch/nn/f.py", line 3',
+            'File "site-packages/torch/nn/f.py", line 3',
+        ),
+        (
+            "defined at (most recent call last): /opt/someone/project/train.py:12",
+            "defined at (most recent call last): …/train.py:12",
+        ),
+        ("/srv/x/dist-packages/numpy", "dist-packages/numpy"),
+        ("a/b.py, 3/4 and https://example.org/x/y.py", "a/b.py, 3/4 and https://example.org/x/y.py"),
+        ("labels in [0, 1] / probabilities", "labels in [0, 1] / probabilities"),
+    ],
+)
+def test_an_exception_tells_of_no_folder_of_the_machine(said: str, told: str) -> None:
+    """Which file it was stays; other words that have a slash, too."""
+    assert anonymous(said) == told
