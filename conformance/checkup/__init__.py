@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from conformance.checkup.arriving import ROUNDING, arriving, squeezed
-from conformance.checkup.batch import DECIMAL, SEEN, Batch, Exact, Finding, mixed, of_arrays, of_file, terms
-from conformance.checkup.frameworks import FRAMEWORKS, PLAIN, remedy
+from conformance.checkup.batch import DECIMAL, SEEN, Batch, Exact, Finding, of_arrays, of_file, plain
+from conformance.checkup.frameworks import PLAIN, older_or_newer, remedy
 from conformance.checkup.losses import Modelled, of_loss
-from conformance.checkup.seen import of_seen
+from conformance.checkup.seen import mended, of_seen
 from conformance.errors import InputError
 
 #: What a line of a remedy is indented by.
@@ -39,6 +39,7 @@ class Report:
     findings: tuple[Finding, ...]
     exact: Exact | None
     modelled: Modelled | None = None
+    inferred: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -59,13 +60,21 @@ class Report:
             f"{batch.prediction.size} predictions ({batch.form}, {batch.dtype}, shape {batch.prediction.shape}), "
             f"labels {batch.kinds['label']}" + (f", {batch.framework}" if batch.framework else "")
         )
+        if self.inferred:
+            yield f"{batch.form} by their numbers: say what they are by form, if they are not"
+        if batch.version and (other := older_or_newer(batch.framework, batch.version)):
+            yield other
         for number, one in enumerate(self.findings, 1):
             yield f"{number}. {one.grade}: {one.fault}: {one.says}"
             yield f"   instead ({batch.framework or PLAIN}):"
             yield from (f"{CODE}{line}" for line in remedy(one.fault, batch.framework, batch.form, one.values))
+        mean = mended(batch, self.findings)
+        if mean is not None and np.isfinite(mean):
+            yield f"with {'that' if len(self.findings) == 1 else 'those that change the inputs'} the mean is {mean:.6g}"
         if self.exact is not None:
             yield from _facts(self.exact, self.modelled)
-            yield from _of_network(self.exact)
+            if "second-sigmoid" not in self.faults:
+                yield from _of_network(self.exact)
         moved = self.modelled.moved() if self.modelled is not None else None
         if self.modelled is not None and moved is not None:
             mean, error = moved
@@ -78,7 +87,9 @@ class Report:
 def _facts(exact: Exact, modelled: Modelled | None) -> Iterator[str]:
     """What holds of the batch, whether or not it has a fault."""
     batch = exact.batch
-    if not np.isfinite(exact.total):
+    if np.isnan(exact.total):
+        yield "exact loss: none of these numbers"
+    elif not np.isfinite(exact.total):
         yield f"exact loss: {exact.total:g}"
     else:
         worst = int(np.argmax(exact.each))
@@ -140,9 +151,10 @@ def doctor(
     """Tell what is wrong with the loss of a batch.
 
     `prediction` and `label` are arrays or tensors of any shape, `loss` is what the training saw: a number, or one for
-    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (of FRAMEWORKS), `dtype`, if
-    another than the prediction's is computed in, `reduction` ("none", "mean" or "sum"), `label_smoothing`, the
-    `epsilon` of a clip that you wrote, and `autocast`.  Without `form` it is inferred from the numbers.
+    each element.  `asked` may name `form` ("logits" or "probabilities"), `framework` (torch, tensorflow, keras, jax or
+    numpy, with its version as in torch==2.8 if you like), `dtype`, if another than the prediction's is computed in,
+    `reduction` ("none", "mean" or "sum"), `label_smoothing`, the `epsilon` of a clip that you wrote, and `autocast`.
+    Without `form` it is inferred from the numbers.
 
     Raises InputError that names the array or the argument that cannot be taken.
     """
@@ -156,19 +168,17 @@ def doctor_of_file(file: Path, **asked: Any) -> Report:
 
 
 def _known(asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for.  Raises InputError for a framework or an argument that there is not."""
+    """What was asked for.  Raises InputError for an argument that there is not."""
     names = ("form", "framework", "dtype", "reduction", "label_smoothing", "epsilon", "autocast")
     for name in asked:
         if name not in names:
             raise InputError(f"doctor takes {', '.join(names)} (got {name!r})")
-    if asked.get("framework") and asked["framework"] not in FRAMEWORKS:
-        raise InputError(f"framework must be one of {', '.join(FRAMEWORKS)} (got {asked['framework']!r})")
     return asked
 
 
-def examined(batch: Batch) -> Report:
+def examined(given: Batch) -> Report:
     """All that is found of a batch."""
-    batch = formed(squeezed(batch))
+    batch = formed(squeezed(given))
     findings = list(arriving(batch))
     exact = modelled = None
     if batch.fits and not any(one.fault in NO_LOSS for one in findings):
@@ -182,18 +192,25 @@ def examined(batch: Batch) -> Report:
     follows = {after for one in findings for after in FOLLOWS.get(one.fault, ())}
     for one in (one for one in findings if one.fault not in follows):
         kept.setdefault(one.fault if one.fault != "nan-in" else one.says, one)
-    return Report(batch, tuple(sorted(kept.values(), key=lambda one: one.grade)), exact, modelled)
+    worst_first = tuple(sorted(kept.values(), key=lambda one: one.grade))
+    return Report(batch, worst_first, exact, modelled, inferred=not given.form)
 
+
+#: What is found of a loss of probabilities.
+OF_PROBABILITIES = ("saturated", "clip", "known", "one-minus-eps", "nan-formula")
 
 #: Faults that are gone with another one.
 FOLLOWS = {
     "one-hot": ("labels-classes", "labels-integer"),
+    "decisions": OF_PROBABILITIES,
+    "percent": OF_PROBABILITIES,
+    "log-probability": OF_PROBABILITIES,
     "exchanged": ("labels-outside",),
     "infinity-in": ("nan-formula",),
 }
 
 #: Faults after which there is no loss to speak of.
-NO_LOSS = ("nan-in", "labels-nan", "shape", "two-columns", "softmax-columns", "one-hot")
+NO_LOSS = ("nan-in", "labels-nan", "shape", "transposed", "lengths", "two-columns", "softmax-columns", "one-hot")
 
 
 def formed(batch: Batch) -> Batch:
@@ -215,11 +232,14 @@ def formed(batch: Batch) -> Batch:
 
 def _saw(batch: Batch) -> bool:
     """Whether the loss seen is that of a form, computed plainly."""
-    weight, factor = (1.0 if one is None else one for one in map(batch.flat, ("weight", "pos_weight")))
     with np.errstate(all="ignore"):
-        at1, at0 = terms(batch.form, batch.x)
-        smoothed = batch.y * (1 - batch.label_smoothing) + batch.label_smoothing / 2
-        return Exact(batch, weight * mixed(factor * at1, at0, smoothed)).right
+        return Exact(batch, plain(batch)).right
+
+
+def _option(name: str, value: Any) -> str:
+    """An argument as the command takes it."""
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag} {value}"
 
 
 @dataclass
@@ -258,10 +278,7 @@ class watch:  # called like a function, as contextlib's are
         self.report = report
         if self.file is not None:
             batch = report.batch
-            arrays = {
-                name: one.astype(batch.kinds[name] if hasattr(np, batch.kinds[name]) else np.float32)
-                for name, one in batch.inputs.items()
-            }
+            arrays = {name: one.astype(batch.saved_as(name)) for name, one in batch.inputs.items()}
             if batch.seen is not None:
                 arrays[SEEN] = batch.seen
             np.savez(self.file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
@@ -270,3 +287,8 @@ class watch:  # called like a function, as contextlib's are
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.report is not None:
             print(f"batch {self.seen}: {self.report}")
+            if self.file is not None:
+                batch = self.report.batch
+                given = {"form": batch.form, "dtype": batch.dtype, **self.asked}
+                options = " ".join(_option(name, value) for name, value in given.items() if value)
+                print(f"kept: bce-conformance doctor {self.file} {options}")

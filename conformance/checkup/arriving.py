@@ -74,7 +74,7 @@ def _shape(batch: Batch) -> Iterator[Finding]:
     spoken = FRAMEWORKS.get(batch.framework)
     strict = spoken is not None and spoken.shapes.startswith("refuses")
     if label != wanted and (batch.label.size > 1 or (strict and batch.prediction.size > 1)):
-        yield _columns(batch) or Finding("shape", "certain", _mismatch(batch))
+        yield (_columns(batch) if batch.prediction.ndim > 1 else None) or _unequal(batch)
     for name in ("weight", "pos_weight"):
         array = batch.inputs.get(name)
         if array is not None and array.shape != wanted and array.size > 1:
@@ -82,21 +82,42 @@ def _shape(batch: Batch) -> Iterator[Finding]:
 
 
 def _columns(batch: Batch) -> Finding | None:
-    """Scores of classes, of which a label names one."""
-    wanted, label = batch.prediction.shape, batch.label
-    if len(wanted) < 2 or label.shape not in (wanted[:-1], (*wanted[:-1], 1)) or wanted[-1] < 2:
-        return None
-    says = f"predictions of shape {wanted} have {wanted[-1]} columns for each label of shape {label.shape}: "
-    if wanted[-1] == 2:
-        summed = np.abs(batch.prediction.sum(-1) - 1) <= ROUNDING
+    """Scores of classes, of which a label names one: on the last axis, or on that of channels."""
+    for axis in (-1, 1)[: 2 if batch.prediction.ndim > 2 else 1]:
+        count, others = batch.prediction.shape[axis], np.delete(batch.prediction.shape, axis).tolist()
+        one = np.insert(others, axis % batch.prediction.ndim, 1).tolist()
+        if list(batch.label.shape) in (others, one) and count > 1:
+            return _of_columns(batch, axis, count)
+    return None
+
+
+def _of_columns(batch: Batch, axis: int, count: int) -> Finding | None:
+    says = f"predictions of shape {batch.prediction.shape} have {count} numbers for each label of shape "
+    says += f"{batch.label.shape}: "
+    if count == 2:
+        with np.errstate(invalid="ignore"):
+            summed = np.abs(batch.prediction.sum(axis) - 1) <= ROUNDING
         softmax = bool(summed.all()) and bool((batch.prediction >= 0).all())
         says += "a softmax of 2 classes" if softmax else "scores of 2 classes"
-        return Finding("softmax-columns" if softmax else "two-columns", "certain", says)
-    values = np.unique(label)
-    if len(values) > 2 and values[0] >= 0 and values[-1] < wanted[-1] and bool((values == np.rint(values)).all()):
-        says += f"numbers of {wanted[-1]} classes, where the loss takes yes or no for each"
-        return Finding("one-hot", "certain", says, {"classes": float(wanted[-1])})
+        return Finding("softmax-columns" if softmax else "two-columns", "certain", says, {"axis": float(axis)})
+    values = np.unique(batch.label)
+    if len(values) > 2 and values[0] >= 0 and values[-1] < count and bool((values == np.rint(values)).all()):
+        says += f"numbers of {count} classes, where the loss takes yes or no for each"
+        return Finding("one-hot", "certain", says, {"classes": float(count), "axis": float(axis)})
     return None
+
+
+def _unequal(batch: Batch) -> Finding:
+    """Labels of another shape."""
+    wanted, label = batch.prediction.shape, batch.label
+    says = _mismatch(batch)
+    if label.size == 1:
+        return Finding("label-alone", "certain", says)
+    if label.size != batch.prediction.size:
+        return Finding("lengths", "certain", says)
+    if len(wanted) == 2 and label.shape == wanted[::-1] and 1 not in wanted:
+        return Finding("transposed", "certain", f"{says}: rows and columns are exchanged")
+    return Finding("shape", "certain", says)
 
 
 def _shape_of_weights(batch: Batch, name: str, shape: tuple[int, ...]) -> Iterator[Finding]:
@@ -192,7 +213,8 @@ def _divided_twice(label: Floats) -> Iterator[Finding]:
         return
     steps = np.unique(label[np.isfinite(label)]) * PIXEL
     whole = np.abs(steps * PIXEL - np.rint(steps * PIXEL)) <= ROUNDING * np.maximum(1, steps * PIXEL)
-    if set(np.round(steps, 2).tolist()) <= {0.0, 1.0} or (len(steps) >= AT_BOUND and bool(whole.all())):
+    flags = set(np.round(steps, 2).tolist())
+    if flags in ({1.0}, {0.0, 1.0}) or (len(steps) >= AT_BOUND and bool(whole.all())):
         says = (
             f"labels are from {float(label.min()):.4g} to {high:.4g} = 1/{1 / high:.0f}: divided by 255 once too often"
         )
@@ -251,7 +273,7 @@ def _weights(batch: Batch) -> Iterator[Finding]:
             worst = float(np.nanmin(values))
             says = f"{_told(batch, negative, name, 'negative')}, down to {worst:g}: a mistake is rewarded there"
             yield Finding("weights-negative", "certain", says)
-        elif name == "weight" and not values.any():
+        elif name == "weight" and not values.any() and (batch.seen is None or not np.isfinite(batch.seen).all()):
             says = f"all {values.size} weights are 0: the loss is 0, and 0/0 = NaN if it is divided by their sum"
             yield Finding("weights-zero", "certain", says)
 
@@ -261,9 +283,9 @@ def _form(batch: Batch) -> Iterator[Finding]:
     flat = batch.x[batch.counted & np.isfinite(batch.x)]
     if not flat.size:
         return
-    exchanged = _exchanged(batch, flat)
-    if exchanged is not None:
-        yield exchanged
+    found = _exchanged(batch, flat) or _whole_numbers(batch, flat)
+    if found is not None:
+        yield found
     else:
         yield from _no_probabilities(batch, flat) if batch.form == "probabilities" else _no_logits(batch, flat)
 
@@ -282,6 +304,20 @@ def _exchanged(batch: Batch, flat: Floats) -> Finding | None:
     return Finding("exchanged", "likely", says)
 
 
+def _whole_numbers(batch: Batch, flat: Floats) -> Finding | None:
+    """Predictions that are numbers of classes, or bytes: what was made of scores, and passes no gradient."""
+    low, high = float(flat.min()), float(flat.max())
+    if flat.size < AT_BOUND or low < 0 or not 1 < high < CLASSES or not bool((flat == np.rint(flat)).all()):
+        return None
+    says = f"all {flat.size} predictions are whole numbers from {low:g} to {high:g}"
+    if high <= PIXEL and len(np.unique(flat)) > AT_BOUND:
+        top = 100.0 if high <= 100 else float(PIXEL)
+        return Finding(
+            "percent", "likely", f"{says}: they look like {'percent' if top == 100 else 'bytes'}", {"top": top}
+        )
+    return Finding("decisions", "likely", f"{says}: numbers of classes, of which an argmax passes no gradient")
+
+
 def _no_probabilities(batch: Batch, flat: Floats) -> Iterator[Finding]:
     low, high = float(flat.min()), float(flat.max())
     if low >= 0 and high <= 1:
@@ -297,7 +333,7 @@ def _no_probabilities(batch: Batch, flat: Floats) -> Iterator[Finding]:
     if low >= -unit and high <= 1 + unit:
         yield Finding("probability-rounded", "certain", f"{told}: they stick out by rounding")
     elif low >= 0 and 20 < high <= 100:
-        yield Finding("percent", "likely", f"{told}: they look like percent")
+        yield Finding("percent", "likely", f"{told}: they look like percent", {"top": 100.0})
     else:
         says = f"{told}: the loss of a probability is given logits"
         if batch.fits:

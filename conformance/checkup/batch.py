@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conformance.checkup.frameworks import FRAMEWORKS
-from conformance.errors import InputError
+from conformance.checkup.frameworks import CALLED, FRAMEWORKS
+from conformance.errors import InputError, did_you_mean, understood
 from conformance.formulas.arithmetic import rounded
 from conformance.judge.harm import DRIFTING, MISLEADING
 from conformance.numbers.formats import FORMATS, Tensor, decode
@@ -61,7 +61,8 @@ class Batch:
 
     Arrays hold the numbers as float64 in the shapes in which they were given; `kinds` has the dtypes that they had.
     `dtype` is that in which the loss was computed, `seen` the loss that the training saw: one number, or one for each
-    element.  `form` and `reduction` are "" where nobody said what the prediction is, and how `seen` came to be.
+    element.  `form` and `reduction` are "" where nobody said what the prediction is, and how `seen` came to be; so is
+    `version`, that of the framework.
     """
 
     prediction: Floats
@@ -73,6 +74,7 @@ class Batch:
     dtype: str
     form: str
     framework: str
+    version: str
     reduction: str
     label_smoothing: float
     epsilon: float | None
@@ -123,6 +125,13 @@ class Batch:
         except TypeError:
             return "f"
 
+    def saved_as(self, name: str) -> str:
+        """The dtype in which an input is kept: its own, or one of NumPy's that holds it."""
+        try:
+            return np.dtype(self.kinds[name]).name if self.kinds[name] != "bfloat16" else "float32"
+        except TypeError:
+            return "float32"
+
     def place(self, index: int, name: str = "prediction") -> str:
         """Where the element of a flat index is: `[3]`, or `[1, 0]` in two dimensions."""
         return str([int(one) for one in np.unravel_index(index, self.inputs[name].shape)])
@@ -150,9 +159,10 @@ def of_arrays(
     autocast: bool = False,
 ) -> Batch:
     """A batch of arrays, or tensors of a framework, by name.  Raises InputError that names the array or argument."""
-    _among("form", form, FORMS)
-    _among("dtype", dtype, tuple(FORMATS))
-    _among("reduction", reduction, REDUCTIONS)
+    form, dtype = _among("form", form, FORMS), _among("dtype", dtype, tuple(FORMATS))
+    reduction = _among("reduction", reduction, REDUCTIONS)
+    framework, _, version = framework.partition("==")
+    framework = _among("framework", CALLED.get(framework.lower(), framework), tuple(FRAMEWORKS))
     if not 0 <= label_smoothing <= 1 or 0 < label_smoothing < 2.0**-500:  # what reference.loss takes
         raise InputError(f"label_smoothing must be a number from 0 to 1 (got {label_smoothing!r})")
     if epsilon is not None and not 0 < epsilon < 0.5:
@@ -180,6 +190,7 @@ def of_arrays(
         dtype=used,
         form=form,
         framework=framework,
+        version=version,
         reduction=reduction,
         label_smoothing=label_smoothing,
         epsilon=epsilon,
@@ -187,9 +198,11 @@ def of_arrays(
     )
 
 
-def _among(name: str, word: str, known: Sequence[str]) -> None:
-    if word and word not in known:
-        raise InputError(f"{name} must be one of {', '.join(known)} (got {word!r})")
+def _among(name: str, word: str, known: Sequence[str]) -> str:
+    meant = understood(word, known)
+    if word and meant not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)} (got {word!r})", did_you_mean(word, list(known)))
+    return meant
 
 
 def _numbers(name: str, array: Any, dtype: str) -> tuple[Floats, str]:
@@ -314,6 +327,14 @@ class Exact:
         return bool((near | (np.isnan(wanted) & np.isnan(seen))).all())
 
 
+def plain(batch: Batch) -> Floats:
+    """The losses of the elements in plain float64."""
+    weight, factor = (1.0 if one is None else one for one in map(batch.flat, ("weight", "pos_weight")))
+    at1, at0 = terms(batch.form, batch.x)
+    smoothed = batch.y * (1 - batch.label_smoothing) + batch.label_smoothing / 2
+    return weight * mixed(factor * at1, at0, smoothed)
+
+
 def computed_in(batch: Batch) -> str:
     """The dtype of the steps: float32 under autocast, for the forms of which a framework does that."""
     spoken = FRAMEWORKS.get(batch.framework)
@@ -327,8 +348,12 @@ def drift(batch: Batch) -> float:
 
 
 def half_digit(seen: float) -> float:
-    """Half a unit of the last digit that a number has: 0.69 may stand for 0.6931."""
-    return 0.5 * 10.0 ** int(Decimal(repr(seen)).as_tuple().exponent) if np.isfinite(seen) else 0.0
+    """Half a unit of the last digit that a number has: 0.69 may stand for 0.6931.
+
+    0 for what has less than two decimals or digits: 0.5 is a number, and not another one that was printed so.
+    """
+    half = 0.5 * 10.0 ** int(Decimal(repr(seen)).as_tuple().exponent) if seen and np.isfinite(seen) else 0.0
+    return half if half <= max(0.005, 0.01 * abs(seen)) else 0.0
 
 
 def terms(form: str, x: Floats) -> tuple[Floats, Floats]:

@@ -7,6 +7,7 @@ compares the models with the frameworks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ CLIP = 1e-7
 class Model:
     """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`.
 
-    The problems are those of the value, of the gradient and of a NaN.
+    The problems are those of the value, of the gradient, of a NaN, and of a clip that does not keep 1 off.
     """
 
     entry: str
@@ -48,6 +49,8 @@ class Framework:
     sum: str
     reshape: str
     one_hot: str
+    one_hot_first: str
+    transpose: str
     where: str
     math: str
     hunt: tuple[str, str]
@@ -63,6 +66,12 @@ class Framework:
 _XLOGY = "-({0}.xlogy({{y}}, {{p}}) + {0}.xlog1py(1 - {{y}}, -{{p}}))"
 _BY_HAND = "{0}.where({{p}} >= 0, (1 - {{y}}) * {{p}}, -{{y}} * {{p}}) + {0}.log1p({0}.exp(-{0}.abs({{p}})))"
 _TF_LOGITS = "max(z, 0) - z*y + log1p(exp(-|z|))"
+_KERAS_PROBLEMS = {
+    "value": "keras-one-minus-p-rounded",
+    "gradient": "keras-one-minus-p-rounded",
+    "clip": "keras-clip-bound-is-1-in-16-bits",
+    "nan": "keras-float16-reciprocal-overflows",
+}
 _CLIPPED = "clip by 1e-7, log and log(1 - q)"
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -92,6 +101,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="{x}.sum()",
         reshape="{x}.reshape({shape})",
         one_hot="torch.nn.functional.one_hot(label.long(), {classes})",
+        one_hot_first="torch.nn.functional.one_hot(label.long(), {classes}).movedim(-1, 1)",
+        transpose="label.T",
         where="torch.where",
         math="torch",
         hunt=("torch.autograd.set_detect_anomaly(True)  # the step that makes a NaN raises", "loss.backward()"),
@@ -113,7 +124,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.ops.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="tf.cast({x}, tf.{dtype})",
@@ -122,6 +133,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="tf.reduce_sum({x})",
         reshape="tf.reshape({x}, {shape})",
         one_hot="tf.one_hot(tf.cast(label, tf.int32), {classes})",
+        one_hot_first="tf.one_hot(tf.cast(label, tf.int32), {classes}, axis=1)",
+        transpose="tf.transpose(label)",
         where="tf.where",
         math="tf.math",
         hunt=("tf.debugging.enable_check_numerics()  # the step that makes a NaN raises", "loss = {mean_losses}"),
@@ -147,7 +160,7 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.losses.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="keras.ops.cast({x}, '{dtype}')",
@@ -156,6 +169,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="keras.ops.sum({x})",
         reshape="keras.ops.reshape({x}, {shape})",
         one_hot="keras.ops.one_hot(keras.ops.cast(label, 'int32'), {classes})",
+        one_hot_first="keras.ops.one_hot(keras.ops.cast(label, 'int32'), {classes}, axis=1)",
+        transpose="keras.ops.transpose(label)",
         where="keras.ops.where",
         math="keras.ops",
         hunt=("callbacks = [keras.callbacks.TerminateOnNaN()]  # of model.fit", "loss = {mean_losses}"),
@@ -182,6 +197,8 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="{x}.sum()",
         reshape="{x}.reshape({shape})",
         one_hot="jax.nn.one_hot(label, {classes})",
+        one_hot_first="jax.nn.one_hot(label, {classes}, axis=1)",
+        transpose="label.T",
         where="jnp.where",
         math="jnp",
         hunt=('jax.config.update("jax_debug_nans", True)  # the step that makes a NaN raises', "loss = {mean_losses}"),
@@ -198,12 +215,36 @@ FRAMEWORKS: dict[str, Framework] = {
         sum="{x}.sum()",
         reshape="{x}.reshape({shape})",
         one_hot="np.eye({classes})[label.astype(int)]",
+        one_hot_first="np.moveaxis(np.eye({classes})[label.astype(int)], -1, 1)",
+        transpose="label.T",
         where="np.where",
         math="np",
         hunt=('np.seterr(all="raise", under="ignore")  # the step that makes a NaN raises', "loss = {mean_losses}"),
         shapes="broadcasts them in silence",
     ),
 }
+
+
+def series(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version, which tell releases apart that may compute otherwise: (2, 13) of `2.13.0`."""
+    return tuple(int(one) for one in re.findall(r"\d+", text)[:2])
+
+
+def older_or_newer(framework: str, version: str) -> str:
+    """What to know of a version that is not the one whose formulas are known, and "" where it is."""
+    spoken = FRAMEWORKS[framework]
+    given, known = series(version), series(spoken.version)
+    if not given or given == known[: len(given)]:
+        return ""
+    than = "older" if given < known else "newer"
+    says = f"formulas are those of {spoken.version}, and {version} is {than}"
+    if given[0] != known[0]:
+        says += ", too far away for them"
+    return f"{says}: docs/behaviour-by-version.md says which releases compute otherwise"
+
+
+#: What others call the same.
+CALLED = {"pytorch": "torch", "tf": "tensorflow", "tf.keras": "keras", "optax": "jax", "flax": "jax", "np": "numpy"}
 
 #: What is shown where nobody named a framework.
 PLAIN = "numpy"
@@ -225,8 +266,11 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
         "",
     ),
     "shape": ("label = {reshape_y}", _MEAN, ""),
-    "two-columns": ("prediction = prediction[..., 1] - prediction[..., 0]", _MEAN, "logits"),
-    "softmax-columns": ("prediction = prediction[..., 1]  # that of class 1", _MEAN, "probabilities"),
+    "transposed": ("label = {transpose}", _MEAN, ""),
+    "label-alone": ("label = label + 0 * prediction  # one for each prediction", _MEAN, ""),
+    "lengths": ("assert prediction.shape == label.shape  # which the loader has to see to", _MEAN, ""),
+    "two-columns": ("prediction = prediction[{dots}, 1] - prediction[{dots}, 0]", _MEAN, "logits"),
+    "softmax-columns": ("prediction = prediction[{dots}, 1]  # that of class 1", _MEAN, "probabilities"),
     "one-hot": ("label = {one_hot}", _MEAN, ""),
     "weight-shape": ("weight = {reshape_w}", "loss = {mean_weighted}", ""),
     "weight-rows": ("weight = {reshape_rows}", "loss = {mean_weighted}", ""),
@@ -253,11 +297,12 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
     "weights-zero": ("total = {clip_total}  # 1 where no weight is left", "loss = {sum_weighted} / total", ""),
     "logits-as-probabilities": ("# the prediction is a logit: call the loss of logits", _MEAN, "logits"),
     "probability-rounded": ("prediction = {clip01}", _MEAN, ""),
-    "percent": ("prediction = prediction / 100", _MEAN, ""),
+    "percent": ("prediction = prediction / {top}", _MEAN, ""),
     "second-sigmoid": ("# the prediction is a probability: call the loss of probabilities", _MEAN, "probabilities"),
     "log-probability": ("prediction = {math}.exp(prediction)", _MEAN, "probabilities"),
     "tanh": (_NO_LAYER.replace("{layer}", "tanh"), _MEAN, "logits"),
     "relu": (_NO_LAYER.replace("{layer}", "ReLU"), _MEAN, "logits"),
+    "decisions": ("# give the loss the scores, and not what was decided by them", _MEAN, "logits"),
     "softmax-of-one": ("# one output has no softmax: give the loss what goes into it", _MEAN, "logits"),
     "one-minus-eps": (_WIDER, _MEAN, ""),
     "sum-16-bit": (_WIDER, _MEAN, ""),
@@ -286,6 +331,7 @@ def remedy(fault: str, framework: str, form: str, values: Mapping[str, float] | 
 def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[str, str]:
     """What the templates of remedies are filled with."""
     numbers = {name: f"{value:g}" for name, value in values.items()}
+    first = values.get("axis") == 1
     mask, kind = numbers.get("mask", "-1"), numbers.get("class", "1")
 
     def cast(x: str) -> str:
@@ -331,7 +377,11 @@ def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[st
         "reshape_rows": reshape("weight", "(-1, " + ", ".join(["1"] * max(int(values.get("axes", 1)), 1)) + ")"),
         "by_class": f"{spoken.where}(label > 0.5, weight[1], weight[0])",
         "by_label": f"{spoken.where}(label > 0.5, {reshape('pos_weight', '-1')}[0], 1.0)",
-        "one_hot": cast(spoken.one_hot.format(classes=numbers.get("classes", "2"))),
+        "one_hot": cast(
+            (spoken.one_hot_first if first else spoken.one_hot).format(classes=numbers.get("classes", "2"))
+        ),
+        "dots": ":" if first else "...",
+        "transpose": spoken.transpose,
         "where": spoken.where,
         "math": spoken.math,
         "z": "prediction",

@@ -15,7 +15,7 @@ import numpy as np
 
 import reference
 from conformance.checkup.batch import DECIMAL, Batch, Exact, Finding, computed_in, drift, half_digit
-from conformance.checkup.frameworks import FRAMEWORKS, Framework, Model
+from conformance.checkup.frameworks import FRAMEWORKS, Framework, Model, series
 from conformance.formulas.arithmetic import EACH, Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import emulation
@@ -24,6 +24,9 @@ from conformance.numbers.formats import FORMATS
 
 if TYPE_CHECKING:
     from conformance.numbers.arrays import Floats, Index, Mask
+
+#: Roundings of a formula and its derivative, in units of which a gradient in 16 bits may be off: about a dozen.
+STEPS = 16
 
 #: Predictions of which all are 0 or 1 that are more than a small example.
 DECISIONS = 16
@@ -55,6 +58,8 @@ class Modelled:
         model = spoken.models.get(batch.form) if spoken is not None else None
         if spoken is None or model is None:
             return None
+        if batch.version and series(batch.version)[:1] != series(spoken.version)[:1]:
+            return None  # Keras 2 is not Keras 3
         chosen, share = chosen_of(exact)
         value = of_formula(batch, "value", model.value, chosen, spoken)
         if value is not None and not np.isfinite(value).all() and _finite(batch.seen) and batch.weight is None:
@@ -101,7 +106,7 @@ class Modelled:
         total = float(np.sum(self.value * self.share))
         given = total if batch.reduction == "sum" else total / self.exact.each.size
         seen = float(batch.seen.ravel()[0])
-        return abs(seen - given) <= max(drift(batch) * abs(given), half_digit(seen) if seen else 0.0)
+        return abs(seen - given) <= max(drift(batch) * abs(given), half_digit(seen))
 
     def moved(self) -> tuple[float, float] | None:
         """By how much the formula moves the mean loss, and the part of the gradient that is off; None if not finite."""
@@ -260,7 +265,7 @@ def _value(modelled: Modelled, value: Floats) -> Iterator[Finding]:
         says = f"{modelled.said} gives {at(batch, chosen, bad, value)}, where the loss is {ideal[np.argmax(bad)]:.4g}"
         if fault == "one-minus-eps":
             says += f": 1 - {spoken.clipped:g} is 1 in {computed_in(batch)}, and 0*log(0) is NaN; "
-            says += f"known/{problems['value']}.yaml"
+            says += f"known/{problems['clip']}.yaml"
         yield Finding(fault, "certain", says)
         return
     off = np.where(finite, value - ideal, 0)
@@ -269,8 +274,8 @@ def _value(modelled: Modelled, value: Floats) -> Iterator[Finding]:
     if not finite.any() or abs(moved) <= max(drift(batch) * abs(wanted), DECIMAL):
         return
     apart = np.abs(off) > np.maximum(drift(batch) * np.abs(ideal), DECIMAL)
-    clipped = spoken.clipped and batch.form == "probabilities" and bool(apart.any())
     first = int(np.argmax(np.abs(off)))
+    clipped = _clips(modelled, float(batch.x[chosen[first]]))
     there = at(batch, chosen, np.arange(ideal.size) == first, value)
     says = (
         f"{modelled.said} gives a mean of {wanted + moved:.4g}, where the exact one is {wanted:.4g}: "
@@ -279,6 +284,12 @@ def _value(modelled: Modelled, value: Floats) -> Iterator[Finding]:
     problem = problems.get("value", "")
     known = f"; known/{problem}.yaml" if problem and not clipped else ""
     yield Finding("clip" if clipped else "known", "certain", says + known)
+
+
+def _clips(modelled: Modelled, p: float) -> bool:
+    """Whether a framework clips a prediction."""
+    bound = modelled.spoken.clipped
+    return bool(bound) and modelled.exact.batch.form == "probabilities" and not bound <= p <= 1 - bound
 
 
 def _slope(modelled: Modelled, slope: Floats) -> Iterator[Finding]:
@@ -300,10 +311,14 @@ def _slope(modelled: Modelled, slope: Floats) -> Iterator[Finding]:
         return
     with np.errstate(invalid="ignore"):
         apart, size = (float((one * modelled.share)[known].sum()) for one in (np.abs(reached - ideal), np.abs(ideal)))
-    if known.any() and apart > MISLEADING * size and apart > DRIFTING * modelled.share[known].sum():
-        problem = problems.get("gradient", "")
-        says = f"the gradient of {modelled.said} is off by {apart / size:.1%} of its size in this batch"
-        yield Finding("known", "certain", f"{says}; known/{problem}.yaml" if problem else says)
+    allowed = max(MISLEADING, STEPS * FORMATS[computed_in(batch)].unit_roundoff)
+    if known.any() and apart > allowed * size and apart > DRIFTING * modelled.share[known].sum():
+        worst = int(np.argmax(np.where(known, np.abs(reached - ideal) * modelled.share, -1)))
+        says = f"the gradient of {modelled.said} is off by {apart / size:.1%} of its size in this batch, most at "
+        says += f"{batch.place(int(chosen[worst]))}: {slope[worst]:.4g}, where it is {modelled.gradient[worst]:.4g}"
+        clipped, problem = _clips(modelled, float(batch.x[chosen[worst]])), problems.get("gradient", "")
+        known_as = f"; known/{problem}.yaml" if problem and not clipped else ""
+        yield Finding("clip" if clipped else "known", "certain", says + known_as)
 
 
 def _finite(seen: Floats | None) -> bool:
@@ -316,4 +331,7 @@ def at(batch: Batch, chosen: Index, bad: Mask, got: Floats) -> str:
     x, y = batch.x, batch.y
     index = int(chosen[here])
     name = "z" if batch.form == "logits" else "p"
-    return f"{got[here]:.4g} at {batch.place(index)}, {name} = {x[index]:.6g}, y = {y[index]:.6g}"
+    number = f"{x[index]:.6g}"
+    if name == "p" and number == "1" and x[index] < 1:
+        number = f"1 - {1 - x[index]:.3g}"
+    return f"{got[here]:.4g} at {batch.place(index)}, {name} = {number}, y = {y[index]:.6g}"

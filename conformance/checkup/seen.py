@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance.checkup.batch import DECIMAL, Exact, Finding, drift, mixed, terms
+from conformance.checkup.batch import DECIMAL, Batch, Exact, Finding, drift, mixed, plain, terms
 from conformance.checkup.frameworks import CLIP, FRAMEWORKS
 from conformance.checkup.losses import Modelled, at, chosen_of, evaluated, of_formula, options_of
 from conformance.formulas.arithmetic import rounded
 from conformance.formulas.catalogue import candidates
 from conformance.numbers.formats import FORMATS
+from conformance.plan.cases import OPTIONS
 
 if TYPE_CHECKING:
-    from conformance.numbers.arrays import Floats
+    from conformance.numbers.arrays import Floats, Mask
 
 #: Elements up to which an unexplained number is looked for among all formulas of the catalogue.
 SEARCHED = 1 << 12
@@ -56,7 +58,7 @@ def of_seen(exact: Exact, modelled: Modelled | None, innocent: bool) -> Iterator
         others = [one for one in _others(exact, seen) if np.isfinite(one.value)]
     if innocent:  # 0 is what much else makes
         others = [one for one in others if one.value]
-    matching = [one for one in others if abs(seen - one.value) <= max(PRINTED * abs(one.value), 1e-6)]
+    matching = [one for one in others if abs(seen - one.value) <= (PRINTED * abs(one.value) or 1e-6)]
     if modelled is not None and modelled.explains:
         says = f"the loss seen is {seen:.6g}, where it is {wanted:.6g}: {modelled.said} gives that"
         yield Finding("differs", "certain", says)
@@ -68,6 +70,89 @@ def of_seen(exact: Exact, modelled: Modelled | None, innocent: bool) -> Iterator
         yield Finding(best.fault, "certain" if certain else "likely", says)
     elif not innocent:
         yield _unexplained(exact, seen, wanted)
+
+
+#: Where infinite predictions are held.
+_ENDS: dict[str, tuple[int, int]] = {"logits": (-80, 80), "probabilities": (0, 1), "": (-80, 80)}
+
+#: What each fault of the inputs is mended by, in NumPy, as its two lines do in a framework: the arrays that change.
+Mend = Callable[[Batch, Mapping[str, float]], dict[str, Any]]
+MENDS: dict[str, Mend] = {
+    "infinity-in": lambda batch, _: {"prediction": np.clip(batch.prediction, *_ENDS[batch.form])},
+    "labels-nan": lambda batch, _: _masked(batch, ~np.isnan(batch.label)),
+    "labels-mask": lambda batch, of: _masked(batch, batch.label != of["mask"]),
+    "labels-rounded": lambda batch, _: {"label": np.clip(batch.label, 0, 1)},
+    "labels-minus-one": lambda batch, _: {"label": (batch.label + 1) / 2},
+    "labels-scaled": lambda batch, of: {"label": batch.label / of["top"]},
+    "labels-twice": lambda batch, _: {"label": batch.label * 255},
+    "labels-classes": lambda batch, of: {"label": (batch.label == of["class"]) * 1.0},
+    "labels-outside": lambda batch, of: {"label": (batch.label - of["low"]) / of["width"]},
+    "shape": lambda batch, _: {"label": batch.label.reshape(batch.prediction.shape)},
+    "transposed": lambda batch, _: {"label": batch.label.T},
+    "label-alone": lambda batch, _: {"label": np.broadcast_to(batch.label.ravel(), batch.prediction.shape)},
+    "one-hot": lambda batch, of: {
+        "label": np.moveaxis(np.eye(int(of["classes"]))[_rows(batch, of).astype(int)], -1, _axis(of))
+    },
+    "two-columns": lambda batch, of: {
+        "prediction": np.diff(batch.prediction, axis=_axis(of)).squeeze(_axis(of)),
+        "label": _rows(batch, of),
+        "form": "logits",
+    },
+    "softmax-columns": lambda batch, of: {
+        "prediction": batch.prediction.take(1, _axis(of)),
+        "label": _rows(batch, of),
+        "form": "probabilities",
+    },
+    "weight-shape": lambda batch, _: {"weight": _given(batch.weight).reshape(batch.prediction.shape)},
+    "weight-rows": lambda batch, of: {"weight": _given(batch.weight).reshape(-1, *[1] * int(of["axes"]))},
+    "class-weights": lambda batch, _: {"weight": np.where(batch.label > 0.5, *_given(batch.weight)[::-1])},
+    "weights-negative": lambda batch, _: {
+        name: np.maximum(one, 0) for name, one in batch.inputs.items() if name in OPTIONS
+    },
+    "exchanged": lambda batch, _: {"prediction": batch.label, "label": batch.prediction},
+    "percent": lambda batch, of: {"prediction": batch.prediction / of["top"]},
+    "probability-rounded": lambda batch, _: {"prediction": np.clip(batch.prediction, 0, 1)},
+    "log-probability": lambda batch, _: {"prediction": np.exp(batch.prediction), "form": "probabilities"},
+    "logits-as-probabilities": lambda batch, _: {"form": "logits"},
+    "second-sigmoid": lambda batch, _: {"form": "probabilities"},
+}
+
+
+def _given(array: Floats | None) -> Floats:
+    assert array is not None  # of which a fault was found
+    return array
+
+
+def _axis(of: Mapping[str, float]) -> int:
+    return int(of.get("axis", -1))
+
+
+def _rows(batch: Batch, of: Mapping[str, float]) -> Floats:
+    """Labels without the axis of classes, of length 1."""
+    return batch.label.reshape(np.delete(batch.prediction.shape, _axis(of)))
+
+
+def _masked(batch: Batch, kept: Mask) -> dict[str, Any]:
+    weight = kept * (1.0 if batch.weight is None else batch.weight)
+    return {"label": np.where(kept, batch.label, 0), "weight": weight}
+
+
+def mended(batch: Batch, findings: Iterable[Finding]) -> float | None:
+    """The mean loss after the remedies of what was found of the inputs; None where none changes what goes in."""
+    found = [one for one in findings if one.fault in MENDS]
+    if not found or any(one.fault == "nan-in" for one in findings):
+        return None
+    try:
+        for one in found:
+            batch = replace(batch, **MENDS[one.fault](batch, one.values or {}))
+    except (ValueError, IndexError):  # shapes that nothing fits
+        return None
+    if not batch.fits:
+        return None
+    over = batch.flat("weight") if any(one.fault in ("labels-nan", "labels-mask") for one in found) else None
+    with np.errstate(all="ignore"):
+        mean = float(np.mean(plain(batch)))
+        return mean if over is None else float(mean * over.size / np.sum(over))
 
 
 def _of_each(exact: Exact) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from conformance.adapters.declaration import BASE_MODE
-from conformance.choose.needs import MAIN, RIGHT, SILENT, Autocast, Need, Stated, autocast_of
+from conformance.choose.needs import MAIN, RIGHT, SILENT, Autocast, Need, Stated, autocast_of, mixed_mode
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
 from conformance.quantities import GRADIENT_PREDICTION, NUMERIC, VALUE
@@ -220,7 +220,7 @@ def choose(sources: Sequence[Source], stated: Stated, everything: bool = False, 
     Twins, focal losses and losses of classes are ranked besides if they offer what no other of their backend does, or
     for `everything`.
     """
-    candidates = list(_chosen(list(_candidates(sources)), stated.compiled))
+    candidates = list(_chosen(list(_candidates(sources)), stated))
     rows = [_row(one, stated) for one in candidates if one.main or everything]
     if not everything:
         others = [_row(one, stated) for one in candidates if not one.main]
@@ -252,25 +252,29 @@ def _candidates(sources: Sequence[Source]) -> Iterator[_Candidate]:
         yield from (one for one in found.values() if one.checks)
 
 
-def _chosen(candidates: list[_Candidate], compiled: bool) -> Iterator[_Candidate]:
-    """The modes that a reader chooses between: compiled ones where that is needed, else the plain call.
+def _chosen(candidates: list[_Candidate], stated: Stated) -> Iterator[_Candidate]:
+    """The modes that a reader chooses between: compiled ones or mixed precision where that is needed, else plain calls.
 
-    Where an entry was not run so in any of the runs, the modes that were run stand for it.
+    Where an entry was not run so in any of the runs, its plain call, or else the modes that were run, stand for it.
     """
     places: dict[tuple[str, str, str], list[_Candidate]] = {}
     for one in candidates:
         backend, entry, _, device = one.place
         places.setdefault((backend, entry, device), []).append(one)
     for modes in places.values():
-        instead = BASE_MODE if any(one.place.mode == BASE_MODE for one in modes) else None
-        fitting = [one for one in modes if (one.line.is_compiled if compiled else one.place.mode == BASE_MODE)]
-        yield from fitting or [one for one in modes if one.place.mode == (instead or one.place.mode)]
+        plain = [one for one in modes if one.place.mode == BASE_MODE]
+        wanted = plain
+        if stated.compiled:
+            wanted = [one for one in modes if one.line.is_compiled]
+        elif stated.amp:
+            wanted = [one for one in modes if one.place.mode == mixed_mode()]
+        yield from wanted or plain or modes
 
 
 def _row(one: _Candidate, stated: Stated) -> Row:
     record = one.source.record
     autocast = autocast_of(one.place.family) if stated.amp else None
-    if autocast is not None and autocast.computes:
+    if autocast is not None and autocast.computes and one.place.mode != mixed_mode():
         stated = stated.computed_in(autocast.computes)
     inputs = record.inputs_by_case  # of an interrupted record some are missing
     paired = [(check, inputs[key]) for check in one.checks if (key := (check.case, check.dtype)) in inputs]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import RUN_FILE, Asked, fail_options, suite_options
 from conformance.commands.output import Printing, output_options, show_record
 from conformance.errors import Exit, InputError
@@ -22,7 +22,7 @@ from conformance.run.held import renewed
 from conformance.run.propose import beside
 
 
-@click.command()
+@click.command(cls=Command)
 @suite_options
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the run record here.")
 @click.option("--known", "own", multiple=True, type=click.Path(path_type=Path), help="A record of your own, too.")

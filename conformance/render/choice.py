@@ -198,7 +198,7 @@ def _shown(groups: Sequence[_Alike]) -> list[_Alike]:
     """The rows of the table: what to take, what people train with, and what else is good where there is room."""
     best = _best(groups)
     main = [one for one in groups if one.row.main]
-    usual = [one for one in main if one.row.trains and one.row.linked] or main[:ROWS]
+    usual = [one for one in groups if _usual(one)] or main[:ROWS]
     kept = [one for one in groups if one in best or one in usual]
     good = [one for one in groups if one.row.status in (MET, DOCUMENTED)]
     others = [one for one in groups if one not in kept and (one in good or (one.row.usable and not one.row.main))]
@@ -232,7 +232,12 @@ def _best(groups: Sequence[_Alike]) -> list[_Alike]:
     """
     found = [[one for one in groups if one.row.status == status] for status in (MET, DOCUMENTED)]
     good = found[0] or found[1]
-    return ([one for one in good if one.row.main and one.row.trains] or good)[:TAKEN]
+    return ([one for one in good if _usual(one)] or good)[:TAKEN]
+
+
+def _usual(one: _Alike) -> bool:
+    """Whether people train with it: an entry point that is documented, and no formula."""
+    return one.row.main and one.row.trains and one.row.linked
 
 
 def _take(choice: Choice, groups: Sequence[_Alike], several: bool, written: Callable[[str], str] = str) -> str:
@@ -288,7 +293,7 @@ def answer_text(answer: Answer) -> str:
         return "refuses"
     if not answer.grade.elements:
         return NOTHING
-    if answer.need.quantities == (ACCEPTANCE,):
+    if answer.need.quantities == (ACCEPTANCE,) or answer.grade.rejected == answer.grade.elements:
         return _acceptance(answer)
     return answer.grade.word
 
@@ -355,16 +360,16 @@ def _cases(cases: Iterable[str]) -> str:
 
 
 def _mixed(shown: Sequence[_Alike], naming: _Naming) -> Grid:
-    """What documentation says of automatic mixed precision, where that is needed."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    """What documentation says of automatic mixed precision, and a run on a CPU, where that is needed."""
+    found: dict[tuple[str, ...], list[str]] = {}
     for one in shown:
         for told in (answer.autocast for answer in one.row.answers if answer.autocast is not None):
-            found.setdefault((told.does, told.quote, told.url), []).append(naming(one))
+            found.setdefault((told.does, told.seen, told.quote, told.url), []).append(naming(one))
     return Grid(
-        "Automatic mixed precision, as documented",
-        ("implementation", "what happens", "quotation", "source"),
+        "Automatic mixed precision, as documented, and the result of bfloat16 on a CPU",
+        ("implementation", "what happens", "seen", "quotation", "source"),
         tuple(("; ".join(names), *told) for told, names in found.items()),
-        4,
+        5,
     )
 
 

@@ -50,13 +50,9 @@ def sentence(row: Row) -> str:
     parts = [*_asides(row)]
     if any(answer.form for answer in row.answers):
         return "; ".join(parts)  # what it does with other predictions than those that there are
-    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
     lost = _lost(row)
     before = ""
-    worsts = [
-        max((one for one in harmful if one.check.quantity == quantity), key=_plainest)
-        for quantity in dict.fromkeys(one.check.quantity for one in harmful)
-    ]
+    worsts = examples(row)
     every = bool(worsts) and all(one.documented for one in worsts)  # said once, at the end
     for worst in worsts:
         quantity = worst.check.quantity
@@ -65,14 +61,24 @@ def sentence(row: Row) -> str:
             where = lost[quantity].where if quantity in lost else f"lost at {_at(worst)}"
             parts.append(f"gradient right but where small ({where})")
             continue
+        if worst.verdict == "rejects" and quantity != ACCEPTANCE:
+            parts.append(f"raises at {_at(worst)}")
+            continue
         told = lost[quantity].text if small and quantity in lost else _example(worst)
         place = f" at {_at(worst)}"
         told, before = told.replace(place, " there") if place == before else told, place
         excuse = ", as documented" if worst.documented and not every else ""
         parts.append(f"{SUBJECTS.get(quantity, quantity)} {told}{excuse}")
-    if not harmful and row.usable:
+    if not worsts and row.usable:
         parts.append(f"right on all {row.inputs} inputs asked for")
     return "; ".join(parts) + (", as documented" if every else "")
+
+
+def examples(row: Row) -> list[Element]:
+    """What harms most, for each quantity: the elements that the sentence tells of."""
+    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
+    quantities = dict.fromkeys(one.check.quantity for one in harmful)
+    return [max((one for one in harmful if one.check.quantity == name), key=_plainest) for name in quantities]
 
 
 def _asides(row: Row) -> Iterator[str]:

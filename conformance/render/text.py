@@ -230,6 +230,11 @@ def timings(record: RunRecord) -> Iterator[str]:
     if record.speeds:
         timed = len({line.implementation for line in record.speeds})
         yield f"timed: {counted(timed, 'implementation')}; `bce-conformance choose` and the record tell how fast"
+    yield from untimed(record)
+
+
+def untimed(record: RunRecord) -> Iterator[str]:
+    """What was to be timed, and was not."""
     for line in record.footer.untimed if record.footer else ():
         yield f"not timed: {escape(line)}"
 
