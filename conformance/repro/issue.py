@@ -273,6 +273,8 @@ def _cause(issue: Issue) -> str:
             )
     if problem is not None and problem.remedy is not None and (blame is None or blame.mended is None):
         blocks.append(f"Remedy: {problem.remedy.strip()}")
+    if problem is not None and problem.workaround is not None:
+        blocks.append(f"What a user writes instead today: {problem.workaround.strip()}.")
     return "\n\n".join(blocks)
 
 

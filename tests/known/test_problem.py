@@ -200,6 +200,7 @@ def test_a_good_file_is_read_as_written(tmp_path: Path) -> None:
         ("kind: bug", 'kind: bug\nopening:\n  says: it is so\n  code: "1\\n1\\n1\\n1\\n1\\n1"', 5, ["5 lines", "6"]),
         ("kind: bug", "kind: bug\nopening:\n  code: print(1)", 4, ["says"]),
         ("kind: bug", "kind: bug\nshown_by: small/one", 3, ["small/one", "CASE::BACKEND/ENTRY"]),
+        ("advice: file", "first: all train so\nadvice: noise\nbecause: it is so", 3, ["to be filed", "noise"]),
         ("kind: bug", "kind: bug\nshown_by: small/one::stub/loss::float32::value#e0", 3, ["stub/loss::"]),
     ],
 )

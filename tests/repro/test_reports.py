@@ -226,6 +226,17 @@ def test_the_index_names_every_report_and_no_other() -> None:
     assert sorted(named) == [file.parent.name for file in PAGES]
 
 
+def test_what_is_told_first_heads_the_index_with_its_reason() -> None:
+    """A silent wrong sign at the logits of a new layer is not to be found in the fifth row."""
+    page = re.sub(r"\\(.)", r"\1", (REPORTS / "README.md").read_text())
+    urgent = {name: one.first for name, one in problem.load(ROOT / "known").items() if one.first is not None}
+    assert urgent
+    order = re.findall(r"\]\(([^/)]+)/issue\.md\)", page)[: len(urgent)]
+    assert sorted(order) == sorted(urgent)
+    for number, name in enumerate(order, 1):
+        assert f"\n{number}. {' '.join(str(urgent[name]).split())}\n" in page
+
+
 def test_every_problem_is_in_the_index() -> None:
     """With a folder, a reason why it has no script, or a reason to leave it; nothing else has a folder."""
     page = (REPORTS / "README.md").read_text()

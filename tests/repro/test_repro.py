@@ -31,7 +31,7 @@ from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Element
 from conformance.record import record as records
 from conformance.record.record import RunRecord
-from conformance.repro import derivation, finding, folder, groups, issue, projects, shrink, tensors
+from conformance.repro import derivation, finding, groups, issue, job, projects, shrink, tensors
 from conformance.repro.clean import CANNOT_TELL, MATCH, MISMATCH
 from conformance.repro.groups import Group
 from conformance.repro.representative import ranked, representatives
@@ -340,7 +340,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "reports").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="is a link"):
-        folder.write({tmp_path / "reports" / "repro.py": "x"}, force=True)
+        job.write_files({tmp_path / "reports" / "repro.py": "x"}, force=True)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
