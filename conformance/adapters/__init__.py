@@ -46,6 +46,9 @@ Arguments = Dict[str, Any]
 #: Environment variables of a worker and their values.
 Setting = Dict[str, str]
 
+#: What reads a setting of the process, and what sets it to what was read.
+Standing = Tuple[Callable[[], Any], Callable[[Any], Any]]
+
 #: How a tensor can lie in memory; what a runtime has no notion of is not offered.
 LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
 
@@ -323,6 +326,13 @@ class Runtime:
         Reading the bits is a way that every framework has; where that copies, another one is worth writing.
         """
         self.bits(native)
+
+    def overwrite(self, native: Native) -> None:
+        """Write other numbers into a tensor where it lies; nothing where tensors of the framework cannot be written."""
+
+    def standing(self) -> Dict[str, Standing]:
+        """Settings of the framework, by what a person calls them, that a loss must leave as they are."""
+        return {}
 
     def forget(self) -> None:
         """Give back the memory of what was compiled, where the framework keeps it for as long as the process lives."""

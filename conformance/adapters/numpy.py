@@ -87,6 +87,10 @@ class NumPyRuntime(Runtime):
         rest = dict(arguments)
         return implementation.derivatives[quantity](rest.pop("prediction"), rest.pop("label"), **rest)
 
+    def overwrite(self, native: Any) -> None:
+        if native.flags.writeable:
+            native.fill(1)
+
     def arrange(self, tensor: Tensor, layout: str) -> Any:
         """See `Runtime.arrange`.  Raises ValueError where a broadcast is asked of elements that differ."""
         return _LAYOUT[layout](self.tensor(tensor))

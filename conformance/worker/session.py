@@ -9,7 +9,7 @@ import os
 import sys
 import types
 import warnings
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from conformance.numbers.formats import Tensor
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.worker import protocol, timing
 from conformance.worker.call import Call, Kinds
-from conformance.worker.process import facts, give_back, resident, version_of
+from conformance.worker.process import Traces, facts, give_back, resident, version_of
 from conformance.worker.protocol import Header
 from conformance.worker.results import condensed, cut, joined, raised, row, same_bits
-from conformance.worker.variants import VARIANTS
+from conformance.worker.variants import BESIDE, MANNERS, OVERWRITTEN, VARIANTS, Asked, inner, quantity_of
 
 #: Elements above which a call is not repeated to see whether it gives the same result again.
 LARGEST_REPEATED = 1 << 20
@@ -76,6 +76,7 @@ class Session:
         self.implementations: Dict[str, Implementation] = {}
         self.controls: Dict[Control, bool] = {}
         self.flushing = flushes_to_zero()
+        self.left = Traces({})
         self.size = resident()
 
     def start(self, runtime: Runtime) -> None:
@@ -98,6 +99,7 @@ class Session:
         except Exception as error:  # the adapter's own mistake, or a broken installation
             return {"failed": "%s: %s" % (type(error).__name__, error)}
         self.flushing = flushes_to_zero()
+        self.left = Traces(self.runtime.standing())
         self.size = resident()
         return {
             "versions": {package: version_of(package) for package in self.runtime.packages},
@@ -175,7 +177,7 @@ class Session:
         """The call and the quantity that `name` stands for.  Raises what the framework raises that makes the inputs."""
         if name not in VARIANTS:
             return call, name
-        return VARIANTS[name](call, self.runtime, self.implementations), "value"
+        return VARIANTS[name](call, self.runtime, self.implementations), quantity_of(name)
 
     def observe(self, call: Call, name: str, results: List[Tensor]) -> Header:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
@@ -241,9 +243,10 @@ class Session:
     def result(self, returned: Native) -> Tensor:
         """The bits of what a call returned; what is no tensor of the framework is a result of its own type."""
         try:
-            return self.runtime.bits(returned)
+            bits = self.runtime.bits(returned)
         except TypeError:
             return Tensor(type(returned).__name__, np.zeros(0, dtype=np.uint8))
+        return Tensor(bits.dtype, bits.bits.copy())  # what came back must not change when the loss is called again
 
     def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Header:
         """Call once and describe what happened."""
@@ -252,15 +255,10 @@ class Session:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 natives = self.natives(padded)
+                before = {} if padded.period else self.left.now()
                 result = self.computed(padded, quantity, natives)
-                changed = [
-                    name
-                    for name, tensor in padded.tensors.items()
-                    if not same_bits(self.runtime.bits(natives[name]), tensor)
-                ]
-                if flushes_to_zero() != self.flushing:
-                    changed.append(protocol.STATE)
-                differs = "" if quantity != "value" or changed else self.repeated(padded, natives, result)
+                changed = [*self.altered(padded, natives), *self.traces(padded, quantity, before)]
+                differs = "" if changed or call.manner else self.repeated(padded, quantity, natives, result)
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
             return raised(error)
         observation = {
@@ -271,6 +269,8 @@ class Session:
             "warnings": sorted({"%s: %s" % (one.category.__name__, one.message) for one in caught}),
         }
         result = cut(result, padded.size, call.size)
+        if call.manner == BESIDE:
+            result = inner(result, call.size)
         if call.period:
             result, observation["shape"], observation["positions"], observation["counts"] = condensed(
                 result, call.period
@@ -299,18 +299,41 @@ class Session:
 
     def computed(self, call: Call, quantity: str, natives: Arguments) -> Tensor:
         """The bits of a quantity; of a loss that is taken singly those of each element, from a call of its own."""
+
+        def evaluate(one: Call, arguments: Arguments) -> Native:
+            return self.call(one, quantity, arguments)
+
+        if call.manner in MANNERS:
+            return MANNERS[call.manner](Asked(call, natives, self.runtime, self.natives, evaluate, self.result))
         if not call.singly or not call.size:
-            return self.result(self.call(call, quantity, natives))
-        calls = map(call.element, range(call.size))
+            return self.result(evaluate(call, natives))
+        calls = map(call.element, range(call.shape[0]))
         return joined([self.result(self.call(one, quantity, self.natives(one))) for one in calls])
 
-    def repeated(self, call: Call, natives: Arguments, result: Tensor) -> str:
+    def altered(self, call: Call, natives: Arguments) -> List[str]:
+        """The inputs that a call changed, and whether it switched this thread to flush-to-zero."""
+        changed = [
+            name
+            for name, tensor in call.tensors.items()
+            if call.manner != OVERWRITTEN and not same_bits(self.runtime.bits(natives[name]), tensor)
+        ]
+        return changed + ([protocol.STATE] if flushes_to_zero() != self.flushing else [])
+
+    def traces(self, call: Call, quantity: str, before: Dict[str, Any]) -> List[str]:
+        """What a call leaves behind in the process; presentations are not asked, which are many."""
+        plain = call._replace(manner="")
+        return [] if call.period else self.left.of(before, lambda: self.computed(plain, quantity, self.natives(call)))
+
+    def repeated(self, call: Call, quantity: str, natives: Arguments, result: Tensor) -> str:
         """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors.
 
         Of the many presentations of a case the copy is asked for first, and nothing else where that gives no other.
+        A derivative is computed once more, of its presentations none.
         """
-        if call.size > LARGEST_REPEATED:
+        if call.size > LARGEST_REPEATED or (quantity != "value" and call.period):
             return ""
+        if quantity != "value":
+            return "" if same_bits(self.computed(call, quantity, natives), result) else "the same call again"
         copied = same_bits(self.computed(call, "value", self.natives(call)), result)
         if copied and call.period:
             return ""

@@ -7,7 +7,7 @@ import importlib
 import os
 from typing import Any, Dict, Iterator, Tuple
 
-from conformance.adapters import SIZES, Arguments, Implementation, Runtime, chosen_device, kept_environment, numpy
+from conformance.adapters import SIZES, Arguments, Implementation, Runtime, Standing, chosen_device, kept_environment, numpy
 from conformance.adapters.jax import modes as jax
 from conformance.adapters.jax.runtime import JaxRuntime
 from conformance.adapters.keras.calls import framework
@@ -70,6 +70,16 @@ class OnKeras(Runtime):
                 "keras-backend": framework().backend.backend(),
                 "floatx": settings.floatx(),
                 "epsilon": settings.epsilon(),
+            },
+        )
+
+    def standing(self) -> Dict[str, Standing]:
+        settings = _settings()
+        return dict(
+            super().standing(),
+            **{
+                "Keras' default dtype": (settings.floatx, settings.set_floatx),
+                "Keras' epsilon": (settings.epsilon, settings.set_epsilon),
             },
         )
 

@@ -16,6 +16,7 @@ from conformance.adapters import (
     Arguments,
     Implementation,
     Runtime,
+    Standing,
     threads,
     where_cpu_has,
 )
@@ -130,6 +131,19 @@ class TorchRuntime(Runtime):
         # The integer of the same width is a detour that keeps every bit, NaN payloads included.
         integers = torch.from_numpy(own.view(np.dtype("int%d" % FORMATS[tensor.dtype].width))).to(DEVICES[DEVICE])
         return _laid_out(integers, layout).view(getattr(torch, tensor.dtype))
+
+    def overwrite(self, native: Any) -> None:
+        native.detach().fill_(1)
+
+    def standing(self) -> Dict[str, Standing]:
+        torch = framework()
+        return {
+            "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+            "the gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+            "the number of threads": (torch.get_num_threads, torch.set_num_threads),
+            "PyTorch's random generator": (torch.initial_seed, torch.manual_seed),
+            "deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+        }
 
     def produce(self, producer: str, logits: Any) -> Any:
         torch = framework()
