@@ -50,7 +50,20 @@ Setting = Dict[str, str]
 Standing = Tuple[Callable[[], Any], Callable[[Any], Any]]
 
 #: How a tensor can lie in memory; what a runtime has no notion of is not offered.
-LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
+LAYOUTS = (
+    "contiguous",
+    "strided",
+    "strided-3",
+    "strided-7",
+    "rows",
+    "padded",
+    "reversed",
+    "transposed",
+    "permuted",
+    "offset",
+    "read-only",
+    "broadcast",
+)
 
 
 #: Lengths that a runtime pads to where every new one costs a compilation: for the elements of one case, and for those
@@ -364,9 +377,10 @@ class Runtime:
     def arrange(self, tensor: Tensor, layout: str) -> Native:
         """A fresh native tensor with exactly these bits that lies in memory as `layout` says.
 
-        `strided` is every other element of a larger tensor, `reversed` has negative strides, `transposed` is the
-        transpose of a contiguous tensor, `offset` starts one element into its memory, `read-only` refuses writes, and
-        `broadcast` holds one element, which all others share.
+        `strided` is every other element of a larger tensor, `strided-3` and `strided-7` every third and seventh,
+        `rows` every other row, `padded` the first columns of a tensor with wider rows, `reversed` has negative strides,
+        `transposed` is the transpose of a contiguous tensor, `permuted` has its axes turned by one, `offset` starts one
+        element into its memory, `read-only` refuses writes, and `broadcast` holds one element, which all others share.
         """
         if layout != "contiguous":
             raise NotImplementedError(layout)

@@ -72,10 +72,16 @@ def _set_filters(filters: Any) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
 
 
+def _environment() -> Dict[Any, Any]:
+    """The variables as bytes, which need no decoding, where a system has them so."""
+    return dict(getattr(os, "environb", os.environ))
+
+
 def _set_environment(variables: Dict[Any, Any]) -> None:
-    for name in set(os.environ) - set(variables):
-        del os.environ[name]
-    os.environ.update(variables)
+    standing = getattr(os, "environb", os.environ)
+    for name in set(standing) - set(variables):
+        del standing[name]
+    standing.update(variables)
 
 
 #: Settings that every process has, and that a loss must leave as they are.
@@ -84,7 +90,7 @@ STANDING: Dict[str, Standing] = {
     "NumPy's random generator": (_numpy_generator, _set_numpy_generator),
     "Python's random generator": (random.getstate, random.setstate),
     "the warning filters": (lambda: list(warnings.filters), _set_filters),
-    "the environment": (lambda: dict(os.environ), _set_environment),
+    "the environment": (_environment, _set_environment),
     "the decimal context": (lambda: decimal.getcontext().prec, lambda before: setattr(decimal.getcontext(), "prec", before)),
     "the working folder": (os.getcwd, os.chdir),
     "garbage collection": (gc.isenabled, lambda before: gc.enable() if before else gc.disable()),
@@ -98,26 +104,30 @@ class Traces:
 
     def __init__(self, more: Dict[str, Standing]) -> None:
         self.settings = dict(STANDING, **more)
+        self.known = self._read()
 
-    def now(self) -> Dict[str, Any]:
-        """All settings as they are."""
+    def _read(self) -> Dict[str, Any]:
         return {name: read() for name, (read, _) in self.settings.items()}
 
-    def put_back(self, before: Dict[str, Any], now: Dict[str, Any]) -> List[str]:
-        """Set what `now` differs `before`; the names of that."""
-        changed = [name for name, value in before.items() if now[name] != value]
+    def _put_back(self, after: Dict[str, Any]) -> List[str]:
+        """Set what `after` differs in to what it was; the names of that."""
+        changed = [name for name, value in self.known.items() if after[name] != value]
         for name in changed:
-            self.settings[name][1](before[name])
+            self.settings[name][1](self.known[name])
         return changed
 
-    def of(self, before: Dict[str, Any], again: Callable[[], Any]) -> List[str]:
-        """What a call left that leaves it when it is made `again`: what a first call sets up stays, and is no trace."""
-        after = self.now()
-        if not self.put_back(before, after):
+    def of(self, again: Callable[[], Any]) -> List[str]:
+        """What the last call left behind, and leaves when it is made `again`.
+
+        What a first call sets up, or what others do in this process between two calls, stays and is no trace.
+        """
+        after = self._read()
+        changed = self._put_back(after)
+        if not changed:
             return []
         again()
-        left = self.put_back(before, self.now())
-        for name in set(before) - set(left):
-            if after[name] != before[name]:
-                self.settings[name][1](after[name])
+        left = self._put_back(self._read())
+        for name in set(changed) - set(left):
+            self.settings[name][1](after[name])
+        self.known = self._read()
         return left

@@ -9,7 +9,7 @@ import os
 import sys
 import types
 import warnings
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -255,9 +255,8 @@ class Session:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 natives = self.natives(padded)
-                before = {} if padded.period else self.left.now()
                 result = self.computed(padded, quantity, natives)
-                changed = [*self.altered(padded, natives), *self.traces(padded, quantity, before)]
+                changed = [*self.altered(padded, natives), *self.traces(padded, quantity)]
                 differs = "" if changed or call.manner else self.repeated(padded, quantity, natives, result)
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
             return raised(error)
@@ -319,10 +318,10 @@ class Session:
         ]
         return changed + ([protocol.STATE] if flushes_to_zero() != self.flushing else [])
 
-    def traces(self, call: Call, quantity: str, before: Dict[str, Any]) -> List[str]:
+    def traces(self, call: Call, quantity: str) -> List[str]:
         """What a call leaves behind in the process; presentations are not asked, which are many."""
         plain = call._replace(manner="")
-        return [] if call.period else self.left.of(before, lambda: self.computed(plain, quantity, self.natives(call)))
+        return [] if call.period else self.left.of(lambda: self.computed(plain, quantity, self.natives(call)))
 
     def repeated(self, call: Call, quantity: str, natives: Arguments, result: Tensor) -> str:
         """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors.

@@ -49,7 +49,10 @@ class TorchRuntime(Runtime):
         {"BCE_ONEDNN": "0"},
     )
 
-    layouts: Tuple[str, ...] = ("contiguous", "strided", "transposed", "offset", "broadcast")
+    layouts: Tuple[str, ...] = (
+        *("contiguous", "strided", "strided-3", "strided-7", "rows", "padded"),
+        *("transposed", "permuted", "offset", "broadcast"),
+    )
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
@@ -166,8 +169,11 @@ def _laid_out(plain: Any, layout: str) -> Any:
     Raises ValueError where a tensor cannot lie so.
     """
     torch = framework()
-    if layout == "strided":
-        return torch.stack((plain, torch.full_like(plain, -1)), -1)[..., 0]
+    if layout.startswith("strided"):
+        between = [torch.full_like(plain, -1)] * (int(layout.partition("-")[2] or 2) - 1)
+        return torch.stack((plain, *between), -1)[..., 0]
+    if layout in ("rows", "padded", "permuted"):
+        return _among_others(plain, layout)
     if layout == "transposed":
         if plain.dim() < 2:
             raise ValueError("a transposed tensor has at least two axes (got shape %s)" % (tuple(plain.shape),))
@@ -181,3 +187,15 @@ def _laid_out(plain: Any, layout: str) -> Any:
             raise ValueError("all elements of a broadcast tensor are one")
         return first.view((1,) * plain.dim()).expand(plain.shape)
     return plain
+
+
+def _among_others(plain: Any, layout: str) -> Any:
+    """`plain` as every other row of a larger tensor, as the first columns of wider rows, or with its axes turned."""
+    torch = framework()
+    if plain.dim() < 2:
+        raise ValueError("a tensor that is %s has at least two axes (got shape %s)" % (layout, tuple(plain.shape)))
+    if layout == "rows":
+        return torch.stack((plain, torch.full_like(plain, -1)), 1).flatten(0, 1)[::2]
+    if layout == "padded":
+        return torch.cat((plain, plain.new_full((*plain.shape[:-1], 3), -1)), -1)[..., :-3]
+    return plain.movedim(0, -1).contiguous().movedim(-1, 0)
