@@ -229,11 +229,19 @@ RELATIONS = {
                 ("thread", "the loss in another thread is the same"),
                 ("threads", "the loss is the same while another thread calls it on other numbers"),
                 ("kept", "a loss keeps its numbers when the function is called again on others"),
-                ("overwritten", "a loss keeps its numbers when the inputs are written to: it shares no memory with them"),
+                (
+                    "overwritten",
+                    "a loss keeps its numbers when the inputs are written to: it shares no memory with them",
+                ),
                 ("beside-nan", "the loss of an element is the same beside a NaN"),
                 ("beside-infinite", "the loss of an element is the same beside an infinite one"),
                 ("beside-huge", "the loss of an element is the same beside one that is huge"),
             )
+        ),
+        Relation(
+            name="aliased",
+            claim="a loss is the same where prediction and label are one tensor",
+            variants=("aliased",),
         ),
         Relation(
             name="upstream",

@@ -91,7 +91,10 @@ STANDING: Dict[str, Standing] = {
     "Python's random generator": (random.getstate, random.setstate),
     "the warning filters": (lambda: list(warnings.filters), _set_filters),
     "the environment": (_environment, _set_environment),
-    "the decimal context": (lambda: decimal.getcontext().prec, lambda before: setattr(decimal.getcontext(), "prec", before)),
+    "the decimal context": (
+        lambda: decimal.getcontext().prec,
+        lambda before: setattr(decimal.getcontext(), "prec", before),
+    ),
     "the working folder": (os.getcwd, os.chdir),
     "garbage collection": (gc.isenabled, lambda before: gc.enable() if before else gc.disable()),
     "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),

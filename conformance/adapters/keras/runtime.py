@@ -7,7 +7,16 @@ import importlib
 import os
 from typing import Any, Dict, Iterator, Tuple
 
-from conformance.adapters import SIZES, Arguments, Implementation, Runtime, Standing, chosen_device, kept_environment, numpy
+from conformance.adapters import (
+    SIZES,
+    Arguments,
+    Implementation,
+    Runtime,
+    Standing,
+    chosen_device,
+    kept_environment,
+    numpy,
+)
 from conformance.adapters.jax import modes as jax
 from conformance.adapters.jax.runtime import JaxRuntime
 from conformance.adapters.keras.calls import framework

@@ -145,7 +145,10 @@ class TorchRuntime(Runtime):
             "the gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
             "the number of threads": (torch.get_num_threads, torch.set_num_threads),
             "PyTorch's random generator": (torch.initial_seed, torch.manual_seed),
-            "deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+            "deterministic algorithms": (
+                torch.are_deterministic_algorithms_enabled,
+                torch.use_deterministic_algorithms,
+            ),
         }
 
     def produce(self, producer: str, logits: Any) -> Any:
