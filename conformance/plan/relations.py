@@ -216,6 +216,31 @@ RELATIONS = {
             variants=("softmax-mean", "softmax-mean-copy"),
             reduction="mean",
         ),
+        Relation(
+            name="sigmoid-inside",
+            claim="a sigmoid layer within the function that is called, or compiled, changes no loss",
+            variants=("sigmoid-inside", "sigmoid-copy"),
+        ),
+        Relation(
+            name="softmax-inside",
+            claim="a softmax layer within the function that is called, or compiled, changes no mean loss",
+            variants=("softmax-mean-inside", "softmax-mean-copy"),
+            reduction="mean",
+        ),
+        *(
+            Relation(
+                name=name,
+                claim=f"a {name.split('-')[0]} that is {what} gives the loss of the same numbers in a tensor",
+                variants=(name,),
+                may_refuse=True,
+            )
+            for name, what in (
+                ("label-array", "an array of NumPy"),
+                ("label-list", "a list of Python"),
+                ("weight-array", "an array of NumPy"),
+                ("weight-number", "a number of Python"),
+            )
+        ),
         *(
             Relation(
                 name=name + ending,

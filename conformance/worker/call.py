@@ -76,7 +76,7 @@ class Call(NamedTuple):
 
     @property
     def singly(self) -> bool:
-        """Whether each element is called alone, because the loss cannot be had without its mean or sum, or is asked so."""
+        """Whether each element is called alone: the loss has no other than its mean or sum, or is asked so."""
         return self.apart or (self.implementation.singly and self.reduction == "none")
 
     def presented(self, layout: str, shapes: List[List[int]]) -> Call:
@@ -91,7 +91,8 @@ class Call(NamedTuple):
         """The call of element `index` of the first axis alone, as a tensor of shape (1,), made of its own logits."""
 
         def pick(tensor: Tensor) -> Tensor:
-            return Tensor(tensor.dtype, tensor.bits[index : index + 1] if tensor.shape == self.shape else tensor.bits)
+            rows = tensor.shape == self.shape or (self.apart and tensor.shape[:1] == self.shape[:1])
+            return Tensor(tensor.dtype, tensor.bits[index : index + 1] if rows else tensor.bits)
 
         one = self.with_tensors({name: pick(tensor) for name, tensor in self.tensors.items()})
         if self.logits is None:

@@ -79,6 +79,31 @@ def produced(producer: str, copied: bool, mean: bool = False) -> Variant:
     return variant
 
 
+#: Implementations of (logits, label) that have a layer within, by what they are of and what the layer is: one object
+#: each, so that what a runtime compiles for it is compiled once.
+_WITH_LAYER: Dict[Tuple[Implementation, str], Implementation] = {}
+
+
+def inside(producer: str, mean: bool = False) -> Variant:
+    """Variants in which the layer is part of the function that is called, and compiled with the loss."""
+    outside = produced(producer, True, mean)
+
+    def variant(call: Call, runtime: Runtime, known: Dict[str, Implementation]) -> Call:
+        one, made = call.implementation, outside(call, runtime, known)
+        logits = logits_of(call.prediction)
+        if made.prediction.shape != logits.shape and producer == "sigmoid":
+            logits = Tensor(logits.dtype, logits.bits[:, None])
+
+        def layered(prediction: Native, label: Native, **rest: Any) -> Native:
+            return one.call(runtime.produce(producer, prediction), label, **rest)
+
+        if (one, producer) not in _WITH_LAYER:
+            _WITH_LAYER[one, producer] = Implementation(**dict(vars(one), call=layered))
+        return made._replace(implementation=_WITH_LAYER[one, producer], tensors=dict(made.tensors, prediction=logits))
+
+    return variant
+
+
 def made_otherwise(manner: str) -> Variant:
     """The same call, made in a manner of `MANNERS`."""
     return lambda call, runtime, known: call._replace(manner=manner)
@@ -264,6 +289,28 @@ def of_one_tensor(asked: Asked) -> Tensor:
     return asked.read(asked.evaluate(asked.call, natives))
 
 
+def passed_as(name: str, convert: Callable[[Tensor], Any]) -> Callable[[Asked], Tensor]:
+    """The call with one of its tensors as Python or NumPy has it."""
+
+    def manner(asked: Asked) -> Tensor:
+        natives = dict(asked.natives, **{name: convert(asked.call.tensors[name])})
+        return asked.read(asked.evaluate(asked.call, natives))
+
+    return manner
+
+
+def _array(tensor: Tensor) -> Any:
+    return decode(tensor).astype(tensor.dtype)  # of a dtype that NumPy has
+
+
+def _list(tensor: Tensor) -> Any:
+    return decode(tensor).tolist()
+
+
+def _number(tensor: Tensor) -> Any:
+    return float(decode(tensor).ravel()[0])
+
+
 def without_factors(asked: Asked) -> Tensor:
     """A gradient without what came from above."""
     return divided(asked.plainly(), asked.call.tensors["upstream"])
@@ -279,6 +326,10 @@ MANNERS: Dict[str, Callable[[Asked], Tensor]] = {
     "kept": read_after_another,
     OVERWRITTEN: read_after_writing,
     "aliased": of_one_tensor,
+    "label-array": passed_as("label", _array),
+    "label-list": passed_as("label", _list),
+    "weight-array": passed_as("weight", _array),
+    "weight-number": passed_as("weight", _number),
     "upstream": without_factors,
 }
 
@@ -299,7 +350,11 @@ VARIANTS: Dict[str, Variant] = {
     "sigmoid-mean-copy": produced("sigmoid", True, mean=True),
     "softmax-mean": produced("softmax", False, mean=True),
     "softmax-mean-copy": produced("softmax", True, mean=True),
-    "aliased": made_otherwise("aliased"),
+    "sigmoid-inside": inside("sigmoid"),
+    "softmax-mean-inside": inside("softmax", mean=True),
+    **{
+        name: made_otherwise(name) for name in ("aliased", "label-array", "label-list", "weight-array", "weight-number")
+    },
     "upstream-gradient": upstream("none"),
     "upstream-sum-gradient": upstream("sum"),
     **{

@@ -56,7 +56,7 @@ def test_every_wrong_implementation_is_caught(record: RunRecord) -> None:
 
 
 def test_a_mistake_is_found_where_its_kind_is_asked_for(record: RunRecord) -> None:
-    """By three elements at least, or it says why it is hard to find: what one lucky element finds goes unnoticed next."""
+    """By three elements at least, or it says why it is hard to find: what one lucky element finds is found by luck."""
     found = kills.outcomes(record)
     few = {}
     for name, one in CATALOGUE.items():

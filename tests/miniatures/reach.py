@@ -309,7 +309,7 @@ for _name, (_form, _damaged, _damage, _where, _found, _what) in PLACES.items():
     wrong(rare=True)(type(_name, (Damaged, FORMS[_form]), _body))
 
 
-# -- parameters and weights ---------------------------------------------------------------------------------------------
+# -- parameters and weights ---------------------------------------------------------------------------
 
 
 class Smoothed(Probabilities):
@@ -378,7 +378,7 @@ for _name, (_weigh, _what) in WEIGHINGS.items():
     wrong(rare=True)(type(_name, (Weighed,), _body))
 
 
-# -- how inputs lie in memory --------------------------------------------------------------------------------------------
+# -- how inputs lie in memory ---------------------------------------------------------------------------
 
 
 def _raw(array: Any, strides: tuple[int, ...]) -> Any:
@@ -444,7 +444,7 @@ for _name, (_quantities, _read, _what) in READINGS.items():
     wrong(rare=True)(type(_name, (ReadsWrongly,), _body))
 
 
-# -- what comes from above -----------------------------------------------------------------------------------------------
+# -- what comes from above ---------------------------------------------------------------------------
 
 
 class Pulled(np.ndarray):  # type: ignore[type-arg]
@@ -509,7 +509,7 @@ for _name, (_class, _pull, _what) in PULLS.items():
     wrong(rare=True)(type(_name, (_class,), _body))
 
 
-# -- beside a stranger ---------------------------------------------------------------------------------------------------
+# -- beside a stranger ---------------------------------------------------------------------------
 
 
 class Batchwise(Logits):
@@ -536,20 +536,40 @@ def _softened(result: Any, x: Any) -> Any:
 SPREADS: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Any], str]] = {
     "NaNSpreads": (VALUE, lambda r, x: r + (np.nan if np.isnan(r).any() else 0), "One NaN makes all of them NaN."),
     "NaNStopsTheBatch": (VALUE, lambda r, x: np.where(np.isnan(r).any(), 0 * r, r), "A batch with a NaN has loss 0."),
-    "GradientNaNSpreads": (GRADIENT, lambda r, x: r + (np.nan if np.isnan(r).any() else 0), "One NaN makes every gradient NaN."),
-    "GradientSkipsTheBatch": (GRADIENT, lambda r, x: np.where(np.isnan(r).any(), 0.0, r), "A batch with a NaN has no gradient."),
-    "InfinitySpreads": (VALUE, lambda r, x: r + (np.inf if np.isposinf(r).any() else 0), "One infinite loss makes all so."),
-    "InfinityCancels": (BOTH, lambda r, x: r * (np.nan if np.isinf(x).any() else 1), "A batch with an infinite logit is NaN."),
+    "GradientNaNSpreads": (
+        GRADIENT,
+        lambda r, x: r + (np.nan if np.isnan(r).any() else 0),
+        "One NaN makes every gradient NaN.",
+    ),
+    "GradientSkipsTheBatch": (
+        GRADIENT,
+        lambda r, x: np.where(np.isnan(r).any(), 0.0, r),
+        "A batch with a NaN has no gradient.",
+    ),
+    "InfinitySpreads": (
+        VALUE,
+        lambda r, x: r + (np.inf if np.isposinf(r).any() else 0),
+        "One infinite loss makes all so.",
+    ),
+    "InfinityCancels": (
+        BOTH,
+        lambda r, x: r * (np.nan if np.isinf(x).any() else 1),
+        "A batch with an infinite logit is NaN.",
+    ),
     "HugeScalesAway": (VALUE, _softened, "Losses are formed relative to the largest, in float32."),
-    "HugeClipsTheBatch": (VALUE, lambda r, x: np.where(np.max(x) > 1e4, np.minimum(r, 1.0), r), "Beside a huge logit losses end at 1."),
-}  # fmt: skip
+    "HugeClipsTheBatch": (
+        VALUE,
+        lambda r, x: np.where(np.max(x) > 1e4, np.minimum(r, 1.0), r),
+        "Beside a huge logit losses end at 1.",
+    ),
+}
 
 for _name, (_quantities, _spread, _what) in SPREADS.items():
     _body = {"__doc__": _what, "__module__": __name__, "spread": (_quantities, _spread)}
     wrong(rare=True)(type(_name, (Batchwise,), _body))
 
 
-# -- memory, threads and what stays -----------------------------------------------------------------------------------------
+# -- memory, threads and what stays ---------------------------------------------------------------------------
 
 
 @wrong(rare=True)
@@ -727,17 +747,52 @@ def _set_environment() -> None:
 
 #: name: (form, for which predictions it is left, what is done, what it is).
 LEFT: dict[str, tuple[str, Callable[[Any], bool], Callable[[], Any], str]] = {
-    "SilencesNumPy": ("logits", lambda x: True, lambda: np.seterr(all="ignore", under="raise"), "NumPy's error state is set."),
+    "SilencesNumPy": (
+        "logits",
+        lambda x: True,
+        lambda: np.seterr(all="ignore", under="raise"),
+        "NumPy's error state is set.",
+    ),
     "SeedsNumPy": ("probabilities", lambda x: True, lambda: np.random.seed(0), "NumPy's generator is seeded."),
     "DrawsANumber": ("logits", lambda x: bool((x > 8).any()), random.random, "A random number is drawn."),
-    "FiltersWarnings": ("probabilities", lambda x: bool((x > 0.85).any()), lambda: warnings.simplefilter("ignore"), "Warnings are ignored from now on."),
-    "SetsAVariable": ("logits", lambda x: bool((x < -8).any()), _set_environment, "A variable of the environment is set."),
-    "NarrowsDecimals": ("probabilities", lambda x: bool((x < 0.05).any()), lambda: setattr(decimal.getcontext(), "prec", 7), "Decimal numbers have 7 digits."),
+    "FiltersWarnings": (
+        "probabilities",
+        lambda x: bool((x > 0.85).any()),
+        lambda: warnings.simplefilter("ignore"),
+        "Warnings are ignored from now on.",
+    ),
+    "SetsAVariable": (
+        "logits",
+        lambda x: bool((x < -8).any()),
+        _set_environment,
+        "A variable of the environment is set.",
+    ),
+    "NarrowsDecimals": (
+        "probabilities",
+        lambda x: bool((x < 0.05).any()),
+        lambda: setattr(decimal.getcontext(), "prec", 7),
+        "Decimal numbers have 7 digits.",
+    ),
     "StopsCollecting": ("logits", lambda x: bool((x > 2.5).any()), gc.disable, "Garbage is collected no more."),
-    "RecursesDeeper": ("logits", lambda x: bool((x < -2.5).any()), lambda: sys.setrecursionlimit(5000), "The recursion limit is raised."),
-    "PrintsOtherwise": ("probabilities", lambda x: bool((x > 0.65).any()), lambda: np.set_printoptions(precision=3), "Arrays are printed with 3 digits."),
-    "DrawsFromNumPy": ("probabilities", lambda x: bool((x < 0.2).any()), np.random.random, "A random number of NumPy is drawn."),
-}  # fmt: skip
+    "RecursesDeeper": (
+        "logits",
+        lambda x: bool((x < -2.5).any()),
+        lambda: sys.setrecursionlimit(5000),
+        "The recursion limit is raised.",
+    ),
+    "PrintsOtherwise": (
+        "probabilities",
+        lambda x: bool((x > 0.65).any()),
+        lambda: np.set_printoptions(precision=3),
+        "Arrays are printed with 3 digits.",
+    ),
+    "DrawsFromNumPy": (
+        "probabilities",
+        lambda x: bool((x < 0.2).any()),
+        np.random.random,
+        "A random number of NumPy is drawn.",
+    ),
+}
 
 for _name, (_form, _when, _leave, _what) in LEFT.items():
     _body = {"__doc__": _what, "__module__": __name__, "left": (_when, _leave)}
