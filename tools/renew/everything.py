@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, pictures, problems, reference, schemas, vocabulary
+from tools.renew import (
+    ROOT,
+    accuracy,
+    behaviour,
+    diagnoses,
+    harm,
+    pictures,
+    problems,
+    reach,
+    reference,
+    schemas,
+    vocabulary,
+)
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
 WHOLE = ("docs/reference", "docs/schema")
@@ -20,6 +32,7 @@ def files() -> dict[str, str]:
         | diagnoses.files()
         | harm.files()
         | problems.files()
+        | reach.files()
         | vocabulary.files()
         | pictures.files()
     )
