@@ -319,6 +319,9 @@ def without_factors(asked: Asked) -> Tensor:
 #: The manner in which inputs are written to before the result is read.
 OVERWRITTEN = "overwritten"
 
+#: The manner of a call whose label is a list.
+LISTED = "label-list"
+
 #: How calls are made that are not made plainly, by `Call.manner`.
 MANNERS: Dict[str, Callable[[Asked], Tensor]] = {
     "thread": in_another_thread,
@@ -327,7 +330,7 @@ MANNERS: Dict[str, Callable[[Asked], Tensor]] = {
     OVERWRITTEN: read_after_writing,
     "aliased": of_one_tensor,
     "label-array": passed_as("label", _array),
-    "label-list": passed_as("label", _list),
+    LISTED: passed_as("label", _list),
     "weight-array": passed_as("weight", _array),
     "weight-number": passed_as("weight", _number),
     "upstream": without_factors,
