@@ -45,7 +45,7 @@ def at(file: object, line: int, message: str, hint: str = "") -> InputError:
     return InputError(f"{file}:{line}: {message}", hint)
 
 
-#: What others call the same: formats by their width, projects by their whole names, a form in the singular.
+#: What others call the same: formats by their width, a form in the singular.
 SPOKEN = {
     "fp64": "float64",
     "f64": "float64",
@@ -57,10 +57,6 @@ SPOKEN = {
     "f16": "float16",
     "half": "float16",
     "bf16": "bfloat16",
-    "pytorch": "torch",
-    "tf": "tensorflow",
-    "scikit-learn": "sklearn",
-    "tf_keras": "tf-keras",
     "logit": "logits",
     "probability": "probabilities",
     "prob": "probabilities",

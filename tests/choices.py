@@ -20,6 +20,9 @@ from conformance.record.record import (
     SpeedLine,
 )
 
+#: 1/2 in each dtype.
+HALF = {"float64": "3fe0000000000000", "float32": "3f000000", "float16": "3800", "bfloat16": "3f00"}
+
 #: Three implementations.
 A, B, C = "stub/a/eager/cpu", "stub/b/eager/cpu", "stub/c/eager/cpu"
 
@@ -27,7 +30,7 @@ A, B, C = "stub/a/eager/cpu", "stub/b/eager/cpu", "stub/c/eager/cpu"
 def inputs(case: str, family: str, dtype: str = "float32", form: str = "probabilities", flag: str = "") -> InputsLine:
     """Inputs of one element, whose label is 2 in the family of labels outside [0, 1]."""
     label = "40000000" if family == "out-of-range-labels" else "3f800000"
-    bits = {"prediction": ("3f000000",), "label": (label,)}
+    bits = {"prediction": (HALF[dtype],), "label": (label,)}
     return InputsLine(
         case=case,
         family=family,
@@ -64,10 +67,10 @@ def check(
         quantity=quantity,
         verdict=verdict,
         outcome="as expected",
-        elements=("e0",),
+        elements=("e0", "e1")[: len(verdicts) or 1],
         verdicts=verdicts,
-        bits=("3f000000",),
-        ulp=(ulp,),
+        bits=(HALF[dtype],) * (len(verdicts) or 1),
+        ulp=(ulp,) * (len(verdicts) or 1),
         contract_ulp=() if contract is None else (contract,),
     )
 
@@ -106,6 +109,6 @@ def run(
     )
 
 
-def chosen(words: str, *records: RunRecord) -> Choice:
+def chosen(words: str, *records: RunRecord, everything: bool = False) -> Choice:
     """The choice among the implementations of some records, which are called r0, r1, ..."""
-    return choose([Source(f"r{index}", one) for index, one in enumerate(records)], needs.parse([words]))
+    return choose([Source(f"r{index}", one) for index, one in enumerate(records)], needs.parse([words]), everything)

@@ -7,8 +7,11 @@ Worker-side code: standard library and NumPy only, Python 3.7 on.
 
 from __future__ import annotations
 
+import ast
+import os
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+import sys
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from conformance.adapters.expressions import Expression, NotWritable, named_modules, traced, written
 
@@ -81,12 +84,12 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
         given["reduction"] = request["reduction"]
     call = one.derivatives.get(quantity, one.call)
     with named_modules([name for name in runtime.packages if name != "numpy"], said.aliases):
-        text = _aliased(traced(call, given), said)
+        text, own = _called(call, given, said)
         produced = _produced(runtime, request.get("producer", ""), tensors["prediction"].dtype)
     derived = said.ways[one.mode].derived if said.ways[one.mode].derived.gradient else said.derived
     result, before = _result(said.ways[one.mode], derived, "value" if call is not one.call else quantity, list(tensors))
     parts = (text, produced, result, *before, said.tensor, *(written(one.dtype) for one in tensors.values()))
-    helpers = _helpers(said, parts)
+    helpers = [*_helpers(said, parts), *own]
     return {
         "modules": _modules(said, (*parts, *helpers, said.number, said.dtype)),
         "versions": [[name, said.aliases.get(name, name)] for name in runtime.packages],
@@ -102,6 +105,76 @@ def source(adapter: Any, request: Mapping[str, Any]) -> Dict[str, Any]:
         "numbers": said.numbers,
         "dtype": said.dtype,
     }
+
+
+def _called(call: Any, given: Dict[str, Any], said: Written) -> Tuple[str, List[str]]:
+    """The expression that a call computes, or its own name and the lines of its file that define it.
+
+    Those are for calls that no expression follows: of what asks for a tensor, for a shape, or which way to go.
+    """
+    try:
+        return _aliased(traced(call, given), said), []
+    except Exception:
+        own = excerpt(call)
+        if own is None:
+            raise
+    name, lines = own
+    words = ["%s=%s" % (key, written(value)) for key, value in given.items() if key not in ("prediction", "label")]
+    return "%s(%s)" % (name, ", ".join(["prediction", "label", *words])), lines
+
+
+#: What a script calls the function that it calls.
+TAKEN = "loss"
+
+
+def excerpt(call: Any) -> Optional[Tuple[str, List[str]]]:
+    """The name of a function, or of another callable, in its file and the lines there on which it depends.
+
+    None where it has no name there, where it needs this suite, and under Python 3.7, which does not know where
+    statements end.
+    """
+    space = getattr(call, "__globals__", None) or getattr(type(call).__call__, "__globals__", None)
+    if space is None or not os.path.isfile(str(space.get("__file__", ""))):
+        space = vars(sys.modules.get(type(call).__module__, sys))
+    names = [name for name, value in space.items() if value is call]
+    if not names or not hasattr(ast.stmt, "end_lineno") or not os.path.isfile(str(space.get("__file__", ""))):
+        return None
+    with open(space["__file__"], encoding="utf-8") as stream:
+        text = stream.read()
+    body = ast.parse(text).body
+    needed: Set[str] = {names[0]}
+    kept: Set[int] = set()
+    while True:
+        found = {at for at, one in enumerate(body) if at not in kept and _bound(one) & needed}
+        if not found:
+            break
+        kept |= found
+        needed |= {node.id for at in found for node in ast.walk(body[at]) if isinstance(node, ast.Name)}
+    lines, chosen = text.splitlines(), [body[at] for at in sorted(kept)]
+    if any(_of_the_suite(one) for one in chosen):
+        return None
+    first = [min([one.lineno, *(each.lineno for each in getattr(one, "decorator_list", ()))]) for one in chosen]
+    parts = ["\n".join(lines[start - 1 : one.end_lineno]) for start, one in zip(first, chosen)]
+    if not any(TAKEN in _bound(one) for one in chosen):
+        return names[0], parts
+    used = any(isinstance(node, ast.Name) and node.id == TAKEN for one in chosen for node in ast.walk(one))
+    if used or names[0] != TAKEN:  # which would mean the function of the script
+        return None
+    return "own_%s" % TAKEN, [*parts, "own_%s = %s" % (TAKEN, TAKEN)]
+
+
+def _bound(one: ast.stmt) -> Set[str]:
+    """The names that a statement of a module gives a value."""
+    if isinstance(one, (ast.FunctionDef, ast.ClassDef)):
+        return {one.name}
+    if isinstance(one, (ast.Import, ast.ImportFrom)):
+        return {(each.asname or each.name).partition(".")[0] for each in one.names}
+    return {node.id for node in ast.walk(one) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _of_the_suite(one: ast.stmt) -> bool:
+    names = [each.name for each in one.names] if isinstance(one, ast.Import) else [getattr(one, "module", None) or ""]
+    return any(name.partition(".")[0] == "conformance" for name in names)
 
 
 def _produced(runtime: Any, producer: str, dtype: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -11,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conformance.errors import InputError
+from conformance.checkup.frameworks import FRAMEWORKS
+from conformance.errors import InputError, did_you_mean, understood
 from conformance.formulas.arithmetic import rounded
+from conformance.judge.harm import DRIFTING, MISLEADING
 from conformance.numbers.formats import FORMATS, Tensor, decode
 from conformance.plan import own_numbers
 from conformance.plan.cases import OPTIONS
 from reference import FORMS, loss
 
 if TYPE_CHECKING:
-    from conformance.numbers.arrays import Floats
+    from conformance.numbers.arrays import Floats, Mask
 
 Grade = Literal["certain", "likely"]
 
@@ -30,6 +33,12 @@ REDUCTIONS = ("none", "mean", "sum")
 
 #: Kinds of NumPy's dtypes that hold real numbers: floating point, signed, unsigned, bool.
 _REAL = "fiub"
+
+#: Largest batch: that of eight images of 1024 x 1024 with two channels, and some 3 GB of float64 on the way.
+LARGEST = 1 << 24
+
+#: Half a unit of the fourth decimal, which is what Keras prints (progbar.py, 3.15).
+DECIMAL = 0.5e-4
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ class Batch:
 
     Arrays hold the numbers as float64 in the shapes in which they were given; `kinds` has the dtypes that they had.
     `dtype` is that in which the loss was computed, `seen` the loss that the training saw: one number, or one for each
-    element.  `form` and
-    `reduction` are "" where nobody said what the prediction is, and how `seen` came to be.
+    element.  `form` and `reduction` are "" where nobody said what the prediction is, and how `seen` came to be; so is
+    `version`, that of the framework.
     """
 
     prediction: Floats
@@ -65,6 +74,7 @@ class Batch:
     dtype: str
     form: str
     framework: str
+    version: str
     reduction: str
     label_smoothing: float
     epsilon: float | None
@@ -97,6 +107,31 @@ class Batch:
         """The label of each prediction.  Needs `fits`."""
         return np.broadcast_to(self.label, self.prediction.shape).ravel()
 
+    @property
+    def counted(self) -> Mask:
+        """The predictions whose weight is not 0: what is masked is nobody's fault."""
+        weight = self.flat("weight") if self.fits else None
+        return np.ones(self.prediction.size, bool) if weight is None else np.not_equal(weight, 0)
+
+    @property
+    def masked(self) -> bool:
+        """Whether the weights are a mask: 0 and 1, and both."""
+        return self.weight is not None and set(np.unique(self.weight.ravel()[:LARGEST]).tolist()) == {0.0, 1.0}
+
+    def kind_of(self, name: str) -> str:
+        """The kind of an input's dtype, in one letter as NumPy has them: f for all that it does not know."""
+        try:
+            return np.dtype(self.kinds[name]).kind
+        except TypeError:
+            return "f"
+
+    def saved_as(self, name: str) -> str:
+        """The dtype in which an input is kept: its own, or one of NumPy's that holds it."""
+        try:
+            return np.dtype(self.kinds[name]).name if self.kinds[name] != "bfloat16" else "float32"
+        except TypeError:
+            return "float32"
+
     def place(self, index: int, name: str = "prediction") -> str:
         """Where the element of a flat index is: `[3]`, or `[1, 0]` in two dimensions."""
         return str([int(one) for one in np.unravel_index(index, self.inputs[name].shape)])
@@ -124,9 +159,10 @@ def of_arrays(
     autocast: bool = False,
 ) -> Batch:
     """A batch of arrays, or tensors of a framework, by name.  Raises InputError that names the array or argument."""
-    _among("form", form, FORMS)
-    _among("dtype", dtype, tuple(FORMATS))
-    _among("reduction", reduction, REDUCTIONS)
+    form, dtype = _among("form", form, FORMS), _among("dtype", dtype, tuple(FORMATS))
+    reduction = _among("reduction", reduction, REDUCTIONS)
+    framework, _, version = framework.partition("==")
+    framework = _among("framework", framework, tuple(FRAMEWORKS))
     if not 0 <= label_smoothing <= 1 or 0 < label_smoothing < 2.0**-500:  # what reference.loss takes
         raise InputError(f"label_smoothing must be a number from 0 to 1 (got {label_smoothing!r})")
     if epsilon is not None and not 0 < epsilon < 0.5:
@@ -154,6 +190,7 @@ def of_arrays(
         dtype=used,
         form=form,
         framework=framework,
+        version=version,
         reduction=reduction,
         label_smoothing=label_smoothing,
         epsilon=epsilon,
@@ -161,20 +198,32 @@ def of_arrays(
     )
 
 
-def _among(name: str, word: str, known: Sequence[str]) -> None:
-    if word and word not in known:
-        raise InputError(f"{name} must be one of {', '.join(known)} (got {word!r})")
+def _among(name: str, word: str, known: Sequence[str]) -> str:
+    meant = understood(word, known)
+    if word and meant not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)} (got {word!r})", did_you_mean(word, list(known)))
+    return meant
 
 
 def _numbers(name: str, array: Any, dtype: str) -> tuple[Floats, str]:
     """An array or tensor as float64, and the dtype that it had."""
-    kind = str(getattr(array, "dtype", "")).rpartition(".")[2]
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(f"{name} must be an array without a mask of its own", "give ~array.mask as weight")
+    kind = getattr(array, "dtype", "")
+    kind = str(getattr(kind, "name", kind)).rpartition(".")[2]  # torch.float32, tf.float32, np.dtype("float32")
     for step in ("detach", "cpu", *(["float"] if kind == "bfloat16" else [])):  # a tensor that is no array by itself
         array = getattr(array, step, lambda array=array: array)()
     try:
-        found = np.asarray(array)
+        try:
+            found = np.asarray(array)
+        except (TypeError, ValueError):  # a scalar of bfloat16 gives NumPy no array, but a scalar
+            found = np.asarray(getattr(array, "numpy", lambda: array)())
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name} must be an array of real numbers (got {type(array).__name__}: {error})") from None
+        said = " ".join(str(error).split())[:200]
+        hint = "in a compiled function there are no numbers yet: call it outside"
+        raise InputError(
+            f"{name} must be an array of real numbers (got {type(array).__name__}: {said})", hint
+        ) from None
     if found.dtype.kind == "V" and found.dtype.itemsize == 2 and not found.dtype.names:
         # What NumPy makes of bfloat16 when it is saved.
         if dtype != "bfloat16" and found.dtype.name != "bfloat16":
@@ -182,10 +231,8 @@ def _numbers(name: str, array: Any, dtype: str) -> tuple[Floats, str]:
         return decode(Tensor("bfloat16", found.view(np.uint16))), "bfloat16"
     if found.dtype.kind not in _REAL:
         raise InputError(f"{name} must hold real numbers (got dtype {found.dtype})", "save it as floats")
-    if found.size > own_numbers.LARGEST:
-        raise InputError(
-            f"{name} must hold at most {own_numbers.LARGEST} numbers (got {found.size})", "give a part of the batch"
-        )
+    if found.size > LARGEST:
+        raise InputError(f"{name} must hold at most {LARGEST} numbers (got {found.size})", "give a part of the batch")
     with np.errstate(over="ignore"):  # of a long double
         return found.astype(np.float64), kind or found.dtype.name
 
@@ -241,9 +288,74 @@ class Exact:
         soft = (y > 0) & (y < 1)
         if not soft.any() or not ((y >= 0) & (y <= 1)).all():  # beyond, there is no least loss
             return 0.0
-        factor = batch.flat("pos_weight")
-        a = y if factor is None else y * factor
+        y = y[soft]
+        weight, factor = (1.0 if one is None else one[soft] for one in map(batch.flat, ("weight", "pos_weight")))
         with np.errstate(all="ignore"):
-            best = np.where(soft, a / (a + (1 - y)), y)  # where the derivative of the loss by p is 0
-            least = loss("probabilities", best, y, batch.flat("weight"), factor).hi
-        return float(np.sum(least[soft])) / y.size
+            best = factor * y / (factor * y + (1 - y))  # where the derivative of the loss by p is 0
+            at1, at0 = terms("probabilities", best)
+            return float(np.sum(weight * mixed(factor * at1, at0, y))) / soft.size
+
+    @property
+    def expected(self) -> Floats:
+        """What the training should have seen: one number, or one for each element."""
+        seen, kind = self.batch.seen, self.batch.reduction
+        if kind == "none" or (seen is not None and seen.size == self.each.size > 1):
+            return self.each
+        return np.array(self.total if kind == "sum" else self.mean)
+
+    @cached_property
+    def right(self) -> bool:
+        """Whether the number seen is the exact one: to 0.1 %, or four decimals; infinite where that is."""
+        return self._near(self.expected) or self.masked_mean
+
+    @cached_property
+    def masked_mean(self) -> bool:
+        """Whether the number seen is the mean over what a mask of 0 and 1 leaves, and not over all elements."""
+        batch = self.batch
+        if not batch.masked or batch.reduction not in ("", "mean") or self._near(self.expected):
+            return False
+        return self._near(np.array(self.total / np.count_nonzero(batch.counted)))
+
+    def _near(self, wanted: Floats) -> bool:
+        assert self.batch.seen is not None  # only then one asks
+        seen = self.batch.seen.ravel()
+        printed = half_digit(float(seen[0])) if seen.size == 1 else 0.0
+        with np.errstate(invalid="ignore"):
+            allowed = np.maximum(drift(self.batch) * np.abs(wanted) + DECIMAL, printed)
+            near = np.isfinite(wanted) & (np.abs(seen - wanted) <= allowed)
+            near |= seen == wanted
+        return bool((near | (np.isnan(wanted) & np.isnan(seen))).all())
+
+
+def computed_in(batch: Batch) -> str:
+    """The dtype of the steps: float32 under autocast, for the forms of which a framework does that."""
+    spoken = FRAMEWORKS.get(batch.framework)
+    forms = ("logits",) if spoken is None else spoken.autocasts
+    return "float32" if batch.autocast and batch.form in forms else batch.dtype
+
+
+def drift(batch: Batch) -> float:
+    """Relative error of a loss that is called wrong: 0.1 %, and 1 % in 16 bits, which have three digits."""
+    return MISLEADING if FORMATS[computed_in(batch)].width <= 16 else DRIFTING
+
+
+def half_digit(seen: float) -> float:
+    """Half a unit of the last digit that a number has: 0.69 may stand for 0.6931.
+
+    0 for what has less than two decimals or digits: 0.5 is a number, and not another one that was printed so.
+    """
+    half = 0.5 * 10.0 ** int(Decimal(repr(seen)).as_tuple().exponent) if seen and np.isfinite(seen) else 0.0
+    return half if half <= max(0.005, 0.01 * abs(seen)) else 0.0
+
+
+def terms(form: str, x: Floats) -> tuple[Floats, Floats]:
+    """The losses at label 1 and at label 0, in plain float64: numbers of mistakes are compared in six digits."""
+    if form == "probabilities":
+        return -np.log(x), -np.log1p(-x)
+    tail = np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(-x, 0) + tail, np.maximum(x, 0) + tail
+
+
+def mixed(at1: Floats, at0: Floats, label: Floats) -> Floats:
+    """The losses at labels between; a term whose factor is 0 is 0."""
+    return np.where(label == 0, 0, label * at1) + np.where(label == 1, 0, (1 - label) * at0)

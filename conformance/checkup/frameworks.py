@@ -7,20 +7,21 @@ compares the models with the frameworks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from conformance.formulas.arithmetic import EACH, KERNELS, WIDER
 
 #: Documented bound of a clip to [1e-7, 1 - 1e-7]: keras.config.epsilon(), Keras 3.15.
-KERAS_CLIP = 1e-7
+CLIP = 1e-7
 
 
 @dataclass(frozen=True)
 class Model:
     """Formulas of `formulas.catalogue` that an entry evaluates, and its problems in `known/`.
 
-    The problems are those of the value, of the gradient and of a NaN.
+    The problems are those of the value, of the gradient, of a NaN, and of a clip that does not keep 1 off.
     """
 
     entry: str
@@ -35,7 +36,8 @@ class Framework:
 
     `losses` gives one loss for each element, by form.  `integers` says what it does with integer labels, `shapes` with
     labels (n,) against predictions (n, 1), "" where either is right.  `arithmetic` is that of 16-bit inputs by dtype,
-    `counted` whether a mean of float16 counts its elements in float16.
+    `counted` whether a mean of float16 counts its elements in float16.  `autocasts` names the forms whose losses
+    are computed in float32 under mixed precision, `autocast` says what it does with those of probabilities there.
     """
 
     version: str
@@ -46,6 +48,7 @@ class Framework:
     mean: str
     sum: str
     reshape: str
+    one_hot: str
     where: str
     math: str
     hunt: tuple[str, str]
@@ -54,12 +57,19 @@ class Framework:
     arithmetic: Mapping[str, str] = field(default_factory=dict)
     counted: bool = False
     clipped: float = 0.0
+    autocasts: tuple[str, ...] = ()
     autocast: str = ""
 
 
 _XLOGY = "-({0}.xlogy({{y}}, {{p}}) + {0}.xlog1py(1 - {{y}}, -{{p}}))"
 _BY_HAND = "{0}.where({{p}} >= 0, (1 - {{y}}) * {{p}}, -{{y}} * {{p}}) + {0}.log1p({0}.exp(-{0}.abs({{p}})))"
 _TF_LOGITS = "max(z, 0) - z*y + log1p(exp(-|z|))"
+_KERAS_PROBLEMS = {
+    "value": "keras-one-minus-p-rounded",
+    "gradient": "keras-one-minus-p-rounded",
+    "clip": "keras-clip-bound-is-1-in-16-bits",
+    "nan": "keras-float16-reciprocal-overflows",
+}
 _CLIPPED = "clip by 1e-7, log and log(1 - q)"
 
 FRAMEWORKS: dict[str, Framework] = {
@@ -87,13 +97,15 @@ FRAMEWORKS: dict[str, Framework] = {
         clip="torch.clamp({x}, {low}, {high})",
         mean="{x}.mean()",
         sum="{x}.sum()",
-        reshape="label.reshape(prediction.shape)",
+        reshape="{x}.reshape({shape})",
+        one_hot="torch.nn.functional.one_hot(label.long(), {classes})",
         where="torch.where",
         math="torch",
         hunt=("torch.autograd.set_detect_anomaly(True)  # the step that makes a NaN raises", "loss.backward()"),
         integers="refuses them: result type Float can't be cast",
         shapes="refuses them: target size must be the same as input size",
         arithmetic={"float16": EACH, "bfloat16": KERNELS},
+        autocasts=("logits",),
         autocast="refuses binary_cross_entropy and BCELoss inside of autocast on a GPU",
     ),
     "tensorflow": Framework(
@@ -108,14 +120,15 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.ops.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="tf.cast({x}, tf.{dtype})",
         clip="tf.clip_by_value({x}, {low}, {high})",
         mean="tf.reduce_mean({x})",
         sum="tf.reduce_sum({x})",
-        reshape="tf.reshape(label, prediction.shape)",
+        reshape="tf.reshape({x}, {shape})",
+        one_hot="tf.one_hot(tf.cast(label, tf.int32), {classes})",
         where="tf.where",
         math="tf.math",
         hunt=("tf.debugging.enable_check_numerics()  # the step that makes a NaN raises", "loss = {mean_losses}"),
@@ -123,7 +136,7 @@ FRAMEWORKS: dict[str, Framework] = {
         shapes="refuses them: logits and labels must have the same shape",
         arithmetic={"float16": EACH, "bfloat16": WIDER},
         counted=True,
-        clipped=KERAS_CLIP,
+        clipped=CLIP,
     ),
     "keras": Framework(
         version="keras 3.15",
@@ -141,19 +154,21 @@ FRAMEWORKS: dict[str, Framework] = {
                 "keras.losses.binary_crossentropy",
                 _CLIPPED,
                 f"dL/dx of {_CLIPPED}, by tensorflow",
-                {"value": "keras-clip-bound-is-1-in-16-bits", "nan": "keras-float16-reciprocal-overflows"},
+                _KERAS_PROBLEMS,
             ),
         },
         cast="keras.ops.cast({x}, '{dtype}')",
         clip="keras.ops.clip({x}, {low}, {high})",
         mean="keras.ops.mean({x})",
         sum="keras.ops.sum({x})",
-        reshape="keras.ops.reshape(label, prediction.shape)",
+        reshape="keras.ops.reshape({x}, {shape})",
+        one_hot="keras.ops.one_hot(keras.ops.cast(label, 'int32'), {classes})",
         where="keras.ops.where",
         math="keras.ops",
         hunt=("callbacks = [keras.callbacks.TerminateOnNaN()]  # of model.fit", "loss = {mean_losses}"),
         arithmetic={"float16": EACH, "bfloat16": WIDER},
-        clipped=KERAS_CLIP,
+        clipped=CLIP,
+        autocasts=("logits", "probabilities"),  # its loss objects compute in float32, whatever the policy of the layers
     ),
     "jax": Framework(
         version="jax 0.10, optax 0.2",
@@ -172,7 +187,8 @@ FRAMEWORKS: dict[str, Framework] = {
         clip="jnp.clip({x}, {low}, {high})",
         mean="{x}.mean()",
         sum="{x}.sum()",
-        reshape="label.reshape(prediction.shape)",
+        reshape="{x}.reshape({shape})",
+        one_hot="jax.nn.one_hot(label, {classes})",
         where="jnp.where",
         math="jnp",
         hunt=('jax.config.update("jax_debug_nans", True)  # the step that makes a NaN raises', "loss = {mean_losses}"),
@@ -187,7 +203,8 @@ FRAMEWORKS: dict[str, Framework] = {
         clip="np.clip({x}, {low}, {high})",
         mean="{x}.mean()",
         sum="{x}.sum()",
-        reshape="label.reshape(prediction.shape)",
+        reshape="{x}.reshape({shape})",
+        one_hot="np.eye({classes})[label.astype(int)]",
         where="np.where",
         math="np",
         hunt=('np.seterr(all="raise", under="ignore")  # the step that makes a NaN raises', "loss = {mean_losses}"),
@@ -195,9 +212,29 @@ FRAMEWORKS: dict[str, Framework] = {
     ),
 }
 
+
+def series(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version, which tell releases apart that may compute otherwise: (2, 13) of `2.13.0`."""
+    return tuple(int(one) for one in re.findall(r"\d+", text)[:2])
+
+
+def older_or_newer(framework: str, version: str) -> str:
+    """What to know of a version that is not the one whose formulas are known, and "" where it is."""
+    spoken = FRAMEWORKS[framework]
+    given, known = series(version), series(spoken.version)
+    if not given or given == known[: len(given)]:
+        return ""
+    than = "older" if given < known else "newer"
+    says = f"formulas are those of {spoken.version}, and {version} is {than}"
+    if given[0] != known[0]:
+        says += ", too far away for them"
+    return f"{says}: docs/behaviour-by-version.md says which releases compute otherwise"
+
+
 #: What is shown where nobody named a framework.
 PLAIN = "numpy"
 
+_NO_LAYER = "# leave the last {layer} out: give the loss what goes into it"
 _LEFT_OUT = "# give the loss what goes into the last sigmoid"
 _AS_IS = "losses = {losses}"
 _WIDER = "prediction, label = {p32}, {y32}"
@@ -208,8 +245,25 @@ _RIGHT = "losses = {where}({z} >= 0, (1 - {y}) * {z}, -{y} * {z}) + {math}.log1p
 REMEDIES: dict[str, tuple[str, str, str]] = {
     "nan-in": ("{hunt0}", "{hunt1}", ""),
     "infinity-in": ("prediction = {clip_p}  # the loss is right beyond, its gradient is nearly 0", _MEAN, ""),
-    "shape": ("label = {reshape}", _MEAN, ""),
+    "labels-nan": (
+        "weight, label = {there}, {where}(label == label, label, 0.0)  # NaN is not equal to itself",
+        "loss = {sum_weighted} / {sum_weight}",
+        "",
+    ),
+    "shape": ("label = {reshape_y}", _MEAN, ""),
     "two-columns": ("prediction = prediction[..., 1] - prediction[..., 0]", _MEAN, "logits"),
+    "softmax-columns": ("prediction = prediction[..., 1]  # that of class 1", _MEAN, "probabilities"),
+    "one-hot": ("label = {one_hot}", _MEAN, ""),
+    "weight-shape": ("weight = {reshape_w}", "loss = {mean_weighted}", ""),
+    "weight-rows": ("weight = {reshape_rows}", "loss = {mean_weighted}", ""),
+    "class-weights": ("weight = {by_class}", "loss = {mean_weighted}", ""),
+    "pos-weight-shape": (
+        "weight = {by_label}  # pos_weight[0] is that of label 1",
+        "loss = {mean_weighted}",
+        "",
+    ),
+    "exchanged": ("prediction, label = label, prediction", _MEAN, ""),
+    "labels-twice": ("label = label * 255", _MEAN, ""),
     "labels-rounded": ("label = {clip_y}", _MEAN, ""),
     "labels-minus-one": ("label = ({label} + 1) / 2", _MEAN, ""),
     "labels-scaled": ("label = {label} / {top}", _MEAN, ""),
@@ -227,6 +281,9 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
     "probability-rounded": ("prediction = {clip01}", _MEAN, ""),
     "percent": ("prediction = prediction / 100", _MEAN, ""),
     "second-sigmoid": ("# the prediction is a probability: call the loss of probabilities", _MEAN, "probabilities"),
+    "log-probability": ("prediction = {math}.exp(prediction)", _MEAN, "probabilities"),
+    "tanh": (_NO_LAYER.replace("{layer}", "tanh"), _MEAN, "logits"),
+    "relu": (_NO_LAYER.replace("{layer}", "ReLU"), _MEAN, "logits"),
     "softmax-of-one": ("# one output has no softmax: give the loss what goes into it", _MEAN, "logits"),
     "one-minus-eps": (_WIDER, _MEAN, ""),
     "sum-16-bit": (_WIDER, _MEAN, ""),
@@ -272,6 +329,9 @@ def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[st
     def total(x: str) -> str:
         return spoken.sum.format(x=x)
 
+    def reshape(x: str, shape: str) -> str:
+        return spoken.reshape.format(x=x, shape=shape)
+
     largest = "3.4e38"
     words = {
         "losses": losses(),
@@ -291,7 +351,13 @@ def _words(spoken: Framework, form: str, values: Mapping[str, float]) -> dict[st
         "clip_w": clip("weight", "0", largest),
         "clip01": clip("prediction", "0", "1"),
         "clip_p": clip("prediction", "-80", "80") if form == "logits" else clip("prediction", "0", "1"),
-        "reshape": spoken.reshape,
+        "there": cast("(label == label)"),
+        "reshape_y": reshape("label", "prediction.shape"),
+        "reshape_w": reshape("weight", "prediction.shape"),
+        "reshape_rows": reshape("weight", "(-1, " + ", ".join(["1"] * max(int(values.get("axes", 1)), 1)) + ")"),
+        "by_class": f"{spoken.where}(label > 0.5, weight[1], weight[0])",
+        "by_label": f"{spoken.where}(label > 0.5, {reshape('pos_weight', '-1')}[0], 1.0)",
+        "one_hot": cast(spoken.one_hot.format(classes=numbers.get("classes", "2"))),
         "where": spoken.where,
         "math": spoken.math,
         "z": "prediction",

@@ -1,4 +1,4 @@
-"""Faults of the loss itself: its dtype, its formula, what it lets the gradient be, and the number that was seen.
+"""Faults of the loss itself: its dtype, its formula, and what it lets the gradient be.
 
 Exact losses and gradients are those of `reference`; what a framework's formula gives comes from its model, rounded
 step by step (`formulas`).
@@ -7,15 +7,15 @@ step by step (`formulas`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import reference
-from conformance.checkup.arriving import mixed, terms
-from conformance.checkup.batch import Batch, Exact, Finding
-from conformance.checkup.frameworks import FRAMEWORKS, KERAS_CLIP, Framework, Model
+from conformance.checkup.batch import DECIMAL, Batch, Exact, Finding, computed_in, drift, half_digit
+from conformance.checkup.frameworks import FRAMEWORKS, Framework, Model, series
 from conformance.formulas.arithmetic import EACH, Arithmetic, arithmetics, rounded
 from conformance.formulas.catalogue import Candidate, Options, candidates
 from conformance.formulas.evaluate import emulation
@@ -25,31 +25,107 @@ from conformance.numbers.formats import FORMATS
 if TYPE_CHECKING:
     from conformance.numbers.arrays import Floats, Index, Mask
 
+#: Roundings of a formula and its derivative, in units of which a gradient in 16 bits may be off: about a dozen.
+STEPS = 16
+
+#: Predictions of which all are 0 or 1 that are more than a small example.
+DECISIONS = 16
+
 #: Elements on which formulas are evaluated: all of a batch, or the most extreme and as many evenly over the rest.
 MODELLED = 1 << 16
-#: Elements up to which an unexplained number is looked for among all formulas of the catalogue.
-SEARCHED = 1 << 12
-#: Half a unit of the fourth decimal, which is what Keras prints (progbar.py, 3.15).
-DECIMAL = 0.5e-4
-#: Relative distance at which a number is another one printed in four digits, and at which it is that in float32.
-PRINTED, SAME = 5e-4, 2e-6
-#: A loss within this part of its floor cannot fall any more.
-AT_FLOOR = 0.02
 
 
-def of_loss(exact: Exact) -> Iterator[Finding]:
+@dataclass(frozen=True, kw_only=True)
+class Modelled:
+    """What a framework's formulas give at chosen elements of a batch, and how many elements each stands for.
+
+    `value` and `slope`, the gradient by the prediction, are None where the formula does not have the batch's options.
+    """
+
+    exact: Exact
+    spoken: Framework
+    model: Model
+    chosen: Index
+    share: Floats
+    value: Floats | None
+    slope: Floats | None
+
+    @classmethod
+    def of(cls, exact: Exact) -> Modelled | None:
+        """None where no framework was named, none is known for the form, or the loss seen is not of its formula."""
+        batch = exact.batch
+        spoken = FRAMEWORKS.get(batch.framework)
+        model = spoken.models.get(batch.form) if spoken is not None else None
+        if spoken is None or model is None:
+            return None
+        if batch.version and series(batch.version)[:1] != series(spoken.version)[:1]:
+            return None  # Keras 2 is not Keras 3
+        chosen, share = chosen_of(exact)
+        value = of_formula(batch, "value", model.value, chosen, spoken)
+        if value is not None and not np.isfinite(value).all() and _finite(batch.seen) and batch.weight is None:
+            return None  # an object that computes in another dtype than the function, or a call of one's own
+        slope = of_formula(batch, "gradient-prediction", model.gradient, chosen, spoken)
+        return cls(exact=exact, spoken=spoken, model=model, chosen=chosen, share=share, value=value, slope=slope)
+
+    @property
+    def said(self) -> str:
+        """The entry point and the version whose formula it is."""
+        return f"{self.model.entry} ({self.spoken.version})"
+
+    @cached_property
+    def ideal(self) -> Floats:
+        """The exact losses."""
+        return self.exact.each[self.chosen]
+
+    @cached_property
+    def gradient(self) -> Floats:
+        """The exact gradients by the prediction."""
+        batch, smoothing = self.exact.batch, self.exact.batch.label_smoothing or None
+        weight, factor = (
+            None if one is None else one[self.chosen] for one in map(batch.flat, ("weight", "pos_weight"))
+        )
+        given = batch.x[self.chosen], batch.y[self.chosen], weight, factor
+        with np.errstate(all="ignore"):
+            return reference.gradient_prediction(batch.form, *given, label_smoothing=smoothing).hi
+
+    @cached_property
+    def slopes(self) -> tuple[Floats, Floats]:
+        """What reaches the network, exact and by the formula: by the logit; that by a probability times p*(1 - p)."""
+        assert self.slope is not None  # only then one asks
+        x = self.exact.batch.x[self.chosen]
+        with np.errstate(all="ignore"):
+            through = 1.0 if self.exact.batch.form == "logits" else x * (1 - x)
+            return self.gradient * through, self.slope * through
+
+    @cached_property
+    def explains(self) -> bool:
+        """Whether the formula gives the one number that was seen."""
+        batch = self.exact.batch
+        if self.value is None or batch.seen is None or batch.seen.size != 1 or batch.reduction == "none":
+            return False
+        total = float(np.sum(self.value * self.share))
+        given = total if batch.reduction == "sum" else total / self.exact.each.size
+        seen = float(batch.seen.ravel()[0])
+        return abs(seen - given) <= max(drift(batch) * abs(given), half_digit(seen))
+
+    def moved(self) -> tuple[float, float] | None:
+        """By how much the formula moves the mean loss, and the part of the gradient that is off; None if not finite."""
+        if self.value is None or self.slope is None:
+            return None
+        ideal, slope = self.slopes
+        with np.errstate(all="ignore"):
+            mean = float(np.sum((self.value - self.ideal) * self.share)) / self.exact.each.size
+            size = float(np.sum(np.abs(ideal) * self.share))
+            error = float(np.sum(np.abs(slope - ideal) * self.share)) / size if size else 0.0
+        return (mean, error) if np.isfinite(mean) and np.isfinite(error) else None
+
+
+def of_loss(exact: Exact, modelled: Modelled | None) -> Iterator[Finding]:
     """Faults that do not need to know which number was seen, but in 16 bits."""
     yield from _sixteen_bits(exact)
     yield from _bounds(exact)
-    spoken = FRAMEWORKS.get(exact.batch.framework)
-    model = spoken.models.get(exact.batch.form) if spoken is not None else None
-    if spoken is not None and model is not None:
-        yield from _model(exact, spoken, model)
-
-
-def computed_in(batch: Batch) -> str:
-    """The dtype of the steps: under autocast the loss of logits is computed in float32."""
-    return "float32" if batch.autocast and batch.form == "logits" else batch.dtype
+    if modelled is not None:
+        yield from _model(modelled)
 
 
 # ------------------------------------------------------------------------------------------------------------ dtypes
@@ -88,7 +164,7 @@ def _bounds(exact: Exact) -> Iterator[Finding]:
     if batch.form != "probabilities":
         return
     p, y = batch.x, batch.y
-    wrong = ((p == 0) & (y > 0)) | ((p == 1) & (y < 1))
+    wrong = (((p == 0) & (y > 0)) | ((p == 1) & (y < 1))) & batch.counted
     if wrong.any():
         first = int(np.argmax(wrong))
         says = (
@@ -96,9 +172,11 @@ def _bounds(exact: Exact) -> Iterator[Finding]:
             f"{batch.place(first)}: p = {p[first]:g}, y = {y[first]:g}): their loss is infinite unless it is clipped, "
             "and the sigmoid that made them has the derivative p*(1 - p) = 0, so that nothing is learnt from them"
         )
+        if p.size >= DECISIONS and bool(((p == 0) | (p == 1)).all()):
+            says += "; all predictions are exactly 0 or 1: a threshold or an argmax before the loss has no gradient"
         yield Finding("saturated", "certain", says)
     epsilon = batch.epsilon
-    if epsilon is None:
+    if epsilon is None or _finite(batch.seen):  # log(p + epsilon) is finite
         return
     fmt = FORMATS[batch.dtype]
     high, low = (float(rounded(np.array(one), fmt)) for one in (1 - epsilon, epsilon))
@@ -117,14 +195,21 @@ def _bounds(exact: Exact) -> Iterator[Finding]:
 # ------------------------------------------------------------------------------------------------------------ models
 
 
-def _chosen(batch: Batch) -> Index:
-    """The elements on which a formula is evaluated."""
-    x = batch.x
+def chosen_of(exact: Exact) -> tuple[Index, Floats]:
+    """The elements on which a formula is evaluated, and how many elements each stands for.
+
+    All, or the largest and smallest predictions, the largest losses, and as many evenly over the others.
+    """
+    x, each = exact.batch.x, exact.each
     if x.size <= MODELLED:
-        return np.arange(x.size)
-    size = np.abs(x if batch.form == "logits" else x - 0.5)
-    extreme = np.argpartition(size, -MODELLED // 2)[-MODELLED // 2 :]
-    return np.union1d(extreme, np.linspace(0, x.size - 1, MODELLED // 2).astype(np.intp))
+        return np.arange(x.size), np.ones(x.size)
+    ends = MODELLED // 8
+    last = [np.argpartition(x, one)[part] for one, part in ((-ends, np.s_[-ends:]), (ends, np.s_[:ends]))]
+    extreme = np.unique(np.concatenate([*last, np.argpartition(np.where(np.isnan(each), 0, each), -ends)[-ends:]]))
+    others = np.delete(np.arange(x.size), extreme)
+    spread = others[np.linspace(0, others.size - 1, MODELLED // 2).astype(np.intp)]
+    share = np.concatenate([np.ones(extreme.size), np.full(spread.size, others.size / spread.size)])
+    return np.concatenate([extreme, spread]), share
 
 
 def _arithmetic(batch: Batch, spoken: Framework | None) -> Arithmetic:
@@ -133,7 +218,7 @@ def _arithmetic(batch: Batch, spoken: Framework | None) -> Arithmetic:
     return {one.name: one for one in arithmetics(dtype, dtype)}[name]
 
 
-def _evaluated(
+def evaluated(
     batch: Batch, found: Iterable[Candidate], chosen: Index, spoken: Framework | None
 ) -> Iterator[tuple[str, Floats]]:
     """What formulas give at some elements, by their names."""
@@ -145,274 +230,108 @@ def _evaluated(
             yield one.name, np.broadcast_to(evaluation.of(one.expression), chosen.shape)
 
 
-def _of_formula(batch: Batch, quantity: str, name: str, chosen: Index, spoken: Framework | None) -> Floats | None:
+def of_formula(batch: Batch, quantity: str, name: str, chosen: Index, spoken: Framework | None) -> Floats | None:
     """What the formula of a name gives; None where it does not have the options of the batch."""
-    found = [one for one in candidates(batch.form, quantity, _options(batch)) if one.name == name]
-    return next((value for _, value in _evaluated(batch, found, chosen, spoken)), None)
+    found = [one for one in candidates(batch.form, quantity, options_of(batch)) if one.name == name]
+    return next((value for _, value in evaluated(batch, found, chosen, spoken)), None)
 
 
-def _options(batch: Batch) -> Options:
+def options_of(batch: Batch) -> Options:
+    """The options of the batch, for the catalogue of formulas."""
     smoothing = repr(batch.label_smoothing) if batch.label_smoothing else None
     return Options(weight=batch.weight is not None, pos_weight=batch.pos_weight is not None, label_smoothing=smoothing)
 
 
-def _model(exact: Exact, spoken: Framework, model: Model) -> Iterator[Finding]:
+def _model(modelled: Modelled) -> Iterator[Finding]:
     """What the framework's formula makes of this batch: NaN, another loss, a gradient that is lost."""
-    batch = exact.batch
-    chosen = _chosen(batch)
-    said = f"{model.entry} ({spoken.version})"
-    value = _of_formula(batch, "value", model.value, chosen, spoken)
-    if value is not None:
-        found = list(_value(exact, chosen, value, said, spoken, model))
+    if modelled.value is not None:
+        found = list(_value(modelled, modelled.value))
         yield from found
         if any(one.fault != "clip" for one in found):  # its gradient is wrong for the same reason
             return
-    slope = _of_formula(batch, "gradient-prediction", model.gradient, chosen, spoken)
-    if slope is not None:
-        yield from _slope(batch, chosen, slope, said, model)
+    if modelled.slope is not None:
+        yield from _slope(modelled, modelled.slope)
 
 
-def _value(exact: Exact, chosen: Index, value: Floats, said: str, spoken: Framework, model: Model) -> Iterator[Finding]:
-    batch, ideal = exact.batch, exact.each[chosen]
-    if batch.seen is not None and right(exact):  # by whatever formula
+def _value(modelled: Modelled, value: Floats) -> Iterator[Finding]:
+    exact, ideal, chosen = modelled.exact, modelled.ideal, modelled.chosen
+    batch, spoken, problems = exact.batch, modelled.spoken, modelled.model.problems
+    if batch.seen is not None and exact.right:  # by whatever formula
         return
     finite = np.isfinite(ideal)
-    largest = float(FORMATS[computed_in(batch)].largest)
-    bad = finite & ~np.isfinite(value) & (np.abs(ideal) <= largest)
+    bad = finite & ~np.isfinite(value) & (np.abs(ideal) <= float(FORMATS[computed_in(batch)].largest))
     if bad.any():
         fault = "one-minus-eps" if spoken.clipped and batch.form == "probabilities" else "nan-formula"
-        says = f"{said} gives {_at(batch, chosen, bad, value)}, where the loss is {ideal[np.argmax(bad)]:.4g}"
+        says = f"{modelled.said} gives {at(batch, chosen, bad, value)}, where the loss is {ideal[np.argmax(bad)]:.4g}"
         if fault == "one-minus-eps":
-            says += f": 1 - {spoken.clipped:g} is 1 in {batch.dtype}, and 0*log(0) is NaN; "
-            says += f"known/{model.problems['value']}.yaml"
+            says += f": 1 - {spoken.clipped:g} is 1 in {computed_in(batch)}, and 0*log(0) is NaN; "
+            says += f"known/{problems['clip']}.yaml"
         yield Finding(fault, "certain", says)
         return
-    got, wanted = (
-        float(np.mean(value[finite])) if finite.any() else 0.0,
-        float(np.mean(ideal[finite]) if finite.any() else 0),
-    )
-    if abs(got - wanted) <= max(_drift(batch) * abs(wanted), DECIMAL):
+    off = np.where(finite, value - ideal, 0)
+    with np.errstate(invalid="ignore"):
+        wanted, moved = (float(np.sum((one * modelled.share)[finite])) / exact.each.size for one in (ideal, off))
+    if not finite.any() or abs(moved) <= max(drift(batch) * abs(wanted), DECIMAL):
         return
-    apart = finite & (np.abs(value - ideal) > np.maximum(_drift(batch) * np.abs(ideal), DECIMAL))
-    clipped = spoken.clipped and batch.form == "probabilities" and bool(apart.any())
-    first = int(np.argmax(np.where(finite, np.abs(value - ideal), -1)))
-    says = f"{said} gives a mean of {got:.4g}, where the exact one is {wanted:.4g}: {int(apart.sum())} of {ideal.size} "
-    says += (
-        f"elements are off, most at {_at(batch, chosen, np.arange(ideal.size) == first, value)}, not {ideal[first]:.4g}"
+    apart = np.abs(off) > np.maximum(drift(batch) * np.abs(ideal), DECIMAL)
+    first = int(np.argmax(np.abs(off)))
+    clipped = _clips(modelled, float(batch.x[chosen[first]]))
+    there = at(batch, chosen, np.arange(ideal.size) == first, value)
+    says = (
+        f"{modelled.said} gives a mean of {wanted + moved:.4g}, where the exact one is {wanted:.4g}: "
+        f"{int(apart.sum())} of {ideal.size} elements are off, most at {there}, not {ideal[first]:.4g}"
     )
-    problem = model.problems.get("value", "")
+    problem = problems.get("value", "")
     known = f"; known/{problem}.yaml" if problem and not clipped else ""
     yield Finding("clip" if clipped else "known", "certain", says + known)
 
 
-def _slope(batch: Batch, chosen: Index, slope: Floats, said: str, model: Model) -> Iterator[Finding]:
-    """What reaches the network: the gradient by the logit, that by a probability times p*(1 - p)."""
-    x, y, smoothing = batch.x[chosen], batch.y[chosen], batch.label_smoothing or None
-    weight, factor = (None if one is None else one[chosen] for one in map(batch.flat, ("weight", "pos_weight")))
-    with np.errstate(all="ignore"):
-        ideal = reference.gradient_prediction(batch.form, x, y, weight, factor, label_smoothing=smoothing).hi
-        bad = np.isfinite(ideal) & np.isnan(slope)
-        if bad.any():
-            says = (
-                f"the gradient of {said} is {_at(batch, chosen, bad, slope)}, where it is {ideal[np.argmax(bad)]:.4g}"
-            )
-            problem = model.problems.get("nan", "")
-            yield Finding("nan-formula", "certain", f"{says}; known/{problem}.yaml" if problem else says)
-            return
-        through = 1.0 if batch.form == "logits" else x * (1 - x)
-        ideal, slope = ideal * through, slope * through
-        known = np.isfinite(ideal) & np.isfinite(slope)
-    lost = known & (slope == 0) & (np.abs(ideal) >= DECIDING["logits"])
-    if lost.any():
-        says = f"{int(lost.sum())} of {lost.size} elements are wrong and pass no gradient: that of {said} is "
-        yield Finding(
-            "saturated",
-            "certain",
-            says + f"{_at(batch, chosen, lost, slope)}, where it is {ideal[np.argmax(lost)]:.4g}",
-        )
+def _clips(modelled: Modelled, p: float) -> bool:
+    """Whether a framework clips a prediction."""
+    bound = modelled.spoken.clipped
+    return bool(bound) and modelled.exact.batch.form == "probabilities" and not bound <= p <= 1 - bound
+
+
+def _slope(modelled: Modelled, slope: Floats) -> Iterator[Finding]:
+    batch, chosen, problems = modelled.exact.batch, modelled.chosen, modelled.model.problems
+    ideal, reached = modelled.slopes
+    bad = np.isfinite(modelled.gradient) & np.isnan(slope)
+    if bad.any():
+        says = f"the gradient of {modelled.said} is {at(batch, chosen, bad, slope)}, where it is "
+        says += f"{modelled.gradient[np.argmax(bad)]:.4g}"
+        problem = problems.get("nan", "")
+        yield Finding("nan-formula", "certain", f"{says}; known/{problem}.yaml" if problem else says)
         return
-    apart, size = float(np.abs(slope - ideal)[known].sum()), float(np.abs(ideal)[known].sum())
-    if known.any() and apart > MISLEADING * size and apart > DRIFTING * known.sum():
-        problem = model.problems.get("gradient", "")
-        says = f"the gradient of {said} is off by {apart / size:.1%} of its size in this batch"
-        yield Finding("known", "certain", f"{says}; known/{problem}.yaml" if problem else says)
+    known = np.isfinite(ideal) & np.isfinite(reached)
+    lost = known & (reached == 0) & (np.abs(ideal) >= DECIDING["logits"])
+    if lost.any():
+        says = f"{int(lost.sum())} of {lost.size} elements are wrong and pass no gradient: that of {modelled.said} is "
+        says += f"{at(batch, chosen, lost, slope)}, where it is {modelled.gradient[np.argmax(lost)]:.4g}"
+        yield Finding("saturated", "certain", says)
+        return
+    with np.errstate(invalid="ignore"):
+        apart, size = (float((one * modelled.share)[known].sum()) for one in (np.abs(reached - ideal), np.abs(ideal)))
+    allowed = max(MISLEADING, STEPS * FORMATS[computed_in(batch)].unit_roundoff)
+    if known.any() and apart > allowed * size and apart > DRIFTING * modelled.share[known].sum():
+        worst = int(np.argmax(np.where(known, np.abs(reached - ideal) * modelled.share, -1)))
+        says = f"the gradient of {modelled.said} is off by {apart / size:.1%} of its size in this batch, most at "
+        says += f"{batch.place(int(chosen[worst]))}: {slope[worst]:.4g}, where it is {modelled.gradient[worst]:.4g}"
+        clipped, problem = _clips(modelled, float(batch.x[chosen[worst]])), problems.get("gradient", "")
+        known_as = f"; known/{problem}.yaml" if problem and not clipped else ""
+        yield Finding("clip" if clipped else "known", "certain", says + known_as)
 
 
-def _at(batch: Batch, chosen: Index, bad: Mask, got: Floats) -> str:
+def _finite(seen: Floats | None) -> bool:
+    return seen is not None and bool(np.isfinite(seen).all())
+
+
+def at(batch: Batch, chosen: Index, bad: Mask, got: Floats) -> str:
     """`nan at [3], p = 1, y = 1`: the result at the first of some elements."""
     here = int(np.argmax(bad))
     x, y = batch.x, batch.y
     index = int(chosen[here])
     name = "z" if batch.form == "logits" else "p"
-    return f"{got[here]:.4g} at {batch.place(index)}, {name} = {x[index]:.6g}, y = {y[index]:.6g}"
-
-
-def _drift(batch: Batch) -> float:
-    """Relative error of a loss that is called wrong: 0.1 %, and 1 % in 16 bits, which have three digits."""
-    return MISLEADING if FORMATS[computed_in(batch)].width <= 16 else DRIFTING
-
-
-# -------------------------------------------------------------------------------------------------- the number seen
-
-
-def expected(exact: Exact) -> Floats:
-    """What the training should have seen: one number, or one for each element."""
-    seen = exact.batch.seen
-    if exact.batch.reduction == "none" or (seen is not None and seen.size == exact.each.size > 1):
-        return exact.each
-    return np.array(exact.total if exact.batch.reduction == "sum" else exact.mean)
-
-
-def right(exact: Exact) -> bool:
-    """Whether the number seen is the exact one: to 0.1 %, or four decimals; an infinite one where it is infinite."""
-    seen = exact.batch.seen
-    assert seen is not None  # only then one asks
-    wanted = expected(exact)
-    printed = _half_digit(float(seen.ravel()[0])) if seen.size == 1 else 0.0
-    with np.errstate(invalid="ignore"):
-        off = np.abs(seen.ravel() - wanted)
-        near = off <= np.maximum(_drift(exact.batch) * np.abs(wanted) + DECIMAL, printed)
-        near |= seen.ravel() == wanted
-    return bool((near | (np.isnan(wanted) & np.isnan(seen.ravel()))).all())
-
-
-def _half_digit(seen: float) -> float:
-    """Half a unit of the last digit that a number has: 0.69 may stand for 0.6931."""
-    return 0.5 * 10.0 ** int(Decimal(repr(seen)).as_tuple().exponent) if np.isfinite(seen) else 0.0
-
-
-def of_seen(exact: Exact, innocent: bool) -> Iterator[Finding]:
-    """Why the number seen is not the exact one; `innocent` where what came in is a reason already."""
-    batch = exact.batch
-    if batch.seen is None or right(exact):
-        return
-    if batch.seen.size > 1:
-        yield from _of_each(exact)
-        return
-    seen = float(batch.seen.ravel()[0])
-    wanted = float(np.mean(expected(exact)))
-    if not np.isfinite(seen):
-        if np.isfinite(wanted) and not innocent:
-            yield _not_finite(exact, seen)
-        return
-    others = [one for one in _others(exact) if np.isfinite(one[2])]
-    matching = [one for one in others if abs(seen - one[2]) <= max(PRINTED * abs(one[2]), 1e-6)]
-    if matching:
-        fault, words, value = min(matching, key=lambda one: abs(seen - one[2]))
-        alone = all(one[0] == fault for one in matching)
-        grade = "certain" if alone and abs(seen - value) <= SAME * abs(value) else "likely"
-        says = f"the loss seen is {seen:.6g}, where it is {wanted:.6g}: {value:.6g} is {words}"
-        yield Finding(fault, grade, says)  # type: ignore[arg-type]  # one of the two
-    elif not innocent:
-        yield _unexplained(exact, seen, wanted)
-
-
-def _of_each(exact: Exact) -> Iterator[Finding]:
-    """Losses of the elements beside exact ones."""
-    assert exact.batch.seen is not None  # only then one asks
-    seen, wanted = exact.batch.seen.ravel(), exact.each
-    with np.errstate(invalid="ignore"):
-        off = np.abs(seen - wanted)
-    off = np.where(seen == wanted, 0, np.where(np.isnan(off), np.inf, off))
-    apart = off > _drift(exact.batch) * np.abs(wanted) + DECIMAL
-    worst = int(np.argmax(off))
-    says = f"{int(apart.sum())} of {seen.size} losses are not the exact ones, most at {exact.batch.place(worst)}: seen "
-    yield Finding("differs", "certain", f"{says}{seen[worst]:.6g}, exact {wanted[worst]:.6g}")
-
-
-#: (fault, words, value)
-Other = tuple[str, str, float]
-
-
-def _others(exact: Exact) -> Iterator[Other]:
-    """Numbers that are taken for the loss by mistake."""
-    batch, mean, total = exact.batch, exact.mean, exact.total
-    yield (
-        "reduction",
-        "the sum" if batch.reduction != "sum" else "the mean",
-        mean if batch.reduction == "sum" else total,
-    )
-    rows = batch.prediction.shape[0] if batch.prediction.ndim > 1 else batch.prediction.size
-    if rows != batch.prediction.size:
-        yield "reduction", f"the sum divided by the {rows} rows", total / rows
-    x, y = batch.x, exact.smoothed
-    with np.errstate(all="ignore"):
-        at1, at0 = terms(batch.form, x)
-        yield from _other_weights(exact, y, at1, at0)
-        yield from _other_inputs(exact, x, y, at1, at0)
-    yield "differs", "the loss in bits, by the logarithm of base 2", mean / np.log(2)
-    yield "differs", "the loss with the wrong sign", -mean
-    if exact.floor > DECIMAL:
-        yield (
-            "differs",
-            f"the loss less the entropy of the labels, {exact.floor:.4g} (a divergence)",
-            mean - exact.floor,
-        )
-
-
-def _other_weights(exact: Exact, y: Floats, at1: Floats, at0: Floats) -> Iterator[Other]:
-    """Weights and pos_weight left out, used twice, or divided by."""
-    batch = exact.batch
-    weight, factor = batch.flat("weight"), batch.flat("pos_weight")
-    if weight is not None:
-        if weight.sum():
-            yield "weights", "the sum divided by that of the weights", exact.total / float(weight.sum())
-        plain = mixed(at1 if factor is None else factor * at1, at0, y)
-        yield "weights", "the mean without the weights", float(np.mean(plain))
-        yield "weights", "the mean with the weights applied twice", float(np.mean(weight * exact.each))
-    if factor is not None:
-        plain = mixed(at1, at0, y)
-        yield "weights", "the mean without pos_weight", float(np.mean(plain if weight is None else weight * plain))
-
-
-def _other_inputs(exact: Exact, x: Floats, y: Floats, at1: Floats, at0: Floats) -> Iterator[Other]:
-    """Another form of the prediction, other labels; without weights, whose place in a mistake nobody knows."""
-    p = x if exact.batch.form == "probabilities" else 1 / (1 + np.exp(-x))
-    yield "second-sigmoid", "the loss of a second sigmoid", float(np.mean(mixed(*terms("logits", p), y)))
-    if exact.batch.form == "logits":
-        clip = rounded(np.clip(x, KERAS_CLIP, 1 - KERAS_CLIP), FORMATS[exact.batch.dtype])
-        clipped = terms("probabilities", clip)  # which hides what the inputs are
-        words = "the loss of the logits taken for probabilities and clipped"
-        yield "logits-as-probabilities", words, float(np.mean(mixed(*clipped, y)))
-    else:
-        exchanged = float(np.mean(mixed(*terms("probabilities", y), x)))
-        yield "differs", "the loss with prediction and label exchanged", exchanged
-    yield "differs", "the loss with labels 0 and 1 exchanged", float(np.mean(mixed(at1, at0, 1 - y)))
-    if x.size > 1:
-        share = float(np.mean(y))
-        each = (1 - share) * float(np.mean(at0)) + share * float(np.mean(at1))
-        yield "shape", "the mean over every prediction with every label: shapes (n,) and (n, 1)", each
-    if exact.batch.label_smoothing:
-        yield "differs", "the loss without label smoothing", float(np.mean(mixed(at1, at0, exact.batch.y)))
-
-
-def _not_finite(exact: Exact, seen: float) -> Finding:
-    """NaN or infinity where the loss is a number."""
-    batch = exact.batch
-    chosen = _chosen(batch)
-    textbook = {"logits": "sigmoid, log and log(1 - s)", "probabilities": "log and log(1 - p)"}[batch.form]
-    told = f"the loss seen is {seen:g}, where it is {exact.mean:.6g}"
-    value = _of_formula(batch, "value", textbook, chosen, FRAMEWORKS.get(batch.framework))
-    if value is not None and not np.isfinite(value).all():
-        says = f"{told}: the textbook formula, {textbook}, gives {_at(batch, chosen, ~np.isfinite(value), value)}"
-        return Finding("nan-formula", "likely", says)
-    return Finding("differs", "certain", f"{told}: no finite loss of these inputs is lost by the usual formulas")
-
-
-def _unexplained(exact: Exact, seen: float, wanted: float) -> Finding:
-    """A formula of the catalogue that gives what was seen, or nothing."""
-    batch = exact.batch
-    says = f"the loss seen is {seen:.6g}, where it is {wanted:.6g}"
-    if seen < 0 <= exact.each.min():
-        says += ", and no loss of these inputs is negative"
-    elif seen < exact.floor - DECIMAL and batch.reduction != "sum":
-        says += f", and no prediction gets below {exact.floor:.4g} with these labels"
-    if exact.each.size <= SEARCHED:
-        found = [
-            one for known in (False, True) for one in candidates(batch.form, "value", _options(batch), mistaken=known)
-        ]
-        for name, value in _evaluated(batch, found, _chosen(batch), FRAMEWORKS.get(batch.framework)):
-            mean = float(np.mean(value))
-            if abs(seen - mean) <= PRINTED * abs(mean):
-                return Finding("differs", "likely", f"{says}: {mean:.6g} is what this formula gives: {name}")
-    return Finding("differs", "certain", f"{says}; none of the usual mistakes gives that")
+    number = f"{x[index]:.6g}"
+    if name == "p" and number == "1" and x[index] < 1:
+        number = f"1 - {1 - x[index]:.3g}"
+    return f"{got[here]:.4g} at {batch.place(index)}, {name} = {number}, y = {y[index]:.6g}"

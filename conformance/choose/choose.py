@@ -215,19 +215,29 @@ class _Candidate:
 
 
 def choose(sources: Sequence[Source], stated: Stated, everything: bool = False, notes: Sequence[str] = ()) -> Choice:
-    """Rank the entry points of some runs: those that people call, and where none of them offers a need, all that do.
+    """Rank the entry points of some runs: those that people call, and where none of a backend offers a need, what does.
 
-    Twins, focal losses and losses of classes are ranked besides if they offer what no other does, or for `everything`.
+    Twins, focal losses and losses of classes are ranked besides if they offer what no other of their backend does, or
+    for `everything`.
     """
     candidates = list(_chosen(list(_candidates(sources)), stated.compiled))
     rows = [_row(one, stated) for one in candidates if one.main or everything]
-    places = range(len(stated.needs))
-    lacking = [index for index in places if not any(row.answers[index].grade.elements for row in rows)]
-    if lacking and not everything:
-        others = (_row(one, stated) for one in candidates if not one.main)
-        rows += [row for row in others if any(row.answers[index].grade.elements for index in lacking)]
+    if not everything:
+        others = [_row(one, stated) for one in candidates if not one.main]
+        rows += [row for row in others if _offers_more(row, rows)]
     ordered = sorted(_told(rows), key=lambda row: row.order)
     return Choice(stated, tuple(sources), tuple(_ranked(ordered)), tuple(notes))
+
+
+def _offers_more(row: Row, rows: Sequence[Row]) -> bool:
+    """Whether it has evidence for a need of which no row has any, or none of its backend if people train with that."""
+    backend = ImplementationId.parse(row.implementation).backend
+    own = [one for one in rows if ImplementationId.parse(one.implementation).backend == backend]
+    others = own if any(one.trains for one in own) else rows
+    return any(
+        answer.grade.elements and not any(one.answers[index].grade.elements for one in others)
+        for index, answer in enumerate(row.answers)
+    )
 
 
 def _candidates(sources: Sequence[Source]) -> Iterator[_Candidate]:

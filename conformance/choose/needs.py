@@ -29,6 +29,9 @@ MAIN = ("hard-labels", "soft-labels", "extreme-predictions")
 #: The dtype that is meant where none is stated: what the frameworks compute in by default.
 ASSUMED = ("float32",)
 
+#: The dtype that is meant under automatic mixed precision: what torch.autocast casts to on a CPU, and JAX's policies.
+MIXED = ("bfloat16",)
+
 #: Verdicts of a check that is as exact mathematics, a documented contract or a documented check has it.
 RIGHT = frozenset({"conforms", "by-contract", "rejects"})
 
@@ -228,13 +231,15 @@ class Autocast:
     """What automatic mixed precision does with an entry point: in a few words, as documented, and linked.
 
     `computes` is the dtype that the loss is computed in whatever narrower one it is given, "" where that is the one
-    given; `raises` says that some device refuses the call.
+    given; `raises` says that some device refuses the call.  `seen` is the dtype of the result that a run on a CPU gave
+    for predictions in bfloat16.
     """
 
     word: str
     does: str
     quote: str
     url: str
+    seen: str
     computes: str = ""
     raises: bool = False
 
@@ -243,7 +248,7 @@ class Autocast:
 def autocasts() -> dict[str, Autocast]:
     """What is documented, by backend or backend/entry: `autocast.toml`."""
     found = tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
-    return {family: Autocast(**part["is"]) for part in found["autocast"] for family in part["of"]}
+    return {family: Autocast(**part["is"]) for part in found["mixed"] for family in part["of"]}
 
 
 def autocast_of(family: str) -> Autocast | None:
@@ -256,11 +261,12 @@ class Stated:
     """The needs of one reader, and what they mean together."""
 
     needs: tuple[Need, ...]
+    assumed: tuple[str, ...] = ASSUMED
 
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
         """The stated dtypes, or the one that is assumed."""
-        return tuple(need.dtype for need in self.needs if need.dtype) or ASSUMED
+        return tuple(need.dtype for need in self.needs if need.dtype) or self.assumed
 
     @cached_property
     def inputs(self) -> tuple[Takes, ...]:
@@ -279,7 +285,8 @@ class Stated:
 
     def computed_in(self, dtype: str) -> Stated:
         """The same needs where a loss computes in `dtype` whatever narrower one it is given."""
-        return Stated(tuple(replace(need, dtype=dtype) if need.dtype in NARROW else need for need in self.needs))
+        needs = tuple(replace(need, dtype=dtype) if need.dtype in NARROW else need for need in self.needs)
+        return Stated(needs, tuple(dtype if one in NARROW else one for one in self.assumed))
 
     def about(self, line: InputsLine) -> bool:
         """Whether inputs are of the main families or stated."""
@@ -306,4 +313,5 @@ def parse(words: Sequence[str]) -> Stated:
             known = [one for one in BY_NAME if one.startswith(f"{name.partition('=')[0]}=")]
             hint = f"write {' or '.join(known)}" if known else did_you_mean(name, list(BY_NAME))
             raise InputError(f"--need must name needs of `choose --list-needs` (got {name!r})", hint)
-    return Stated(tuple(BY_NAME[name] for name in names))
+    needs = tuple(BY_NAME[name] for name in names)
+    return Stated(needs, MIXED if any(need.amp for need in needs) else ASSUMED)

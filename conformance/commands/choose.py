@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,16 +13,19 @@ from rich.console import Console
 from conformance.choose.choose import choose as chosen
 from conformance.choose.needs import VOCABULARY, parse
 from conformance.choose.sources import sources
+from conformance.commands import Command
 from conformance.commands.options import RUN_FILE
+from conformance.commands.output import width_of
 from conformance.errors import Exit
 from conformance.record.files import write_lines
 from conformance.render import choice as choices
-from conformance.render import choice_markdown, choice_text, pages, text
+from conformance.render import choice_forms, pages
+from conformance.render.answer import STYLES, WIDE
 
 FORMATS = click.Choice(["text", "markdown", "html", "json"])
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, type=RUN_FILE)
 @click.option("--need", "words", multiple=True, metavar="NEED[,NEED…]", help="What is needed (repeatable).")
 @click.option("--list-needs", is_flag=True, help="Print the needs and what they mean.")
@@ -64,15 +66,14 @@ def choose(
 
 
 def _document(page: choices.Page, form: str, everything: bool, terminal: bool) -> str:
-    """The page in one of the forms; text for a terminal is as wide as that, and coloured."""
+    """The page in one of the forms; text is as wide as the terminal or $COLUMNS says, coloured for a terminal."""
     if form == "markdown":
-        return choice_markdown.render(page)
+        return choice_forms.as_markdown(page)
     if form == "html":
-        return pages.page("choice.html.j2", page=page)
+        return pages.page("choice.html.j2", page=page, word=choices.word_of, colours=STYLES)
     if form == "json":
         return msgspec.json.format(msgspec.json.encode(page), indent=1).decode() + "\n"
     stream = io.StringIO()
-    width = shutil.get_terminal_size().columns if terminal else text.WIDTH
-    console = Console(file=stream, width=width, force_terminal=terminal)
-    choice_text.render(page, console, everything)
+    console = Console(file=stream, width=width_of(WIDE), force_terminal=terminal)
+    choice_forms.as_text(page, console, everything)
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())

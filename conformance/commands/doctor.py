@@ -10,18 +10,19 @@ import click
 from conformance.checkup import CODE, doctor_of_file
 from conformance.checkup.batch import REDUCTIONS
 from conformance.checkup.frameworks import FRAMEWORKS
+from conformance.commands import Command
 from conformance.commands.output import show_lines
 from conformance.errors import Exit
 from conformance.numbers.formats import FORMATS
 from reference import FORMS
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--form", type=click.Choice(FORMS), help="What the prediction is (else inferred from the numbers).")
-@click.option("--framework", type=click.Choice(tuple(FRAMEWORKS)), help="Whose formulas and remedies.")
-@click.option("--dtype", type=click.Choice(tuple(FORMATS)), help="What the loss is computed in, if not as stored.")
-@click.option("--reduction", type=click.Choice(REDUCTIONS), help="How the losses became the number seen.")
+@click.option("--form", metavar="|".join(FORMS), help="What the prediction is (else inferred from the numbers).")
+@click.option("--framework", metavar="NAME[==VERSION]", help=f"Whose formulas and remedies: {', '.join(FRAMEWORKS)}.")
+@click.option("--dtype", metavar="|".join(FORMATS), help="What the loss is computed in, if not as stored.")
+@click.option("--reduction", metavar="|".join(REDUCTIONS), help="How the losses became the number seen.")
 @click.option("--label-smoothing", type=float, default=0.0, help="s of y*(1 - s) + s/2.")
 @click.option("--epsilon", type=float, help="That of a clip or a sum that you wrote.")
 @click.option("--autocast", is_flag=True, help="The loss is computed under automatic mixed precision.")

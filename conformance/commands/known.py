@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Group
 from conformance.commands.options import RUN_FILE
 from conformance.errors import Exit
 from conformance.known.record import Place, default_place, load, place
@@ -18,7 +19,7 @@ _FOLDER = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def known() -> None:
     """Work with the record of what deviates, and the problems that explain it."""
 
@@ -27,15 +28,16 @@ def known() -> None:
 @click.argument("files", nargs=-1, type=RUN_FILE)
 @_FOLDER
 @click.option("--write", is_flag=True, help="Write the files; without it the edits are only shown.")
+@click.option("--keep", is_flag=True, help="Add to what is recorded: the runs are of another processor.")
 @click.pass_context
-def update(context: click.Context, files: tuple[Path, ...], folder: Path | None, write: bool) -> None:
+def update(context: click.Context, files: tuple[Path, ...], folder: Path | None, write: bool, keep: bool) -> None:
     """Propose a record that says what complete runs saw; several runs give what deviates only sometimes.
 
     Every line gets the problem that explains it.  Without runs only that is done, after an edit of a problem.
     What no problem explains is named: write one, or extend what one explains.
     """
     where = _place(folder)
-    edits = list(propose.edits([record.read(file) for file in files], where))
+    edits = list(propose.edits([record.read(file) for file in files], where, keep=keep))
     for edit in edits:
         click.echo(f"{edit.action} {edit.file}")
         if write:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import yamlfile
+from conformance.commands import Command
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.errors import Exit, InputError, at
 from conformance.known import problem
@@ -32,7 +33,7 @@ SCHEMAS = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
 @click.option(
@@ -109,7 +110,7 @@ def _flag_file(file: Path, cases_folder: Path | None) -> Path:
     return cases_folder / "flags.yaml" if cases_folder else next((one for one in above if one.is_file()), fallback)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def schema(what: str) -> None:
     """Print the JSON Schema of case files, certificates, problems or the lines of a run record."""

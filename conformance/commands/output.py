@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -91,8 +92,13 @@ class Printed(Console):
 
 def console(width: int) -> Console:
     """Standard output, as wide as the terminal or $COLUMNS says, or as `width` where there is neither."""
+    return Printed(width=width_of(width))
+
+
+def width_of(width: int) -> int:
+    """The columns of standard output: of the terminal, or of $COLUMNS, or `width` where there is neither."""
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Printed(width=None if known else width)
+    return shutil.get_terminal_size().columns if known else width
 
 
 def show_verdicts(run: Run, why: elements.Reasons) -> None:
@@ -118,10 +124,10 @@ def show_lines(lines: Iterable[str], width: int = text.WIDTH) -> None:
 def whom_to_tell(moved: Moves) -> Iterator[str]:
     """Where the projects read of their releases and take reports, for what became worse and has no link."""
     untold = [one for one in moved.of(Way.WORSE) if one.new.problem is None or not one.new.problem.urls]
-    for project in dict.fromkeys(project_of(one.implementation) for one in untold):
-        if project is not None:
-            where = f"https://github.com/{project.repository}"
-            yield f"whom to tell: {project.name}, {where}/issues (its releases: {where}/releases)"
+    found = {project.name: project for one in untold if (project := project_of(one.implementation)) is not None}
+    for project in found.values():
+        where = f"https://github.com/{project.repository}"
+        yield f"whom to tell: {project.name}, {where}/issues (its releases: {where}/releases)"
 
 
 def show_record(

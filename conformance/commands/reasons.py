@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
+
+import msgspec
 
 from conformance.diagnosis.diagnosis import Only
 from conformance.diagnosis.why import WORD, sentences
@@ -12,7 +14,7 @@ from conformance.ids import ImplementationId, backend_of
 from conformance.known.explained import Explainer
 from conformance.known.record import Place as Recorded
 from conformance.known.record import default_place, load
-from conformance.plan.cases import Suite
+from conformance.plan.cases import Case, Suite
 from conformance.plan.filters import QUICK_FAMILIES, Filters, matches
 from conformance.pool.backend import Backend
 from conformance.pool.pool import Pool
@@ -21,6 +23,9 @@ from conformance.record.record import CheckLine, RunRecord
 from conformance.record.summary import causes
 from conformance.render.elements import Place, Reason, known_line
 from conformance.run import run as runs
+
+#: Elements of one case by which a formula is told from others: as many as a combined call of the suite's own cases.
+ENOUGH = 4096
 
 
 def reasons(
@@ -71,6 +76,19 @@ def problems_of(
     return list(dict.fromkeys(line for lines in problems(told, only.element).values() for line in lines))
 
 
+def _fewer(suite: Suite, examples: Collection[str]) -> Suite:
+    """A suite in which of a case with more elements than tell a formula `examples` and as many as do are left."""
+    return replace(suite, cases=tuple(replace(one, case=_cut(one.case, examples)) for one in suite.cases))
+
+
+def _cut(case: Case, examples: Collection[str]) -> Case:
+    if len(case.elements) <= ENOUGH or case.present or case.reduction != "none":
+        return case
+    step = -(-len(case.elements) // ENOUGH)
+    kept = [one for index, one in enumerate(case.elements) if index % step == 0 or one.id in examples]
+    return msgspec.structs.replace(case, elements=tuple(kept))
+
+
 def _why(
     pool: Pool, backends: Sequence[Backend], done: runs.Run, suite: Suite, options: runs.Options
 ) -> dict[Place, str]:
@@ -90,8 +108,9 @@ def _why(
         dtype=tuple(dict.fromkeys(check.dtype for check in wrong)),
         quantity=tuple(dict.fromkeys(check.quantity for check in wrong)),
     )
-    more = runs.observed(pool, backends, suite, replace(options, filters=filters))
     found = causes(done.record)
+    suite = _fewer(suite, {one.example.element for one in found if one.example is not None})
+    more = runs.observed(pool, backends, suite, replace(options, filters=filters))
     said = sentences(more.record, found, suite)
     return {
         (one.example.implementation, one.example.dtype, one.example.quantity): f"{WORD}{said[one.cause]}"

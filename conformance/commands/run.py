@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import RUN_FILE, Asked, fail_options, suite_options
 from conformance.commands.output import Printing, output_options, show_record
 from conformance.errors import Exit, InputError
@@ -18,9 +18,11 @@ from conformance.record.compare import FailOn, Side, compare
 from conformance.render.comparison import Compared
 from conformance.run import kept, speed
 from conformance.run import run as runs
+from conformance.run.held import renewed
+from conformance.run.propose import beside
 
 
-@click.command()
+@click.command(cls=Command)
 @suite_options
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the run record here.")
 @click.option("--known", "own", multiple=True, type=click.Path(path_type=Path), help="A record of your own, too.")
@@ -57,7 +59,7 @@ def run(
     """Run the checks and print what was found.
 
     Exit code 0: as expected. 1: a new deviation, or a recorded one that no longer shows in the pinned environment, or
-    a regression from the baseline.
+    a regression from the baseline.  What the baseline has alike is not new.
 
     The last ten runs are kept in .bce-conformance, and the largest of them is not given up for smaller ones:
     see `bce-conformance show --list`.
@@ -78,12 +80,13 @@ def run(
     kept.keep(done.record)
     if output is not None:
         records.write(done.record, output)
-    found = None
+    shown, found, code = done.record, None, done.exit
     if before is not None:
-        found = Compared(compare(before, Side("this run", done.record), options.filters), limits)
-    show_record(done.record, printing, options.filters.quantity, found)
-    worst = max(done.exit, found.exit if found is not None else Exit.AS_EXPECTED)
-    sys.exit(130 if done.record.interrupted else int(worst))
+        shown = renewed(done.record, beside(known, before.record))
+        found = Compared(compare(before, Side("this run", shown), options.filters), limits)
+        code = max(found.exit, Exit(shown.footer.exit) if shown.footer is not None else Exit.HARNESS_FAILED)
+    show_record(shown, printing, options.filters.quantity, found)
+    sys.exit(130 if done.record.interrupted else int(code))
 
 
 def _baseline(file: Path | None, limits: FailOn) -> Side | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.options import Asked, Named, suite_options
 from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
@@ -20,11 +21,17 @@ from conformance.render.elements import nans
 from conformance.run import run as runs
 
 
-@click.command("try")
+@click.command("try", cls=Command)
 @click.option("--form", required=True, type=Named(["probabilities", "logits"]), help="What the prediction is.")
 @click.option("--prediction", multiple=True, help="A literal (repeatable); write --prediction=-inf.")
 @click.option("--label", multiple=True, help="A literal for each prediction.")
-@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="weight or pos_weight.")
+@click.option(
+    "--option",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="weight, pos_weight, label_smoothing, gamma or alpha.",
+)
 @click.option(
     "--input",
     "file",
@@ -46,11 +53,18 @@ def try_(
     wide: bool,
     asked: Asked,
 ) -> None:
-    """Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN."""
+    """Judge your own numbers: what every implementation returns, the ideal, the contract, why there is a NaN.
+
+    The exit code is 1 where a result deviates.
+    """
     options = replace(asked.options, filters=replace(asked.options.filters, dtype=()))
-    if file is not None and (prediction or label or settings):
-        raise InputError("--input holds all numbers: leave --prediction, --label and --option out")
-    given = own_numbers.from_file(file) if file is not None else own_numbers.from_words(prediction, label, settings)
+    if file is not None and (prediction or label):
+        raise InputError("--input holds all numbers of elements: leave --prediction and --label out")
+    given = (
+        own_numbers.from_file(file, settings)
+        if file is not None
+        else own_numbers.from_words(prediction, label, settings)
+    )
     case = given.case(form, asked.options.filters.dtype, reduction)
     if save is not None:
         click.echo(case_file.write(case, save))
@@ -69,3 +83,5 @@ def try_(
     show_lines(tried.absent(done))
     if wide:
         show_table(done)
+    if done.exit:
+        raise SystemExit(done.exit)

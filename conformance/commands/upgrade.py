@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import Asked, fail_options, plan_options
 from conformance.commands.output import console, whom_to_tell
 from conformance.commands.versions import builder_from, environment_options, tell
 from conformance.errors import InputError
+from conformance.ids import CheckId
 from conformance.known.record import default_place, load
 from conformance.record import record as records
 from conformance.record.compare import FailOn, Side, compare
-from conformance.record.moves import Move, Moves, moves
+from conformance.record.moves import Move, Moves, Way, moves
 from conformance.record.record import RunRecord
 from conformance.record.spelled import command
 from conformance.render import bisect as rendered
 from conformance.render import comparison
+from conformance.render import moves as said
 from conformance.render.comparison import Compared
-from conformance.render.moves import firsts
 from conformance.run import kept
 from conformance.versions import bisect as searches
 from conformance.versions import matrix as worked_off
+from conformance.versions.bisect import Watched
 from conformance.versions.build import Builder
-from conformance.versions.columns import ask, watching
+from conformance.versions.columns import ask
 from conformance.versions.companions import known
+from conformance.versions.ladder import steps
 from conformance.versions.matrix import Settings
-from conformance.versions.requirements import Beside, Column, beside, columns
+from conformance.versions.requirements import Column, beside, columns
 
-#: Releases that are searched at most, those of what does most harm first: each takes about log2 of the versions
-#: between, and for most of them an environment.
-SEARCHED = 3
+#: What a version is asked for, by the names of a move and of the filters.
+ASKED = ("case", "implementation", "dtype", "quantity")
 
 #: How the names of run records end.
 RECORDS = (".jsonl", ".jsonl.gz")
@@ -50,7 +52,7 @@ class _Word:
     column: Column | None
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @plan_options
@@ -73,11 +75,20 @@ def upgrade(
     if quick:
         asked = replace(asked, options=replace(asked.options, filters=asked.options.filters.quick()))
     builder = builder_from(folder)
+    between = _between(words, builder) if search else None
     before, after = _sides(words, builder, asked)
     found = Compared(compare(before, after), limits)
     moved = moves(before, after, found.found.both)
-    releases = dict(_releases(words, moved, builder, asked)) if search else {}
-    out, limit = console(comparison.WIDTH), None if everything else comparison.SHOWN
+    limit = None if everything else comparison.SHOWN
+    releases: said.Releases = {}
+    if between is not None and moved.found:
+        survey = _survey(between, moved.found[:limit], builder, asked, {
+            word.column: side.record
+            for word, side in zip(words, (before, after), strict=True)
+            if word.column is not None
+        })  # fmt: skip
+        releases = dict(_releases(survey, moved.found[:limit]))
+    out = console(comparison.WIDTH)
     models = comparison.models_of(found.found, everything)
     comparison.answer(found.found, moved, models, out, limit, releases)
     for line in _end(found, before, after, moved):
@@ -90,10 +101,31 @@ def _word(text: str) -> _Word:
     file = kept.named(text)
     if file.name.endswith(RECORDS):
         return _Word(text, file, None)
-    found = columns((text,), known())
+    try:
+        found = columns((text,), known())
+    except InputError as error:
+        raise InputError(error.message, f"{error.hint}, or a run record, whose name ends in {RECORDS[0]}") from None
     if len(found) > 1:
         raise InputError(f"must be one version (got {text!r})", "`bce-conformance matrix` runs many side by side")
     return _Word(text, None, found[0])
+
+
+def _between(words: Sequence[_Word], builder: Builder) -> searches.Range | None:
+    """The releases from one side to the other; None where they are no two of one package, which is told if need be."""
+    old, new = (word.column for word in words)
+    if old is None or new is None or old.package != new.package or old == new or not (old.released and new.released):
+        return None
+    try:
+        found = searches.between(new.package, old.version, new.version, builder.index, known(), *beside(words[1].text))
+    except InputError as error:
+        tell(f"in which release results changed is not looked for: {error.message}")
+        return None
+    if len(found.columns) > 2:
+        tell(
+            f"{new.package}: {len(found.columns) - 2} releases lie between; where results changed, about "
+            f"{steps(len(found.columns)) - 2} of them are tried, each in an environment (--no-search leaves that out)"
+        )
+    return found
 
 
 def _sides(words: Sequence[_Word], builder: Builder, asked: Asked) -> list[Side]:
@@ -102,7 +134,7 @@ def _sides(words: Sequence[_Word], builder: Builder, asked: Asked) -> list[Side]
     wanted = list(dict.fromkeys(word.column for word in words if word.column is not None))
     if wanted:
         question = ask(asked.suite(), asked.options, load((default_place(),)), known())
-        settings = Settings(len(wanted), False, False, progress.of_requests)
+        settings = Settings(len(wanted), False, False, progress.of_requests, together=True)
         made = {one.column: one for one in worked_off.results(wanted, builder, question, settings, tell)}
         for word in words:
             if word.column is not None:
@@ -113,29 +145,30 @@ def _sides(words: Sequence[_Word], builder: Builder, asked: Asked) -> list[Side]
     return [given[word.text] for word in words]
 
 
-def _releases(
-    words: Sequence[_Word], moved: Moves, builder: Builder, asked: Asked
-) -> Iterator[tuple[tuple[object, ...], str]]:
-    """With which release the first SEARCHED results changed, where both sides are releases of one package."""
-    old, new = (word.column for word in words)
-    if old is None or new is None or old.wheel or new.wheel or old.package != new.package:
-        return
-    for one in firsts(moved)[:SEARCHED]:
+def _survey(
+    between: searches.Range,
+    wanted: Sequence[Move],
+    builder: Builder,
+    asked: Asked,
+    runs: Mapping[Column, RunRecord],
+) -> searches.Survey:
+    """The search for the releases of some moves, in which a version is asked for all of them at once."""
+    filters = replace(
+        asked.options.filters,
+        **{name: tuple(dict.fromkeys(getattr(one, name) for one in wanted)) for name in ASKED},
+    )
+    question = ask(asked.suite(), replace(asked.options, filters=filters), load((default_place(),)), known())
+    return searches.Survey(between, builder, question, runs, tell)
+
+
+def _releases(survey: searches.Survey, wanted: Sequence[Move]) -> Iterator[tuple[tuple[object, ...], str]]:
+    """With which release results changed, by the key of their move."""
+    for one in wanted:
+        check = str(CheckId(one.case, one.implementation, one.dtype, one.quantity))
         try:
-            yield one.key, _release(one, old, new, beside(words[1].text), builder, asked)
+            yield one.key, rendered.since(survey.search(Watched(check, one.element, one.way is Way.DIGITS)))
         except InputError as error:
-            tell(f"{new.package}: not searched: {error.message}")
-
-
-def _release(one: Move, old: Column, new: Column, asked_beside: Beside, builder: Builder, asked: Asked) -> str:
-    """The release in which a move happened.  Raises InputError where no search can find it."""
-    chosen = searches.between(new.package, old.version, new.version, builder.index, known(), *asked_beside)
-    filters = replace(asked.options.filters, dtype=(one.dtype,), quantity=(one.quantity,))
-    options = watching(replace(asked.options, filters=filters), one.implementation)
-    question = ask(asked.suite().only(one.case), options, load((default_place(),)), known())
-    outcome = searches.bisect(chosen, builder, searches.of_checks(question, one.element, False), tell)
-    also = ", ".join(f"{name} {was} → {now}" for name, was, now in outcome.differing)
-    return f"{rendered.title(outcome)}{f'; with it changed {also}' if also else ''}"
+            tell(f"{one.implementation} {one.quantity}: no release is found: {error.message}")
 
 
 def _end(found: Compared, old: Side, new: Side, moved: Moves) -> Iterator[str]:

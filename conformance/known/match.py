@@ -145,7 +145,9 @@ class Matcher:
 
     def _match(self, check: Seen, finding: Finding, known: list[Row]) -> Match:
         """A finding against what is `known` of its element, of which the row that it is held against is taken."""
-        own = next((one for one in known if _explains(one, finding)), known[0] if known else None)
+        explaining = [one for one in known if _explains(one, finding)]
+        alike = (one for one in explaining if not _differs(one, check, finding))
+        own = next(alike, next(iter((*explaining, *known)), None))
         if own is not None:
             known.remove(own)
         row = own if own is not None else self._beside(check, finding)

@@ -12,15 +12,20 @@ from typing import Any, get_args
 import numpy as np
 
 from conformance import regular
-from conformance.adapters import ALL_DTYPES
+from conformance.adapters import ALL_DTYPES, PARAMETERS
 from conformance.errors import InputError
 from conformance.numbers import literals
 from conformance.plan.cases import OPTIONS, Case, Element, OtherDType, OtherTensor
+from conformance.quantities import VALUE
+from reference.bce import check_parameters
 
 #: Largest array that is taken from a file.
 LARGEST = 1 << 20
 #: Most bytes of a whole file, unpacked: five arrays of that many float64, and their headers.
 MAX_BYTES = 5 * 8 * LARGEST + (1 << 16)
+
+#: The next step of whoever named something else.
+_WRITE = "write one with numpy.savez(file, prediction=…, label=…)"
 
 #: dtypes that a label or an option can be handed over in.
 DTYPES = get_args(OtherDType)
@@ -34,13 +39,15 @@ class Given:
     """What a reader gave: elements, the dtype of the prediction, those of the others, and the shapes.
 
     `dtypes_of` names the tensors that have another dtype than the prediction.  `present` is a presentation
-    (`presentations`), and empty where all arrays have one shape of one dimension.
+    (`presentations`), and empty where all arrays have one shape of one dimension.  `parameters` are numbers of the
+    whole call.
     """
 
     elements: tuple[Element, ...]
     dtype: str = PLAIN
     dtypes_of: Mapping[OtherTensor, OtherDType] = field(default_factory=dict)
     present: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def case(self, form: str, dtypes: tuple[str, ...], reduction: str) -> Case:
         """The numbers as a case in `dtypes`, without any in the dtype of the prediction.
@@ -59,6 +66,7 @@ class Given:
             flags=(),
             elements=self.elements,
             dtypes_of=dict(self.dtypes_of),
+            parameters=dict(self.parameters),
             expect="either" if self.dtypes_of or others else None,
             **given,
         )
@@ -70,22 +78,39 @@ def from_words(predictions: tuple[str, ...], labels: tuple[str, ...], settings: 
         raise InputError(
             f"as many --label as --prediction are needed (got {len(predictions)} predictions, {len(labels)} labels)"
         )
+    values = named(settings, (*OPTIONS, *PARAMETERS))
+    for number in (*predictions, *labels):
+        _must_be_literal(number)
+    options = {name: value for name, value in values.items() if name in OPTIONS}
+    elements = (
+        Element(id=f"e{index}", prediction=p, label=y, **options)
+        for index, (p, y) in enumerate(zip(predictions, labels, strict=True))
+    )
+    return Given(tuple(elements), parameters={name: values[name] for name in values.keys() - options.keys()})
+
+
+def named(settings: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+    """The numbers of NAME=VALUE, each of one of some names; parameters must be those that the reference takes."""
     values: dict[str, Any] = {}
     for text in settings:
         name, separator, value = text.partition("=")
-        if name not in OPTIONS or not separator:
-            raise InputError(f"--option must be one of {', '.join(OPTIONS)} with =VALUE (got {text!r})")
+        if name not in names or not separator:
+            raise InputError(f"--option must be one of {', '.join(names)} with =VALUE (got {text!r})")
+        _must_be_literal(value)
         values[name] = value
-    for number in (*predictions, *labels, *values.values()):
-        try:
-            literals.check(number)
-        except literals.LiteralError as error:
-            raise InputError(str(error)) from None
-    elements = (
-        Element(id=f"e{index}", prediction=p, label=y, **values)
-        for index, (p, y) in enumerate(zip(predictions, labels, strict=True))
-    )
-    return Given(tuple(elements))
+    try:
+        numbers = {name: float(literals.rational(value)) for name, value in values.items() if name in PARAMETERS}
+        check_parameters(VALUE, **{name: numbers.get(name) for name in PARAMETERS})
+    except ValueError as error:
+        raise InputError(f"--option {error}") from None
+    return values
+
+
+def _must_be_literal(number: str) -> None:
+    try:
+        literals.check(number)
+    except literals.LiteralError as error:
+        raise InputError(str(error)) from None
 
 
 def read(file: Path, optional: Sequence[str]) -> dict[str, Any]:
@@ -98,14 +123,15 @@ def read(file: Path, optional: Sequence[str]) -> dict[str, Any]:
     if unknown or not {"prediction", "label"} <= set(arrays):
         raise InputError(
             f"{file}: must hold prediction, label and optionally {', '.join(optional)} "
-            f"(got {', '.join(arrays) or 'nothing'})"
+            f"(got {', '.join(arrays) or 'nothing'})",
+            _WRITE,
         )
     return arrays
 
 
 def _arrays_of(file: Path) -> dict[str, Any]:
     """The arrays of an .npz file by name, unpacked where all of them together are small enough."""
-    data = regular.content(file)
+    data = regular.content(file, _WRITE)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             size = sum(member.file_size for member in packed.infolist())
@@ -115,13 +141,14 @@ def _arrays_of(file: Path) -> dict[str, Any]:
     except Exception as error:  # as many ways as zipfile, zlib, tokenize and NumPy can raise for a damaged archive
         raise InputError(
             f"{file}: is no .npz file of plain arrays: {type(error).__name__}: {error}",
-            "write one with numpy.savez(file, prediction=…, label=…)",
+            _WRITE,
         ) from None
     raise InputError(f"{file}: must unpack to at most {MAX_BYTES} bytes (got {size})", "give a part of it")
 
 
-def from_file(file: Path) -> Given:
-    """The arrays `prediction`, `label` and optional `weight`, `pos_weight` as they are."""
+def from_file(file: Path, settings: Sequence[str] = ()) -> Given:
+    """The arrays `prediction`, `label` and optional `weight`, `pos_weight` as they are, with parameters, NAME=VALUE."""
+    parameters = named(settings, PARAMETERS)
     arrays = read(file, OPTIONS)
     for name, array in arrays.items():
         taken = ALL_DTYPES if name == "prediction" else DTYPES
@@ -144,6 +171,7 @@ def from_file(file: Path) -> Given:
         dtype,
         {name: array.dtype.name for name, array in arrays.items() if array.dtype.name != dtype},
         _presentation(shapes),
+        parameters,
     )
 
 

@@ -18,10 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from conformance.adapters import BUILTIN, load_builtin
-from conformance.errors import HarnessError, InputError
+from conformance.errors import HarnessError, InputError, did_you_mean
+from conformance.plan.filters import matches
 from conformance.plan.requests import Request
-from conformance.pool.backend import OPEN_LIMIT, Backend, Opened
+from conformance.pool.backend import OPEN_LIMIT, Backend, Opened, interpreter_of
 from conformance.pool.observation import Observed, anonymous
 from conformance.pool.plugins import Plugin, Refusal
 from conformance.pool.process import Ended
@@ -58,8 +61,8 @@ class Executor(Protocol):
 class Pool(Workers):
     """Runs requests on backends, `jobs` at once.
 
-    `interpreters` are those of backends that run in another one than this; `refused` tells after `discover` which
-    plugins are of no use.  An `Executor`.
+    `interpreters` are those of backends, by name or glob, that run in another one than this; `refused` tells after
+    `discover` which plugins are of no use.  An `Executor`.
     """
 
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
@@ -82,8 +85,8 @@ class Pool(Workers):
         for plugin, group in zip(plugins, plugged, strict=True):
             found += self._not_taken(plugin, group, {one.name for one in found})
         names = [one.name for one in found]
-        if unknown := [name for name in self.interpreters if name not in names]:
-            raise InputError(f"--python names {unknown[0]!r}, but the backends are {', '.join(names)}")
+        if unknown := [name for name in self.interpreters if not any(matches((name,), one) for one in names)]:
+            raise InputError(f"--python names {unknown[0]!r}, which is no backend", did_you_mean(unknown[0], names))
         return tuple(found)
 
     def run(
@@ -160,19 +163,26 @@ class Pool(Workers):
         # A worker without variables of its own, of which one is the device, would declare what this process does.
         here = source in BUILTIN and not self.environment
         told = _told_here(source) if here else self._told(source)
-        return [Backend.from_wire(item, source, self.interpreters.get(item["name"], sys.executable)) for item in told]
+        return [
+            Backend.from_wire(item, source, interpreter_of(item["name"], self.interpreters) or sys.executable)
+            for item in told
+        ]
 
-    def _told(self, source: str) -> list[Header]:
-        """What the adapters of a source declare, in a process of their own."""
+    def _told(self, source: str, again: bool = True) -> list[Header]:
+        """What the adapters of a source declare, in a process of their own; one more where that is killed."""
         with self.worker(sys.executable, source) as worker:
             try:
                 header = worker.receive(OPEN_LIMIT).header
             except Ended as end:
+                if again and end.observation.killed:
+                    return self._told(source, again=False)
                 raise InputError(f"adapter {source}: {end.observation.message}", "see the log of the run") from None
-        if header["kind"] == "refused":
-            raise InputError(f"adapter {source}: {header['type']}: {anonymous(header['message'])}")
-        declared: list[Header] = header["adapters"]
-        return declared
+        if header.get("kind") == "refused":
+            raise InputError(f"adapter {source}: {header.get('type')}: {anonymous(str(header.get('message')))}")
+        try:
+            return msgspec.convert(header.get("adapters"), list[Header])
+        except msgspec.ValidationError as error:
+            raise InputError(f"adapter {source}: its worker declares nothing: {error}") from None
 
 
 def _told_here(module: str) -> list[Header]:

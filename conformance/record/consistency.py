@@ -202,8 +202,9 @@ def _finding(line: Any, one: Any) -> None:
     _known("findings: verdict", one.verdict, SEVERITY)
     _parsed("findings: cause", CauseId, one.cause)
     _known("findings: region of the cause", CauseId.parse(one.cause).region, REGIONS)
-    if one.contract:
-        _number("findings: contract", one.contract)
+    for name in ("contract", "ideal"):
+        if number := getattr(one, name):
+            _number(f"findings: {name}", number)
 
 
 def _contract(implementation: str, fields: Iterable[dict[str, Any]]) -> None:

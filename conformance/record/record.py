@@ -122,9 +122,9 @@ class InputsLine(Struct, frozen=True, kw_only=True, gc=False, tag="inputs", tag_
 class FindingLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An element that is not plainly as expected.
 
-    `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, if there is one, and
-    `detail` what happened in words: the exception, the dtype or shape, where in a large tensor.  A recorded finding
-    has the id of its `problem`, if one explains it.
+    `contract` is the value (hexadecimal float64) that the nearest reading of the contract gives, `ideal` the exact one
+    of a presentation, where it is told of, `detail` what happened in words: the exception, the dtype or shape, where in
+    a large tensor.  A recorded finding has the id of its `problem`, if one explains it.
     """
 
     element: str
@@ -134,6 +134,7 @@ class FindingLine(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     cause: str
     note: str = ""
     contract: str = ""
+    ideal: str = ""
     detail: str = ""
     problem: str = ""
 

@@ -274,7 +274,7 @@ def _add(
     text = inputs_at(line, finding.element)
     harm = weighed[check.id, finding.element]
     one.harm = max(one.harm, harm)
-    in_sight = harm >= Harm.MISLEADS and _in_sight(check, position, line)
+    in_sight = harm >= Harm.MISLEADS and _in_sight(check, finding, position, line)
     one.in_sight |= in_sight
     # What does the worst, a formula that is another before digits that are lost; then that of which something can be
     # told, a single element in the dtype most people train in, a plain failure, the plainest numbers: the best example.
@@ -300,15 +300,22 @@ def _add(
             one.example = example
 
 
-def _in_sight(check: CheckLine, position: int, line: InputsLine) -> bool:
+def _ideal(check: CheckLine, finding: FindingLine, position: int, line: InputsLine) -> str:
+    """The exact value where a finding is, in hexadecimal; "" where there is none."""
+    numeric = "value" if check.quantity == "contract" else check.quantity
+    known = line.ideal.get(numeric, ()) if numeric in NUMERIC else ()
+    return finding.ideal or (known[position] if position < len(known) else "")
+
+
+def _in_sight(check: CheckLine, finding: FindingLine, position: int, line: InputsLine) -> bool:
     """Whether the error is above 1 % of the value, and of 1 where that is less: it shows beside ordinary losses.
 
     So 0 for a loss of 2e-9 is not in sight whatever the dtype is, which is where it differs from `Harm.MISLEADS`.
     """
-    ideal = line.ideal.get(check.quantity, ())
-    if position >= len(ideal) or not any(check.bits[position : position + 1]) or check.result_dtype not in FORMATS:
+    ideal = _ideal(check, finding, position, line)
+    if not ideal or not any(check.bits[position : position + 1]) or check.result_dtype not in FORMATS:
         return False
-    exact = float.fromhex(ideal[position])
+    exact = float.fromhex(ideal)
     (got,) = decode_hexadecimal([check.bits[position]], check.result_dtype)
     return not abs(got - exact) <= MISLEADING * max(1.0, abs(exact))
 
@@ -356,8 +363,7 @@ def _example(
     bits = check.bits[position] if position < len(check.bits) else ""
     fmt = FORMATS.get(check.result_dtype)
     got = (text_of(int(bits, 16), fmt), bits) if bits and fmt else ("", "")
-    numeric = "value" if check.quantity == "contract" else check.quantity
-    ideal = line.ideal.get(numeric, ()) if numeric in NUMERIC else ()
+    ideal = _ideal(check, finding, position, line)
     return Example(
         case=check.case,
         element=finding.element,
@@ -368,10 +374,8 @@ def _example(
         inputs=text,
         parameters=line.parameters,
         got=got,
-        ideal=number(ideal[position]) if position < len(ideal) else "",
-        contract=number(finding.contract)
-        if finding.contract and finding.contract not in ideal[position : position + 1]
-        else "",
+        ideal=number(ideal) if ideal else "",
+        contract=number(finding.contract) if finding.contract not in ("", ideal) else "",
         ulp=error,
         detail=finding.detail or (check.details[0] if check.details and len(check.elements) == 1 else ""),
         note=finding.note,

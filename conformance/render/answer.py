@@ -15,7 +15,6 @@ from rich.text import Text
 from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.why import sentences
 from conformance.ids import ImplementationId, backend_of
-from conformance.judge.harm import Harm
 from conformance.record.grades import EXCUSED, NOTHING, Graded, Said, entries, grades
 from conformance.record.harms import harms
 from conformance.record.kinds import Kind
@@ -23,7 +22,7 @@ from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import causes
 from conformance.render import text
-from conformance.render.narrate import counted
+from conformance.render.narrate import by_harm, counted
 from conformance.render.wrapping import wrap
 
 #: A screen: lines at most, in so many columns.  A narrower terminal is told the same in more lines.
@@ -53,12 +52,12 @@ WORDS = {
     "BREAKS": "BREAKS training",
     "misleads": "misleads: off by over 1 %, which a batch shows",
     "drifts": "drifts: a small loss is off or lost",
-    EXCUSED: f"{EXCUSED}: as its documentation says",
-    "digits": "digits: last ones",
-    "edge": "edge: at tiny or infinite numbers",
+    EXCUSED: f"{EXCUSED}: as it documents (a clip, a formula)",
+    "digits": "digits: only last ones are off",
+    "edge": "edge: off at tiny or infinite numbers only",
     "refuses": "refuses: raises for ordinary values",
-    "rejects": "rejects: raises, as it may",
-    "ok": "ok: within 4 ULP",
+    "rejects": "rejects: raises an error, as it may",
+    "ok": "ok: right to rounding",
 }
 
 
@@ -276,7 +275,8 @@ class _Table:
     def lines(self, taken: int, marks: Mapping[str, str]) -> Iterator[Text]:
         """The heading and so many rows, with the marks of their problems."""
         if not self.narrow:
-            heading = self._line("", "", [kind.word for kind in self.kinds])
+            title = "best first" if self.left >= len("best first") else ""
+            heading = self._line(title, "", [kind.word for kind in self.kinds])
             heading.stylize("bold")
             yield heading
         for row in self.rows[:taken]:
@@ -319,17 +319,14 @@ def _style(word: str) -> str:
 
 def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]:
     """How many problems there are by harm, the counts of checks, and the outcome."""
-    known = [one for one in found if one.explained]
-    by_harm = Counter(one.worst for one in known)
-    words = ", ".join(f"{harm.word} {by_harm[harm]}" for harm in Harm if by_harm[harm])
+    known = [one.worst for one in found if one.explained]
     elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
-    every = record.header.problems  # 0 in older records
-    seen = f"{len(known)} of {counted(every, 'known problem')}" if every else counted(len(known), "known problem")
     fixed = ", or they are fixed" if elements["fixed"] else ""
-    left = f"; {every - len(known)} not seen: their modes, backends or inputs were not run{fixed}"
+    others = record.header.problems - len(known)  # the header of an older record tells 0
+    left = f"; {others} more are of modes, backends or inputs that were not run{fixed}" if others > 0 else ""
     yield (
-        f"[bold]{seen} seen, {counted(elements['new'], 'new finding')}, {elements['fixed']} fixed[/]"
-        f"{f': {words}' if words else ''}{left if every > len(known) else ''}"
+        f"[bold]{counted(len(known), 'known problem')}, {elements['new']} new, {elements['fixed']} fixed[/]"
+        f"{f': {by_harm(known)}' if known else ''}{left}"
     )
     footer = record.footer
     if footer is None:
@@ -338,10 +335,10 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
     conform, documented = (footer.verdicts.get(name, 0) for name in ("conforms", "by-contract"))
     offered = sum(record.header.not_offered.values())
     yield (
-        f"{conform} of {len(record.checks)} checks conform, {documented} by contract; "
+        f"{counted(len(record.checks), 'check')}: {conform} right, {documented} as documented; "
         f"{footer.not_run} not run, {offered} not offered"
     )
-    left_out = [*text.timings(record), *(f"not run: {escape(line)}" for line in footer.lost)]
+    left_out = [*text.untimed(record), *(f"not run: {escape(line)}" for line in footer.lost)]
     yield from left_out[:MOST]
     if len(left_out) > MOST:
         yield f"… and {len(left_out) - MOST} more such lines: `bce-conformance show --counts`"

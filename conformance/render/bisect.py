@@ -31,6 +31,17 @@ def title(outcome: Outcome) -> str:
     return f"{package} {found.first} is the first version that behaves otherwise; {found.last} is the last before it"
 
 
+def since(outcome: Outcome) -> str:
+    """The release, and what else changed with it, after the word "since"."""
+    package, found = outcome.range.package, outcome.found
+    hidden = ", ".join(found.between)
+    told = f"one of {package} {hidden}, {found.first}: those before it cannot be tested" if hidden else (
+        f"{package} {found.first}; {found.last} was the last before it"
+    )  # fmt: skip
+    also = ", ".join(f"{name} {was} → {now}" for name, was, now in outcome.differing)
+    return f"{told}; with it changed {also}" if also else told
+
+
 def document(outcome: Outcome) -> dict[str, Any]:
     """The outcome as plain data."""
     found = outcome.found

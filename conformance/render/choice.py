@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters.declaration import PLAIN_CALL
 from conformance.choose.choose import DOCUMENTED, MET, NOT_MEASURED, NOT_MET, Answer, Choice, Row, Source
-from conformance.choose.limits import limits
-from conformance.judge.harm import MISLEADING
-from conformance.record.grades import NOTHING, SHORT
+from conformance.choose.sources import SHIPPED, limits
+from conformance.ids import ImplementationId
+from conformance.judge.harm import MISLEADING, Harm
+from conformance.quantities import ACCEPTANCE
+from conformance.record.grades import EXCUSED, NOTHING
 from conformance.record.record import SpeedLine
 from conformance.render.answer import WORDS
 from conformance.render.choice_sentences import sentence
@@ -20,7 +23,14 @@ from conformance.render.scoreboard import error_text
 #: Rows of the table, and entry points that are named as what to take, at most.
 ROWS, TAKEN = 10, 3
 
-LEGEND = "a word is the worst on the inputs asked for · ULP: the worst error"
+#: Packages that frameworks bring along: of little use to one who chooses.
+BESIDE = ("jaxlib", "numpy")
+
+#: What stands below the table where a column of speed is.
+PACE = "million/s: elements a second, in one thread"
+
+#: Where a loss is right that is wrong at the edge of its dtype.
+BUT = ", tiny and infinite ones aside"
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,8 @@ class Page:
     """What is told about a choice.
 
     `take` says what to take and why.  `grids` begins with the table of `ROWS`, whose entry points have `sentences`; the
-    rest is for forms that have room for all.  `team` is a paragraph to copy.  `interrupted` warns of runs without an
-    end.
+    rest is for forms that have room for all.  `ids` are the implementations of each row of the table, `said` is the
+    sentence of each or "".  `team` is a paragraph to copy.  `interrupted` warns of runs without an end.
     """
 
     title: str
@@ -55,6 +65,8 @@ class Page:
     sources: tuple[str, ...]
     interrupted: tuple[str, ...]
     grids: tuple[Grid, ...]
+    ids: tuple[tuple[str, ...], ...]
+    said: tuple[str, ...]
     sentences: tuple[tuple[str, str], ...]
     limits: tuple[str, ...]
     team: str
@@ -72,17 +84,53 @@ class _Alike:
         """The best of them."""
         return self.rows[0]
 
-    def name(self, several: bool) -> str:
-        """Backends, then the entry point; the run where there are several."""
-        backends = dict.fromkeys(_named(row).partition("/")[0] for row in self.rows)
-        name = f"{', '.join(backends)}/{_named(self.row).partition('/')[2]}"
+    def name(self, several: bool, short: bool = False) -> str:
+        """Backends, then the entry point, without its modules if it is to be `short`; the run where there are several.
+
+        What is written in brackets is an argument that is set: [from_logits] is from_logits=True.
+        """
+        backends = list(dict.fromkeys(_named(row).partition("/")[0] for row in self.rows))
+        entry = _named(self.row).partition("/")[2]
+        name = f"{_together(backends)} {_stem(entry)}" if short else f"{', '.join(backends)}/{entry}"
         return f"{name} ({self.row.source.name})" if several else name
 
-    def short(self, several: bool) -> str:
-        """The same without modules, as the first screen of a run has it."""
-        backends, _, entry = self.name(several).partition("/")
-        stem, bracket, variant = entry.partition("[")
-        return f"{backends} {stem.rpartition('.')[2]}{bracket}{variant}"
+
+@dataclass(frozen=True)
+class _Naming:
+    """How entry points are called in a table: without modules, unless two of a backend would have one name."""
+
+    several: bool
+    common: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, choice: Choice) -> _Naming:
+        """The names of a choice."""
+        pairs = {(source.name, *_named(row).partition("/")[::2]) for row in choice.rows for source in [row.source]}
+        count = Counter((source, backend, _stem(entry)) for source, backend, entry in pairs)
+        common = frozenset((backend, name) for (_, backend, name), number in count.items() if number > 1)
+        return cls(len(choice.sources) > 1, common)
+
+    def __call__(self, one: _Alike) -> str:
+        """The name of a row."""
+        parts = [_named(row).partition("/") for row in one.rows]
+        return one.name(
+            self.several, short=not any((backend, _stem(entry)) in self.common for backend, _, entry in parts)
+        )
+
+
+def _together(backends: Sequence[str]) -> str:
+    """Backends with what they have in common said once: `keras-jax, -torch`."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in backends:
+        common, dash, own = name.partition("-")
+        groups.setdefault((common, dash), []).append(f"{dash}{own}")
+    return ", ".join(name for (common, _), own in groups.items() for name in (f"{common}{own[0]}", *own[1:]))
+
+
+def _stem(entry: str) -> str:
+    """An entry point without its modules."""
+    stem, bracket, variant = entry.partition("[")
+    return f"{stem.rpartition('.')[2]}{bracket}{variant}"
 
 
 def page(choice: Choice, everything: bool = False) -> Page:
@@ -90,44 +138,50 @@ def page(choice: Choice, everything: bool = False) -> Page:
 
     What `take` tells of has no other sentence.
     """
-    several = len(choice.sources) > 1
+    naming = _Naming.of(choice)
     groups = _alike(choice.rows)
     best = _best(groups)
+    told = [one for one in best if one.said == best[0].said or one.row.status == MET]
     shown = groups if everything else _shown(groups)
-    said: dict[str, list[str]] = {}
-    for one in shown:
-        if one not in best and (everything or (one.row.main and one.row.trains)):
-            said.setdefault(one.said, []).append(one.short(several))
+    said = ["" if one in told else one.said for one in shown]
+    sentences: dict[str, list[str]] = {}
+    for one, words in zip(shown, said, strict=True):
+        if words:
+            sentences.setdefault(words, []).append(naming(one))
     return Page(
         title=f"bce-conformance choose: {', '.join(need.name for need in choice.stated.needs)}",
         verdict=_verdict(choice),
         met=bool(choice.good),
-        take=_take(groups, several),
-        sources=tuple(source_text(source) for source in choice.sources),
+        take=_take(choice, groups, naming.several),
+        sources=tuple(source_text(source, [row for one in shown for row in one.rows]) for source in choice.sources),
         interrupted=tuple(source.name for source in choice.sources if source.record.interrupted),
         grids=tuple(
             grid
             for grid in (
-                _ranking(choice, shown, several, len(groups) - len(shown)),
-                _mixed(shown, several),
-                _speed([row for group in shown for row in group.rows], several),
+                _ranking(choice, shown, naming, len(groups) - len(shown)),
+                _mixed(shown, naming),
+                _speed([row for group in shown for row in group.rows], naming.several),
                 _needs(choice),
             )
             if grid.rows
         ),
-        sentences=tuple(("; ".join(names), text) for text, names in said.items()),
+        ids=tuple(tuple(row.implementation for row in one.rows) for one in shown),
+        said=tuple(said),
+        sentences=tuple(("; ".join(names), text) for text, names in sentences.items()),
         limits=(*choice.notes, *limits(choice)),
-        team=_team(choice, groups, several),
+        team=_team(choice, shown, groups, naming.several),
     )
 
 
-def source_text(source: Source) -> str:
-    """What was read: its name, its date, the versions and the machine."""
+def source_text(source: Source, rows: Sequence[Row] = ()) -> str:
+    """What was read: its name, its date, the machine, and the versions, of the backends of some rows if there are."""
     header = source.record.header
-    versions = {pair for line in header.backends for pair in line.versions.items()}
-    named = " ".join(f"{name} {re.split('[-+]', version)[0]}" for name, version in sorted(versions))
+    named = {ImplementationId.parse(row.implementation).backend for row in rows if row.source is source}
+    lines = [line for line in header.backends if line.name in named or not named]
+    own = {pair for line in lines for pair in line.versions.items() if not named or pair[0] not in BESIDE}
+    told = " ".join(f"{name} {re.split('[-+]', version)[0]}" for name, version in sorted(own))
     processor = header.machine.get("processor", "unknown processor")
-    return f"{source.name}, of {header.started[:10]}, {processor}: {named or 'no backend'}"
+    return f"{source.name}, of {header.started[:10]}, {processor}: {told or 'no backend'}"
 
 
 def _alike(rows: Iterable[Row]) -> list[_Alike]:
@@ -143,8 +197,11 @@ def _alike(rows: Iterable[Row]) -> list[_Alike]:
 def _shown(groups: Sequence[_Alike]) -> list[_Alike]:
     """The rows of the table: what to take, what people train with, and what else is good where there is room."""
     best = _best(groups)
-    kept = [one for one in groups if one in best or (one.row.main and one.row.trains and one.row.linked)]
-    others = [one for one in groups if one not in kept and one.row.status in (MET, DOCUMENTED)]
+    main = [one for one in groups if one.row.main]
+    usual = [one for one in groups if _usual(one)] or main[:ROWS]
+    kept = [one for one in groups if one in best or one in usual]
+    good = [one for one in groups if one.row.status in (MET, DOCUMENTED)]
+    others = [one for one in groups if one not in kept and (one in good or (one.row.usable and not one.row.main))]
     kept += others[: max(ROWS - len(kept), 0)]
     return [one for one in groups if one in kept]
 
@@ -157,7 +214,7 @@ def _named(row: Row) -> str:
 def _verdict(choice: Choice) -> str:
     met, documented, every = len(choice.of(MET)), len(choice.of(DOCUMENTED)), len(choice.rows)
     if met or documented:
-        also = f", {documented} more but for what they document" if documented else ""
+        also = f", {documented} more as they document" if documented else ""
         return f"{met} of {every} entry points meet all needs{also}"
     said = []
     for index, need in enumerate(choice.stated.needs):
@@ -169,38 +226,61 @@ def _verdict(choice: Choice) -> str:
 
 
 def _best(groups: Sequence[_Alike]) -> list[_Alike]:
-    """What to take: what meets all needs, or else what does so but for what it documents."""
+    """What to take: what meets all needs, or else what does so but for what it documents.
+
+    A function that nobody trains with is taken only where there is nothing else.
+    """
     found = [[one for one in groups if one.row.status == status] for status in (MET, DOCUMENTED)]
-    return (found[0] or found[1])[:TAKEN]
+    good = found[0] or found[1]
+    return ([one for one in good if _usual(one)] or good)[:TAKEN]
 
 
-def _take(groups: Sequence[_Alike], several: bool) -> str:
+def _usual(one: _Alike) -> bool:
+    """Whether people train with it: an entry point that is documented, and no formula."""
+    return one.row.main and one.row.trains and one.row.linked
+
+
+def _take(choice: Choice, groups: Sequence[_Alike], several: bool, written: Callable[[str], str] = str) -> str:
     """What to take, and why; where nothing meets all needs, what does least harm."""
+    where = f"In {' and '.join(choice.stated.dtypes)} "
     if best := _best(groups):
-        names = " or ".join(one.name(several) for one in best)
-        return f"Take {names}: {best[0].said}{_error(best[0].row)}."
+        *others, last = (written(one.name(several)) for one in best)
+        names = f"{', '.join(others)} or {last}" if others else last
+        return f"{where}take {names}: {_right(best) if best[0].row.status == MET else best[0].said}."
     usable = [one for one in groups if one.row.usable]
     if not usable:
         return "Nothing that was run can be called so."
-    return f"Nothing meets all needs. {usable[0].name(several)} does least harm: {usable[0].said}."
+    return f"{where}nothing meets all needs. {written(usable[0].name(several))} does least harm: {usable[0].said}."
 
 
-def _error(row: Row) -> str:
-    """The worst error where it is one that a number of ULP tells something about."""
-    told = row.error is not None and row.error < 1 / MISLEADING and row.status == MET
-    return f", {error_text(row.error)} ULP at worst" if told else ""
+def _right(best: Sequence[_Alike]) -> str:
+    """How far those are right that meet all needs."""
+    rows = [one.row for one in best]
+    least, most = (pick(row.inputs for row in rows) for pick in (min, max))
+    count = f"{most}" if least == most else f"{least} to {most}"
+    but = BUT if any(answer.grade.found is Harm.EDGE for row in rows for answer in row.answers) else ""
+    errors = [row.error for row in rows if row.error is not None and row.error < 1 / MISLEADING]
+    worst = f"; {error_text(max(errors))} ULP off at worst" if len(errors) == len(rows) else ""
+    return f"right on all {count} inputs asked for{but}{worst}"
 
 
-def _team(choice: Choice, groups: Sequence[_Alike], several: bool) -> str:
+def _team(choice: Choice, shown: Sequence[_Alike], groups: Sequence[_Alike], several: bool) -> str:
     """A paragraph to copy: the question, the answer, what the usual ones do, and how to see it again."""
     needs = ",".join(need.name for need in choice.stated.needs)
-    usual = [one for one in groups if one.row.main and one.row.trains and one.row.status not in (MET, NOT_MEASURED)]
-    said = " ".join(f"{one.name(several)}: {one.said}." for one in usual[:ROWS])
-    return (
-        f"For {needs}: {_take(groups, several)} {said} Measured on the CPU by bce-conformance, "
-        f"{'; '.join(source_text(source) for source in choice.sources)}. "
-        f"See it again: bce-conformance choose --shipped --need {needs}."
-    )
+    said: dict[str, list[str]] = {}
+    for one in shown:
+        if one.row.main and one.row.status not in (MET, NOT_MEASURED):
+            said.setdefault(one.said, []).append(one.name(several))
+    usual = "".join(f" {', '.join(map(_code, names))}: {text}." for text, names in said.items())
+    files = "--shipped" if choice.sources[0].name == SHIPPED else " ".join(one.name for one in choice.sources)
+    read = "; ".join(source_text(source, [row for one in shown for row in one.rows]) for source in choice.sources)
+    again = _code(f"bce-conformance choose {files} --need {needs}")
+    return f"For {needs}: {_take(choice, groups, several, _code)}{usual} Read: {read}. See it again: {again}."
+
+
+def _code(name: str) -> str:
+    """As chats and Markdown have a name."""
+    return "`" + name.replace("`", "'") + "`"
 
 
 def answer_text(answer: Answer) -> str:
@@ -213,32 +293,44 @@ def answer_text(answer: Answer) -> str:
         return "refuses"
     if not answer.grade.elements:
         return NOTHING
-    word, excused = answer.grade.word, answer.grade.documented
-    told = f"{word} ({SHORT.get(excused, excused.word)})" if word == "docs" and excused is not None else word
-    return f"{answer.autocast.word}: {told}" if answer.autocast is not None else told
+    if answer.need.quantities == (ACCEPTANCE,) or answer.grade.rejected == answer.grade.elements:
+        return _acceptance(answer)
+    return answer.grade.word
 
 
-def _ranking(choice: Choice, shown: Sequence[_Alike], several: bool, more: int) -> Grid:
+def word_of(cell: str) -> str:
+    """The word of harm in a cell of the table, whether it is documented or not."""
+    return cell.removesuffix(EXCUSED)
+
+
+def _acceptance(answer: Answer) -> str:
+    """Whether the call raises: of all inputs, of none, or of some."""
+    rejected = answer.grade.rejected
+    return "accepts" if not rejected else "rejects" if rejected == answer.grade.elements else "rejects some"
+
+
+def _ranking(choice: Choice, shown: Sequence[_Alike], naming: _Naming, more: int) -> Grid:
     timed = [line for one in shown for line in one.row.speeds]
-    used = {answer.grade.word for one in shown for answer in one.row.answers}
-    meanings = " · ".join(meaning for word, meaning in WORDS.items() if word in used)
-    left_out = f" · {more} rows more: --all" if more else ""
+    cells = {answer_text(answer) for one in shown for answer in one.row.answers}
+    used = {word_of(cell) for cell in cells} | {EXCUSED for cell in cells if cell.endswith(EXCUSED)}
+    meanings = [meaning for word, meaning in WORDS.items() if word in used]
+    legend = " · ".join([*meanings, *([PACE] if timed else ()), *([f"{more} rows more: --all"] if more else ())])
     return Grid(
         _verdict(choice),
         (
-            "rank", "implementation", *(need.name for need in choice.stated.needs), "ULP",
+            "rank", "implementation", *(need.name for need in choice.stated.needs), "max ULP",
             *(("million/s",) if timed else ()),
         ),
         tuple(
             (
-                str(one.row.rank or "-"), one.name(several), *map(answer_text, one.row.answers),
+                str(one.row.rank or "-"), naming(one), *map(answer_text, one.row.answers),
                 error_text(one.row.error) if one.row.error is None or math.isfinite(one.row.error) else "∞",
                 *((_pace(one.row),) if timed else ()),
             )
             for one in shown
         ),
         2 + len(choice.stated.needs),
-        f"{meanings}{' · ' if meanings else ''}{LEGEND}{left_out}",
+        legend,
     )  # fmt: skip
 
 
@@ -267,17 +359,17 @@ def _cases(cases: Iterable[str]) -> str:
     return ", ".join(f"{group}/{{{', '.join(names)}}}" for group, names in groups.items()) or "none in this run"
 
 
-def _mixed(shown: Sequence[_Alike], several: bool) -> Grid:
-    """What documentation says of automatic mixed precision, where that is needed."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+def _mixed(shown: Sequence[_Alike], naming: _Naming) -> Grid:
+    """What documentation says of automatic mixed precision, and a run on a CPU, where that is needed."""
+    found: dict[tuple[str, ...], list[str]] = {}
     for one in shown:
         for told in (answer.autocast for answer in one.row.answers if answer.autocast is not None):
-            found.setdefault((told.does, told.quote, told.url), []).append(one.name(several))
+            found.setdefault((told.does, told.seen, told.quote, told.url), []).append(naming(one))
     return Grid(
-        "Automatic mixed precision, as documented",
-        ("implementation", "what happens", "quotation", "source"),
+        "Automatic mixed precision, as documented, and the result of bfloat16 on a CPU",
+        ("implementation", "what happens", "seen", "quotation", "source"),
         tuple(("; ".join(names), *told) for told, names in found.items()),
-        4,
+        5,
     )
 
 

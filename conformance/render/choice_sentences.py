@@ -47,22 +47,46 @@ class Lost(NamedTuple):
 
 def sentence(row: Row) -> str:
     """What most is to be said of an entry point: what harms its losses most, its gradients, and the rest."""
-    parts = [part for answer in row.answers for part in _aside(answer)]
-    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
+    parts = [*_asides(row)]
+    if any(answer.form for answer in row.answers):
+        return "; ".join(parts)  # what it does with other predictions than those that there are
     lost = _lost(row)
-    for quantity in dict.fromkeys(one.check.quantity for one in harmful):
-        worst = max((one for one in harmful if one.check.quantity == quantity), key=_plainest)
+    before = ""
+    worsts = examples(row)
+    every = bool(worsts) and all(one.documented for one in worsts)  # said once, at the end
+    for worst in worsts:
+        quantity = worst.check.quantity
         small = worst.harm is Harm.DRIFTS
         if small and quantity == GRADIENT_PREDICTION:
             where = lost[quantity].where if quantity in lost else f"lost at {_at(worst)}"
             parts.append(f"gradient right but where small ({where})")
             continue
+        if worst.verdict == "rejects" and quantity != ACCEPTANCE:
+            parts.append(f"raises at {_at(worst)}")
+            continue
         told = lost[quantity].text if small and quantity in lost else _example(worst)
-        excuse = ", as documented" if worst.documented else ""
+        place = f" at {_at(worst)}"
+        told, before = told.replace(place, " there") if place == before else told, place
+        excuse = ", as documented" if worst.documented and not every else ""
         parts.append(f"{SUBJECTS.get(quantity, quantity)} {told}{excuse}")
-    if not harmful and row.usable:
-        parts.append(f"right on all {row.inputs} inputs that were asked for")
-    return "; ".join(parts)
+    if not worsts and row.usable:
+        parts.append(f"right on all {row.inputs} inputs asked for")
+    return "; ".join(parts) + (", as documented" if every else "")
+
+
+def examples(row: Row) -> list[Element]:
+    """What harms most, for each quantity: the elements that the sentence tells of."""
+    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
+    quantities = dict.fromkeys(one.check.quantity for one in harmful)
+    return [max((one for one in harmful if one.check.quantity == name), key=_plainest) for name in quantities]
+
+
+def _asides(row: Row) -> Iterator[str]:
+    """What is said of a row besides its numbers."""
+    for answer in row.answers:
+        yield from _aside(answer)
+        if answer.autocast is not None and (answer.autocast.computes or answer.autocast.raises):
+            yield f"autocast: {answer.autocast.word}"
 
 
 def _aside(answer: Answer) -> Iterator[str]:
@@ -91,7 +115,7 @@ def _example(one: Element) -> str:
 
 def _at(one: Element) -> str:
     prediction, label = _inputs(one)
-    return f"{PREDICTION[one.line.form]} = {prediction:.3g}, y = {label:.3g}"
+    return f"{PREDICTION[one.line.form]}={prediction:.3g}, y={label:.3g}"
 
 
 def _apart(got: float, owed: float) -> tuple[str, str]:

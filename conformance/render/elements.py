@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -14,10 +15,11 @@ from conformance.adapters.declaration import PLAIN_CALL
 from conformance.diagnosis.why import WORD
 from conformance.judge.verdicts import EXPECTED, SEVERITY, Judged
 from conformance.known.problem import Problem
-from conformance.numbers.formats import FORMATS
+from conformance.numbers.formats import FORMATS, decode_hexadecimal
 from conformance.numbers.literals import text_of
 from conformance.quantities import NUMERIC
 from conformance.render import narrate
+from conformance.render.narrate import ACCEPTED
 from conformance.render.scoreboard import error_text
 from conformance.render.wrapping import wrap
 from conformance.run.run import Run
@@ -62,7 +64,7 @@ Reasons = Mapping[Place, Reason]
 
 def known_line(one: Problem) -> str:
     """What is known of a result: the problem, its id, and what a user writes instead where that is known."""
-    instead = f" · {one.workaround}" if one.workaround else ""
+    instead = f" · instead: {one.workaround}" if one.workaround else ""
     return f"{KNOWN}{one.title} ({one.id}){instead}"
 
 
@@ -150,6 +152,8 @@ def _detail(check: Judged, index: int) -> str:
 def _number(check: Judged, index: int) -> str:
     """One element that does not conform: what came back in place of what."""
     where = _element(check, index, _subject(check))
+    if any(one.what == "accepted" for one in check.findings if one.element == check.elements[index]):
+        return f"{where}{f'{_got(check, index)}, ' if check.bits[index] else ''}{ACCEPTED} ({_dtypes(check)})"
     if not check.bits[index]:
         return f"{where}{check.verdicts[index]}: {_detail(check, index)}"
     got, ideal = _apart(_got(check, index), check.ideal[index])
@@ -240,7 +244,8 @@ def nans(run: Run) -> frozenset[tuple[str, str]]:
     return frozenset(
         (check.request.dtype, check.elements[index])
         for check in run.checks
-        if check.quantity in NUMERIC
-        for index, bits in enumerate(check.bits)
-        if bits and check.result_dtype in FORMATS and _got(check, index) == "nan"
+        if check.quantity in NUMERIC and check.bits and check.result_dtype in FORMATS
+        for index in np.flatnonzero(
+            np.isnan(decode_hexadecimal([bits or "0" for bits in check.bits], check.result_dtype))
+        ).tolist()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.changed import ModelChange
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
@@ -112,16 +113,16 @@ def told(one: Move, old: Side, new: Side, models: Sequence[ModelChange], release
     `releases` tells with which release results changed, by the key of a move, where that is known.
     """
     lines = [_title(one), f"{_where(one, new)}: {_came(one.old)} → {_came(one.new)}{_exactly(one)}"]
+    since = [f"since {releases[one.key]}"] if one.key in releases else []
     if one.way is Way.DIGITS:
-        lines[1] += f"; none moved by more than {_relative(one.furthest)}"
-        return lines
+        return [lines[0], f"{lines[1]}; none moved by more than {_relative(one.furthest)}", *since]
     lines += [
         each.sentence for each in models if (each.implementation, each.quantity) == (one.implementation, one.quantity)
     ]
     problem = one.new.problem or one.old.problem
     if problem is not None and problem.title:
         lines.append(" ".join((f"{'known' if one.new.problem else 'was'}: {problem.title}", *problem.urls[:1])))
-    return [*lines, f"since {releases[one.key]}"] if one.key in releases else lines
+    return [*lines, *since]
 
 
 def searches(found: Moves, old: Side, new: Side, releases: Releases) -> list[str]:
@@ -196,7 +197,7 @@ def _document_of(one: Came) -> dict[str, Any]:
 def _title(one: Move) -> str:
     what = f"{one.way.value}: {ImplementationId.parse(one.implementation).family}"
     mode = ImplementationId.parse(one.implementation).mode
-    what += "" if mode == "eager" else f" ({mode})"
+    what += "" if mode == BASE_MODE else f" ({mode})"
     extent = f"{results(one.results)} in {' '.join(one.dtypes)}"
     if one.way is Way.DIGITS:
         return f"{what}, {extent}"

@@ -35,7 +35,7 @@ TABLES = (
 #: The columns of findings.
 FINDING = (
     "check", "element", "problem", "harm", "cause", "what", "verdict", "outcome", "got", "as", "ulp", "contract",
-    "detail", "command",
+    "ideal", "detail", "command",
 )  # fmt: skip
 
 
@@ -134,6 +134,7 @@ def _findings(
             ("as", names["dtype"][check.result_dtype] if check.result_dtype else -1),
             ("ulp", check.ulp[place] if place < len(check.ulp) else None),
             ("contract", _number(float.fromhex(one.contract)) if one.contract else None),
+            ("ideal", _number(float.fromhex(one.ideal)) if one.ideal else None),
             ("detail", names["text"]["; ".join(text for text in (one.note, detail) if text)]),
             ("command", again),
         ):

@@ -12,9 +12,10 @@ from conformance.adapters.declaration import PLAIN_CALL
 from conformance.diagnosis.why import WORD, sentences
 from conformance.ids import backend_of
 from conformance.numbers.formats import FORMATS
+from conformance.quantities import AGREEMENT
 from conformance.record.record import BackendLine, Footer, RunRecord, ToleranceLine
 from conformance.record.summary import CauseSummary, Example, causes, diverse, scoreboard
-from conformance.render.narrate import counted
+from conformance.render.narrate import ACCEPTED, counted
 from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, fitting, lines_of, table
 
 #: Width of the report where standard output is not a terminal.
@@ -191,7 +192,9 @@ def example_text(example: Example) -> str:
     parts = [f"{example.case}#{example.element} {example.dtype} {example.quantity}: {inputs}"]
     if example.got[1]:
         parts.append(f"got {example.got[0]} (0x{example.got[1]})")
-    else:
+    if example.what == "accepted" and example.quantity != AGREEMENT:
+        return ", ".join([*parts, ACCEPTED, *filter(None, (example.note,))])
+    if not example.got[1]:
         parts.append(example.what if not example.detail else example.detail)
     if example.ideal:
         parts.append(f"ideal {example.ideal}")
@@ -227,6 +230,11 @@ def timings(record: RunRecord) -> Iterator[str]:
     if record.speeds:
         timed = len({line.implementation for line in record.speeds})
         yield f"timed: {counted(timed, 'implementation')}; `bce-conformance choose` and the record tell how fast"
+    yield from untimed(record)
+
+
+def untimed(record: RunRecord) -> Iterator[str]:
+    """What was to be timed, and was not."""
     for line in record.footer.untimed if record.footer else ():
         yield f"not timed: {escape(line)}"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
 
 from conformance.judge.verdicts import Judged
 from conformance.numbers import literals
-from conformance.numbers.formats import FORMATS
+from conformance.numbers.formats import FORMATS, decode_hexadecimal
 from conformance.plan.inputs import Inputs
 from conformance.render import narrate
 from conformance.render.elements import Reason, Reasons
@@ -25,12 +28,11 @@ def inputs_of(inputs: Inputs, nans: Collection[tuple[str, str]] = ()) -> Iterato
     if len(inputs.elements) > SHOWN:
         yield f"{inputs.dtype}: {counted(len(inputs.elements), 'element')}"
         return
-    form = inputs.case.form
     words = (narrate.derivations(inputs), narrate.signs(inputs), narrate.floors(inputs), narrate.why_nans(inputs))
     for index, (derivation, sign, floor, nan) in enumerate(zip(*words, strict=True)):
         name = inputs.elements[index].id
         yield f"{inputs.dtype} {name}: {narrate.exact_inputs(inputs, index)}"
-        yield f"    {narrate.FORMULA[form]}; {derivation}"
+        yield f"    {narrate.formula(inputs.case)}; {derivation}"
         for line in filter(None, (sign, floor, nan if (inputs.dtype, name) in nans else "")):
             yield f"    {line}"
 
@@ -54,17 +56,15 @@ def worst(done: Run, why: Reasons) -> Iterator[str]:
 
 
 def _worst_of(check: Judged) -> Iterator[str]:
-    fmt = FORMATS.get(check.result_dtype)
-    shown = [literals.text_of(int(bits, 16), fmt) if bits and fmt else "" for bits in check.bits]
-    first = next((index for index, text in enumerate(shown) if text in ("nan", "inf", "-inf")), None)
+    first = next((index for index, finite in enumerate(_finite(check)) if not finite), None)
     largest = max(((error, index) for index, error in enumerate(check.scaled) if error == error), default=None)
     parts, places = [f"{check.id}: {check.verdict}"], set()
     if first is not None:
-        parts.append(f"first non-finite {shown[first]} at {check.elements[first]}")
+        parts.append(f"first non-finite {_shown(check, first)} at {check.elements[first]}")
         places.add(first)
     if largest is not None:
         error, index = largest
-        parts.append(f"worst {error:.3g} ULP at {check.elements[index]} (got {shown[index]})")
+        parts.append(f"worst {error:.3g} ULP at {check.elements[index]} (got {_shown(check, index)})")
         places.add(index)
     yield ", ".join([*parts, *check.details])
     if check.request.presentations:  # of which one is many elements: a finding says which of them is the worst
@@ -73,3 +73,15 @@ def _worst_of(check: Judged) -> Iterator[str]:
     for place in places:
         values = {name: float(array[min(place, len(array) - 1)]) for name, array in check.request.inputs.values.items()}
         yield f"    {check.elements[place]}: prediction={values['prediction']!r} label={values['label']!r}"
+
+
+def _finite(check: Judged) -> Any:
+    """Whether the result at each element is a number; where none came it is not said to be none."""
+    if check.result_dtype not in FORMATS:
+        return np.ones(len(check.bits), dtype=bool)
+    return np.isfinite(decode_hexadecimal([bits or "0" for bits in check.bits], check.result_dtype))
+
+
+def _shown(check: Judged, index: int) -> str:
+    bits, fmt = check.bits[index], FORMATS.get(check.result_dtype)
+    return literals.text_of(int(bits, 16), fmt) if bits and fmt else ""

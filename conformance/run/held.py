@@ -34,9 +34,9 @@ def renewed(run: RunRecord, known: Record) -> RunRecord:
     """`run` as a run of today would be told: what is recorded, new and fixed, and the problem of every finding."""
     checks, every = [], []
     for line, matches in held(run, known):
-        contracts = {one.element: one.contract for one in line.findings}
+        numbers = {one.element: (one.contract, one.ideal) for one in line.findings}
         every += matches
-        findings = tuple(finding_line(one, contracts.get(one.element, "")) for one in matches)
+        findings = tuple(finding_line(one, *numbers.get(one.element, ("", ""))) for one in matches)
         checks.append(structs.replace(line, outcome=outcome_of(matches), findings=findings))
     header = structs.replace(run.header, problems=len(known.problems))
     made = replace(run, header=header, checks=tuple(checks), problems=problem_lines(every, known))

@@ -82,6 +82,12 @@ def files() -> list[Path]:
     return found or [file for file in (LAST,) if file.is_file()]
 
 
+def names() -> list[str]:
+    """What the runs that are kept are called by `named`, the newest first."""
+    runs = files()
+    return [*filter(None, map(_number, runs)), "last", "largest"] if runs else []
+
+
 def look(file: Path) -> Kept:
     """What the ends of a kept run tell."""
     try:

@@ -139,8 +139,8 @@ def _problem_line(one: Problem) -> ProblemLine:
     )
 
 
-def finding_line(match: Match, contract: str) -> FindingLine:
-    """A match; `contract` is what the contract gives there."""
+def finding_line(match: Match, contract: str, ideal: str) -> FindingLine:
+    """A match; `contract` and `ideal` are what the contract and exact mathematics give there."""
     row = match.row
     return FindingLine(
         element=match.element,
@@ -150,6 +150,7 @@ def finding_line(match: Match, contract: str) -> FindingLine:
         cause=match.cause,
         note=match.note,
         contract=contract,
+        ideal=ideal,
         detail=match.detail[:200],
         problem=row.problem if row is not None and row.problem != UNEXPLAINED else "",
     )
@@ -224,7 +225,10 @@ def _check_line(check: Judged, matches: Sequence[Match], outcome: Outcome) -> Ch
         budget=check.budget,
         result_dtype=check.result_dtype,
         formula=check.formula,
-        findings=tuple(finding_line(one, _contract_value(check, one.element)) for one in matches),
+        findings=tuple(
+            finding_line(one, _contract_value(check, one.element), _presented_ideal(check, one.element))
+            for one in matches
+        ),
         details=check.details,
         warnings=check.warnings,
     )
@@ -253,12 +257,25 @@ def _errors(check: Judged, digits: int = 6) -> tuple[Errors, Errors, Errors]:
     )
 
 
+def _expected(check: Judged, element: str) -> tuple[str, str]:
+    """What the contract, and of a presentation exact mathematics, gives at an element."""
+    return _contract_value(check, element), _presented_ideal(check, element)
+
+
 def _contract_value(check: Judged, element: str) -> str:
     """What the contract gives at an element, as a hexadecimal float; "" where there is no contract."""
     if not check.contract_values or not check.request.implementation.contract:
         return ""
     value = check.contract_values[check.elements.index(element)]
     return "" if value is None else value.hex()
+
+
+def _presented_ideal(check: Judged, element: str) -> str:
+    """The exact value where a presentation is told of, as a hexadecimal float: elements have theirs in the inputs."""
+    if not check.request.presentations or element not in check.elements[: len(check.ideal)]:
+        return ""
+    index = check.elements.index(element)
+    return check.ideal[index].hex() if check.bits[index] else ""
 
 
 def footer_of(

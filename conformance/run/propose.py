@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conformance.errors import InputError
-from conformance.ids import ImplementationId, backend_of
+from conformance.ids import CauseId, ImplementationId, backend_of
 from conformance.known import problem, recorded
 from conformance.known.explained import explained
-from conformance.known.record import Place, must_be_there
+from conformance.known.record import Place, Record, must_be_there
 from conformance.known.recorded import INEXACT, INEXACT_CLASSES, UNEXPLAINED, Row
 from conformance.numbers.measurement import BUDGET, LARGEST
 from conformance.quantities import QUANTITIES
@@ -90,10 +90,11 @@ class Edit:
                 self.file.unlink()
 
 
-def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
+def edits(runs: Sequence[RunRecord], place: Place, *, keep: bool = False) -> Iterator[Edit]:
     """Edits that make the record of a place say what `runs` saw, and name the problem of every line.
 
-    What checks of no run are recorded with stays.  Without runs only the problems are looked up again.
+    What checks of no run are recorded with stays; with `keep` all of it does, as what other processors show, and the
+    runs add to it.  Without runs only the problems are looked up again.
     Raises InputError for a place that is not there, for an interrupted run, and for one of stages.
     """
     must_be_there(place)
@@ -107,13 +108,22 @@ def edits(runs: Sequence[RunRecord], place: Place) -> Iterator[Edit]:
     if stages:
         raise InputError(f"no record is of a stage of a mode (got {stages[0]!r})", "make the run without it")
     before = recorded.read(place.recorded)
-    rows = explained(_updated(before, runs) if runs else before, problem.load(place.problems))
+    rows = explained(_updated(before, runs, keep) if runs else before, problem.load(place.problems))
     of_backend: dict[str, list[Row]] = {backend_of(row.cause): [] for row in (*before, *rows)}
     for row in rows:
         of_backend[backend_of(row.cause)].append(row)
     for backend, members in sorted(of_backend.items()):
         yield from _edit(place.recorded / f"{backend}.tsv", recorded.text(members) if members else "")
     yield from _edit_machines(runs, place.recorded)
+
+
+def beside(known: Record, run: RunRecord) -> Record:
+    """What is known, and what a run saw, as far as nothing is asked to be seen again.
+
+    So what a baseline had in the same way is no news, whoever else knows of it.
+    """
+    rows = (replace(row, sometimes=frozenset(row.elements)) for row in _updated((), [run], keep=False))
+    return replace(known, rows=(*known.rows, *explained(tuple(rows), known.problems)))
 
 
 def unexplained(edits: Sequence[Edit], place: Place) -> list[str]:
@@ -142,23 +152,51 @@ def _edit_machines(runs: Sequence[RunRecord], folder: Path) -> Iterator[Edit]:
     yield from _edit(folder / recorded.INSTRUCTION_SETS, "".join(f"{line}\n" for line in sorted(found | set(known))))
 
 
-def _updated(before: Sequence[Row], runs: Sequence[RunRecord]) -> list[Row]:
-    """Rows of what runs saw, and of what is recorded `before` of checks that none of them had."""
-    seen = [_seen(run) for run in runs]
+def _updated(before: Sequence[Row], runs: Sequence[RunRecord], keep: bool) -> list[Row]:
+    """Rows of what runs saw, and of what is recorded `before`: of checks that none had, or with `keep` of all."""
+    seen = [_seen(run, _claims(before) if keep else {}) for run in runs]
     ran = [{Key.of(line): set(line.elements) for line in run.checks} for run in runs]
     contents = _contents(seen, ran)
     magnitudes = _magnitudes(seen)
     had = {key for one in ran for key in one}
+    if keep:
+        _mark_what_is_new(contents, before)
     for row in before:
-        kept = [key for key in _keys(row) if key not in had]
+        kept = [key for key in _keys(row) if keep or key not in had]
         for key in kept:
-            contents.setdefault(row.cause, {}).setdefault(key, {}).update(
-                {name: Expected(row.words, name in row.sometimes) for name in row.elements}
-            )
+            known = contents.setdefault(row.cause, {}).setdefault(key, {})
+            known.update({name: _also(row, name, known.get(name), key in had) for name in row.elements})
         if kept and row.magnitude is not None:
             place = row.cause, row.dtype
             magnitudes[place] = max(row.magnitude, magnitudes.get(place, 0))
     return [row for cause, checks in contents.items() for row in _rows(cause, checks, magnitudes)]
+
+
+def _also(row: Row, name: str, seen: Expected | None, ran: bool) -> Expected:
+    """What is expected of an element that a row has, and that runs saw deviate, or not, if they had its check."""
+    if seen is None:
+        return Expected(row.words, ran or name in row.sometimes)
+    return Expected(tuple(sorted({*row.words, *seen.words})), seen.sometimes or name in row.sometimes)
+
+
+def _mark_what_is_new(contents: Contents, before: Sequence[Row]) -> None:
+    """Elements that `before` lacks may be right: on the processors that it was made on they were."""
+    recorded_with = {(row.cause, key, name) for row in before for key in _keys(row) for name in row.elements}
+    for cause, checks in contents.items():
+        for key, elements in checks.items():
+            for name, one in elements.items():
+                if (cause, key, name) not in recorded_with:
+                    elements[name] = one._replace(sometimes=True)
+
+
+#: Stem, check and element -> the cause that it is recorded for as a finite number outside the budget.
+Claims = dict[tuple[str, Key, str], str]
+
+
+def _claims(before: Sequence[Row]) -> Claims:
+    """On another processor the same mistake may have another signature: its cause stays the recorded one."""
+    inexact = (row for row in before if INEXACT in row.words)
+    return {(row.id.stem, key, name): row.cause for row in inexact for key in _keys(row) for name in row.elements}
 
 
 def _keys(row: Row) -> Iterator[Key]:
@@ -168,12 +206,15 @@ def _keys(row: Row) -> Iterator[Key]:
             yield Key(implementation, row.case, row.dtype, quantity)
 
 
-def _seen(run: RunRecord) -> Seen:
+def _seen(run: RunRecord, claims: Claims) -> Seen:
     found: Seen = {}
     for check in run.checks:
+        key = Key.of(check)
         for finding in findings(check):
-            of_check = found.setdefault(finding.cause, {}).setdefault(Key.of(check), {})
-            of_check[finding.element] = _measured(check, finding)
+            cause = finding.cause
+            if finding.what in INEXACT_CLASSES:
+                cause = claims.get((CauseId.parse(cause).stem, key, finding.element), cause)
+            found.setdefault(cause, {}).setdefault(key, {})[finding.element] = _measured(check, finding)
     return found
 
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import IO
 
 from msgspec.structs import replace as replace_fields
 
-from conformance.adapters.declaration import Declaration
+from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.errors import Exit, HarnessError, InputError, did_you_mean
 from conformance.judge.expected import Point, compute
 from conformance.judge.judge import Judge
@@ -31,7 +32,7 @@ from conformance.plan.filters import Filters, matches
 from conformance.plan.plan import Plan, make_plan
 from conformance.plan.requests import Request
 from conformance.pool import plugins
-from conformance.pool.backend import Backend, Opened
+from conformance.pool.backend import Backend, Opened, interpreter_of
 from conformance.pool.observation import Observed, anonymous, portable
 from conformance.pool.pool import Executor, Pool
 from conformance.record.files import write_lines
@@ -73,7 +74,8 @@ class Options:
     def install(self, backend: str) -> str:
         """The command that installs what a backend cannot do without; "" where that is not known."""
         packages = self.needs.get(backend)
-        where = f"{self.interpreters[backend]} -m " if backend in self.interpreters else ""
+        interpreter = interpreter_of(backend, self.interpreters)
+        where = f"{interpreter} -m " if interpreter != sys.executable else ""
         return f"{where}pip install {' '.join(dict.fromkeys((*packages, 'numpy')))}" if packages else ""
 
     @property
@@ -103,6 +105,16 @@ class Run:
     def exit(self) -> Exit:
         """1 where something is not as expected."""
         return Exit(self.record.footer.exit) if self.record.footer else Exit.HARNESS_FAILED
+
+    def of(self, implementation: str, quantities: Sequence[str]) -> Run:
+        """What was run of one implementation, without the calls that its mode was held against: some quantities."""
+        taken = [
+            one.request.implementation.id == implementation and matches(quantities, one.quantity) for one in self.checks
+        ]
+        checks = list(compress(self.checks, taken))
+        ids = {check.id for check in checks}
+        lines = [line for line in self.record.checks if line.id in ids]
+        return replace(self, checks=checks, record=replace(self.record, checks=tuple(lines)))
 
 
 @contextmanager
@@ -161,8 +173,15 @@ def filtered(backends: Sequence[Backend], suite: Suite, options: Options) -> Pla
     plan = make_plan(suite, _implementations(backends), options.filters)
     if not plan.requests:
         _each_matches(suite, backends, options.filters)
-        raise InputError("the filters leave no check", "`bce-conformance list checks` shows what there is")
+        raise InputError("the filters leave no check", _hint(plan.not_offered))
     return plan
+
+
+def _hint(not_offered: Mapping[str, int]) -> str:
+    """What to do where filters leave no check."""
+    if "plain call" in not_offered:
+        return f"agreement is of a mode with the plain call: ask for --mode {BASE_MODE} and --quantity value as well"
+    return "`bce-conformance list checks` shows what there is"
 
 
 def _each_matches(suite: Suite, backends: Sequence[Backend], filters: Filters) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from conformance.errors import InputError
+from conformance.record.record import RunRecord
 from conformance.versions import behaviour, columns
 from conformance.versions.behaviour import Checks, Script
 from conformance.versions.build import Builder, Environment, Failure
@@ -108,9 +110,24 @@ def plan(chosen: Range, builder: Builder) -> Iterator[str]:
         yield f"  {one.label} on Python {one.python} with {' '.join(one.requirements[1:])}: {told}"
 
 
+#: Gives the environment of a column, or why there is none.
+Make = Callable[[Column], Environment | Failure]
+
+
+def making(builder: Builder) -> Make:
+    """What a builder makes, which is asked once for each column."""
+
+    @cache
+    def make(one: Column) -> Environment | Failure:
+        resolved = builder.resolve(one)
+        return resolved if isinstance(resolved, Failure) else builder.build(one, resolved)
+
+    return make
+
+
 def bisect(
     chosen: Range,
-    builder: Builder,
+    make: Make,
     behave: Callable[[Column, Environment], Behaviour | Untestable],
     tell: Callable[[str], None],
 ) -> Outcome:
@@ -123,7 +140,7 @@ def bisect(
 
     def test(version: str) -> Behaviour | Untestable:
         one = known[version]
-        made = _made(one, builder)
+        made = make(one)
         if isinstance(made, Failure):
             seen: Behaviour | Untestable = Untestable(made.reason)
         else:
@@ -161,11 +178,6 @@ def _noted(chosen: Range, found: Found[Behaviour]) -> Range:
     return replace(chosen, skipped=tuple(sorted((*chosen.skipped, *met), key=lambda one: Version(one[0]))))
 
 
-def _made(one: Column, builder: Builder) -> Environment | Failure:
-    resolved = builder.resolve(one)
-    return resolved if isinstance(resolved, Failure) else builder.build(one, resolved)
-
-
 def words(seen: Behaviour) -> str:
     """A behaviour in short: how many elements are in which state, or how a script ended."""
     if isinstance(seen, Script):
@@ -186,6 +198,54 @@ def of_checks(question: Question, element: str, bits: bool) -> Callable[[Column,
         return behaviour.of_record(record, element, bits)
 
     return behave
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A result that changed: an element of a check, by its id; with `bits` other bits are other behaviour."""
+
+    check: str
+    element: str
+    bits: bool
+
+
+class Survey:
+    """Searches for many results, for which each version is run once; of some the `runs` are there already."""
+
+    def __init__(
+        self,
+        chosen: Range,
+        builder: Builder,
+        question: Question,
+        runs: Mapping[Column, RunRecord],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._range = chosen
+        self._make = making(builder)
+        self._question = question
+        self._runs: dict[Column, RunRecord | Failure] = {**runs}
+        self._tell = tell
+
+    def search(self, watched: Watched) -> Outcome:
+        """The release in which a result changed.  Raises InputError where that cannot be found."""
+
+        def behave(one: Column, environment: Environment) -> Behaviour | Untestable:
+            record = self._run(one, environment)
+            if isinstance(record, Failure):
+                return Untestable(record.reason)
+            checks = tuple(check for check in record.checks if check.id == watched.check)
+            return behaviour.of_record(replace(record, checks=checks), watched.element, watched.bits)
+
+        return bisect(self._range, self._make, behave, lambda line: None)
+
+    def _run(self, one: Column, environment: Environment) -> RunRecord | Failure:
+        if one not in self._runs:
+            record = columns.run(one, environment, self._question)
+            if isinstance(record, RunRecord) and record.interrupted:
+                raise KeyboardInterrupt
+            self._runs[one] = record
+            self._tell(f"{one.label}: {record.reason if isinstance(record, Failure) else 'tried'}")
+        return self._runs[one]
 
 
 def of_script(script: Path, timeout: float) -> Callable[[Column, Environment], Behaviour | Untestable]:

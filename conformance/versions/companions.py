@@ -45,11 +45,19 @@ class Package(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Known(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file: distributions that each backend needs, packages by canonical name, and what belongs together."""
+    """The whole file: distributions that each backend needs, packages by canonical name, and what belongs together.
+
+    `called` tells what others call a backend.
+    """
 
     backends: dict[str, tuple[str, ...]]
     packages: dict[str, Package]
     families: tuple[tuple[str, ...], ...] = ()
+    called: dict[str, str] = {}
+
+    def backend(self, word: str) -> str:
+        """The backend, or glob of backends, that a word means: what others call one is understood."""
+        return word if word in self.backends else self.called.get(word.lower(), word)
 
     def replaced(self, names: frozenset[str]) -> frozenset[str]:
         """The packages of which companions give way to those of these names: they and their families."""

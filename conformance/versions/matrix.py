@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from conformance.errors import InputError, did_you_mean
 from conformance.record import record as records
 from conformance.record.record import RunRecord
 from conformance.run import run as runs
@@ -19,23 +20,34 @@ from conformance.versions.requirements import Column
 class Settings:
     """How columns are worked off: environments made at once, none kept, nothing taken from an earlier run.
 
-    `progress` is told how far the run of a column is.
+    `progress` is told how far the run of a column is.  With `together` none is run where one cannot be installed.
     """
 
     jobs: int
     discard: bool
     fresh: bool
     progress: Progress
+    together: bool = False
 
 
 def results(
     asked_for: Sequence[Column], builder: Builder, question: Question, settings: Settings, tell: Callable[[str], None]
 ) -> Iterator[Result]:
-    """Tell the plan, then make the environments, as many at once as is wanted, and run each as it comes."""
+    """Tell the plan, then make the environments, as many at once as is wanted, and run each as it comes.
+
+    Raises InputError where all are wanted together and one cannot be installed, before anything is made.
+    """
     with ThreadPoolExecutor(max_workers=settings.jobs) as threads:
         resolved = dict(zip(asked_for, threads.map(builder.resolve, asked_for), strict=True))
+        failed = [(one, what) for one, what in resolved.items() if isinstance(what, Failure)]
+        if failed and settings.together:
+            column, why = failed[0]
+            raise InputError(f"{column.label} cannot be installed: {why.reason}", _near(column, question))
         for line in plan(resolved):
             tell(line)
+        for hint in dict.fromkeys(_near(column, question) for column, _ in failed):
+            if hint:
+                tell(f"  next: {hint}")
         building: dict[Column, Future[Environment | Failure]] = {}
         try:
             for place, one in enumerate(asked_for):
@@ -43,7 +55,8 @@ def results(
                     if ahead not in building:
                         building[ahead] = threads.submit(_build, builder, ahead, resolved[ahead])
                 result = _result(one, building[one].result(), question, settings)
-                tell(f"{one.label}: {_told(result, question)}")
+                if not isinstance(resolved[one], Failure):  # of which the plan has told
+                    tell(f"{one.label}: {_told(result, question)}")
                 yield result
                 if settings.discard:
                     builder.discard(one)
@@ -60,13 +73,19 @@ def _told(result: Result, question: Question) -> str:
     return f"{columns.choice(result.column, result.environment, question)}; record: {result.file}"
 
 
+def _near(column: Column, question: Question) -> str:
+    """What may have been meant by a package of which nothing is known; "" where that is not the reason."""
+    known = list(question.known.packages)
+    return "" if column.package in known else did_you_mean(column.package, known)
+
+
 def _build(builder: Builder, column: Column, resolved: Resolved | Failure) -> Environment | Failure:
     return resolved if isinstance(resolved, Failure) else builder.build(column, resolved)
 
 
 def plan(resolved: dict[Column, Resolved | Failure]) -> Iterator[str]:
     """What is about to be made: for each column Python, what is installed with it, size and time; then the sums."""
-    yield f"{len(resolved)} environments:"
+    yield "1 environment:" if len(resolved) == 1 else f"{len(resolved)} environments:"
     for one, what in resolved.items():
         told = f"cannot be installed: {what.reason}" if isinstance(what, Failure) else what.told
         beside = f" with {' '.join(one.requirements[1:])}" if one.requirements[1:] else ""

@@ -40,6 +40,9 @@ _PYTHON = re.compile(r"3\.[0-9]{1,2}")
 #: The Python that runs this, where nothing says otherwise.
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
+#: What environments are called in most projects.
+USUAL = (".venv", "venv", "env", ".env")
+
 HINT = "write PACKAGE==VERSION[,VERSION…][+COMPANION…], or the path of a wheel or of an interpreter"
 
 
@@ -64,9 +67,18 @@ class Column:
         return f"{self.package} {self.version}{' (wheel)' if self.wheel is not None else ''}"
 
     @property
+    def released(self) -> bool:
+        """Whether it is a version of a package, and neither a local build nor an interpreter."""
+        return self.wheel is None and self.interpreter is None
+
+    @property
     def key(self) -> str:
-        """A digest of all that is installed, as a file name: equal columns are one environment."""
+        """A digest of all that is installed, or of where an interpreter is, as a file name.
+
+        Equal columns are one environment.
+        """
         content = hashlib.sha256(self.wheel.read_bytes()).hexdigest() if self.wheel is not None else ""
+        content = str(self.interpreter) if self.interpreter is not None else content
         asked = "\n".join((self.python, content, *sorted(self.requirements)))
         return f"{self.file_name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
@@ -140,8 +152,10 @@ def _interpreter(text: str, companions: Sequence[str]) -> Column:
         raise InputError(f"{text}: no such interpreter", HINT)
     if companions:
         raise InputError(f"nothing is installed for an interpreter (got +{companions[0]})")
-    # An interpreter is in the folder bin of its environment, which has a name that the user knows.
-    name = file.parent.parent.name if file.parent.name == "bin" else file.name
+    # An interpreter is in the folder bin of its environment, which has a name that the user knows; where many have that
+    # name, the folder of the project tells them apart.
+    place = file.parent.parent if file.parent.name == "bin" else file
+    name = f"{place.parent.name}/{place.name}" if place.name in USUAL else place.name
     return Column(package="interpreter", version=name, python="", requirements=(), wheel=None, interpreter=file)
 
 

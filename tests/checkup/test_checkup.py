@@ -95,12 +95,14 @@ ONES = np.ones(2000, np.float16)
 RIGHT = Y.copy()
 P16 = with_one(P, 3, 1.0).astype(np.float16)
 P16_RIGHT = np.where(P16 == 1, 1, Y)
+TORCH_BFLOAT16 = {"form": "logits", "framework": "torch", "dtype": "bfloat16"}
 MASKED = with_one(with_one(Y, 5, -100), 9, -100)
 
 FAULTY = (
     # What comes in.
     Known("a NaN in the activations", ("nan-in",), logits(prediction=with_one(Z, 7, NAN), loss=NAN), "[7]"),
-    Known("a NaN in the target after log of a negative number", ("nan-in",), logits(with_one(Y, 4, NAN)), "[4]"),
+    Known("missing labels that were read as NaN", ("labels-nan",), logits(with_one(Y, 4, NAN)), "[4]"),
+    Known("a NaN in all labels", ("nan-in",), logits(np.full(N, NAN)), "256 of 256 labels"),
     Known("an infinite logit of a mask", ("infinity-in",), logits(prediction=with_one(Z, 0, -INF)), "[0]"),
     Known("an overflow to infinity in the layer before", ("infinity-in",), logits(prediction=with_one(Z, 2, INF))),
     Known("a NaN weight, 0/0 of a class that is absent", ("nan-in",), logits(weight=with_one(W, 1, NAN)), "weights"),
@@ -111,6 +113,8 @@ FAULTY = (
     Known("labels -1 and 1 of an SVM", ("labels-minus-one",), logits(2 * Y - 1), "-1 stands for no"),
     Known("labels 0 and 2", ("labels-scaled",), logits(2 * Y), "2 stands for yes"),
     Known("labels 1 and 2, counted from one", ("labels-classes",), logits(1 + Y)),
+    Known("a mask of 0 and 1 that was divided by 255", ("labels-twice",), logits(Y / 255), "1/255"),
+    Known("pixels that were divided by 255 twice", ("labels-twice",), logits((PIXELS / 255**2).astype(np.float32))),
     Known("class indices of ten classes", ("labels-classes",), logits(np.arange(N) % 10), "9"),
     Known("ignore_index -100 beside 0 and 1", ("labels-mask",), logits(MASKED), "2 of 256 labels"),
     Known("255 for void pixels beside 0 and 1", ("labels-mask",), logits(with_one(Y, 3, 255))),
@@ -133,7 +137,34 @@ FAULTY = (
     Known("labels (n, 1) against logits (n,), in optax", ("shape",), logits(Y[:, None], framework="jax"), "in silence"),
     Known("one label short", ("shape",), logits(Y[1:]), "do not fit"),
     Known("two columns of a softmax", ("two-columns",), logits(prediction=np.stack([-Z, Z], 1)), "2 classes"),
-    Known("a weight (n, 1)", ("shape",), logits(weight=W[:, None]), "weight of shape"),
+    Known("a weight (n, 1)", ("weight-shape",), logits(weight=W[:, None]), "makes 65536 losses"),
+    Known(
+        "a weight for each row of a matrix",
+        ("weight-rows",),
+        logits(Y.reshape(64, 4), prediction=Z.reshape(64, 4), weight=W[:64], framework="torch"),
+        "weight = weight.reshape((-1, 1))",
+    ),
+    Known("a weight for each class", ("class-weights",), logits(weight=np.array([1.0, 9.0])), "one for each class"),
+    Known("a pos_weight for each class", ("pos-weight-shape",), logits(pos_weight=np.array([1.0, 9.0])), "one number"),
+    Known(
+        "a softmax of two columns",
+        ("softmax-columns",),
+        probabilities(prediction=np.stack([1 - P, P], 1)),
+        "a softmax of 2 classes",
+    ),
+    Known(
+        "numbers of ten classes against ten logits",
+        ("one-hot",),
+        {"prediction": np.tile(Z[:64, None], 10), "label": np.arange(64) % 10, "form": "logits", "framework": "torch"},
+        "one_hot(label.long(), 10)",
+    ),
+    Known(
+        "one label for a row of four",
+        ("shape",),
+        logits(Y[:64, None], prediction=Z.reshape(64, 4)),
+        "each label is used for 4 predictions",
+    ),
+    Known("one label for all, in torch", ("shape",), logits(np.float32(1), framework="torch"), "refuses them"),
     Known(
         "the mean over every pair was seen",
         ("shape",),
@@ -182,6 +213,23 @@ FAULTY = (
         "logits whose loss Keras clipped as probabilities",
         ("logits-as-probabilities",),
         logits(loss=bce(np.clip(Z, 1e-7, 1 - 1e-7), Y).mean()),
+    ),
+    Known("a tanh before a logit loss", ("tanh",), logits(prediction=np.tanh(Z)), "0.3133"),
+    Known(
+        "a ReLU before a logit loss",
+        ("relu",),
+        logits(prediction=np.maximum(Z, 0)),
+        "cannot fall below 0.6931 at label 0",
+    ),
+    Known(
+        "a fresh network after a ReLU", ("relu",), logits(prediction=np.clip(_random.normal(0, 0.3, N), 0, 1)), "ReLU"
+    ),
+    Known("logarithms of probabilities for logits", ("log-probability",), logits(prediction=-np.logaddexp(0, -SURE))),
+    Known(
+        "logarithms of probabilities for probabilities",
+        ("log-probability",),
+        probabilities(prediction=-np.logaddexp(0, -SURE)),
+        "np.exp(prediction)",
     ),
     Known("probabilities in percent", ("percent",), probabilities(prediction=P * 100), "percent"),
     Known("a probability of 1.0000001", ("probability-rounded",), probabilities(prediction=with_one(P, 0, 1.0000001))),
@@ -257,6 +305,24 @@ FAULTY = (
         "bceloss-gradient-limited",
     ),
     Known(
+        "1 - p is rounded in Keras before its logarithm",
+        ("known",),
+        probabilities(0 * P, prediction=np.full(N, 0.008, np.float16), framework="keras"),
+        "keras-one-minus-p-rounded",
+    ),
+    Known(
+        "a probability next to 1 that Keras clips",
+        ("clip", "saturated"),
+        probabilities(np.zeros(N), prediction=np.full(N, 1 - 1e-12), framework="keras"),
+        "p = 1 - 1e-12",
+    ),
+    Known(
+        "two columns, one of them infinite",
+        ("infinity-in", "two-columns"),
+        logits(prediction=np.stack([np.full(N, -INF), np.where(Y == 1, INF, 0)], 1)),
+        "scores of 2 classes",
+    ),
+    Known(
         "float16 logits whose loss PyTorch loses",
         ("known",),
         {
@@ -278,10 +344,131 @@ FAULTY = (
         ("nan-formula",),
         logits(prediction=with_one(Z, 3, 800.0), label=with_one(Y, 3, 1), loss=NAN),
     ),
+    Known(
+        "infinite float16 logits, whose loss PyTorch makes NaN",
+        ("infinity-in",),
+        logits(prediction=with_one(Z, 2, -INF), loss=NAN, framework="torch"),
+    ),
+    Known(
+        "a bfloat16 loss that PyTorch loses, as it was seen",
+        ("known",),
+        {"prediction": np.full(64, -6.0), "label": np.zeros(64), "loss": 0.0, **TORCH_BFLOAT16},
+        "which is what BCEWithLogitsLoss",
+    ),
+    Known(
+        "an infinite loss that BCELoss limits to 100, as it was seen",
+        ("saturated",),
+        probabilities(
+            np.ones(N),
+            prediction=with_one(np.full(N, 0.5), 9, 0.0),
+            framework="torch",
+            loss=(255 * math.log(2) + 100) / N,
+        ),
+        "which is what BCELoss",
+    ),
+    Known(
+        "an infinite loss that a sum with 1e-7 hides",
+        ("clip", "saturated"),
+        probabilities(
+            np.ones(N),
+            prediction=with_one(np.full(N, 0.5), 9, 0.0),
+            epsilon=1e-7,
+            loss=(-255 * math.log(0.5 + 1e-7) - math.log(1e-7)) / N,
+        ),
+        "with 1e-07 added",
+    ),
+    Known(
+        "a threshold before the loss",
+        ("saturated",),
+        probabilities(prediction=(P > 0.5).astype(np.float32)),
+        "a threshold or an argmax",
+    ),
     # The number.
+    Known(
+        "a float16 mean of tensorflow over infinitely many",
+        ("sum-16-bit",),
+        {
+            "prediction": np.tile(Z, 400).astype(np.float16),
+            "label": np.tile(Y, 400).astype(np.float16),
+            "form": "logits",
+            "framework": "tensorflow",
+            "loss": 0.0,
+        },
+    ),
+    Known("a loss scaled for float16", ("reduction",), logits(loss=of_logits(Z, Y).mean() * 65536), "gradient scaler"),
+    Known(
+        "a loss divided for the sum of gradients", ("reduction",), logits(loss=of_logits(Z, Y).mean() / 4), "4 batches"
+    ),
+    Known(
+        "a mean divided by the batch size again", ("reduction",), logits(loss=of_logits(Z, Y).mean() / N), "once more"
+    ),
+    Known(
+        "a loss that was multiplied by the rows for a running sum",
+        ("reduction",),
+        logits(Y.reshape(64, 4), prediction=Z.reshape(64, 4), loss=of_logits(Z, Y).mean() * 64),
+        "times the 64 rows",
+    ),
+    Known(
+        "divided by the weights that are not 0",
+        ("weights",),
+        logits(weight=W * Y, loss=of_logits(Z, Y, W * Y).sum() / Y.sum()),
+        "that are not 0",
+    ),
+    Known(
+        "pos_weight given to the other class",
+        ("weights",),
+        logits(pos_weight=np.array(9.0), loss=np.mean(Y * of_logits(Z, 1) + 9 * (1 - Y) * of_logits(Z, 0))),
+        "given to label 0",
+    ),
+    Known(
+        "a focal loss",
+        ("differs",),
+        logits(loss=np.mean(sigmoid(np.where(Y == 1, -Z, Z)) ** 2 * of_logits(Z, Y))),
+        "the focal loss with gamma 2",
+    ),
+    Known("a mean squared error", ("differs",), probabilities(loss=np.mean((P - Y) ** 2)), "squared error"),
+    Known("the term of label 0 forgotten", ("differs",), probabilities(loss=np.mean(-Y * np.log(P))), "label 1 alone"),
+    Known("a loss in decimal digits", ("differs",), logits(loss=of_logits(Z, Y).mean() / math.log(10)), "base 10"),
+    Known(
+        "label smoothing that nobody told",
+        ("differs",),
+        logits(loss=of_logits(Z, Y * 0.9 + 0.05).mean()),
+        "smoothing 0.1",
+    ),
+    Known(
+        "a penalty of weights in the loss", ("differs",), logits(loss=of_logits(Z, Y).mean() + 0.0137), "another term"
+    ),
+    Known(
+        "a softmax cross entropy of one column",
+        ("softmax-of-one",),
+        logits(Y[:, None], prediction=Z[:, None], loss=0.0),
+        "0 for all inputs",
+    ),
+    Known(
+        "the categorical cross entropy of rows of classes",
+        ("differs",),
+        logits(
+            np.eye(4)[np.arange(64) % 4],
+            prediction=Z.reshape(64, 4),
+            loss=np.mean(np.log(np.exp(Z.reshape(64, 4)).sum(1)) - Z.reshape(64, 4)[np.arange(64), np.arange(64) % 4]),
+        ),
+        "one excludes the others",
+    ),
     Known("a loss in bits", ("differs",), logits(loss=of_logits(Z, Y).mean() / math.log(2)), "base 2"),
+    Known(
+        "half of a loss, which is no print of it",
+        ("differs",),
+        logits(prediction=0 * Z + 0.5, label=Y, loss=0.5),
+        "none of the usual mistakes",
+    ),
     Known("a forgotten minus sign", ("differs",), logits(loss=-of_logits(Z, Y).mean()), "wrong sign"),
-    Known("prediction and label exchanged", ("differs",), probabilities(SOFT, loss=bce(SOFT, P).mean()), "exchanged"),
+    Known("prediction and label exchanged", ("exchanged",), probabilities(SOFT, loss=bce(SOFT, P).mean()), "exchanged"),
+    Known(
+        "label and prediction in the order of Keras",
+        ("exchanged",),
+        {"prediction": Y, "label": P, "form": "probabilities"},
+        "look exchanged",
+    ),
     Known("labels that mean the other class", ("differs",), logits(loss=of_logits(Z, 1 - Y).mean()), "labels 0 and 1"),
     Known(
         "a divergence in place of the cross entropy",
@@ -303,6 +490,67 @@ FAULTY = (
 )
 
 HEALTHY = (
+    Known(
+        "a mask by weights, and the mean over all",
+        (),
+        logits(weight=Y, loss=of_logits(Z, Y, Y).mean(), framework="torch"),
+        "which is what these inputs make",
+    ),
+    Known(
+        "a mask by weights, and the mean over what it leaves",
+        (),
+        logits(weight=Y, loss=of_logits(Z, Y, Y).sum() / Y.sum()),
+        "right as the mean over",
+    ),
+    Known("ignore_index -100 where the weight is 0", (), logits(MASKED, weight=(MASKED >= 0).astype(np.float32))),
+    Known(
+        "logits masked by -1e9 where the weight is 0",
+        (),
+        logits(prediction=with_one(Z, 4, -1e9), weight=with_one(np.ones(N), 4, 0)),
+    ),
+    Known("zeros of padding, which has weight 0", (), logits(prediction=np.abs(Z) * (W > 1), weight=(W > 1) * 1.0)),
+    Known(
+        "one wrong logit that carries the loss",
+        (),
+        logits(prediction=with_one(Z, 4, 1e6), label=with_one(Y, 4, 0)),
+        "of it is that of one element of 256: the one at [4]",
+    ),
+    Known(
+        "a network whose inputs do not reach its output", (), logits(prediction=np.zeros(N)), "nothing of its inputs"
+    ),
+    Known(
+        "a network that says the share of ones",
+        (),
+        logits(prediction=np.full(1000, -2.2) + np.arange(1000) / 1e5, label=(np.arange(1000) % 10 == 0) * 1.0),
+        "saying 0.1, the share of ones",
+    ),
+    Known("rare events", (), logits(prediction=Z - 6, label=(W > 2.9) * 1.0, pos_weight=np.float64(49))),
+    Known(
+        "a one-hot label of two softmax columns",
+        (),
+        probabilities(np.stack([1 - Y, Y], 1), prediction=np.stack([1 - P, P], 1)),
+    ),
+    Known("a single label that is nearly 0", (), logits(prediction=[-12.0], label=[6e-6])),
+    Known("a batch that is masked as a whole, whose loss is 0", (), logits(weight=np.zeros(N), loss=0.0)),
+    Known(
+        "no form: what it was taken for is said",
+        (),
+        {"prediction": P, "label": Y},
+        "probabilities by their numbers: say",
+    ),
+    Known("one-sided label smoothing of a discriminator", (), logits(np.full(N, 0.9)), "floor"),
+    Known("labels that are probabilities of rare events", (), logits(prediction=Z - 8, label=SOFT / 300)),
+    Known("a large float16 logit", (), logits(prediction=(Z * 3000).astype(np.float16), framework="torch")),
+    Known(
+        "probabilities of float16 in an object of keras, which computes in float32",
+        (),
+        probabilities(P16_RIGHT, prediction=P16, framework="keras", autocast=True),
+    ),
+    Known(
+        "the same, told by the loss that was seen",
+        (),
+        probabilities(P16_RIGHT, prediction=P16, framework="keras", loss=bce(P16, P16_RIGHT).mean()),
+    ),
     Known("an ordinary batch of logits", (), logits()),
     Known("an ordinary batch of probabilities", (), probabilities()),
     Known("a right loss as it is printed", (), logits(loss=round(float(of_logits(Z, Y).mean()), 4)), "is right"),
@@ -321,7 +569,6 @@ HEALTHY = (
         (),
         logits(prediction=_random.uniform(0.05, 0.15, 5000), label=np.arange(5000) % 50 == 0),
     ),
-    Known("a fresh network after a ReLU", (), logits(prediction=np.clip(_random.normal(0, 0.3, N), 0, 1))),
     Known("a loss of 0.69", (), logits(prediction=Z / 1000, loss=0.69, framework="torch"), "0.69 is log 2"),
     Known(
         "very confident and right, in torch",
@@ -448,6 +695,74 @@ def test_the_command_names_the_fault_and_exits_with_1(tmp_path: Path) -> None:
     assert "label = label.to(torch.float32) / 255" in result.output
 
 
+def test_words_of_others_and_a_version_are_understood(tmp_path: Path) -> None:
+    """As at every prompt; that a release is older than what is known is said, and nothing is run for it."""
+    file = saved(tmp_path, prediction=Z, label=Y)
+    older = asked(file, "--framework", "pytorch==2.8.0", "--form", "logit", "--dtype", "fp32").output
+    assert ", torch\nformulas are those of torch 2." in older
+    assert "2.8.0 is older" in older
+    assert "BCEWithLogitsLoss" in older
+    far = asked(file, "--framework", "keras==2.15", "--form", "logits").output
+    assert "too far away" in far
+    assert "by its formula" not in far
+    wrong = asked(file, "--framework", "pytorhc")
+    assert wrong.exit_code == Exit.BAD_INPUT
+    assert "did you mean torch?" in wrong.stderr
+
+
+def test_weights_of_another_kind_do_not_end_in_a_traceback() -> None:
+    """A batch may have several faults at once, and shapes that no remedy fits."""
+    for shape in ((), (1,), (2,), (3,), (4,), (64,), (64, 1), (1, 4), (4, 1), (64, 4), (2, 64, 4)):
+        for other in ((4,), (1,), (64, 4), (3, 3)):
+            weight, factor = np.ones(shape), np.ones(other)
+            for label in (Y[:64], Y[:64, None], Y.reshape(64, 4), np.float32(1), Y.reshape(4, 64)):
+                for framework in ("", *FRAMEWORKS):
+                    given = logits(label, prediction=Z.reshape(64, 4), framework=framework)
+                    assert str(doctor(**given, weight=weight, pos_weight=factor))
+
+
+class Tensor:
+    """What a framework hands over: a dtype with a name, and no array of its own accord for a scalar."""
+
+    def __init__(self, array: Any, name: str) -> None:
+        self.held, self.dtype = np.asarray(array), type("DType", (), {"name": name, "__str__": lambda _: f"<{name}>"})()
+
+    def numpy(self) -> Any:
+        """As TensorFlow has it."""
+        return self.held
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.held if self.held.ndim else float(self.held)
+
+
+def test_a_tensor_is_read_in_its_dtype_and_a_scalar_without_an_array_too() -> None:
+    """The dtype of a tensor has a name beside the text that it is printed as."""
+    half = np.float16(Z)
+    report = doctor(Tensor(half, "float16"), Tensor(Y, "float32"), loss=Tensor(of_logits(half, Y).mean(), "float16"))
+    assert report.batch.dtype == "float16"
+    assert report.healthy
+
+
+def test_a_masked_array_is_refused_and_what_to_give_is_said() -> None:
+    """NumPy would hand over the numbers below its mask."""
+    with pytest.raises(InputError, match="without a mask") as error:
+        doctor(np.ma.masked_array(Z, Z > 1), Y)
+    assert "weight" in error.value.hint
+
+
+def test_a_large_batch_is_modelled_on_its_ends_and_its_worst(tmp_path: Path) -> None:
+    """Of more elements than formulas are evaluated on, a few at either end are what counts."""
+    many = np.tile(P, 400)
+    wrong = np.array(many)
+    wrong[70000] = 1e-30
+    label = np.tile(Y, 400)
+    label[70000] = 1
+    report = doctor(wrong, label, form="probabilities", framework="keras")
+    assert set(report.faults) == {"clip", "saturated"}
+    assert "[70000]" in str(report)
+    assert doctor(many, np.tile(Y, 400), form="probabilities", framework="keras").healthy
+
+
 def test_the_command_gives_a_clean_bill_and_exits_with_0(tmp_path: Path) -> None:
     """A loss that is right is said to be right."""
     result = asked(saved(tmp_path, prediction=Z, label=Y, loss=of_logits(Z, Y).mean()), "--form", "logits")
@@ -471,7 +786,7 @@ BAD = {
     "complex numbers": ({"prediction": Z, "label": Y + 0j}, "label must hold real numbers"),
     "nothing": ({"prediction": Z[:0], "label": Y[:0]}, "prediction must have at least 1 element"),
     "losses of another number": ({"prediction": Z, "label": Y, "loss": Y[:3]}, "loss must be 1 number"),
-    "too much": ({"prediction": np.zeros(2**20 + 1, bool), "label": Y}, "prediction must hold at most 1048576"),
+    "too much": ({"prediction": np.zeros(2**24 + 1, bool), "label": Y}, "prediction must hold at most 16777216"),
 }
 
 
@@ -516,7 +831,7 @@ def test_a_file_that_would_unpack_to_more_than_a_batch_is_refused_before_it_is_u
 @pytest.mark.parametrize(
     "given",
     [
-        {"form": "logit"},
+        {"form": "logist"},
         {"framework": "theano"},
         {"dtype": "int8"},
         {"reduction": "avg"},
@@ -541,8 +856,25 @@ def test_watch_keeps_the_first_batch_with_a_fault(tmp_path: Path, capsys: pytest
         assert watched(with_one(Z, 4, NAN), Y, loss=NAN) is None
     assert report is not None
     assert report is watched.report
-    assert capsys.readouterr().out.startswith("batch 2: 256 predictions")
-    assert "[3]" in asked(file, "--form", "logits").output
+    printed = capsys.readouterr().out
+    assert printed.startswith("batch 2: 256 predictions")
+    command = printed.splitlines()[-1].partition("kept: bce-conformance doctor ")[2]
+    assert command == f"{file} --form logits --dtype float32"
+    assert "[3]" in asked(file, *command.split()[1:]).output
+
+
+def test_watch_keeps_a_bfloat16_batch_as_one_that_the_command_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NumPy has no such dtype: the numbers are kept in float32, and the command is told what they were."""
+    file = tmp_path / "kept.npz"
+    with watch(file, form="logits", framework="torch", dtype="bfloat16", autocast=True) as watched:
+        watched(with_one(Z, 3, NAN), Y == 1)
+    options = capsys.readouterr().out.splitlines()[-1].partition(f"{file} ")[2].split()
+    assert options == ["--form", "logits", "--dtype", "bfloat16", "--framework", "torch", "--autocast"]
+    again = asked(file, *options)
+    assert again.exit_code == Exit.NOT_AS_EXPECTED
+    assert "(logits, bfloat16, shape (256,)), labels bool, torch" in again.output
 
 
 def test_watch_of_a_healthy_training_writes_and_says_nothing(
@@ -598,6 +930,30 @@ PS, WS = sigmoid(S).astype(np.float32), np.float32([1, 2, 0.5, 1, 3, 1, 1, 0.25]
 PLAIN_MEAN = float(of_logits(S, T).mean())
 #: For each fault, arrays that have it, what the finding says of them, and the loss that is meant.
 CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
+    "labels-nan": ({"label": with_one(T, 2, NAN)}, {}, float(np.delete(of_logits(S, T), 2).mean())),
+    "softmax-columns": ({"prediction": np.stack([1 - PS, PS], 1)}, {}, PLAIN_MEAN),
+    "one-hot": (
+        {"prediction": np.stack([S, -S, 2 * S], 1), "label": (2 * T).astype(np.int64)},
+        {"classes": 3.0},
+        float(of_logits(np.stack([S, -S, 2 * S], 1), np.stack([1 - T, 0 * T, T], 1)).mean()),
+    ),
+    "weight-shape": ({"weight": WS[:, None]}, {}, float(of_logits(S, T, WS).mean())),
+    "weight-rows": (
+        {"prediction": np.stack([S, S], 1), "label": np.stack([T, T], 1)},
+        {"axes": 1.0},
+        float(of_logits(S, T, WS).mean()),
+    ),
+    "class-weights": ({"weight": np.array([0.5, 4.0], np.float32)}, {}, float(of_logits(S, T, 0.5 + 3.5 * T).mean())),
+    "pos-weight-shape": (
+        {"pos_weight": np.full((8, 1), 4, np.float32)},
+        {},
+        float(of_logits(S, T, 1, 4).mean()),
+    ),
+    "exchanged": ({"prediction": T, "label": PS}, {}, PLAIN_MEAN),
+    "labels-twice": ({"label": T / 255}, {}, PLAIN_MEAN),
+    "log-probability": ({"prediction": np.log(PS)}, {}, PLAIN_MEAN),
+    "tanh": ({}, {}, PLAIN_MEAN),
+    "relu": ({}, {}, PLAIN_MEAN),
     "infinity-in": ({"prediction": with_one(S, 1, INF)}, {}, float(of_logits(with_one(S, 1, 80), T).mean())),
     "shape": ({"label": T[:, None]}, {}, PLAIN_MEAN),
     "two-columns": ({"prediction": np.stack([-S / 2, S / 2], 1)}, {}, PLAIN_MEAN),
@@ -628,7 +984,12 @@ CURED: dict[str, tuple[dict[str, Any], dict[str, float], float | None]] = {
     "differs": ({}, {}, PLAIN_MEAN),
     "nan-in": ({}, {}, None),  # last: its switch stays
 }
-FORMS = {"percent": "probabilities", "probability-rounded": "probabilities", "one-minus-eps": "probabilities"}
+FORMS = {
+    "exchanged": "probabilities",
+    "percent": "probabilities",
+    "probability-rounded": "probabilities",
+    "one-minus-eps": "probabilities",
+}
 
 #: How a framework is imported, how an array becomes its tensor, and the gradient of a sum by x, for `models`.
 OPENED = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import shlex
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import msgspec
 import pytest
 import yaml
 
@@ -26,7 +24,7 @@ HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf
 
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
 SCRIPTS = [step for step in STEPS if "run" in step]
-INSTALL, JUDGE = SCRIPTS
+FIND, INSTALL, JUDGE = SCRIPTS
 
 
 def test_the_action_has_what_github_requires() -> None:
@@ -56,8 +54,9 @@ def test_every_variable_of_a_script_is_set_by_its_step() -> None:
     """Or is one that the runner sets, or the script itself."""
     for step in SCRIPTS:
         used = set(re.findall(r"\$\{?([A-Z_]+)", step["run"]))
-        assert used <= {*step["env"], "RUNNER_TEMP"}
-        assert set(step["env"]) <= used
+        given = set(step.get("env", {}))
+        assert used <= {*given, "RUNNER_TEMP", "GITHUB_OUTPUT"}
+        assert given <= used
 
 
 def test_the_example_calls_the_action_with_inputs_that_it_has() -> None:
@@ -87,7 +86,8 @@ def test_the_example_keeps_the_folder_that_the_action_writes() -> None:
 def bash(step: dict[str, Any], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the script of a step in `folder/workspace` as the runner does: `bash -e`, inputs in the environment.
 
-    Packages come from this interpreter's folder and pip asks no index, so that nothing needs a network.
+    Packages come from this interpreter's folder and pip asks no index, so that nothing needs a network.  What a step
+    puts out is in `folder/output`.
     """
     workspace, temporary = folder / "workspace", folder / "temporary"
     workspace.mkdir(exist_ok=True)
@@ -101,6 +101,7 @@ def bash(step: dict[str, Any], folder: Path, **variables: str) -> subprocess.Com
         "RUNNER_TEMP": str(temporary),
         "GITHUB_WORKSPACE": str(workspace),
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+        "GITHUB_OUTPUT": str(folder / "output"),
     }
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
@@ -113,10 +114,13 @@ def bash(step: dict[str, Any], folder: Path, **variables: str) -> subprocess.Com
 
 
 def inputs(**given: str) -> dict[str, str]:
-    """The environment of the step that judges, with the action's defaults for what is not given."""
+    """The environment of the step that judges, with the action's defaults for what is not given.
+
+    What an earlier step put out is the interpreter of the job: this one.
+    """
     values = {name: one.get("default", "") for name, one in ACTION["inputs"].items()} | given
     named = {variable: re.search(r"inputs\.([a-z-]+)", text) for variable, text in JUDGE["env"].items()}
-    return {variable: values[found[1]] for variable, found in named.items() if found}
+    return {variable: values[found[1]] if found else sys.executable for variable, found in named.items()}
 
 
 @pytest.fixture
@@ -144,7 +148,7 @@ def test_the_scripts_install_and_judge_without_any_framework(tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("bce-conformance: as expected\n")
     folder = tmp_path / "workspace" / ACTION["inputs"]["output"]["default"]
-    kept = record.read(folder / "run.jsonl")
+    kept = record.read(folder / "run.jsonl.gz")
     assert kept.header.filters["backend"] == ["numpy"]
     assert kept.header.filters["case"] == ["'x'", "hard-labels/*"], "words are neither unquoted nor expanded"
     assert len(ET.parse(folder / "junit.xml").findall("testsuite")) > 1
@@ -161,26 +165,124 @@ def test_an_input_is_never_run(installed: Path, name: str) -> None:
     assert not list(installed.rglob("harm"))
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if name == "output" else 2), done.stderr
-    assert name != "backend" or f"no backend matches {harm!r}" in done.stderr, "one word, as it was given"
+    assert name != "backend" or repr(harm) in done.stderr, "one word, as it was given"
+
+
+#: An adapter whose framework is the module `only_there`.
+FRAMEWORK = """
+from conformance.adapters import Adapter, Implementation
+from conformance.adapters.numpy import NumPyRuntime
+
+
+class Runtime(NumPyRuntime):
+    def open(self):
+        import only_there
+
+
+def loss(prediction, label):
+    import only_there
+
+    return only_there.loss(prediction, label)
+
+
+adapters = [Adapter("framework", [Implementation("loss", "probabilities", loss, dtypes=("float32",))], Runtime())]
+"""
+
+LOSS = """
+import numpy as np
+
+
+def loss(p, y):
+    p, y = p.astype(np.float64), y.astype(np.float64)
+    with np.errstate(all="ignore"):
+        return -(y * np.log(p) + (1 - y) * np.log1p(-p)).astype(np.float32)
+"""
+
+FRAMEWORKS_RUN = {"backend": "framework", "filters": "--adapter framework.py --case hard-labels/* --no-sample"}
+
+
+@pytest.fixture
+def environment(installed: Path) -> Path:
+    """The site-packages of a virtual environment in the workspace, as uv and poetry make one; it has no pip.
+
+    NumPy is there, and a framework; nothing of the suite is.
+    """
+    workspace = installed / "workspace"
+    workspace.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(workspace / ".venv")], check=True)
+    (site,) = (workspace / ".venv").glob("lib/python*/site-packages")
+    for package in Path(sysconfig.get_path("purelib")).glob("numpy*"):  # with the libraries beside it
+        (site / package.name).symlink_to(package)
+    (site / "only_there.py").write_text(LOSS)
+    (workspace / "framework.py").write_text(FRAMEWORK)
+    return site
 
 
 @pytest.mark.slow
-def test_a_regression_from_the_baseline_fails_the_step(installed: Path) -> None:
-    """Compared with its own record the run passes; with one in which a check conformed that does not, it fails."""
-    words = "--case hard-labels/* --dtype float32 --quantity value"
-    assert bash(JUDGE, installed, **inputs(backend="numpy", filters=words)).returncode == 0
-    kept = installed / "workspace" / inputs()["BCE_OUTPUT"] / "run.jsonl"
-    baseline = installed / "workspace" / "baseline.jsonl"
-    kept.rename(baseline)
-    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, baseline="baseline.jsonl"))
-    assert done.returncode == 0, done.stderr
-    old = record.read(baseline)
-    better = tuple(msgspec.structs.replace(one, verdict="conforms", verdicts=(), findings=()) for one in old.checks)
-    assert better != old.checks
-    record.write(dataclasses.replace(old, checks=better), baseline)
-    done = bash(JUDGE, installed, **inputs(backend="numpy", filters=words, baseline="baseline.jsonl"))
-    assert done.returncode == 1, done.stderr
-    assert "REGRESSION" in done.stderr
+@pytest.mark.parametrize("named", [True, False], ids=["named", "on-path"])
+def test_a_framework_in_a_virtual_environment_is_judged_there(environment: Path, named: bool) -> None:
+    """Named by `python`, or activated: the suite's own environment, which cannot see it, lends it no package."""
+    workspace = environment.parents[3]
+    folder = workspace.parent
+    path = f"{workspace / '.venv' / 'bin'}:{os.environ['PATH']}"
+    assert bash(FIND, folder, PATH=path).returncode == 0
+    found = (folder / "output").read_text()
+    assert found == f"python={workspace / '.venv' / 'bin' / 'python'}\n"
+    elsewhere = inputs(**FRAMEWORKS_RUN)
+    assert bash(JUDGE, folder, **elsewhere).returncode == 2, "where it is absent that is bad input"
+    given = {"BCE_PYTHON": ".venv/bin/python"} if named else {"BCE_JOB_PYTHON": found.strip().partition("=")[2]}
+    done = bash(JUDGE, folder, **elsewhere | given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("bce-conformance: as expected\n")
+
+
+@pytest.mark.slow
+def test_requirements_go_where_the_framework_is(environment: Path) -> None:
+    """By the suite's pip, as that environment has none; a project of the workspace is enough to see it."""
+    workspace = environment.parents[3]
+    (workspace / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "beside"\nversion = "1"\n[tool.setuptools]\npy-modules = ["beside"]\n'
+    )
+    (workspace / "beside.py").write_text("")
+    given = {"BCE_SUITE": str(workspace), "BCE_PYTHON": ".venv/bin/python", "BCE_REQUIREMENTS": "."}
+    done = bash(INSTALL, workspace.parent, **given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (environment / "beside.py").is_file()
+
+
+@pytest.mark.slow
+def test_a_baseline_is_made_used_and_renewed_as_the_page_says(environment: Path) -> None:
+    """The record of a run that is as wanted becomes the baseline; a change fails the step until its record does."""
+    workspace = environment.parents[3]
+    page = (ROOT / "docs" / "continuous-integration.md").read_text(encoding="utf-8")
+    (keep,) = re.findall(r"^cp bce-conformance/run.jsonl.gz .*$", page, re.MULTILINE)
+    baseline = keep.split()[-1]
+    (workspace / baseline).parent.mkdir()
+    first = inputs(**FRAMEWORKS_RUN, python=".venv/bin/python")
+    gate = inputs(**FRAMEWORKS_RUN, python=".venv/bin/python", baseline=baseline)
+
+    def step(given: dict[str, str]) -> tuple[int, str, str]:
+        summary = workspace.parent / "summary.md"
+        summary.write_text("")
+        done = bash(JUDGE, workspace.parent, **given)
+        return done.returncode, done.stdout, summary.read_text()
+
+    assert step(first)[0] == 0
+    subprocess.run(shlex.split(keep), cwd=workspace, check=True)
+    code, said, summary = step(gate)
+    assert (code, summary.startswith("## bce-conformance: as the baseline: no regression")) == (0, True), said
+    # A version of the framework that no longer computes wider than its inputs.
+    (environment / "only_there.py").write_text(
+        LOSS.replace("np.float64", "np.float32").replace("log1p(-p)", "log(1 - p)")
+    )
+    code, said, summary = step(gate)
+    assert (code, summary.startswith("## bce-conformance: NOT as the baseline: REGRESSION")) == (1, True), said
+    assert "::error title=newly deviating since the baseline%3A framework/loss/eager/cpu value" in said
+    subprocess.run(shlex.split(keep), cwd=workspace, check=True)
+    code, said, summary = step(gate)
+    assert (code, summary.startswith("## bce-conformance: as the baseline: no regression")) == (0, True), said
+    assert not re.search("^::error", said, re.MULTILINE)
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -209,7 +211,59 @@ def test_two_versions_are_run_and_the_release_is_found() -> None:
     assert done.exit_code == Exit.NOT_AS_EXPECTED, done.output
     assert "values of your 2 entry points are bit-identical in 2 of 4 inputs; 2 results became worse" in done.stdout
     assert "prediction 0.5, label 1 (float32, small/one#a): 0.6931472 → 1.3862944 (100 % off)" in done.stdout
-    assert "since demo 1.3 is the first version that behaves otherwise; 1.2 is the last before it" in done.stdout
+    assert "since demo 1.3; 1.2 was the last before it" in done.stdout
+    assert done.stderr.count(": tried") == done.stderr.count("demo 1.2: tried") + done.stderr.count("demo 1.3: tried")
+
+
+@pytest.mark.slow
+def test_results_that_changed_with_different_releases_each_have_their_own(world: World) -> None:
+    """The value of one loss from 1.3 on, of another from 1.2 on; no version is run twice for that."""
+    declared = 'adapters = [Adapter("demo", ['
+    other = 'Implementation("other", "probabilities", other, dtypes=("float32",)), '
+    code = "def other(p, y):\n    return loss(p, y) if int(os.environ['DEMO'].split('.')[1]) < 2 else 3 * p\n\n\n"
+    file = world.folder / "demo.py"
+    file.write_text(file.read_text().replace(declared, f"{code}{declared}{other}"))
+    done = upgrade("demo==1.0", "demo==1.4", "--backend", "demo")
+    assert done.exit_code == Exit.NOT_AS_EXPECTED, done.output
+    told = done.stdout.split("\n\n")
+    since = {(name, line) for part in told for name in re.findall(r"demo/(\w+)", part) for line in part.splitlines()}
+    assert {one for one in since if "since" in one[1]} == {
+        ("loss", "    since demo 1.3; 1.2 was the last before it"),
+        ("other", "    since demo 1.2; 1.0 was the last before it"),
+    }
+    tried = re.findall("(.*): tried", done.stderr)
+    assert sorted(tried) == sorted(set(tried))
+
+
+@pytest.mark.slow
+def test_two_interpreters_of_one_name_are_two_sides(world: World) -> None:
+    """As `.venv` is called in every project: each has its record, and is called by its project."""
+    for project, version in (("before", "1.0"), ("after", "1.4")):
+        folder = world.folder / project / ".venv" / "bin"
+        folder.mkdir(parents=True)
+        (folder / "python").write_text(f'#!/bin/sh\nexec env DEMO={version} {sys.executable} "$@"\n')
+        (folder / "python").chmod(0o755)
+        (folder / "pins.json").write_text(json.dumps({"demo": version, "numpy": "1.0"}))
+    done = upgrade(*(f"{project}/.venv/bin/python" for project in ("before", "after")), "--backend", "demo")
+    assert done.exit_code == Exit.NOT_AS_EXPECTED, done.output
+    assert "interpreter before/.venv: demo, as --backend demo says" in done.stderr
+    assert "not looked for" not in done.stderr
+    *_, old, new = done.stdout.splitlines()[-1].split()
+    assert [len(record.read(Path(file)).checks) for file in (old, new)] == [6, 6]
+    again = invoke("diff", old, new)
+    assert "2 results became worse" in again.stdout.splitlines()[0]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_version_that_cannot_be_installed_is_told_once_before_anything_is_made(world: World) -> None:
+    """With what may have been meant, and without having made the other one."""
+    done = upgrade("demo==1.0", "dema==1.4")
+    assert done.exit_code == Exit.BAD_INPUT
+    world.cannot_install("1.4")
+    done = upgrade("demo==1.0", "demo==1.4")
+    assert done.exit_code == Exit.BAD_INPUT
+    assert done.stderr.count("no compiler") == 1
+    assert not any(call.startswith("venv") for call in world.calls)
 
 
 @pytest.mark.slow
@@ -251,7 +305,9 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Result, P
             for one in same.checks
         ]
         for name, checks in (("better", right), ("worse", wrong)):
-            made = RunRecord(header=same.header, inputs=same.inputs, checks=tuple(checks), footer=same.footer)
+            assert same.footer is not None
+            footer = replace(same.footer, verdicts=Counter(one.verdict for one in checks))
+            made = RunRecord(header=same.header, inputs=same.inputs, checks=tuple(checks), footer=footer)
             record.write(made, folder / f"{name}.jsonl")
         found = {}
         for name in ("same", "better", "worse"):
@@ -284,3 +340,18 @@ def test_every_form_of_a_run_agrees_with_its_exit_code(
     assert bool(int(suite.get("failures", "0"))) == bool(code)
     assert (folder / "markdown").read_text().startswith(f"**{headline}")
     assert json.loads((folder / "json").read_text())["comparison"]["regression"] is bool(code)
+
+
+def test_what_the_baseline_has_alike_is_not_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody recorded it, and it was so before: the run is as expected, and as its baseline."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nothing").mkdir()
+    words = ("run", "--backend", "numpy", "--case", "hard-labels", "--quantity", "value", "--no-sample")
+    unknown = (*words, "--known", "nothing", "--only-known")
+    assert invoke(*unknown, "--output", "before.jsonl").exit_code == Exit.NOT_AS_EXPECTED
+    done = invoke(*unknown, "--baseline", "before.jsonl")
+    assert done.exit_code == Exit.AS_EXPECTED, done.output
+    assert done.output.splitlines()[0].startswith("as the baseline: no regression")
+    assert " 0 new, 0 fixed" in done.output
+    # What is kept of the run is what the suite knows of it.
+    assert {one.outcome for one in record.read(tmp_path / ".bce-conformance" / "last.jsonl").checks} >= {"new"}

@@ -193,8 +193,15 @@ CORE = sorted(
 ELSEWHERE = sorted([*CORE, *(ROOT / "reference").rglob("*.py")])
 
 
-#: Words that are the name of a mode as well: a need of `choose`, a tag of HTML, and a command of uv.
-NO_MODE = {"choose/needs.py": {"compile"}, "render/report.py": {"script"}, "versions/build.py": {"compile"}}
+#: Words that are the name of a mode as well: needs of `choose`, a fault and an argument of `doctor`, a tag of HTML, and
+#: a command of uv.
+NO_MODE = {
+    "checkup/__init__.py": {"autocast"},
+    "checkup/losses.py": {"autocast"},
+    "choose/needs.py": {"autocast", "compile"},
+    "render/report.py": {"script"},
+    "versions/build.py": {"compile"},
+}
 
 
 def words(source: str) -> Iterator[str]:

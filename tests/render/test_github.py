@@ -135,7 +135,7 @@ def test_a_fixed_cause_is_a_warning_where_it_does_not_fail_the_run() -> None:
     ("record", "words"),
     [
         (run(CHECKS[1:2], 0), "as expected"),
-        (run(), "NOT as expected: 1 new checks, 1 fixed checks"),
+        (run(), "NOT as expected: 1 new check, 1 fixed check"),
         (interrupted(run()), "INTERRUPTED: this run has no end, and so no outcome"),
         (run(CHECKS[1:2], 3), "the suite failed: 0 checks not run; none new"),
     ],

@@ -217,6 +217,53 @@ def test_a_script_that_cannot_tell_exits_with_125(
     assert done.stdout.splitlines()[-1].startswith("cannot tell: ")
 
 
+OWN = """
+import numpy as np
+from conformance.adapters import Adapter, Implementation
+
+EPSILON = 1e-7
+
+class Clipped:
+    def __init__(self, epsilon):
+        self.epsilon = epsilon
+
+    def __call__(self, prediction, label, reduction="none"):
+        if len(prediction) != len(label):
+            raise ValueError("shapes")
+        p = np.clip(prediction, self.epsilon, 1 - self.epsilon)
+        return terms(p.astype(np.float64), label).astype(prediction.dtype)
+
+def terms(p, y):
+    with np.errstate(all="ignore"):
+        return np.where(y == 0, 0, -y * np.log(p)) + np.where(y == 1, 0, -(1 - y) * np.log1p(-p))
+
+def loss(prediction, label):
+    if len(prediction):
+        return terms(np.maximum(prediction, EPSILON).astype(np.float64), label).astype(prediction.dtype)
+
+clipped = Clipped(EPSILON)
+adapters = [Adapter("mine", [Implementation(name, "probabilities", call, dtypes=("float32",)) for name, call in
+                             (("clipped", clipped), ("named_like_the_script", loss))], "numpy")]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["clipped", "named_like_the_script"])
+def test_a_loss_that_no_expression_follows_stands_in_the_script_with_what_it_needs(tmp_path: Path, name: str) -> None:
+    """An object, and a function called `loss`; both ask for a shape.  Of the adapter there is no word."""
+    (tmp_path / "mine.py").write_text(OWN)
+    words = ("--adapter", "mine.py", "--implementation", f"mine/{name}", "--quantity", "value", "--dtype", "float32")
+    ran = invoked(tmp_path, "run", *words, "--case", "extreme-predictions/*", "--output", "run.jsonl", "--no-sample")
+    assert ran.exit_code == Exit.NOT_AS_EXPECTED, ran.stderr
+    cause = next(one.cause for check in records.read(tmp_path / "run.jsonl").checks for one in check.findings)
+    done = invoked(tmp_path, "repro", "run.jsonl", cause, "--adapter", "mine.py", "--output", "out")
+    assert done.exit_code == 0, done.stderr
+    text = (tmp_path / "out" / "repro.py").read_text()
+    assert "conformance" not in text
+    assert "EPSILON = 1e-7" in text
+    assert "MISMATCH" in alone(text, tmp_path).stdout
+
+
 @pytest.mark.slow
 def test_what_does_not_show_is_not_written(judged: RunRecord, home: Path, command: Command) -> None:
     """A record says NaN where there is none: no candidate gives it again, and there is neither script nor report."""
@@ -256,7 +303,7 @@ def test_a_case_that_was_tried_and_saved_can_be_reported(home: Path, command: Co
         "numpy",
     )
     tried = invoked(home, "try", *words)
-    assert tried.exit_code == 0, tried.stderr
+    assert tried.exit_code == 1, tried.stderr
     done = command("repro", "mine.yaml", "faulty/rounded", "--output", "mine")
     assert done.exit_code == 0, done.stderr
     assert (home / "mine" / "repro.py").exists()

@@ -286,3 +286,29 @@ def test_a_run_on_a_processor_that_the_record_does_not_know_says_so(folder: Path
     done = run(tmp_path / "again.jsonl", "--known", str(folder), "--only-known")
     assert done.stdout.count("another processor: the record was made on none with ") == 1
     assert record.read(tmp_path / "again.jsonl").header.familiar is False
+
+
+def test_a_run_of_another_processor_adds_to_what_is_recorded(folder: Path, seen: RunRecord) -> None:
+    """What it sees more and what it does not see may both be right, the larger size holds, and nothing is lost."""
+    before = rows(folder)
+    row = before[0]
+    other = replace(row, elements=("not-seen-here",), sometimes=frozenset(), magnitude=1)
+    rewrite(folder, [other, *before[1:]])
+    for edit in propose.edits([seen], place(folder), keep=True):
+        edit.apply()
+    (after,) = [one for one in rows(folder) if (one.case, one.dtype) == (row.case, row.dtype)]
+    assert set(after.elements) == {*row.elements, "not-seen-here"}
+    assert after.sometimes == set(after.elements)
+    assert after.magnitude == row.magnitude
+
+
+def test_the_signature_of_another_processor_is_the_recorded_mistake(folder: Path, seen: RunRecord) -> None:
+    """Where a kernel leaves 0 and another a wrong number, one line has both."""
+    before = rows(folder)
+    other = CAUSE.replace("inaccurate", "flushed")
+    text = recorded.text([replace(one, cause=other) for one in before])
+    (folder / "recorded" / "wrong.tsv").write_text(text)
+    for edit in propose.edits([seen], place(folder), keep=True):
+        edit.apply()
+    assert rows(folder) == []
+    assert recorded.text([one for one in recorded.read(folder / "recorded") if one.cause == other]) == text

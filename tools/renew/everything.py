@@ -8,6 +8,7 @@ from tools.renew import (
     ROOT,
     accuracy,
     behaviour,
+    choosing,
     diagnoses,
     harm,
     pictures,
@@ -29,6 +30,7 @@ def files() -> dict[str, str]:
         | reference.files()
         | accuracy.files()
         | behaviour.files()
+        | choosing.files()
         | diagnoses.files()
         | harm.files()
         | problems.files()

@@ -166,7 +166,7 @@
     const told = data.inputs[`${checks.c[n]}/${checks.d[n]}`];
     const quantity = names.quantity[checks.q[n]], place = told ? told.elements.indexOf(element) : -1;
     const ideals = told && told.ideal[quantity === "contract" ? "value" : quantity];
-    const ideal = ideals && place >= 0 ? ideals[place] : null;
+    const ideal = ideals && place >= 0 ? ideals[place] : findings.ideal[f];
     const got = findings.got[f], as = findings.as[f] >= 0 ? names.dtype[findings.as[f]] : dtype;
     const contract = findings.contract[f], ulp = findings.ulp[f];
     const cell = (...children) => make("td", {}, ...children);
