@@ -249,6 +249,9 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
     def tensor(self, tensor: Tensor) -> Any:
         return framework().ops.convert_to_tensor(super().tensor(tensor))
 
+    def overwrite(self, native: Any) -> None:
+        """Nothing: a tensor is a node of a graph, which nobody writes into."""
+
     def bits(self, native: Any) -> Tensor:
         if not framework().ops.is_tensor(native):
             raise TypeError("returned %s, not a tensor of OpenVINO" % type(native).__name__)
