@@ -159,7 +159,8 @@ class Session:
         whole = self.attempt(varied, quantity, results)
         if whole["kind"] == "returned" and not whole["changed"]:
             together = results[whole["array"]]
-            apart = [(index, self.alone(call.element(index), name)) for index in alone]
+            within = [index for index in alone if index < together.bits.size]  # the result may be too short
+            apart = [(index, self.alone(call.element(index), name)) for index in within]
             others = [(index, one) for index, one in apart if not same_bits(one, row(together, index))]
             whole["alone"] = [[index, len(results) + place] for place, (index, _) in enumerate(others)]
             results += [one for _, one in others]
