@@ -196,3 +196,54 @@ def second_derivative_inexact(original: Function) -> Function:
         return original(Prediction.apply(prediction), label, **options)
 
     return function
+
+
+# -- what stands between a call and the loss: the adapter ------------------------------------------------------------
+
+ADAPTER = Place(
+    "conformance.adapters.torch.calls", "Public.__call__", "torch/nn.functional.binary_cross_entropy_with_logits"
+)
+
+
+@change(ADAPTER, case=("hard-labels", "dtypes"), dtype=("float16",))
+def adapter_passes_a_cast(original: Function) -> Function:
+    """The adapter hands on float16 as float32, so that a result of float32 comes back."""
+
+    def function(self: Any, prediction: Any, label: Any, **rest: Any) -> Any:
+        return original(self, prediction.float(), label.float(), **rest)
+
+    return function
+
+
+@change(ADAPTER, case=("relations/upstream*",))
+def adapter_passes_ones_for_a_cotangent(original: Function) -> Function:
+    """The gradient of the loss is that of ones, whatever comes from above."""
+
+    def function(self: Any, prediction: Any, label: Any, **rest: Any) -> Any:
+        import torch
+
+        class Ones(torch.autograd.Function):
+            @staticmethod
+            def forward(context: Any, loss: Any) -> Any:
+                return loss.clone()
+
+            @staticmethod
+            def backward(context: Any, upstream: Any) -> Any:
+                return torch.ones_like(upstream)
+
+        return Ones.apply(original(self, prediction, label, **rest))
+
+    return function
+
+
+@change(ADAPTER, case=("relations/overwritten*",))
+def adapter_reads_its_inputs_late(original: Function) -> Function:
+    """The result lies where the prediction lies."""
+
+    def function(self: Any, prediction: Any, label: Any, **rest: Any) -> Any:
+        loss = original(self, prediction, label, **rest)
+        if prediction.requires_grad or loss.shape != prediction.shape:
+            return loss
+        return prediction.copy_(loss)
+
+    return function

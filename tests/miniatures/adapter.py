@@ -35,6 +35,7 @@ KINDS = (
     "approximations",
     "narrow",
     "slopes",
+    "reach",
 )
 
 MODULES = {kind: importlib.import_module(f"tests.miniatures.{kind}") for kind in KINDS}

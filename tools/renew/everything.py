@@ -14,6 +14,7 @@ from tools.renew import (
     harm,
     pictures,
     problems,
+    reach,
     reference,
     vocabulary,
 )
@@ -33,6 +34,7 @@ def files() -> dict[str, str]:
         | diagnoses.files()
         | harm.files()
         | problems.files()
+        | reach.files()
         | vocabulary.files()
         | pictures.files()
     )
