@@ -46,24 +46,8 @@ Arguments = Dict[str, Any]
 #: Environment variables of a worker and their values.
 Setting = Dict[str, str]
 
-#: What reads a setting of the process, and what sets it to what was read.
-Standing = Tuple[Callable[[], Any], Callable[[Any], Any]]
-
 #: How a tensor can lie in memory; what a runtime has no notion of is not offered.
-LAYOUTS = (
-    "contiguous",
-    "strided",
-    "strided-3",
-    "strided-7",
-    "rows",
-    "padded",
-    "reversed",
-    "transposed",
-    "permuted",
-    "offset",
-    "read-only",
-    "broadcast",
-)
+LAYOUTS = ("contiguous", "strided", "reversed", "transposed", "offset", "read-only", "broadcast")
 
 
 #: Lengths that a runtime pads to where every new one costs a compilation: for the elements of one case, and for those
@@ -340,13 +324,6 @@ class Runtime:
         """
         self.bits(native)
 
-    def overwrite(self, native: Native) -> None:
-        """Write other numbers into a tensor where it lies; nothing where tensors of the framework cannot be written."""
-
-    def standing(self) -> Dict[str, Standing]:
-        """Settings of the framework, by what a person calls them, that a loss must leave as they are."""
-        return {}
-
     def forget(self) -> None:
         """Give back the memory of what was compiled, where the framework keeps it for as long as the process lives."""
 
@@ -377,10 +354,9 @@ class Runtime:
     def arrange(self, tensor: Tensor, layout: str) -> Native:
         """A fresh native tensor with exactly these bits that lies in memory as `layout` says.
 
-        `strided` is every other element of a larger tensor, `strided-3` and `strided-7` every third and seventh,
-        `rows` every other row, `padded` the first columns of a tensor with wider rows, `reversed` has negative strides,
-        `transposed` is the transpose of a contiguous tensor, `permuted` has its axes turned by one, `offset` starts one
-        element into its memory, `read-only` refuses writes, and `broadcast` holds one element, which all others share.
+        `strided` is every other element of a larger tensor, `reversed` has negative strides, `transposed` is the
+        transpose of a contiguous tensor, `offset` starts one element into its memory, `read-only` refuses writes, and
+        `broadcast` holds one element, which all others share.
         """
         if layout != "contiguous":
             raise NotImplementedError(layout)

@@ -87,10 +87,6 @@ class NumPyRuntime(Runtime):
         rest = dict(arguments)
         return implementation.derivatives[quantity](rest.pop("prediction"), rest.pop("label"), **rest)
 
-    def overwrite(self, native: Any) -> None:
-        if native.flags.writeable:
-            native.fill(1)
-
     def arrange(self, tensor: Tensor, layout: str) -> Any:
         """See `Runtime.arrange`.  Raises ValueError where a broadcast is asked of elements that differ."""
         return _LAYOUT[layout](self.tensor(tensor))
@@ -106,39 +102,14 @@ class NumPyRuntime(Runtime):
             return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def _strided(array: Any, step: int = 2) -> Any:
-    """One of `step` elements along the last axis; the bits between them are all ones, a NaN of every format."""
+def _strided(array: Any) -> Any:
+    """Every other element along the last axis; the bits between them are all ones, a NaN of every format."""
     if array.ndim == 0:
         return array
-    wide = np.empty((*array.shape[:-1], step * array.shape[-1]), dtype=array.dtype)
+    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), dtype=array.dtype)
     wide.view(np.uint8)[...] = 0xFF
-    wide[..., ::step] = array
-    return wide[..., ::step]
-
-
-def _rows(array: Any) -> Any:
-    """Every other entry along the first axis."""
-    if array.ndim == 0:
-        return array
-    wide = np.empty((2 * array.shape[0], *array.shape[1:]), dtype=array.dtype)
-    wide.view(np.uint8)[...] = 0xFF
-    wide[::2] = array
-    return wide[::2]
-
-
-def _padded(array: Any) -> Any:
-    """The first columns of rows that are three elements longer."""
-    if array.ndim == 0:
-        return array
-    wide = np.empty((*array.shape[:-1], array.shape[-1] + 3), dtype=array.dtype)
-    wide.view(np.uint8)[...] = 0xFF
-    wide[..., :-3] = array
-    return wide[..., :-3]
-
-
-def _permuted(array: Any) -> Any:
-    """The axes of a contiguous array turned by one."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 0, -1)), -1, 0) if array.ndim else array
+    wide[..., ::2] = array
+    return wide[..., ::2]
 
 
 def _offset(array: Any) -> Any:
@@ -165,11 +136,6 @@ def _broadcast(array: Any) -> Any:
 _LAYOUT: Dict[str, Callable[[Any], Any]] = {
     "contiguous": lambda array: array,
     "strided": _strided,
-    "strided-3": lambda array: _strided(array, 3),
-    "strided-7": lambda array: _strided(array, 7),
-    "rows": _rows,
-    "padded": _padded,
-    "permuted": _permuted,
     "reversed": lambda array: np.flip(np.flip(array).copy()),
     "transposed": lambda array: np.ascontiguousarray(array.T).reshape(array.T.shape).T,
     "offset": _offset,

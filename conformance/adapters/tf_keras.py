@@ -9,7 +9,7 @@ import contextlib
 import importlib
 from typing import Any, Dict, Iterator, List
 
-from conformance.adapters import Adapter, Call, Implementation, Standing
+from conformance.adapters import Adapter, Call, Implementation
 from conformance.adapters.tensorflow.calls import two_classes
 from conformance.adapters.tensorflow.contracts import SIGMOID_FORMULA
 from conformance.adapters.tensorflow.entries import in_modes
@@ -55,13 +55,6 @@ class TFKerasRuntime(TensorFlowRuntime):
     def environment(self) -> Dict[str, Any]:
         backend = _keras().backend
         return dict(super().environment(), floatx=backend.floatx(), epsilon=backend.epsilon())
-
-    def standing(self) -> Dict[str, Standing]:
-        backend = _keras().backend
-        return {
-            "Keras' default dtype": (backend.floatx, backend.set_floatx),
-            "Keras' epsilon": (backend.epsilon, backend.set_epsilon),
-        }
 
     def produce(self, producer: str, logits: Any) -> Any:
         # Keras' own activations attach the logits to what they return, which the losses then use in its place.

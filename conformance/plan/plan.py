@@ -12,7 +12,7 @@ from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.plan.cases import Case, Located, Suite
 from conformance.plan.filters import Filters, matches
 from conformance.plan.inputs import Inputs
-from conformance.plan.relations import RELATIONS, Relation
+from conformance.plan.relations import RELATIONS
 from conformance.plan.requests import Request
 from conformance.quantities import AGREEMENT, BEHAVIOUR, NUMERIC, PROBE, REDUCTION, RELATION
 
@@ -138,9 +138,7 @@ def _refusal(case: Case, one: Declaration) -> str | None:
         return "option"
     if any(name not in one.parameters for name in case.parameters):
         return "parameter"
-    relation = RELATIONS[case.relation] if case.relation else None
-    asked = relation.reduction if relation is not None else case.reduction
-    if not {asked, case.reduction} <= set(one.reductions) and not _singly(case, one):
+    if case.reduction not in one.reductions and not _singly(case, one):
         return "reduction"
     if any(dtype in one.without for dtype in case.dtypes_of.values()):
         return "dtype"
@@ -150,14 +148,11 @@ def _refusal(case: Case, one: Declaration) -> str | None:
         return "label"
     if one.masks and any(element.weight not in (None, "0", "1") for element in case.elements):
         return "weight"
-    return "relation" if relation is not None and not _related(relation, one) else None
-
-
-def _related(relation: Relation, one: Declaration) -> bool:
-    """Whether an implementation has the derivative, the counterpart and the layer that a relation takes."""
-    layers = {name.split("-")[0] for name in relation.variants} & set(PRODUCERS)
-    return (
-        relation.quantity in one.quantities
-        and ("counterpart" not in relation.variants or bool(one.counterpart))
-        and layers <= set(one.producers)
-    )
+    relation = RELATIONS[case.relation] if case.relation else None
+    if relation is not None and (
+        relation.quantity not in one.quantities
+        or ("counterpart" in relation.variants and not one.counterpart)
+        or any(name in PRODUCERS and name not in one.producers for name in relation.variants)
+    ):
+        return "relation"
+    return None

@@ -47,8 +47,7 @@ class Relation:
     """`legs` derives the further legs from an element (form, leg), in the order of the statement's coefficients.
 
     `variants` names other calls with the same inputs (`worker.variants.VARIANTS`): the results of the last two calls
-    must then be equal, element by element, or those of the plain call and of the only variant.  `reduction` is what an
-    implementation must offer for it; where it `may_refuse`, an exception of the variant is no finding.
+    must then be equal, element by element.
     """
 
     name: str
@@ -57,8 +56,6 @@ class Relation:
     states: Callable[[Leg, dict[str, Leg]], Statement] = lambda leg, legs: Statement((Fraction(1),))
     quantity: str = "value"
     variants: tuple[str, ...] = ()
-    reduction: str = "none"
-    may_refuse: bool = False
 
     @property
     def one_call(self) -> bool:
@@ -203,83 +200,6 @@ RELATIONS = {
             name="softmax-output",
             claim="what a softmax layer produced has the loss of a copy of it",
             variants=("softmax", "softmax-copy"),
-        ),
-        Relation(
-            name="sigmoid-mean",
-            claim="the mean loss of what a sigmoid layer produced is that of a copy of it",
-            variants=("sigmoid-mean", "sigmoid-mean-copy"),
-            reduction="mean",
-        ),
-        Relation(
-            name="softmax-mean",
-            claim="the mean loss of what a softmax layer produced is that of a copy of it",
-            variants=("softmax-mean", "softmax-mean-copy"),
-            reduction="mean",
-        ),
-        Relation(
-            name="sigmoid-inside",
-            claim="a sigmoid layer within the function that is called, or compiled, changes no loss",
-            variants=("sigmoid-inside", "sigmoid-copy"),
-        ),
-        Relation(
-            name="softmax-inside",
-            claim="a softmax layer within the function that is called, or compiled, changes no mean loss",
-            variants=("softmax-mean-inside", "softmax-mean-copy"),
-            reduction="mean",
-        ),
-        *(
-            Relation(
-                name=name,
-                claim=f"a {name.split('-')[0]} that is {what} gives the loss of the same numbers in a tensor",
-                variants=(name,),
-                may_refuse=True,
-            )
-            for name, what in (
-                ("label-array", "an array of NumPy"),
-                ("label-list", "a list of Python"),
-                ("weight-array", "an array of NumPy"),
-                ("weight-number", "a number of Python"),
-            )
-        ),
-        *(
-            Relation(
-                name=name + ending,
-                claim=claim.replace("loss", "gradient") if ending else claim,
-                quantity="gradient-prediction" if ending else "value",
-                variants=(name + ending,),
-                may_refuse=name.startswith("beside"),
-            )
-            for ending in ("", "-gradient")
-            for name, claim in (
-                ("thread", "the loss in another thread is the same"),
-                ("threads", "the loss is the same while another thread calls it on other numbers"),
-                ("kept", "a loss keeps its numbers when the function is called again on others"),
-                (
-                    "overwritten",
-                    "a loss keeps its numbers when the inputs are written to: it shares no memory with them",
-                ),
-                ("beside-nan", "the loss of an element is the same beside a NaN"),
-                ("beside-infinite", "the loss of an element is the same beside an infinite one"),
-                ("beside-huge", "the loss of an element is the same beside one that is huge"),
-            )
-        ),
-        Relation(
-            name="aliased",
-            claim="a loss is the same where prediction and label are one tensor",
-            variants=("aliased",),
-        ),
-        Relation(
-            name="upstream",
-            claim="an upstream gradient v gives v times the gradient of ones",
-            quantity="gradient-prediction",
-            variants=("upstream-gradient",),
-        ),
-        Relation(
-            name="upstream-sum",
-            claim="an upstream gradient v of the sum gives v times its gradient",
-            quantity="gradient-prediction",
-            variants=("upstream-sum-gradient",),
-            reduction="sum",
         ),
     )
 }

@@ -25,8 +25,6 @@ class Call(NamedTuple):
 
     `tensors` holds prediction, label and options, in the order in which they travel; `period` is the number of elements
     that a presentation repeats, 0 for a call that is no presentation; `producer` makes the prediction of its `logits`.
-    `manner` says how it is made (`variants.MANNERS`), `apart` that each element along the first axis has a call of its
-    own.
     """
 
     implementation: Implementation
@@ -37,8 +35,6 @@ class Call(NamedTuple):
     period: int = 0
     producer: str = ""
     logits: Optional[Tensor] = None
-    manner: str = ""
-    apart: bool = False
 
     def with_tensors(self, tensors: Dict[str, Tensor]) -> Call:
         """The same call on other tensors, none of which is produced."""
@@ -76,8 +72,8 @@ class Call(NamedTuple):
 
     @property
     def singly(self) -> bool:
-        """Whether each element is called alone: the loss has no other than its mean or sum, or is asked so."""
-        return self.apart or (self.implementation.singly and self.reduction == "none")
+        """Whether each element is called alone, because the loss cannot be had without its mean or sum."""
+        return self.implementation.singly and self.reduction == "none"
 
     def presented(self, layout: str, shapes: List[List[int]]) -> Call:
         """The elements repeated in order until tensors of these shapes are full, in a memory layout."""
@@ -88,17 +84,12 @@ class Call(NamedTuple):
         return self.with_tensors(tensors)._replace(layout=layout, period=self.size)
 
     def element(self, index: int) -> Call:
-        """The call of element `index` of the first axis alone, as a tensor of shape (1,), made of its own logits."""
+        """The call of element `index` alone, as a tensor of shape (1,)."""
 
         def pick(tensor: Tensor) -> Tensor:
-            rows = tensor.shape == self.shape or (self.apart and tensor.shape[:1] == self.shape[:1])
-            return Tensor(tensor.dtype, tensor.bits[index : index + 1] if rows else tensor.bits)
+            return Tensor(tensor.dtype, tensor.bits[index : index + 1] if tensor.shape == self.shape else tensor.bits)
 
-        one = self.with_tensors({name: pick(tensor) for name, tensor in self.tensors.items()})
-        if self.logits is None:
-            return one
-        logits = Tensor(self.logits.dtype, self.logits.bits[index : index + 1])
-        return one._replace(producer=self.producer, logits=logits)
+        return self.with_tensors({name: pick(tensor) for name, tensor in self.tensors.items()})
 
     def control(self) -> Call:
         """The paired control: same dtypes and options, values inside the domain, shapes that fit together."""

@@ -20,10 +20,10 @@ from conformance.numbers.formats import Tensor
 from conformance.numbers.soundness import flushes_to_zero
 from conformance.worker import protocol, timing
 from conformance.worker.call import Call, Kinds
-from conformance.worker.process import Traces, facts, give_back, resident, version_of
+from conformance.worker.process import facts, give_back, resident, version_of
 from conformance.worker.protocol import Header
 from conformance.worker.results import condensed, cut, joined, raised, row, same_bits
-from conformance.worker.variants import BESIDE, LISTED, MANNERS, OVERWRITTEN, VARIANTS, Asked, inner, quantity_of
+from conformance.worker.variants import VARIANTS
 
 #: Elements above which a call is not repeated to see whether it gives the same result again.
 LARGEST_REPEATED = 1 << 20
@@ -76,7 +76,6 @@ class Session:
         self.implementations: Dict[str, Implementation] = {}
         self.controls: Dict[Control, bool] = {}
         self.flushing = flushes_to_zero()
-        self.left = Traces({})
         self.size = resident()
 
     def start(self, runtime: Runtime) -> None:
@@ -99,7 +98,6 @@ class Session:
         except Exception as error:  # the adapter's own mistake, or a broken installation
             return {"failed": "%s: %s" % (type(error).__name__, error)}
         self.flushing = flushes_to_zero()
-        self.left = Traces(self.runtime.standing())
         self.size = resident()
         return {
             "versions": {package: version_of(package) for package in self.runtime.packages},
@@ -159,8 +157,7 @@ class Session:
         whole = self.attempt(varied, quantity, results)
         if whole["kind"] == "returned" and not whole["changed"]:
             together = results[whole["array"]]
-            within = [index for index in alone if index < together.bits.size]  # the result may be too short
-            apart = [(index, self.alone(call.element(index), name)) for index in within]
+            apart = [(index, self.alone(call.element(index), name)) for index in alone]
             others = [(index, one) for index, one in apart if not same_bits(one, row(together, index))]
             whole["alone"] = [[index, len(results) + place] for place, (index, _) in enumerate(others)]
             results += [one for _, one in others]
@@ -178,7 +175,7 @@ class Session:
         """The call and the quantity that `name` stands for.  Raises what the framework raises that makes the inputs."""
         if name not in VARIANTS:
             return call, name
-        return VARIANTS[name](call, self.runtime, self.implementations), quantity_of(name)
+        return VARIANTS[name](call, self.runtime, self.implementations), "value"
 
     def observe(self, call: Call, name: str, results: List[Tensor]) -> Header:
         """One observation of one call; a returned tensor is appended to `results` and named by its index."""
@@ -244,24 +241,26 @@ class Session:
     def result(self, returned: Native) -> Tensor:
         """The bits of what a call returned; what is no tensor of the framework is a result of its own type."""
         try:
-            bits = self.runtime.bits(returned)
+            return self.runtime.bits(returned)
         except TypeError:
             return Tensor(type(returned).__name__, np.zeros(0, dtype=np.uint8))
-        if bits.bits.size > LARGEST_REPEATED:  # which is condensed before anything else is called
-            return bits
-        return Tensor(bits.dtype, bits.bits.copy())  # what came back must not change when the loss is called again
 
     def attempt(self, call: Call, quantity: str, results: List[Tensor]) -> Header:
         """Call once and describe what happened."""
-        pads = call.separable and not call.singly and call.manner != LISTED  # a list of thousands is what nobody passes
-        padded = call.padded(self.runtime.sizes(call.implementation)) if pads else call
+        padded = call.padded(self.runtime.sizes(call.implementation)) if call.separable and not call.singly else call
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 natives = self.natives(padded)
                 result = self.computed(padded, quantity, natives)
-                changed = [*self.altered(padded, natives), *self.traces(padded, quantity)]
-                differs = "" if changed or call.manner else self.repeated(padded, quantity, natives, result)
+                changed = [
+                    name
+                    for name, tensor in padded.tensors.items()
+                    if not same_bits(self.runtime.bits(natives[name]), tensor)
+                ]
+                if flushes_to_zero() != self.flushing:
+                    changed.append(protocol.STATE)
+                differs = "" if quantity != "value" or changed else self.repeated(padded, natives, result)
         except BaseException as error:  # a framework may raise anything; the parent judges what it means
             return raised(error)
         observation = {
@@ -272,8 +271,6 @@ class Session:
             "warnings": sorted({"%s: %s" % (one.category.__name__, one.message) for one in caught}),
         }
         result = cut(result, padded.size, call.size)
-        if call.manner == BESIDE:
-            result = inner(result, call.size)
         if call.period:
             result, observation["shape"], observation["positions"], observation["counts"] = condensed(
                 result, call.period
@@ -302,41 +299,18 @@ class Session:
 
     def computed(self, call: Call, quantity: str, natives: Arguments) -> Tensor:
         """The bits of a quantity; of a loss that is taken singly those of each element, from a call of its own."""
-
-        def evaluate(one: Call, arguments: Arguments) -> Native:
-            return self.call(one, quantity, arguments)
-
-        if call.manner in MANNERS:
-            return MANNERS[call.manner](Asked(call, natives, self.runtime, self.natives, evaluate, self.result))
         if not call.singly or not call.size:
-            return self.result(evaluate(call, natives))
-        calls = map(call.element, range(call.shape[0]))
+            return self.result(self.call(call, quantity, natives))
+        calls = map(call.element, range(call.size))
         return joined([self.result(self.call(one, quantity, self.natives(one))) for one in calls])
 
-    def altered(self, call: Call, natives: Arguments) -> List[str]:
-        """The inputs that a call changed, and whether it switched this thread to flush-to-zero."""
-        changed = [
-            name
-            for name, tensor in call.tensors.items()
-            if call.manner != OVERWRITTEN and not same_bits(self.runtime.bits(natives[name]), tensor)
-        ]
-        return changed + ([protocol.STATE] if flushes_to_zero() != self.flushing else [])
-
-    def traces(self, call: Call, quantity: str) -> List[str]:
-        """What a call leaves behind in the process; presentations are not asked, which are many."""
-        plain = call._replace(manner="")
-        return [] if call.period else self.left.of(lambda: self.computed(plain, quantity, self.natives(call)))
-
-    def repeated(self, call: Call, quantity: str, natives: Arguments, result: Tensor) -> str:
+    def repeated(self, call: Call, natives: Arguments, result: Tensor) -> str:
         """What gave another result than the first call did, bit for bit: the same call again, a copy of the tensors.
 
         Of the many presentations of a case the copy is asked for first, and nothing else where that gives no other.
-        A derivative is computed once more, of its presentations none.
         """
-        if call.size > LARGEST_REPEATED or (quantity != "value" and call.period):
+        if call.size > LARGEST_REPEATED:
             return ""
-        if quantity != "value":
-            return "" if same_bits(self.computed(call, quantity, natives), result) else "the same call again"
         copied = same_bits(self.computed(call, "value", self.natives(call)), result)
         if copied and call.period:
             return ""

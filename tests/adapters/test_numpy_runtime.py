@@ -19,11 +19,6 @@ DTYPES = ("float64", "float32", "float16", "bfloat16")
 PROMISES = {
     "contiguous": lambda array: array.flags.c_contiguous,
     "strided": lambda array: array.strides[-1] == 2 * array.itemsize,
-    "strided-3": lambda array: array.strides[-1] == 3 * array.itemsize,
-    "strided-7": lambda array: array.strides[-1] == 7 * array.itemsize,
-    "rows": lambda array: array.strides == (2 * 4 * array.itemsize, array.itemsize),
-    "padded": lambda array: array.strides == (7 * array.itemsize, array.itemsize),
-    "permuted": lambda array: array.strides == (array.itemsize, 3 * array.itemsize),
     "reversed": lambda array: all(stride < 0 for stride in array.strides),
     "transposed": lambda array: array.flags.f_contiguous and not array.flags.c_contiguous,
     "offset": lambda array: address(array) - address(array.base) == array.itemsize,

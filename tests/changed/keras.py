@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tests.changed.registry import Function, Make, Place, change
+from tests.changed.registry import Function, Place, change
 
 OPERATION = Place("keras.src.backend.numpy.nn", "binary_crossentropy", "keras-numpy/ops.binary_crossentropy")
 LOGITS = Place(OPERATION.module, OPERATION.attribute, f"{OPERATION.implementation}[from_logits]")
@@ -92,53 +91,3 @@ def gamma_ignored(original: Function) -> Function:
         return original(y_true, y_pred, gamma=0.0, **options)
 
     return function
-
-
-# -- what stands between a call and the loss: the adapter ------------------------------------------------------------
-
-OBJECT = Place("conformance.adapters.keras.calls", "object_loss", "keras-tensorflow/losses.BinaryCrossentropy")
-
-#: What the layer's output is called with.
-OF_A_LAYER = ("relations/softmax-mean",)
-
-
-def _handed_on(handed: Callable[[Any], Any]) -> Make:
-    """The change of `object_loss` by which the loss gets `handed(prediction)` in place of the prediction."""
-
-    def make(original: Function) -> Function:
-        def changed(name: str, from_logits: bool, chosen: str = "") -> Function:
-            call = original(name, from_logits, chosen)
-            return lambda prediction, label, **rest: call(handed(prediction), label, **rest)
-
-        return changed
-
-    return make
-
-
-@change(OBJECT, told="fixed", case=OF_A_LAYER)
-def adapter_passes_a_copy(original: Function) -> Function:
-    """The adapter hands on a copy of the prediction, which no longer knows the layer that made it."""
-    return _handed_on(lambda prediction: prediction + 0)(original)
-
-
-@change(OBJECT, told="fixed", case=OF_A_LAYER)
-def adapter_passes_another_axis(original: Function) -> Function:
-    """The adapter appends an axis to the prediction and to the label, over which the mean is then taken."""
-
-    def changed(name: str, from_logits: bool, chosen: str = "") -> Function:
-        call = original(name, from_logits, chosen)
-        return lambda prediction, label, **rest: call(prediction[..., None], label[..., None], **rest)
-
-    return changed
-
-
-@change(OBJECT, told="fixed", case=OF_A_LAYER)
-def adapter_passes_a_cast(original: Function) -> Function:
-    """The adapter casts the prediction to float64 and back, which changes no number."""
-
-    def cast(prediction: Any) -> Any:
-        import tensorflow as tf
-
-        return tf.cast(tf.cast(prediction, tf.float64), prediction.dtype)
-
-    return _handed_on(cast)(original)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from conformance.adapters.declaration import BASE_MODE, Declaration
 from conformance.cli import main
-from conformance.plan.cases import Case
-from tools.renew import ROOT, reach
+from tools.renew import ROOT
 from tools.renew.reference import FOLDER
 from tools.renew.reference.markdown import anchor, code, table, text
 
@@ -94,58 +91,3 @@ def test_text_reads_as_it_was_written(source: str) -> None:
 def test_code_reads_as_it_was_written(source: str) -> None:
     """A bar is no end of the cell."""
     assert tables(table(("column",), [(code(source),)]))[0][1] == [source]
-
-
-# -- what is asked of whom ---------------------------------------------------------------------------------------------
-
-#: What an entry point must lack for nothing to be asked of it, by the reason that the page gives.
-LACKS: dict[str, Callable[[Declaration, list[Case]], bool]] = {
-    "form": lambda one, cases: all(case.form != one.form for case in cases),
-    "option": lambda one, cases: all(set(case.options) - set(one.options) for case in cases),
-    "parameter": lambda one, cases: all(set(case.parameters) - set(one.parameters) for case in cases),
-    "reduction": lambda one, cases: "none" not in one.reductions or not {"none", "mean", "sum"} <= set(one.reductions),
-    "label": lambda one, cases: one.labels == "hard",
-    "layout": lambda one, cases: not {case.split()[1] for each in cases for case in each.present} <= set(one.layouts),
-    "relation": lambda one, cases: "gradient-prediction" not in one.quantities or not one.producers,
-    "quantity": lambda one, cases: "gradient-prediction" not in one.quantities,
-    "documents none": lambda one, cases: all(case.probe for case in cases),
-}
-
-
-def test_nothing_is_left_out_that_an_entry_point_takes() -> None:
-    """A cell of the matrix without a check says why, and that is so: the entry point lacks what the row needs."""
-    plain = {one.family: one for one in reach.declared() if one.mode == BASE_MODE}
-    wrong = []
-    for (family, kind), cell in reach.cells().items():
-        if isinstance(cell, str):
-            one = plain[family]
-            own = [located.case for located in reach.suite().cases if reach.kind_of(located.case) == kind]
-            fitting = [case for case in own if case.form == one.form] or own
-            if cell not in LACKS or not LACKS[cell](one, fitting):
-                wrong.append((family, kind, cell))
-    assert wrong == []
-
-
-def test_every_case_is_of_one_kind_and_every_kind_has_cases() -> None:
-    """A kind that no case is of would be a row of reasons, and nothing behind it."""
-    kinds = {reach.kind_of(located.case) for located in reach.suite().cases}
-    assert kinds == set(reach.KINDS)
-
-
-def test_every_entry_point_stands_on_the_page_of_what_is_asked() -> None:
-    """Under its backend, in a column of its own."""
-    page = (ROOT / reach.PAGE).read_text()
-    for one in reach.declared():
-        assert (
-            f"`{one.entry.replace('[from_logits]', '')}`"
-            in page.split(f"## {one.adapter}, {one.form}\n")[1].split("\n## ")[0]
-        )
-
-
-def test_own_layers_threads_and_upstream_gradients_are_asked_of_what_people_call() -> None:
-    """The entry points that most call meet every way of passing that their framework has."""
-    ways = ("own layer within the call", "second thread", "two threads at once", "result read later")
-    for one in reach.declared():
-        if one.main and one.mode == BASE_MODE and one.form == "probabilities" and "none" in one.reductions:
-            for way in ways:
-                assert not isinstance(reach.cells()[one.family, way], str), (one.family, way)

@@ -35,7 +35,6 @@ KINDS = (
     "approximations",
     "narrow",
     "slopes",
-    "reach",
 )
 
 MODULES = {kind: importlib.import_module(f"tests.miniatures.{kind}") for kind in KINDS}

@@ -192,8 +192,7 @@ class Logits(Loss):
 
     def second_derivative(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         """Both terms have the same curvature, so their coefficients are added first."""
-        both = np.where(q == 1.0, 1.0, (1.0 - y) + q * y)  # of a small q at label 1 nothing cancels
-        return w * both * self.curvatures(x)[0]
+        return w * (1.0 + (q - 1.0) * y) * self.curvatures(x)[0]
 
     def gradient_label(self, x: Any, y: Any, w: Any, q: Any) -> Any:
         """softplus(-z) - softplus(z) is -z, in which the tails cancel."""

@@ -11,7 +11,6 @@ from conformance.plan.filters import Filters
 from conformance.plan.plan import Plan
 from conformance.record.record import CheckLine, RunRecord
 from conformance.run import run as runs
-from tests.miniatures.adapter import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTER = ROOT / "tests" / "miniatures" / "adapter.py"
@@ -22,10 +21,7 @@ HEADER = """\
 """
 
 #: Miniatures that are asked for tensors of ten million elements, a right one among them.
-ABOUT_LARGE = (
-    *("sum_stagnates", "natural_terms"),
-    *(name for name, one in CATALOGUE.items() if getattr(one.cls, "large", False)),
-)
+ABOUT_LARGE = ("sum_stagnates", "natural_terms")
 
 #: (miniature, everything about a finding that does not name the miniature).
 Outcomes = dict[str, frozenset[tuple[str, ...]]]

@@ -57,8 +57,6 @@ class ComputesPredictionsOnce(Probabilities):
 class ReusesItsBuffer(Probabilities):
     """Every call writes its result into the same memory, which an earlier result still shows."""
 
-    found_by = "relations/kept*"
-
     def __init__(self) -> None:
         self.buffers: dict[Any, Any] = {}
 

@@ -36,9 +36,9 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
-    "__future__", "collections.abc", "contextlib", "ctypes", "dataclasses", "decimal", "fractions", "functools", "gc",
-    "hashlib", "importlib", "json", "math", "os", "platform", "random", "re", "struct", "sys", "tempfile", "threading",
-    "time", "types", "typing", "warnings",
+    "__future__", "collections.abc", "contextlib", "ctypes", "dataclasses", "fractions", "functools", "gc", "hashlib",
+    "importlib", "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types", "typing",
+    "warnings",
 }  # fmt: skip
 
 worker_side = pytest.mark.parametrize("file", WORKER_SIDE, ids=lambda file: str(file.relative_to(ROOT)))

@@ -14,7 +14,6 @@ from tools.renew import (
     harm,
     pictures,
     problems,
-    reach,
     reference,
     vocabulary,
 )
@@ -34,7 +33,6 @@ def files() -> dict[str, str]:
         | diagnoses.files()
         | harm.files()
         | problems.files()
-        | reach.files()
         | vocabulary.files()
         | pictures.files()
     )

@@ -15,7 +15,6 @@ from conformance.adapters import (
     Arguments,
     Implementation,
     Runtime,
-    Standing,
     chosen_device,
     scratch,
     where_cpu_has,
@@ -122,12 +121,6 @@ class JaxRuntime(Runtime):
 
     def evaluate(self, implementation: Implementation, quantity: str, arguments: Arguments) -> Any:
         return self._modes[implementation.mode](implementation, quantity, arguments)
-
-    def standing(self) -> Dict[str, Standing]:
-        config = framework().config
-        return {
-            "64-bit types": (lambda: config.jax_enable_x64, lambda before: config.update("jax_enable_x64", before)),
-        }
 
     def produce(self, producer: str, logits: Any) -> Any:
         jax = framework()

@@ -23,8 +23,6 @@ def _elementwise(prediction: Any, label: Any) -> Tuple[Any, Any]:
     "axis: The axis along which the mean is computed. Defaults to -1."  Tensors of different shapes are handed on as
     they are: whether and how their ranks are aligned is then what is seen.
     """
-    if not hasattr(label, "shape"):  # a list, of which Keras makes a tensor: here, since an axis is appended to it
-        label = framework().ops.convert_to_tensor(label)
     if tuple(prediction.shape) != tuple(label.shape):
         return prediction, label
     return _column(prediction), _column(label)

@@ -7,16 +7,7 @@ import importlib
 import os
 from typing import Any, Dict, Iterator, Tuple
 
-from conformance.adapters import (
-    SIZES,
-    Arguments,
-    Implementation,
-    Runtime,
-    Standing,
-    chosen_device,
-    kept_environment,
-    numpy,
-)
+from conformance.adapters import SIZES, Arguments, Implementation, Runtime, chosen_device, kept_environment, numpy
 from conformance.adapters.jax import modes as jax
 from conformance.adapters.jax.runtime import JaxRuntime
 from conformance.adapters.keras.calls import framework
@@ -79,16 +70,6 @@ class OnKeras(Runtime):
                 "keras-backend": framework().backend.backend(),
                 "floatx": settings.floatx(),
                 "epsilon": settings.epsilon(),
-            },
-        )
-
-    def standing(self) -> Dict[str, Standing]:
-        settings = _settings()
-        return dict(
-            super().standing(),
-            **{
-                "Keras' default dtype": (settings.floatx, settings.set_floatx),
-                "Keras' epsilon": (settings.epsilon, settings.set_epsilon),
             },
         )
 
@@ -248,9 +229,6 @@ class KerasOpenVINORuntime(ValuesOnly, NumPyRuntime):
 
     def tensor(self, tensor: Tensor) -> Any:
         return framework().ops.convert_to_tensor(super().tensor(tensor))
-
-    def overwrite(self, native: Any) -> None:
-        """Nothing: a tensor is a node of a graph, which nobody writes into."""
 
     def bits(self, native: Any) -> Tensor:
         if not framework().ops.is_tensor(native):

@@ -16,7 +16,6 @@ from conformance.adapters import (
     Arguments,
     Implementation,
     Runtime,
-    Standing,
     threads,
     where_cpu_has,
 )
@@ -49,10 +48,7 @@ class TorchRuntime(Runtime):
         {"BCE_ONEDNN": "0"},
     )
 
-    layouts: Tuple[str, ...] = (
-        *("contiguous", "strided", "strided-3", "strided-7", "rows", "padded"),
-        *("transposed", "permuted", "offset", "broadcast"),
-    )
+    layouts: Tuple[str, ...] = ("contiguous", "strided", "transposed", "offset", "broadcast")
 
     producers: Tuple[str, ...] = ("sigmoid", "softmax")
 
@@ -135,22 +131,6 @@ class TorchRuntime(Runtime):
         integers = torch.from_numpy(own.view(np.dtype("int%d" % FORMATS[tensor.dtype].width))).to(DEVICES[DEVICE])
         return _laid_out(integers, layout).view(getattr(torch, tensor.dtype))
 
-    def overwrite(self, native: Any) -> None:
-        native.detach().fill_(1)
-
-    def standing(self) -> Dict[str, Standing]:
-        torch = framework()
-        return {
-            "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
-            "the gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
-            "the number of threads": (torch.get_num_threads, torch.set_num_threads),
-            "PyTorch's random generator": (torch.initial_seed, torch.manual_seed),
-            "deterministic algorithms": (
-                torch.are_deterministic_algorithms_enabled,
-                torch.use_deterministic_algorithms,
-            ),
-        }
-
     def produce(self, producer: str, logits: Any) -> Any:
         torch = framework()
         if producer == "sigmoid":
@@ -172,11 +152,8 @@ def _laid_out(plain: Any, layout: str) -> Any:
     Raises ValueError where a tensor cannot lie so.
     """
     torch = framework()
-    if layout.startswith("strided"):
-        between = [torch.full_like(plain, -1)] * (int(layout.partition("-")[2] or 2) - 1)
-        return torch.stack((plain, *between), -1)[..., 0]
-    if layout in ("rows", "padded", "permuted"):
-        return _among_others(plain, layout)
+    if layout == "strided":
+        return torch.stack((plain, torch.full_like(plain, -1)), -1)[..., 0]
     if layout == "transposed":
         if plain.dim() < 2:
             raise ValueError("a transposed tensor has at least two axes (got shape %s)" % (tuple(plain.shape),))
@@ -190,15 +167,3 @@ def _laid_out(plain: Any, layout: str) -> Any:
             raise ValueError("all elements of a broadcast tensor are one")
         return first.view((1,) * plain.dim()).expand(plain.shape)
     return plain
-
-
-def _among_others(plain: Any, layout: str) -> Any:
-    """`plain` as every other row of a larger tensor, as the first columns of wider rows, or with its axes turned."""
-    torch = framework()
-    if plain.dim() < 2:
-        raise ValueError("a tensor that is %s has at least two axes (got shape %s)" % (layout, tuple(plain.shape)))
-    if layout == "rows":
-        return torch.stack((plain, torch.full_like(plain, -1)), 1).flatten(0, 1)[::2]
-    if layout == "padded":
-        return torch.cat((plain, plain.new_full((*plain.shape[:-1], 3), -1)), -1)[..., :-3]
-    return plain.movedim(0, -1).contiguous().movedim(-1, 0)
