@@ -220,6 +220,21 @@ def test_a_report_leaves_a_place_for_a_person_and_says_what_is_known(file: Path)
         assert re.search(rf"- <{re.escape(link.url)}> \({link.state}.*, seen {link.seen}\)", text)
 
 
+@pytest.mark.parametrize(
+    ("expected", "done"),
+    [
+        ("An exception: a result for these inputs has no meaning.", "pass in silence"),
+        ("A result or an exception, and a process that goes on.", "the process ends"),
+    ],
+)
+def test_what_is_no_wrong_number_is_told_for_what_it_does(expected: str, done: str) -> None:
+    """Training does not stop where a label of 2 is accepted, and no digit is lost where a process ends."""
+    pages = [text for text in map(Path.read_text, PAGES) if f"\n{expected}" in text]
+    assert pages
+    for text in pages:
+        assert done in text.partition("\nWhat that does: ")[2].partition("\n")[0]
+
+
 def test_the_index_names_every_report_and_no_other() -> None:
     """Each folder once."""
     named = re.findall(r"\]\(([^/)]+)/issue\.md\)", (REPORTS / "README.md").read_text())
