@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conformance.checkup import doctor, watch
     from conformance.own_loss.allowed import Allowed
     from conformance.own_loss.api import assert_conforms, measure
-    from conformance.own_loss.report import Report
+    from conformance.own_loss.text import Report
     from conformance.own_loss.why import diagnose
 else:
 

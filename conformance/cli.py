@@ -6,7 +6,9 @@ import contextlib
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from typing import Any
 
@@ -68,6 +70,16 @@ def _bearing(stream: Any, kind: type[Output]) -> Any:
     return io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
 
 
+def _ask_to_end() -> None:
+    """Let the system's ways to ask a process to end do what Ctrl-C does, which ends the workers as well.
+
+    A handler that somebody has set stays, and so does that of a thread, which can set none.
+    """
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(one) == signal.SIG_DFL:
+            signal.signal(one, signal.default_int_handler)
+
+
 class Group(click.Group):
     """The commands of `COMMANDS`, each imported when it is called.
 
@@ -77,6 +89,7 @@ class Group(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line with standard output that bears a reader who leaves."""
         before = sys.stdout, sys.stderr
+        _ask_to_end()
         sys.stdout, sys.stderr = _bearing(sys.stdout, Output), _bearing(sys.stderr, Remarks)
         try:
             try:

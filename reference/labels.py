@@ -50,7 +50,12 @@ def slope(smoothing: float) -> Scaled:
 
 
 def _addends(operands: Operands, smoothing: float) -> list[Scaled]:
-    """Return single float64 values whose exact sum is y' = y + s/2 - y*s."""
+    """Return single float64 values whose exact sum is y' = y + s/2 - y*s.
+
+    Where s is 1 that is 1/2, which beside a huge y would be too small to be kept until y - y*s has cancelled.
+    """
+    if smoothing == 1.0:
+        return [dd.normalise(np.full_like(operands.label, 0.5))]
     y, s = dd.normalise(operands.label), dd.normalise(np.full(1, smoothing))
     product = dd.negative(dd.multiply(y, s))
     assert product.low is not None

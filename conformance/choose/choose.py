@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from conformance.adapters.declaration import BASE_MODE
-from conformance.choose.needs import MAIN, RIGHT, SILENT, Autocast, Need, Stated, autocast_of
+from conformance.choose.needs import MAIN, RIGHT, SILENT, Autocast, Need, Stated, autocast_of, mixed_mode
 from conformance.ids import ImplementationId
 from conformance.judge.harm import Harm
 from conformance.quantities import GRADIENT_PREDICTION, NUMERIC, VALUE
@@ -132,8 +132,9 @@ class Row:
     `rank` is that of the order, which equals share; None where nothing follows from the evidence.  `error` is the worst
     over the numeric evidence that is of some use, or over the values of the main families where the needs have none;
     None where nothing of that was measured.  `main` says whether it is what people call, `linked` whether that has a
-    page of documentation, `trains` whether it has a gradient.  `outside` is what happens to labels outside [0, 1]:
-    rejects, accepts, mixed, or "" where that was not run.  `speeds` are those in the dtypes that were asked for.
+    page of documentation, `trains` whether it has a gradient.  `inputs` counts those whose numbers are needed.
+    `outside` is what happens to labels outside [0, 1]: rejects, accepts, mixed, or "" where that was not run.
+    `speeds` are those in the dtypes that were asked for.
     """
 
     implementation: str
@@ -220,7 +221,7 @@ def choose(sources: Sequence[Source], stated: Stated, everything: bool = False, 
     Twins, focal losses and losses of classes are ranked besides if they offer what no other of their backend does, or
     for `everything`.
     """
-    candidates = list(_chosen(list(_candidates(sources)), stated.compiled))
+    candidates = list(_chosen(list(_candidates(sources)), stated))
     rows = [_row(one, stated) for one in candidates if one.main or everything]
     if not everything:
         others = [_row(one, stated) for one in candidates if not one.main]
@@ -252,25 +253,29 @@ def _candidates(sources: Sequence[Source]) -> Iterator[_Candidate]:
         yield from (one for one in found.values() if one.checks)
 
 
-def _chosen(candidates: list[_Candidate], compiled: bool) -> Iterator[_Candidate]:
-    """The modes that a reader chooses between: compiled ones where that is needed, else the plain call.
+def _chosen(candidates: list[_Candidate], stated: Stated) -> Iterator[_Candidate]:
+    """The modes that a reader chooses between: compiled ones or mixed precision where that is needed, else plain calls.
 
-    Where an entry was not run so in any of the runs, the modes that were run stand for it.
+    Where an entry was not run so in any of the runs, its plain call, or else the modes that were run, stand for it.
     """
     places: dict[tuple[str, str, str], list[_Candidate]] = {}
     for one in candidates:
         backend, entry, _, device = one.place
         places.setdefault((backend, entry, device), []).append(one)
     for modes in places.values():
-        instead = BASE_MODE if any(one.place.mode == BASE_MODE for one in modes) else None
-        fitting = [one for one in modes if (one.line.is_compiled if compiled else one.place.mode == BASE_MODE)]
-        yield from fitting or [one for one in modes if one.place.mode == (instead or one.place.mode)]
+        plain = [one for one in modes if one.place.mode == BASE_MODE]
+        wanted = plain
+        if stated.compiled:
+            wanted = [one for one in modes if one.line.is_compiled]
+        elif stated.amp:
+            wanted = [one for one in modes if one.place.mode == mixed_mode()]
+        yield from wanted or plain or modes
 
 
 def _row(one: _Candidate, stated: Stated) -> Row:
     record = one.source.record
     autocast = autocast_of(one.place.family) if stated.amp else None
-    if autocast is not None and autocast.computes:
+    if autocast is not None and autocast.computes and one.place.mode != mixed_mode():
         stated = stated.computed_in(autocast.computes)
     inputs = record.inputs_by_case  # of an interrupted record some are missing
     paired = [(check, inputs[key]) for check in one.checks if (key := (check.case, check.dtype)) in inputs]
@@ -282,6 +287,7 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         told = [element for pair in evidence for element in _elements(need, *pair, one.source)]
         answers.append(replace(_answer(need, told, one.line.form), autocast=autocast if need.amp else None))
         used += [element for element in told if need.accurate and element.check.quantity in NUMERIC]
+    inputs_asked = len({(element.check.case, element.check.dtype, element.name) for element in used})
     if not used:
         values = [pair for pair in paired if pair[0].quantity == VALUE and pair[0].dtype in stated.dtypes]
         plain = replace(stated.needs[0], quantities=(VALUE,), passes=RIGHT)
@@ -293,7 +299,7 @@ def _row(one: _Candidate, stated: Stated) -> Row:
         answers=tuple(answers),
         dtypes=stated.dtypes,
         error=max((element.error for element in used if element.harm is not Harm.EDGE), default=None),
-        inputs=len({(element.check.case, element.check.dtype, element.name) for element in used}),
+        inputs=inputs_asked,
         main=one.main,
         linked=bool(one.line.link),
         trains=any(check.quantity == GRADIENT_PREDICTION for check in one.checks),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from conformance.adapters import ALL_DTYPES
 from conformance.adapters.declaration import BASE_MODE
@@ -231,22 +232,34 @@ class Autocast:
     """What automatic mixed precision does with an entry point: in a few words, as documented, and linked.
 
     `computes` is the dtype that the loss is computed in whatever narrower one it is given, "" where that is the one
-    given; `raises` says that some device refuses the call.
+    given; `raises` says that some device refuses the call.  `seen` is the dtype of the result that a run on a CPU gave
+    for predictions in bfloat16.
     """
 
     word: str
     does: str
     quote: str
     url: str
+    seen: str
     computes: str = ""
     raises: bool = False
 
 
 @cache
+def _mixed() -> dict[str, Any]:
+    """`autocast.toml`."""
+    return tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def autocasts() -> dict[str, Autocast]:
-    """What is documented, by backend or backend/entry: `autocast.toml`."""
-    found = tomllib.loads(Path(__file__).with_name("autocast.toml").read_text(encoding="utf-8"))
-    return {family: Autocast(**part["is"]) for part in found["autocast"] for family in part["of"]}
+    """What is documented, by backend or backend/entry."""
+    return {family: Autocast(**part["is"]) for part in _mixed()["mixed"] for family in part["of"]}
+
+
+def mixed_mode() -> str:
+    """The mode of implementations that a run called under automatic mixed precision."""
+    return str(_mixed()["mode"])
 
 
 def autocast_of(family: str) -> Autocast | None:
@@ -305,7 +318,10 @@ def parse(words: Sequence[str]) -> Stated:
     """The needs that `--need` names, each option a list with commas.  Raises InputError for a word that is none."""
     names = list(dict.fromkeys(name.strip() for text in words for name in text.split(",") if name.strip()))
     if not names:
-        raise InputError("--need must name what is needed", "`bce-conformance choose --list-needs` prints the needs")
+        raise InputError(
+            "--need must name what is needed",
+            "such as --need soft-labels,bfloat16,gradients; `bce-conformance choose --list-needs` prints the needs",
+        )
     for name in names:
         if name not in BY_NAME:
             known = [one for one in BY_NAME if one.startswith(f"{name.partition('=')[0]}=")]

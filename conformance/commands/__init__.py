@@ -2,10 +2,83 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from importlib import import_module
 
 import click
+
+from conformance.shipped import PACKAGE
+
+#: Commands that a reader may type, one a line.
+EXAMPLES = PACKAGE / "data" / "examples.txt"
+
+#: What options are about, by the name of each; others are of their command alone.
+GROUPS = {
+    "Which checks": ("quick", "backend", "implementation", "mode", "case", "flag", "dtype", "quantity"),
+    "Where they run": (
+        "python", "adapter", "cases", "device", "environments", "build-jobs", "discard", "fresh", "jobs", "timeout",
+        "memory",
+    ),
+    "What counts": ("baseline", "fail-on", "allow-missing", "known", "only-known", "strict"),
+    "What is measured, too": ("speed", "sample", "seed"),
+    "What is shown": ("format", "report", "output", "force", "all", "counts", "wide", "tolerances"),
+}  # fmt: skip
+
+#: Options of a command that are told in one list.
+FEW = 8
+
+
+class _Explained(click.Command):
+    """A command whose help has its options by what they are about, and examples."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of the command alone, then those of each of GROUPS."""
+        found = {
+            max(one.opts, key=len).lstrip("-"): one for one in self.get_params(ctx) if isinstance(one, click.Option)
+        }
+        grouped = {title: [name for name in names if name in found] for title, names in GROUPS.items()}
+        grouped = grouped if len(found) > FEW else {}
+        named = [name for names in grouped.values() for name in names]
+        own = {"Options": [name for name in found if name not in named]}
+        for title, names in (own | grouped if len(own["Options"]) > 1 else grouped | own).items():
+            records = [record for name in names if (record := found[name].get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each in a line however long it is, so that it can be copied."""
+        found = examples(names_of(ctx))
+        if found:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in found))
+
+
+class Command(_Explained):
+    """A command of the suite."""
+
+
+class Group(_Explained, click.Group):
+    """A command that has others below it."""
+
+    command_class = Command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, and the commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def names_of(ctx: click.Context) -> list[str]:
+    """What a command is called after the name of the program: itself, below the groups above it."""
+    return [*names_of(ctx.parent), str(ctx.info_name)] if ctx.parent is not None else []
+
+
+def examples(names: list[str]) -> list[str]:
+    """The examples of a command, by its name and those of the groups above it."""
+    lines = EXAMPLES.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if shlex.split(line)[1 : len(names) + 1] == names] if names else []
 
 
 @dataclass(frozen=True)
@@ -38,7 +111,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "show:show",
             "Print a run record again, and certificates of sweeps; without arguments the last run.",
         ),
-        "choose": Entry("choose:choose", "Rank implementations for what you need, from run records."),
+        "choose": Entry(
+            "choose:choose", "Say which loss to take for what you need, and what the others do, from run records."
+        ),
     },
     "Look closer": {
         "list": Entry(

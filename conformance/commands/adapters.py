@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Group
 from conformance.commands.options import Asked, suite_options
 from conformance.errors import Exit, InputError
 from conformance.judge.verdicts import Judged
@@ -22,7 +23,7 @@ from conformance.run import run as runs
 OWED = {"result-shape", "raised", "unsupported", "crashed", "timed-out", "changed", "field"}
 
 
-@click.group()
+@click.group(cls=Group)
 def adapters() -> None:
     """Work with adapter files."""
 

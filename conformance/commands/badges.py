@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 import msgspec
 
+from conformance.commands import Command
 from conformance.commands.options import RUN_FILE
 from conformance.record import record as records
 from conformance.record.files import write_lines
 from conformance.render import badges as render
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=RUN_FILE)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 def badges(run: Path, folder: Path) -> None:

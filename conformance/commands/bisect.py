@@ -7,7 +7,17 @@ from pathlib import Path
 
 import click
 
-from conformance.commands.options import ADAPTER, CASES, DTYPE, QUANTITY, Asked, asking
+from conformance.commands import Command
+from conformance.commands.options import (
+    ADAPTER,
+    CASES,
+    DTYPE,
+    QUANTITY,
+    Asked,
+    asking,
+    complete_cases,
+    complete_implementations,
+)
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
 from conformance.errors import InputError, did_you_mean
 from conformance.known.record import default_place, load
@@ -24,9 +34,9 @@ FORMS = {"text": rendered.text, "markdown": rendered.markdown, "json": rendered.
 Behave = Callable[[Column, Environment], searches.Behaviour | Untestable]
 
 
-@click.command()
-@click.argument("subject", metavar="CASE[#ELEMENT]|CASES.yaml[#ELEMENT]|REPRO.py")
-@click.argument("implementation", required=False)
+@click.command(cls=Command)
+@click.argument("subject", metavar="CASE[#ELEMENT]|CASES.yaml[#ELEMENT]|REPRO.py", shell_complete=complete_cases)
+@click.argument("implementation", required=False, shell_complete=complete_implementations)
 @click.option("--good", required=True, metavar="VERSION", help="A version that does as it should.")
 @click.option("--bad", required=True, metavar="VERSION", help="A version that does not; it may be older or newer.")
 @click.option("--package", help="The package whose versions are searched [default: what brings the implementation].")

@@ -13,6 +13,7 @@ from rich.console import Console
 from conformance.choose.choose import choose as chosen
 from conformance.choose.needs import VOCABULARY, parse
 from conformance.choose.sources import sources
+from conformance.commands import Command
 from conformance.commands.options import RUN_FILE
 from conformance.commands.output import width_of
 from conformance.errors import Exit
@@ -24,7 +25,7 @@ from conformance.render.answer import STYLES, WIDE
 FORMATS = click.Choice(["text", "markdown", "html", "json"])
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, type=RUN_FILE)
 @click.option("--need", "words", multiple=True, metavar="NEED[,NEED…]", help="What is needed (repeatable).")
 @click.option("--list-needs", is_flag=True, help="Print the needs and what they mean.")

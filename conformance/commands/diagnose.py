@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import click
 
-from conformance.commands.options import Asked, suite_options
+from conformance.commands import Command
+from conformance.commands.options import Asked, complete_implementations, complete_subjects, suite_options
 from conformance.commands.output import console, show_lines
 from conformance.commands.reasons import problems_of
 from conformance.commands.stages import stages_of
@@ -42,10 +43,10 @@ class _Wanted:
     only: Only = EVERYTHING
 
 
-@click.command()
-@click.argument("what", metavar="[RUN | CASE | IMPLEMENTATION]", required=False)
-@click.argument("which", metavar="[FINDING | CASE | IMPLEMENTATION]", default="")
-@click.argument("whose", metavar="[IMPLEMENTATION]", default="")
+@click.command(cls=Command)
+@click.argument("what", metavar="[RUN | CASE | IMPLEMENTATION]", required=False, shell_complete=complete_subjects)
+@click.argument("which", metavar="[FINDING | CASE | IMPLEMENTATION]", default="", shell_complete=complete_subjects)
+@click.argument("whose", metavar="[IMPLEMENTATION]", default="", shell_complete=complete_implementations)
 @click.option("--all", "every", is_flag=True, help="Name every formula that the results do not tell apart.")
 @suite_options
 def diagnose(what: str | None, which: str, whose: str, every: bool, asked: Asked) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.options import RUN_FILE, fail_options, filter_options
 from conformance.commands.output import console, whom_to_tell
 from conformance.plan.filters import Filters
@@ -17,7 +18,7 @@ from conformance.render import comparison
 from conformance.render.comparison import Compared
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("old", type=RUN_FILE)
 @click.argument("new", type=RUN_FILE)
 @filter_options

@@ -10,13 +10,14 @@ import click
 from conformance.checkup import CODE, doctor_of_file
 from conformance.checkup.batch import REDUCTIONS
 from conformance.checkup.frameworks import FRAMEWORKS
+from conformance.commands import Command
 from conformance.commands.output import show_lines
 from conformance.errors import Exit
 from conformance.numbers.formats import FORMATS
 from reference import FORMS
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--form", metavar="|".join(FORMS), help="What the prediction is (else inferred from the numbers).")
 @click.option("--framework", metavar="NAME[==VERSION]", help=f"Whose formulas and remedies: {', '.join(FRAMEWORKS)}.")

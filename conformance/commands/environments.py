@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.options import Asked, suite_options
 from conformance.commands.output import console
 from conformance.errors import Exit
@@ -16,7 +17,7 @@ from conformance.run import run as runs
 from conformance.run import settings
 
 
-@click.command()
+@click.command(cls=Command)
 @suite_options
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True,

@@ -8,7 +8,8 @@ from dataclasses import replace
 import click
 
 from conformance.adapters.declaration import BASE_MODE, Declaration
-from conformance.commands.options import Asked, suite_options
+from conformance.commands import Command
+from conformance.commands.options import Asked, complete_cases, complete_implementations, suite_options
 from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
 from conformance.commands.stages import stages
@@ -24,9 +25,11 @@ from conformance.run import asked as words
 from conformance.run import run as runs
 
 
-@click.command()
-@click.argument("case_id", metavar="CASE")
-@click.argument("implementation_id", metavar="[IMPLEMENTATION]", required=False)
+@click.command(cls=Command)
+@click.argument("case_id", metavar="CASE", shell_complete=complete_cases)
+@click.argument(
+    "implementation_id", metavar="[IMPLEMENTATION]", required=False, shell_complete=complete_implementations
+)
 @TABLE
 @suite_options
 def explain(case_id: str, implementation_id: str | None, wide: bool, asked: Asked) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.output import console
 from conformance.record import history as histories
 from conformance.record.files import write_lines
@@ -13,7 +14,7 @@ from conformance.render import history as render
 from conformance.render.narrate import counted
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also draw it, as one HTML page.")
 @click.option("--last", type=click.IntRange(1), default=10, show_default=True, help="Runs in each table.")
@@ -27,8 +28,7 @@ def history(folder: Path, html: Path | None, last: int, formulas: bool) -> None:
     if html is not None:
         write_lines([render.render(found).encode()], html)
     wide = console(render.WIDTH)
-    for table in render.tables(found, last):
-        wide.print(table)
+    render.shown(found, last, wide)
     for line in render.models(found, last) if formulas else ():
         click.echo(line)
     interrupted = sum(run.interrupted for run in found.runs)

@@ -8,7 +8,8 @@ import click
 import numpy as np
 
 from conformance.adapters import ALL_DTYPES
-from conformance.commands.options import ADAPTER, INTERPRETER, Asked, Named, asking
+from conformance.commands import Command
+from conformance.commands.options import ADAPTER, INTERPRETER, Asked, Named, asking, complete_implementations
 from conformance.errors import InputError
 from conformance.numbers import literals
 from conformance.numbers.formats import FORMATS
@@ -21,9 +22,9 @@ from conformance.search.options import hunt_calls
 from conformance.search.target import Target
 
 
-@click.command("hunt")
-@click.argument("implementation")
-@click.argument("other", required=False)
+@click.command("hunt", cls=Command)
+@click.argument("implementation", shell_complete=complete_implementations)
+@click.argument("other", required=False, shell_complete=complete_implementations)
 @click.option("--dtype", type=Named(ALL_DTYPES), default="float32", show_default=True)
 @click.option("--quantity", type=click.Choice(target.QUANTITIES), default="value", show_default=True)
 @click.option("--label", "labels", default="0,1", show_default=True, help="One literal, or two: from and to.")

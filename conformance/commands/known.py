@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Group
 from conformance.commands.options import RUN_FILE
 from conformance.errors import Exit
 from conformance.known.record import Place, default_place, load, place
@@ -18,7 +19,7 @@ _FOLDER = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def known() -> None:
     """Work with the record of what deviates, and the problems that explain it."""
 

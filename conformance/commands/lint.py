@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import yamlfile
+from conformance.commands import Command
 from conformance.diagnosis.vocabulary import Mechanism
 from conformance.errors import Exit, InputError, at
 from conformance.known import problem
@@ -32,7 +33,7 @@ SCHEMAS = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
 @click.option(
@@ -52,6 +53,10 @@ def lint(context: click.Context, files: tuple[Path, ...], cases_folder: Path | N
     sizes = {"case": len(suite.cases), "element": elements, "flag": len(suite.flags)}
     click.echo(f"{suite.folder}: {', '.join(counted(size, name) for name, size in sizes.items())}")
     known = load((place(folder) if folder else default_place(),))
+    if not known.problems and not known.rows:
+        raise InputError(
+            f"{folder}: holds neither a problem nor what is recorded", "`known update --write` makes a record"
+        )
     with runs.open_pool(runs.Options()) as pool:
         backends = pool.discover()
     plan = make_plan(suite, [one for backend in backends for one in backend.implementations])
@@ -109,7 +114,7 @@ def _flag_file(file: Path, cases_folder: Path | None) -> Path:
     return cases_folder / "flags.yaml" if cases_folder else next((one for one in above if one.is_file()), fallback)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def schema(what: str) -> None:
     """Print the JSON Schema of case files, certificates, problems or the lines of a run record."""

@@ -10,6 +10,7 @@ from typing import get_args
 import click
 
 from conformance.adapters.declaration import Declaration
+from conformance.commands import Command
 from conformance.commands.options import Asked, Named, suite_options
 from conformance.errors import InputError
 from conformance.formulas import catalogue
@@ -24,7 +25,7 @@ from conformance.run import run as runs
 from conformance.run.run import Options
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @click.argument("what", type=Named(["backends", "cases", "implementations", "checks", "flags", "formulas"]))
 @click.option("--form", type=Named(get_args(Form)), help="Of formulas: those of this prediction.")
 @suite_options

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import Asked, plan_options
 from conformance.commands.output import console
 from conformance.commands.versions import builder_from, environment_options, must_be_new, tell, write_new
@@ -29,7 +29,7 @@ from conformance.versions.requirements import Column, columns
 INTERRUPTED = 130
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("specs", nargs=-1, required=True, metavar="PACKAGE==V1,V2[+COMPANION…]|WHEEL|INTERPRETER …")
 @plan_options
 @click.option("--quick", is_flag=True, help="Values of the main families, eager mode, float32 and float16.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from conformance.adapters import DEVICES
 from conformance.errors import did_you_mean, understood
@@ -18,7 +19,7 @@ from conformance.plan.filters import Filters
 from conformance.quantities import QUANTITIES
 from conformance.record.compare import FailOn
 from conformance.run import asked, kept
-from conformance.run.run import TIMEOUT, Options
+from conformance.run.run import TIMEOUT, Options, open_pool
 from conformance.versions.companions import known
 
 
@@ -31,6 +32,11 @@ class RunFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The file.  Raises InputError for a number that no kept run has."""
         return super().convert(kept.named(str(value)), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The runs that are kept, and files."""
+        named = [CompletionItem(name) for name in kept.names() if name.startswith(incomplete)]
+        return [*named, *super().shell_complete(ctx, param, incomplete)]
 
 
 #: What commands that read a run take.
@@ -126,6 +132,34 @@ class Named(click.Choice[str]):
         return word
 
 
+def complete_backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Backends whose names begin so."""
+    return [name for name in known().backends if name.startswith(incomplete)]
+
+
+def complete_cases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Cases whose ids begin so; after a `#` the elements of one."""
+    suite = Asked(ctx.params.get("cases_folder"), Options()).suite()
+    found = {one.case.id: one.case for one in suite.cases}
+    case, mark, _ = incomplete.partition("#")
+    names = [f"{case}#{one.id}" for one in found[case].elements] if mark and case in found else list(found)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_implementations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Built-in implementations whose names begin so, backend/entry; after that in each of their modes."""
+    with open_pool(Options()) as pool:
+        found = [one for backend in pool.discover() for one in backend.implementations]
+    families = [name for name in dict.fromkeys(one.family for one in found) if name.startswith(incomplete)]
+    return families or [one.id for one in found if one.id.startswith(incomplete)]
+
+
+def complete_subjects(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem | str]:
+    """Cases, implementations, runs and files: what the first word of some commands may be."""
+    names = [*complete_cases(ctx, param, incomplete), *complete_implementations(ctx, param, incomplete)]
+    return [*map(CompletionItem, names), *RUN_FILE.shell_complete(ctx, param, incomplete)]
+
+
 CASES = click.option("--cases", "cases_folder", type=click.Path(path_type=Path), help="Folder of case files.")
 ADAPTER = click.option(
     "--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter file (repeatable)."
@@ -133,24 +167,37 @@ ADAPTER = click.option(
 INTERPRETER = click.option(
     "--python", "interpreters", multiple=True, metavar="BACKEND=INTERPRETER", help="Run a backend (glob) there."
 )
-DTYPE = click.option("--dtype", multiple=True, type=Named(tuple(FORMATS)), help="dtypes of the inputs.")
-QUANTITY = click.option("--quantity", multiple=True, type=Named(tuple(QUANTITIES)), help="Quantities.")
+DTYPE = click.option(
+    "--dtype", multiple=True, type=Named(tuple(FORMATS)), metavar="DTYPE", help=f"Of the inputs: {', '.join(FORMATS)}."
+)
+QUANTITY = click.option(
+    "--quantity", multiple=True, type=Named(tuple(QUANTITIES)), metavar="QUANTITY", help=f"{', '.join(QUANTITIES)}."
+)
 
 #: What chooses cases, adapters and a part of the plan, wherever it runs, by the names of `_asked`.
 PLAN = {
     "cases_folder": CASES,
     "adapters": ADAPTER,
-    "backend": click.option("--backend", multiple=True, help="Backends to run (glob, repeatable)."),
+    "backend": click.option(
+        "--backend", multiple=True, shell_complete=complete_backends, help="Backends to run (glob, repeatable)."
+    ),
     "implementation": click.option(
-        "--implementation", multiple=True, help="Implementations (glob on the id or on backend/entry)."
+        "--implementation",
+        multiple=True,
+        shell_complete=complete_implementations,
+        help="Implementations (glob on the id or on backend/entry).",
     ),
     "case_patterns": click.option(
-        "--case", "case_patterns", multiple=True, help="Cases (glob on the id or the family)."
+        "--case",
+        "case_patterns",
+        multiple=True,
+        shell_complete=complete_cases,
+        help="Cases (glob on the id or the family).",
     ),
     "flag": click.option("--flag", multiple=True, help="Cases with this flag (glob)."),
     "dtype": DTYPE,
     "mode": click.option(
-        "--mode", multiple=True, help="Execution modes (glob) [default: eager; '*' for compiled and others too]."
+        "--mode", multiple=True, help="Execution modes (glob) [default: eager, or those of --implementation; '*': all]."
     ),
     "quantity": QUANTITY,
     "timeout": click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.options import RunFile
 from conformance.record.files import write_lines
 from conformance.render import report as page
@@ -13,7 +14,7 @@ from conformance.render import shown
 from conformance.run import kept
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=RunFile())
 @click.option(
     "--html",

@@ -7,7 +7,8 @@ from typing import get_args
 
 import click
 
-from conformance.commands.options import RUN_FILE, Asked, suite_options
+from conformance.commands import Command
+from conformance.commands.options import RUN_FILE, Asked, complete_implementations, complete_subjects, suite_options
 from conformance.errors import InputError
 from conformance.known.problem import Advice
 from conformance.known.record import default_place, load, place
@@ -20,9 +21,11 @@ from conformance.run import run as runs
 REPORTS = Path("reports")
 
 
-@click.command()
-@click.argument("what", metavar="[RUN | PROBLEM | CASE | CASE_FILE]", required=False)
-@click.argument("which", metavar="[PROBLEM | FINDING | IMPLEMENTATION]", default="")
+@click.command(cls=Command)
+@click.argument("what", metavar="[RUN | PROBLEM | CASE | CASE_FILE]", required=False, shell_complete=complete_subjects)
+@click.argument(
+    "which", metavar="[PROBLEM | FINDING | IMPLEMENTATION]", default="", shell_complete=complete_implementations
+)
 @click.option("--all", "everything", is_flag=True, help="A report for every new finding of the run, by cause.")
 @click.option(
     "--advice",

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import RUN_FILE, Asked, fail_options, suite_options
 from conformance.commands.output import Printing, output_options, show_record
 from conformance.errors import Exit, InputError
 from conformance.known.record import default_place, load, place
 from conformance.record import record as records
 from conformance.record.compare import FailOn, Side, compare
+from conformance.record.spelled import command
 from conformance.render.comparison import Compared
 from conformance.run import kept, speed
 from conformance.run import run as runs
@@ -22,7 +23,7 @@ from conformance.run.held import renewed
 from conformance.run.propose import beside
 
 
-@click.command()
+@click.command(cls=Command)
 @suite_options
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the run record here.")
 @click.option("--known", "own", multiple=True, type=click.Path(path_type=Path), help="A record of your own, too.")
@@ -77,7 +78,7 @@ def run(
         timings = speed.count(plan, options.filters.dtype) if timed else 0
         with progress.of_requests(len(plan.requests) + len(runs.samples(plan, options)) + timings) as advance:
             done = runs.execute(pool, backends, plan, known, options, advance)
-    kept.keep(done.record)
+    file = kept.keep(done.record)
     if output is not None:
         records.write(done.record, output)
     shown, found, code = done.record, None, done.exit
@@ -86,6 +87,9 @@ def run(
         found = Compared(compare(before, Side("this run", shown), options.filters), limits)
         code = max(found.exit, Exit(shown.footer.exit) if shown.footer is not None else Exit.HARNESS_FAILED)
     show_record(shown, printing, options.filters.quantity, found)
+    if code or done.record.interrupted:
+        again = command("show", kept.number(file), "--all")
+        click.echo(f"record: {output or file}, which `{again}` shows again", err=True)
     sys.exit(130 if done.record.interrupted else int(code))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.options import RunFile
 from conformance.commands.output import Printing, console, output_options, show_record
 from conformance.errors import InputError
@@ -18,7 +19,7 @@ from conformance.render.shown import Shown
 from conformance.run import kept
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, metavar="[RUN] [CERTIFICATE | FOLDER]...", type=RunFile())
 @click.option("--list", "listed", is_flag=True, help="List the runs that are kept, the newest first.")
 @output_options

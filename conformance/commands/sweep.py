@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from conformance.adapters import ALL_DTYPES, DEVICES
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import SHARD_LIMIT, Asked, Named, asking
 from conformance.commands.output import console
 from conformance.errors import InputError
@@ -24,7 +24,7 @@ from conformance.worker.sweep.shard import Labels, Samples
 FOLDER = runs.STATE / "certificates"
 
 
-@click.command("sweep")
+@click.command("sweep", cls=Command)
 @click.option("--implementation", multiple=True, required=True, help="Implementations (glob on id or backend/entry).")
 @click.option("--quantity", type=click.Choice(QUANTITIES), default="value", show_default=True, help="Quantity.")
 @click.option("--dtype", type=Named(ALL_DTYPES), default="float32", show_default=True, help="dtype of the inputs.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import Command
 from conformance.commands.options import Asked, Named, suite_options
 from conformance.commands.output import TABLE, show_lines, show_table, show_verdicts
 from conformance.commands.reasons import reasons
@@ -20,7 +21,7 @@ from conformance.render.elements import nans
 from conformance.run import run as runs
 
 
-@click.command("try")
+@click.command("try", cls=Command)
 @click.option("--form", required=True, type=Named(["probabilities", "logits"]), help="What the prediction is.")
 @click.option("--prediction", multiple=True, help="A literal (repeatable); write --prediction=-inf.")
 @click.option("--label", multiple=True, help="A literal for each prediction.")

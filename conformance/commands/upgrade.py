@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import Asked, fail_options, plan_options
 from conformance.commands.output import console, whom_to_tell
 from conformance.commands.versions import builder_from, environment_options, tell
@@ -52,7 +52,7 @@ class _Word:
     column: Column | None
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @plan_options

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from conformance.adapters import DEVICES
-from conformance.commands import progress
+from conformance.commands import Command, progress
 from conformance.commands.options import ADAPTER, INTERPRETER, SHARD_LIMIT, Asked, asking
 from conformance.errors import Exit
 from conformance.render import verified
@@ -21,7 +21,7 @@ from conformance.sweep.verify import verify as do_verify
 NO_COMMIT = "0" * 40
 
 
-@click.command("verify")
+@click.command("verify", cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--tenth", is_flag=True, help="Sweep parts of a tenth of the certificates, not of all.")
 @click.option("--commit", help="What chooses the tenth and the parts [default: the commit of the folder, by git].")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import partial
+from typing import NamedTuple
 
 from conformance.diagnosis.diagnosis import Example, example_at
 from conformance.diagnosis.identify import Fit, Identified
@@ -21,6 +22,7 @@ from conformance.plan.cases import Suite
 from conformance.quantities import NUMERIC
 from conformance.record.record import RunRecord
 from conformance.record.summary import CauseSummary, causes
+from conformance.record.summary import Example as Shown
 
 #: What stands before a sentence.
 WORD = "why: "
@@ -48,21 +50,43 @@ def sentences(record: RunRecord, asked: Iterable[CauseSummary], suite: Suite | N
     `suite` has the cases of the run, of which a record does not have the parameters; without it they are read from
     where the run had them.  An implementation and quantity takes about a second: ask for causes that are shown.
     """
-    wanted = {one.cause: one.example for one in asked if one.example is not None and one.example.quantity in NUMERIC}
+    wanted = {one.cause: Result.of(one.example) for one in asked if one.example is not None}
+    known = examples(record, wanted.values(), suite)
+    return {cause: brief(known[result]) for cause, result in wanted.items() if result in known}
+
+
+class Result(NamedTuple):
+    """One result in a run."""
+
+    implementation: str
+    quantity: str
+    dtype: str
+    case: str
+    element: str
+
+    @classmethod
+    def of(cls, shown: Shown) -> Result:
+        """The result that a cause is shown by."""
+        return cls(shown.implementation, shown.quantity, shown.dtype, shown.case, shown.element)
+
+
+def examples(record: RunRecord, asked: Iterable[Result], suite: Suite | None = None) -> dict[Result, Example]:
+    """Who is to blame for each of the results that are `asked` for, where that is known."""
+    wanted = [one for one in asked if one.quantity in NUMERIC]
     suite = suite or (suite_of(record) if wanted else None)
     if suite is None:
         return {}
     known: dict[tuple[str, str], tuple[Identified, ...]] = {}
     found = {}
-    for cause, shown in wanted.items():
-        key = shown.implementation, shown.quantity
+    for one in wanted:
+        key = one.implementation, one.quantity
         if key not in known:
-            known[key] = identified_of(record, suite, shown.implementation, (shown.quantity,))
-        groups = (one for one in known[key] if one.group.dtype == shown.dtype)
-        told = (example_of(one, shown.case, shown.element) for one in groups)
+            known[key] = identified_of(record, suite, one.implementation, (one.quantity,))
+        groups = (of for of in known[key] if of.group.dtype == one.dtype)
+        told = (example_of(of, one.case, one.element) for of in groups)
         example = next(filter(None, told), None)
         if example is not None:
-            found[cause] = brief(example)
+            found[one] = example
     return found
 
 

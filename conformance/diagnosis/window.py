@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import reference
+from conformance.diagnosis.guilty import Guilt
 from conformance.diagnosis.identify import Fit
 from conformance.diagnosis.results import Group
-from conformance.formulas.arithmetic import Arithmetic, rounded
+from conformance.formulas.arithmetic import EACH, Arithmetic, rounded
 from conformance.formulas.catalogue import Options
+from conformance.formulas.derivative import RULES, derivative
 from conformance.formulas.evaluate import emulated
-from conformance.formulas.expression import Expression, inputs
+from conformance.formulas.expression import Expression, inlined, inputs, substitute, var
 from conformance.numbers.formats import FORMATS, Tensor, decode, encode, ulp
 from conformance.numbers.measurement import BUDGET, CODE, Limits, measure
 
@@ -90,12 +92,35 @@ class Curve:
         wrong = np.where(found.code == CODE["undecided"], uncertain > BUDGET, ~found.ok)
         return Points(x, got, exact.hi, wrong, np.where(np.isnan(found.scaled), np.inf, found.scaled))
 
+    def magnified(self, guilt: Guilt, x: Floats, exact: Floats) -> Floats | None:
+        """By what a relative error of the guilty step is multiplied in the result, which is `exact`, for predictions.
+
+        None where no step is to blame.
+        """
+        if not guilt.sets or guilt.by_formula:
+            return None
+        step = inlined(guilt.sets[0][0].step.shown)
+        rest = substitute(inlined(self.expression), {step: var("t")})
+        if "t" not in inputs(rest):
+            return None
+        given = {self.name: x, "y": self._labels(x)}
+        given["t"] = _plainly(step, given)
+        slope = _plainly(derivative(rest, "t", RULES["plain"]), given)
+        with np.errstate(all="ignore"):
+            return np.abs(given["t"] * slope / exact)
+
     def _labels(self, x: Floats) -> Floats:
         return np.full(x.size, float(rounded(np.array(self.label), self.format)))
 
     def tried(self) -> Points:
         """The results for predictions spread over the exponents, sorted."""
         return self.at(_predictions(self.form, self.format))
+
+
+def _plainly(x: Expression, given: dict[str, Floats]) -> Floats:
+    """What `x` gives in float64."""
+    float64 = Arithmetic(name=EACH, inputs="float64", step="float64", inside="float64", result="float64")
+    return np.broadcast_to(emulated(x, given, float64), given["y"].shape)
 
 
 class End(NamedTuple):

@@ -112,15 +112,11 @@ def _word(seen: Observation) -> str:
 
 
 def _values(mode: Points, plain: Points, ideal: Reference) -> Any:
-    """For each point "" or the class of how two results differ, as strings.
-
-    Where both are far larger than what is exact, they are wrong alike, and rounding is that of their own size.
-    """
+    """For each point "" or the class of how two results differ, as strings."""
     a, b = mode.got, plain.got
     coarser = mode.fmt if mode.fmt.precision <= plain.fmt.precision else plain.fmt
     with np.errstate(all="ignore"):
-        size = np.maximum(ideal.scale, np.minimum(np.abs(a), np.abs(b)))
-        far = np.abs(a - b) > 2 * BUDGET * ulp(size, coarser)
+        far = np.abs(a - b) > 2 * BUDGET * ulp(ideal.scale, coarser)
     what = np.where(np.isfinite(a) & np.isfinite(b), np.where(far, "inaccurate", ""), "infinite").astype("U12")
     what[np.isnan(a) != np.isnan(b)] = "nan"
     what[(a == b) | (np.isnan(a) & np.isnan(b)) | ~(mode.present & plain.present)] = ""

@@ -42,7 +42,7 @@ _MEANING = {
     Harm.BREAKS: "training stops, goes the wrong way or learns nothing, at inputs that it meets.",
     Harm.MISLEADS: "the number is wrong by more than 1 %, and a batch with ordinary losses shows it.",
     Harm.DRIFTS: "the number is wrong by more than 0.1 %, but by 1 % at most or too little to be seen in a batch.",
-    Harm.LAST_DIGITS: "the error is above the budget, and no larger than 0.1 %.",
+    Harm.LAST_DIGITS: "only the last digits are wrong, by 0.1 % at most.",
     Harm.EDGE: "the inputs are infinite, NaN, subnormal or beyond any use, or only a subnormal number is lost.",
     Harm.REFUSES: "the implementation says that it cannot, and gives no number.",
 }

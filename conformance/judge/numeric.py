@@ -105,13 +105,14 @@ def _judged(
     details = [text for one in check.observations if (text := detail_of(one))]
     made = judged(check.request, check.quantity, elements, details, check.dtype)
     by_formula = (errors.by_contract == FORMULA).tolist()
+    shown = bool(made.findings) or any(one.verdict == "by-contract" for one in elements)
     return replace(
         made,
         bits=_picked(chosen, check.bits, ""),
         scaled=_picked(chosen, errors.scaled.tolist(), np.nan),
         plain=_picked(chosen, errors.plain.tolist(), np.nan),
         contract=_picked(chosen, errors.contract.tolist(), np.nan),
-        contract_values=_picked(chosen, errors.contract_values(), None) if made.findings else (),
+        contract_values=_picked(chosen, errors.contract_values(), None) if shown else (),
         budget=_picked(chosen, errors.budget.tolist(), BUDGET),
         ideal=_picked(chosen, errors.ideal.tolist(), np.nan),
         formula=tuple(

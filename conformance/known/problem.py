@@ -111,7 +111,8 @@ class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `workaround` is what a user of that framework writes instead today.  `mechanism` are words of the closed vocabulary
     of `diagnosis`, checked by running; `elsewhere` are precedents in other projects; `because` says why a finding that
     could be reported should not be.  `shown_by` is the finding that shows it best, a check's id and an element joined
-    by `#`; without it, one is chosen.  Without an `opening` a report begins with that finding.
+    by `#`; without it, one is chosen.  Without an `opening` a report begins with that finding.  `first` says whom it
+    hurts more than its harm alone tells, and puts it before the others that are to be filed.
     """
 
     title: Line
@@ -127,6 +128,7 @@ class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     elsewhere: tuple[Link, ...] = ()
     shown_by: str | None = None
     opening: Opening | None = None
+    first: Text | None = None
     id: str = ""
 
     @property
@@ -155,6 +157,10 @@ def load_file(file: Path) -> Problem:
         _check_day(file, lines[("links", index)], link.seen)
     if one.advice == "noise" and not one.because:
         raise at(file, lines[("advice",)], "advice `noise` owes a reason", "say it as `because`")
+    if one.advice != "file" and one.first is not None:
+        raise at(
+            file, lines[("first",)], f"`first` is of what is to be filed (got advice {one.advice!r})", "take it out"
+        )
     if one.advice == "comment" and not one.links:
         raise at(file, lines[("advice",)], "advice `comment` owes the link of what is to be commented on")
     if one.shown_by is not None and shown(one.shown_by) is None:

@@ -21,7 +21,7 @@ from conformance.own_loss import text
 from conformance.own_loss.allowed import Allowed, checked
 from conformance.own_loss.arguments import Arguments
 from conformance.own_loss.ideals import Ideal, Own
-from conformance.own_loss.report import Report
+from conformance.own_loss.text import Report
 from conformance.plan import cases as case_files
 from conformance.plan.cases import Form, Suite
 from conformance.plan.filters import Filters, matches

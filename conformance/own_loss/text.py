@@ -24,6 +24,13 @@ SPELLED_OUT = 8
 WIDTH = 140
 
 
+class Report(Found):
+    """What `measure` found of one loss; `print(report)` shows it."""
+
+    def __str__(self) -> str:
+        return whole(self)
+
+
 def failure(report: Found, unused: Sequence[str] = ()) -> str:
     """The text of a failed assertion; `unused` is what was allowed and does not show."""
     return "\n".join(_failure(report, unused))

@@ -10,7 +10,7 @@ from conformance import adapters
 from conformance.diagnosis.diagnosis import Diagnosis
 from conformance.diagnosis.diagnosis import diagnose as diagnoses_of
 from conformance.own_loss.api import Declared, Loss, measure, shipped_suite
-from conformance.own_loss.report import Report
+from conformance.own_loss.text import Report
 from conformance.plan.cases import Form
 from conformance.render import diagnosis as render
 

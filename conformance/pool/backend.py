@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from conformance.adapters.declaration import Declaration
 from conformance.errors import InputError
@@ -18,6 +22,24 @@ from conformance.worker.start import NO_NUMPY
 
 #: Seconds that importing a framework may take before its worker is given up, as `usage.Patience` counts them.
 OPEN_LIMIT = 300.0
+
+
+class _Declared(Struct):
+    """What a worker says of an adapter: `adapters.Adapter.declaration`."""
+
+    name: str
+    cost: int
+    settings: tuple[dict[str, str], ...]
+    chunk: int
+    implementations: tuple[dict[str, Any], ...]
+
+
+class _Opened(Struct):
+    """What a worker says of a framework that it has imported."""
+
+    versions: dict[str, str]
+    environment: dict[str, Any]
+    lacking: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +58,18 @@ class Backend:
     def from_wire(cls, item: Header, source: str, interpreter: str = sys.executable) -> Backend:
         """What an adapter declares.  Raises InputError where a contract is not of the vocabulary."""
         try:
-            implementations = tuple(Declaration.from_wire(one) for one in item["implementations"])
-        except ValueError as error:
+            said = msgspec.convert(item, _Declared)
+            implementations = tuple(Declaration.from_wire(one) for one in said.implementations)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"adapter {source}: {error}") from None
         return cls(
-            name=item["name"],
+            name=said.name,
             source=source,
             interpreter=interpreter,
             implementations=implementations,
-            cost=item["cost"],
-            settings=tuple(item["settings"]),
-            chunk=item["chunk"],
+            cost=said.cost,
+            settings=said.settings,
+            chunk=said.chunk,
         )
 
     def with_stages(self, modes: Collection[str]) -> Backend:
@@ -83,13 +106,17 @@ class Opened:
     def from_answer(cls, answer: Header) -> Opened:
         """What the answer of `worker.session.Session.open` says, without private names."""
         if "absent" in answer:
-            return cls(absent=anonymous(answer["absent"]))
+            return cls(absent=anonymous(str(answer["absent"])))
         if "failed" in answer:
-            return cls(failed=anonymous(answer["failed"]))
+            return cls(failed=anonymous(str(answer["failed"])))
+        try:
+            said = msgspec.convert(answer, _Opened)
+        except msgspec.ValidationError as error:
+            return cls(failed=f"its worker sent no answer to what it was asked: {error}")
         return cls(
-            versions=_anonymous_values(answer["versions"]),
-            environment=_anonymous_values(answer["environment"]),
-            lacking=_anonymous_values(answer["lacking"]),
+            versions=_anonymous_values(said.versions),
+            environment=_anonymous_values(said.environment),
+            lacking=_anonymous_values(said.lacking),
         )
 
     def lacks(self, dtype: str) -> str | None:
@@ -111,8 +138,8 @@ def opened(worker: Worker, backend: Backend, sweep: bool = False) -> Opened:
     """Import the framework of a backend in a worker that was just started, for a `sweep` its kernel before that."""
     try:
         hello = worker.receive(OPEN_LIMIT).header
-        if hello["kind"] == "refused":
-            return Opened(failed=anonymous(f"{hello['type']}: {hello['message']}"))
+        if hello.get("kind") == "refused":
+            return Opened(failed=anonymous(f"{hello.get('type')}: {hello.get('message')}"))
         answer = worker.request({"op": "open", "adapter": backend.name, "sweep": sweep}, (), OPEN_LIMIT).header
     except Ended as end:
         if end.observation == ended(NO_NUMPY):

@@ -82,6 +82,14 @@ class Batch:
         request = self.first if self.whole else _shortened(self.first)
         return request.message((self.call,)) | {"combined": self.combined, "alone": self._drawn(seed)}
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many observations an answer can have: of each presentation, or of the whole or of each element."""
+        request = self.first if self.whole else _shortened(self.first)
+        if request.presentations:
+            return (len(request.presentations),)
+        return (1,) if self.combined else (1, len(request.inputs.elements))
+
     def divided(self) -> Iterator[Batch]:
         """What is called where this call does not tell enough: a longer one, or each half of the requests."""
         if not self.whole:

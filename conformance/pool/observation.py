@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import re
 import signal
@@ -10,9 +11,12 @@ import socket
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from conformance.numbers.formats import Tensor
+import msgspec
+from msgspec import Meta, Struct
+
+from conformance.numbers.formats import FORMATS, Tensor
 from conformance.worker.protocol import Header
 
 Kind = Literal["returned", "raised", "crashed", "timed-out"]
@@ -43,38 +47,88 @@ class Observation:
     control: bool = False
 
     @property
+    def killed(self) -> bool:
+        """Whether the process was ended by a signal that comes from outside of it as a rule."""
+        return self.kind == "crashed" and self.message in _KILLED
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape that came back; () where nothing did."""
         return self.whole if self.whole is not None else self.tensor.shape if self.tensor is not None else ()
 
 
+#: How a process ends that another one ends, or the system for want of memory.
+_KILLED = {f"the process was ended by {name}" for name in ("SIGKILL", "SIGTERM")}
+
 #: Observations of one numeric quantity of a request: one for the whole tensor, or one for each element.
 Observed = tuple[Observation, ...]
 
 
-def from_wire(item: Header, arrays: list[Tensor]) -> Observation:
-    """An observation as a worker sent it, without anything that tells whose machine it was."""
-    if item["kind"] == "returned":
-        tensor = arrays[item["array"]]
-        return Observation(
-            kind="returned",
-            tensor=tensor,
-            changed=tuple(item["changed"]),
-            differs=item["differs"],
-            alone=tuple((index, arrays[place]) for index, place in item.get("alone", ())),
-            whole=tuple(item["shape"]) if "shape" in item else None,
-            positions=tuple(item.get("positions", ())),
-            counts=tuple(item.get("counts", ())),
-            warnings=tuple(anonymous(text) for text in item["warnings"]),
-        )
+#: A count or a place, of at most as many elements as a file of the system can have bytes.
+_Natural = Annotated[int, Meta(ge=0, le=1 << 62)]
+
+
+class _Returned(Struct, tag_field="kind", tag="returned", kw_only=True):
+    """What a worker says of a call that returned: places in the arrays beside it, and what else was seen."""
+
+    array: _Natural
+    changed: tuple[str, ...]
+    differs: str
+    warnings: tuple[str, ...]
+    alone: tuple[tuple[_Natural, _Natural], ...] = ()
+    shape: tuple[_Natural, ...] | None = None
+    positions: tuple[_Natural, ...] = ()
+    counts: tuple[_Natural, ...] = ()
+
+
+class _Raised(Struct, tag_field="kind", tag="raised"):
+    """What a worker says of a call that raised."""
+
+    type: str
+    message: str
+    control: bool = False
+
+
+class _Answer(Struct):
+    observations: dict[str, tuple[_Returned | _Raised, ...]]
+
+
+def from_wire(item: _Returned | _Raised, arrays: list[Tensor]) -> Observation:
+    """An observation as a worker sent it, without anything that tells whose machine it was.  Raises ValueError."""
+    if isinstance(item, _Raised):
+        return Observation(kind="raised", type=item.type, message=anonymous(item.message)[:400], control=item.control)
+    places = [item.array, *(place for _, place in item.alone)]
+    if max(places) >= len(arrays):
+        raise ValueError(f"array {max(places)} of {len(arrays)}")
+    tensor = arrays[item.array]
+    for one in (arrays[place] for place in places):
+        if one.dtype in FORMATS and one.bits.dtype != FORMATS[one.dtype].storage:
+            raise ValueError(f"{one.dtype} in {one.bits.dtype}")
+    if any(index >= tensor.bits.size for index, _ in item.alone):
+        raise ValueError(f"an element alone that is none of {tensor.bits.size}")
+    if item.shape is not None:
+        size = math.prod(item.shape)
+        if not len(item.positions) == len(item.counts) == tensor.bits.size or sum(item.counts) != size:
+            raise ValueError(f"{len(item.positions)} positions and {len(item.counts)} counts of {size} elements")
+        if any(position >= size for position in item.positions):
+            raise ValueError(f"a position beyond {size}")
     return Observation(
-        kind="raised", type=item["type"], message=anonymous(item["message"])[:400], control=bool(item.get("control"))
+        kind="returned",
+        tensor=tensor,
+        changed=item.changed,
+        differs=item.differs,
+        alone=tuple((index, arrays[place]) for index, place in item.alone),
+        whole=item.shape,
+        positions=item.positions,
+        counts=item.counts,
+        warnings=tuple(anonymous(text) for text in item.warnings),
     )
 
 
 def observed(answer: Header, arrays: list[Tensor]) -> dict[str, Observed]:
-    """The observations of every call of a request, as a worker answered it."""
-    return {call: tuple(from_wire(item, arrays) for item in items) for call, items in answer["observations"].items()}
+    """The observations of every call of a request, as a worker answered it.  Raises ValueError for what is none."""
+    said = msgspec.convert(answer, _Answer)
+    return {call: tuple(from_wire(item, arrays) for item in items) for call, items in said.observations.items()}
 
 
 def ended(returncode: int) -> Observation:
@@ -107,9 +161,16 @@ def portable(path: str) -> str:
     return path
 
 
+#: Where a machine has its libraries, and other files of Python that a traceback names: the rest says which file it is.
+_PLACES = (
+    (re.compile(r"""(?<![\w.~/:])(?:/[^\s"'/:;,()<>]+)*/(?=(?:site|dist)-packages/)"""), ""),
+    (re.compile(r"""(?<![\w.~…/:-])(?:/[^\s"'/:;,()<>]+)+/(?=[^\s"'/:;,()<>]+\.pyx?\b)"""), "…/"),
+)
+
+
 @cache
 def _private() -> tuple[tuple[re.Pattern[str], str], ...]:
-    patterns = [(re.compile(r"0x[0-9a-f]{8,16}\b"), "0x…")]
+    patterns = [(re.compile(r"0x[0-9a-f]{8,16}\b"), "0x…"), *_PLACES]
     home = os.path.expanduser("~")
     patterns = [
         (re.compile(re.escape(path)), "~")

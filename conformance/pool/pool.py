@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from conformance.adapters import BUILTIN, load_builtin
 from conformance.errors import HarnessError, InputError, did_you_mean
 from conformance.plan.filters import matches
@@ -161,22 +163,23 @@ class Pool(Workers):
         # A worker without variables of its own, of which one is the device, would declare what this process does.
         here = source in BUILTIN and not self.environment
         told = _told_here(source) if here else self._told(source)
-        return [
-            Backend.from_wire(item, source, interpreter_of(item["name"], self.interpreters) or sys.executable)
-            for item in told
-        ]
+        return [Backend.from_wire(item, source, interpreter_of(item["name"], self.interpreters)) for item in told]
 
-    def _told(self, source: str) -> list[Header]:
-        """What the adapters of a source declare, in a process of their own."""
+    def _told(self, source: str, again: bool = True) -> list[Header]:
+        """What the adapters of a source declare, in a process of their own; one more where that is killed."""
         with self.worker(sys.executable, source) as worker:
             try:
                 header = worker.receive(OPEN_LIMIT).header
             except Ended as end:
+                if again and end.observation.killed:
+                    return self._told(source, again=False)
                 raise InputError(f"adapter {source}: {end.observation.message}", "see the log of the run") from None
-        if header["kind"] == "refused":
-            raise InputError(f"adapter {source}: {header['type']}: {anonymous(header['message'])}")
-        declared: list[Header] = header["adapters"]
-        return declared
+        if header.get("kind") == "refused":
+            raise InputError(f"adapter {source}: {header.get('type')}: {anonymous(str(header.get('message')))}")
+        try:
+            return msgspec.convert(header.get("adapters"), list[Header])
+        except msgspec.ValidationError as error:
+            raise InputError(f"adapter {source}: its worker declares nothing: {error}") from None
 
 
 def _told_here(module: str) -> list[Header]:

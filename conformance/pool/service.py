@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from conformance.errors import HarnessError
 from conformance.plan.requests import Request
@@ -15,6 +16,7 @@ from conformance.pool.observation import Observation, Observed, observed
 from conformance.pool.process import Ended, Outgrown, Worker
 from conformance.pool.workers import Idle, Workers
 from conformance.worker import protocol
+from conformance.worker.protocol import Message
 
 #: After so many crashes or time-outs of one implementation its remaining requests are not tried.
 PATIENCE = 3
@@ -53,14 +55,23 @@ class Service:
                 return
             with self.workers.lock:
                 self.on_opened(self.backend, opened)
-            made = [(index, self.requests[index]) for index in queue]
-            for batch in batches(one for one in made if opened.has(one[1])):
-                for index, seen in self.settled(batch):
-                    self.take(index, batch.call, seen)
-                if self.workers.stopping:
-                    return
-            if leaves:
+            try:
+                self.serve(queue, opened)
+            except HarnessError as error:  # the others go on, and their record is kept
+                with self.workers.lock:
+                    self.on_opened(self.backend, replace(opened, failed=error.message))
+                return
+            if leaves and not self.workers.stopping:
                 self.leave(opened)
+
+    def serve(self, queue: Sequence[int], opened: Opened) -> None:
+        """Make the requests of these indices that can be made here.  Raises HarnessError."""
+        made = [(index, self.requests[index]) for index in queue]
+        for batch in batches(one for one in made if opened.has(one[1])):
+            for index, seen in self.settled(batch):
+                self.take(index, batch.call, seen)
+            if self.workers.stopping:
+                return
 
     def take(self, index: int, call: str, seen: Observed) -> None:
         """Keep what came of one call of a request, and hand all of it on where it was the last one."""
@@ -92,6 +103,14 @@ class Service:
             self.workers.leave(self.key, Idle(self.stack.pop_all(), self.worker, opened))
 
     def open(self) -> Opened:
+        """Start a worker and import the framework in it; once more where that was ended, as from outside."""
+        found = self.started()
+        if found.ended is None or not found.ended.killed or self.workers.stopping:
+            return found
+        self.stack.close()
+        return self.started()
+
+    def started(self) -> Opened:
         """Start a worker and import the framework in it."""
         self.worker = self.stack.enter_context(self.workers.worker(self.backend.interpreter, self.backend.source))
         self.worker.memory = self.workers.memory
@@ -122,10 +141,20 @@ class Service:
             return batch.parted(self.ask(batch))
         except Ended as end:
             self.replace(batch)
-            if self.workers.stopping or batch.combined or not batch.whole:
+            if self.workers.stopping:
                 return None
+            if batch.combined or not batch.whole:
+                return self.undisturbed(batch) if end.observation.killed else None
             seen = self.again(batch, end)
             return {} if seen is None else batch.for_all(seen)
+
+    def undisturbed(self, batch: Batch) -> dict[int, Observed] | None:
+        """What a call says whose process was killed, as from outside: asked once more before it is divided."""
+        try:
+            return batch.parted(self.ask(batch))
+        except Ended:
+            self.replace(batch)
+            return None
 
     def again(self, batch: Batch, end: Ended) -> Observed | None:
         """What a call that ended its process gives in a new one; an end that does not happen again counts all the same.
@@ -144,7 +173,25 @@ class Service:
         except Ended as second:
             before.append(second.observation)
             self.replace(batch)
-            return (second.observation,)
+            return self.each(batch, second.observation)
+
+    def each(self, batch: Batch, end: Observation) -> Observed:
+        """What every presentation gives by itself of a request that ended its process: one may end it, and others not.
+
+        After PATIENCE ends the rest is not tried.
+        """
+        found: list[Observation] = []
+        ends = 0
+        for one in batch.first.presentations if len(batch.first.presentations) > 1 else ():
+            members = tuple((index, replace(request, presentations=(one,))) for index, request in batch.members)
+            part = replace(batch, members=members)
+            try:
+                found += self.ask(part) if ends < PATIENCE and not self.workers.stopping else [end]
+            except Ended as its:
+                ends += 1
+                found.append(its.observation)
+                self.replace(part)
+        return tuple(found) or (end,)
 
     def lose(self, batch: Batch) -> None:
         """Note that a request cannot be run with the memory that a worker may hold."""
@@ -167,10 +214,21 @@ class Service:
         """What one call gives.  Raises Ended."""
         assert self.worker is not None
         answer = self.worker.request(batch.message(self.workers.seed), batch.tensors, self.workers.timeout)
-        (found,) = observed(answer.header, answer.arrays).values()
+        found = self.understood(batch, answer)
         if self.worker.outgrown or any(protocol.STATE in one.changed for one in found):
             self.replace(batch)  # the next implementation must not inherit what this one has left
         return found
+
+    def understood(self, batch: Batch, answer: Message) -> Observed:
+        """What an answer says.  Raises HarnessError where it is none to what was asked: that judges nobody."""
+        try:
+            (found,) = observed(answer.header, answer.arrays).items()
+            if found[0] != batch.call or len(found[1]) not in batch.counts:
+                raise ValueError(f"{len(found[1])} observations of {found[0]}")
+        except ValueError as error:
+            name = self.backend.name
+            raise HarnessError(f"backend {name}: its worker sent no answer to {batch.name}: {error}") from None
+        return found[1]
 
     def replace(self, batch: Batch) -> None:
         """A new worker in place of one that ended, or that must not go on."""

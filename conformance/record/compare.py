@@ -64,6 +64,8 @@ class Change:
 class Drift:
     """Errors of one implementation, dtype and quantity that changed: condition-scaled, in ULP of the returned dtype.
 
+    Where the inputs have a narrower dtype it is in ULP of theirs: more digits than theirs cannot be asked for.
+
     `changed` of `elements` came back with other bits or errors; `rise` is the largest increase of any one of them, at
     check id and element `where` ("" where none rose).
     """
@@ -326,19 +328,27 @@ def precise_enough(check: CheckLine, index: int) -> bool:
     scikit-learn computes in the dtype of its inputs and returns a Python float, of which float64's digits cannot be
     asked.
     """
-    asked, returned = FORMATS.get(check.dtype), FORMATS.get(check.result_dtype)
     error = check.ulp[index] if index < len(check.ulp) else None
-    if asked is None or returned is None or error is None or returned.precision <= asked.precision:
-        return False
-    return error * 2.0 ** (asked.precision - returned.precision) <= BUDGET
+    return error is not None and _scale(check) < 1 and error * _scale(check) <= BUDGET
+
+
+def _scale(check: CheckLine) -> float:
+    """What an ULP of the result is in ULP of the inputs, where their dtype is narrower; else 1."""
+    asked, returned = FORMATS.get(check.dtype), FORMATS.get(check.result_dtype)
+    return 2.0 ** min(asked.precision - returned.precision, 0) if asked and returned else 1.0
 
 
 def _words(check: CheckLine, element: str, verdict: str, finding: FindingLine | None) -> Iterator[str]:
     """What became of an element, in words that two runs can be compared by."""
-    yield verdict
+    enough = (
+        verdict == "deviates" and element in check.elements and precise_enough(check, check.elements.index(element))
+    )
+    yield "right to the digits of its inputs" if enough else verdict
     if element in check.formula:
         yield "(by a printed formula)"
-    if finding is not None:
+    if enough:
+        pass
+    elif finding is not None:
         yield f"({finding.what})"
         if finding.what not in CLASSES and finding.detail:  # of a number only its class is compared: it may drift
             yield finding.detail
@@ -375,6 +385,7 @@ def _drift(key: tuple[str, str, str], members: Iterable[tuple[CheckLine, CheckLi
             before, after = old.ulp[place], new.ulp[index]
             if before is None or after is None:
                 continue
+            before, after = before * _scale(old), after * _scale(new)
             changed += before != after or _at(old.bits, place) != _at(new.bits, index)
             numbers.append((before, after))
             names.append(f"{new.id}#{element}")

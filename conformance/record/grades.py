@@ -35,13 +35,14 @@ class Grade:
     """What a run found of one entry point on one kind of input.
 
     `found` is the worst harm of a finding, `documented` the worst of what only the documentation excuses; None of none.
-    `problems` counts the findings of the worst harm by problem.
+    `problems` counts the findings of the worst harm by problem, `excused` the elements with the worst documented one.
     """
 
     elements: int = 0
     rejected: int = 0
     found: Harm | None = None
     documented: Harm | None = None
+    excused: int = 0
     problems: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -58,6 +59,12 @@ class Grade:
         """The larger the worse; what is documented is better than the same undocumented."""
         found = -1.0 if self.found is None else float(self.found)
         return max(found, -1.0 if self.documented is None else self.documented - 0.5)
+
+    def excuse(self, harm: Harm) -> None:
+        """Count an element that only the documentation excuses."""
+        if self.documented is None or harm > self.documented:
+            self.documented, self.excused = harm, 0
+        self.excused += harm == self.documented
 
     def add(self, harm: Harm, problem: str) -> None:
         """Count a finding."""
@@ -136,7 +143,7 @@ def _count(own: dict[Kind, Grade], check: CheckLine, known: Kinds, harmed: Harms
         grade.rejected += verdict == "rejects"
         excuse = excused.get((check.id, element))
         if excuse is not None and excuse > Harm.LAST_DIGITS:
-            grade.documented = max(excuse, grade.documented or excuse)
+            grade.excuse(excuse)
     for finding in check.findings:
         if (harm := harmed.get((check.id, finding.element))) is not None:
             own[known.of(check, finding.element)].add(harm, finding.problem or finding.cause)

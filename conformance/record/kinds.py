@@ -37,7 +37,7 @@ class Kind(Enum):
 
     EVERYDAY = "everyday", "everyday: label 0 or 1, logit to 6.9"
     SOFT = "soft", "soft labels"
-    CONFIDENT = "sure", "sure: p within 2^-10 of 0 or 1"
+    CONFIDENT = "sure", "sure: p within 0.001 of 0 or 1"
     GRADIENT = "gradient", "gradient by p or logit"
     NARROW = "16-bit", "16-bit floats"
     OPTIONS = "options", "options: weights, shapes, dtypes"

@@ -57,8 +57,8 @@ class Move:
     """Results of one implementation and quantity on one kind of input, which went the same way, in `dtypes`.
 
     `case`, `dtype` and `element` are the plainest of them, or of those the one that moved furthest, with what came
-    back and the `exact` value ("" where the record has none).  `furthest` is the largest difference of any one,
-    relative to the larger of its two numbers.
+    back and the `exact` value ("" where the record has none).  `furthest` is the largest difference of any one in each
+    dtype, relative to the larger of its two numbers.
     """
 
     way: Way
@@ -73,7 +73,7 @@ class Move:
     old: Came
     new: Came
     exact: str
-    furthest: float
+    furthest: dict[str, float]
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -235,7 +235,7 @@ def _moves(pair: _Pair, names: list[str], before: _Weighed, after: _Weighed) -> 
             old=old,
             new=new,
             exact=exact,
-            furthest=difference(old, new),
+            furthest={check.dtype: difference(old, new)},
         )
 
 
@@ -275,12 +275,15 @@ def difference(old: Came, new: Came) -> float:
 def _together(one: Move, other: Move) -> Move:
     """Both as one, with the plainer example, or of equally plain ones that which moved further."""
     shown = min(
-        (one, other), key=lambda each: (PLAINEST.index(each.dtype), quantity_rank(each.quantity), -each.furthest)
+        (one, other),
+        key=lambda each: (PLAINEST.index(each.dtype), quantity_rank(each.quantity), -each.furthest[each.dtype]),
     )
     dtypes = {*one.dtypes, *other.dtypes}
     return replace(
         shown,
         dtypes=tuple(name for name in PLAINEST if name in dtypes),
         results=one.results + other.results,
-        furthest=max(one.furthest, other.furthest),
+        furthest={
+            name: max(each.furthest.get(name, 0.0) for each in (one, other)) for name in PLAINEST if name in dtypes
+        },
     )

@@ -27,7 +27,10 @@ class ProblemSummary:
 
     The example is a plain call in float32 on finite inputs without options where there is one, and else the worst.
 
-    `entries` are backend/entry.  What no problem explains is summed up by its cause, which then is the title.
+    `entries` are backend/entry.  `tier` is how far from what training does the worst harm shows: 0 in a loss or
+    gradient of 32 or 64 bits, 1 in one of 16, 2 elsewhere.
+
+    What no problem explains is summed up by its cause, which then is the title.
     """
 
     line: ProblemLine
@@ -36,12 +39,19 @@ class ProblemSummary:
     dtypes: tuple[str, ...]
     entries: tuple[str, ...]
     harms: dict[Harm, int]
+    tier: int
     example: Example
 
     @property
     def worst(self) -> Harm:
         """The worst harm that it does."""
         return max(self.harms)
+
+    @property
+    def order(self) -> tuple[int, bool, int, int, int, str]:
+        """The worst harm first, in it what is to be reported, in that what training meets; then by entry points."""
+        left = self.line.advice == "noise" or self.line.kind == "by-design"
+        return -self.worst, left, self.tier, -len(self.entries), -self.elements, self.line.problem
 
     @property
     def explained(self) -> bool:
@@ -59,6 +69,7 @@ class _Gathered:
         self.dtypes: dict[str, None] = {}
         self.entries: dict[str, None] = {}
         self.harms: Counter[Harm] = Counter()
+        self.tiers: dict[Harm, int] = {}
         self.plainest: tuple[tuple[float, ...], CheckLine, FindingLine] | None = None
 
     def add(self, check: CheckLine, finding: FindingLine, harm: Harm, kind: Kind) -> None:
@@ -68,6 +79,8 @@ class _Gathered:
         one = ImplementationId.parse(check.implementation)
         self.entries[one.family] = None
         self.harms[harm] += 1
+        tier = 2 if kind in ASIDE or check.quantity not in TOLD else 1 if kind is Kind.NARROW else 0
+        self.tiers[harm] = min(tier, self.tiers.get(harm, tier))
         # What a person calls and trains in comes first, as titles say it; there the worst harm, or else of the rest.
         rank = (
             one.mode != BASE_MODE,
@@ -94,12 +107,13 @@ class _Gathered:
                 dtypes=tuple(one for one in PLAINEST if one in self.dtypes),
                 entries=tuple(self.entries),
                 harms=dict(sorted(self.harms.items(), reverse=True)),
+                tier=self.tiers[max(self.harms)],
                 example=example(record, check, finding),
             )
 
 
 def problems(record: RunRecord, weighed: Harms) -> list[ProblemSummary]:
-    """A summary for each problem with recorded findings, the worst harm first, then by entry points and elements.
+    """A summary for each problem with recorded findings, in their `order`.
 
     `weighed` is the harm of all findings.  Those without a problem, as older records have them, are summed up by their
     causes.
@@ -119,4 +133,4 @@ def problems(record: RunRecord, weighed: Harms) -> list[ProblemSummary]:
             harm = weighed[check.id, finding.element]
             found[name].add(check, finding, harm, known[key].of(check, finding.element))
     made = [summary for one in found.values() for summary in one.summary(record)]
-    return sorted(made, key=lambda one: (-one.worst, -len(one.entries), -one.elements, one.line.problem))
+    return sorted(made, key=lambda one: one.order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,15 +15,14 @@ from rich.text import Text
 from conformance.adapters.declaration import BASE_MODE
 from conformance.diagnosis.why import sentences
 from conformance.ids import ImplementationId, backend_of
-from conformance.judge.harm import Harm
 from conformance.record.grades import EXCUSED, NOTHING, Graded, Said, entries, grades
-from conformance.record.harms import harms
+from conformance.record.harms import Harms, harms
 from conformance.record.kinds import Kind
 from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import causes
 from conformance.render import text
-from conformance.render.narrate import counted
+from conformance.render.narrate import by_harm, counted
 from conformance.render.wrapping import wrap
 
 #: A screen: lines at most, in so many columns.  A narrower terminal is told the same in more lines.
@@ -53,12 +52,12 @@ WORDS = {
     "BREAKS": "BREAKS training",
     "misleads": "misleads: off by over 1 %, which a batch shows",
     "drifts": "drifts: a small loss is off or lost",
-    EXCUSED: f"{EXCUSED}: as its documentation says",
-    "digits": "digits: last ones",
-    "edge": "edge: at tiny or infinite numbers",
+    EXCUSED: f"{EXCUSED}: as it documents",
+    "digits": "digits: last ones are off",
+    "edge": "edge: only at tiny or infinite numbers",
     "refuses": "refuses: raises for ordinary values",
     "rejects": "rejects: raises, as it may",
-    "ok": "ok: within 4 ULP",
+    "ok": "ok: right to rounding",
 }
 
 
@@ -71,16 +70,17 @@ class Row:
     said: Said
 
 
-def rows(graded: Sequence[Graded]) -> list[Row]:
+def rows(graded: Sequence[Graded], packages: Collection[str] = ()) -> list[Row]:
     """A row for each entry point, the best first; backends that do alike with entry points of one name share it.
 
-    The module is part of the name where a backend has two of the same.
+    The module is part of the name where a backend has two of the same, or where it is of one of the `packages` beside
+    the framework.
     """
     alike: dict[tuple[str, tuple[str, ...], Said], list[str]] = {}
     count = Counter(_name(one.implementation) for one in graded)
     for one in graded:
         backend, entry = _name(one.implementation)
-        if count[backend, entry] > 1:
+        if count[backend, entry] > 1 or ImplementationId.parse(one.implementation).entry.split(".")[0] in packages:
             entry = _whole(ImplementationId.parse(one.implementation))
         words = tuple(word for kind, word in zip(Kind, one.words, strict=True) if kind in COLUMNS)
         alike.setdefault((entry, words, one.said), []).append(backend)
@@ -88,6 +88,12 @@ def rows(graded: Sequence[Graded]) -> list[Row]:
         Row(f"{', '.join(who)} {entry}", dict(zip(COLUMNS, words, strict=True)), said)
         for (entry, words, said), who in alike.items()
     ]
+
+
+def answered(record: RunRecord, weighed: Harms) -> list[Row]:
+    """The rows of a run; `weighed` is the harm of all findings."""
+    packages = {name for line in record.header.backends for name in line.versions}
+    return rows(grades(record, entries(record), weighed), packages)
 
 
 def _name(implementation: str) -> tuple[str, str]:
@@ -102,6 +108,26 @@ def _whole(one: ImplementationId) -> str:
     return one.entry if one.mode == BASE_MODE else f"{one.entry} ({one.mode})"
 
 
+def known_line(found: Sequence[ProblemSummary], record: RunRecord) -> str:
+    """How many known problems there are, which harm they do, what is new and fixed, and what was not asked for."""
+    known = [one.worst for one in found if one.explained]
+    elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
+    fixed = ", or they are fixed" if elements["fixed"] else ""
+    others = record.header.problems - len(known)  # the header of an older record tells 0
+    left = f"; {others} more are of modes, backends or inputs that were not run{fixed}" if others > 0 else ""
+    return (
+        f"[bold]{counted(len(known), 'known problem')}, {elements['new']} new, {elements['fixed']} fixed[/]"
+        f"{f': {by_harm(known)}' if known else ''}{left}"
+    )
+
+
+def legend(rows: Sequence[Row], kinds: Sequence[Kind]) -> Iterator[str]:
+    """What the columns of a table of `kinds` hold, and what the words in its rows mean."""
+    yield " · ".join(kind.meaning for kind in kinds)
+    used = "".join(word for row in rows for word in row.words.values())
+    yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
+
+
 def render(record: RunRecord, console: Console) -> None:
     """Print the first screen in the width of the console, in LINES if that has WIDE columns or more."""
     for line in lines(record, console.width):
@@ -112,7 +138,7 @@ def lines(record: RunRecord, width: int) -> list[Text]:
     """All lines of the first screen, none longer than `width`, with what LINES of WIDE columns or more hold."""
     weighed = harms(record)
     found = problems(record, weighed)
-    graded = rows(grades(record, entries(record), weighed))
+    graded = answered(record, weighed)
     screens = {wide: _Screen.of(record, found, graded, wide) for wide in {width, max(width, WIDE)}}
     return screens[width].lines(*screens[max(width, WIDE)].chosen(found))
 
@@ -276,7 +302,8 @@ class _Table:
     def lines(self, taken: int, marks: Mapping[str, str]) -> Iterator[Text]:
         """The heading and so many rows, with the marks of their problems."""
         if not self.narrow:
-            heading = self._line("", "", [kind.word for kind in self.kinds])
+            title = "best first" if self.left >= len("best first") else ""
+            heading = self._line(title, "", [kind.word for kind in self.kinds])
             heading.stylize("bold")
             yield heading
         for row in self.rows[:taken]:
@@ -287,9 +314,7 @@ class _Table:
 
     def legend(self) -> Iterator[str]:
         """What the columns hold, and what the words in them mean."""
-        yield " · ".join(kind.meaning for kind in self.kinds)
-        used = "".join(word for row in self.rows for word in row.words.values())
-        yield " · ".join(meaning for word, meaning in WORDS.items() if word in used)
+        yield from legend(self.rows, self.kinds)
 
     def _row(self, row: Row, mark: str) -> list[Text]:
         """The lines of a row."""
@@ -319,18 +344,7 @@ def _style(word: str) -> str:
 
 def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]:
     """How many problems there are by harm, the counts of checks, and the outcome."""
-    known = [one for one in found if one.explained]
-    by_harm = Counter(one.worst for one in known)
-    words = ", ".join(f"{harm.word} {by_harm[harm]}" for harm in Harm if by_harm[harm])
-    elements = Counter(finding.outcome for check in record.checks for finding in check.findings)
-    every = record.header.problems  # 0 in older records
-    seen = f"{len(known)} of {counted(every, 'known problem')}" if every else counted(len(known), "known problem")
-    fixed = ", or they are fixed" if elements["fixed"] else ""
-    left = f"; {every - len(known)} not seen: their modes, backends or inputs were not run{fixed}"
-    yield (
-        f"[bold]{seen} seen, {counted(elements['new'], 'new finding')}, {elements['fixed']} fixed[/]"
-        f"{f': {words}' if words else ''}{left if every > len(known) else ''}"
-    )
+    yield known_line(found, record)
     footer = record.footer
     if footer is None:
         yield "[bold red]interrupted[/]: no outcome"
@@ -338,10 +352,10 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
     conform, documented = (footer.verdicts.get(name, 0) for name in ("conforms", "by-contract"))
     offered = sum(record.header.not_offered.values())
     yield (
-        f"{conform} of {len(record.checks)} checks conform, {documented} by contract; "
+        f"{counted(len(record.checks), 'check')}: {conform} right, {documented} as documented; "
         f"{footer.not_run} not run, {offered} not offered"
     )
-    left_out = [*text.timings(record), *(f"not run: {escape(line)}" for line in footer.lost)]
+    left_out = [*text.untimed(record), *(f"not run: {escape(line)}" for line in footer.lost)]
     yield from left_out[:MOST]
     if len(left_out) > MOST:
         yield f"… and {len(left_out) - MOST} more such lines: `bce-conformance show --counts`"

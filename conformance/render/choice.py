@@ -18,6 +18,7 @@ from conformance.record.grades import EXCUSED, NOTHING
 from conformance.record.record import SpeedLine
 from conformance.render.answer import WORDS
 from conformance.render.choice_sentences import sentence
+from conformance.render.narrate import counted
 from conformance.render.scoreboard import error_text
 
 #: Rows of the table, and entry points that are named as what to take, at most.
@@ -27,7 +28,7 @@ ROWS, TAKEN = 10, 3
 BESIDE = ("jaxlib", "numpy")
 
 #: What stands below the table where a column of speed is.
-PACE = "million/s: elements a second, in one thread"
+PACE = "million/s: elements a second"
 
 #: Where a loss is right that is wrong at the edge of its dtype.
 BUT = ", tiny and infinite ones aside"
@@ -198,7 +199,7 @@ def _shown(groups: Sequence[_Alike]) -> list[_Alike]:
     """The rows of the table: what to take, what people train with, and what else is good where there is room."""
     best = _best(groups)
     main = [one for one in groups if one.row.main]
-    usual = [one for one in main if one.row.trains and one.row.linked] or main[:ROWS]
+    usual = [one for one in groups if _usual(one)] or main[:ROWS]
     kept = [one for one in groups if one in best or one in usual]
     good = [one for one in groups if one.row.status in (MET, DOCUMENTED)]
     others = [one for one in groups if one not in kept and (one in good or (one.row.usable and not one.row.main))]
@@ -232,7 +233,12 @@ def _best(groups: Sequence[_Alike]) -> list[_Alike]:
     """
     found = [[one for one in groups if one.row.status == status] for status in (MET, DOCUMENTED)]
     good = found[0] or found[1]
-    return ([one for one in good if one.row.main and one.row.trains] or good)[:TAKEN]
+    return ([one for one in good if _usual(one)] or good)[:TAKEN]
+
+
+def _usual(one: _Alike) -> bool:
+    """Whether people train with it: an entry point that is documented, and no formula."""
+    return one.row.main and one.row.trains and one.row.linked
 
 
 def _take(choice: Choice, groups: Sequence[_Alike], several: bool, written: Callable[[str], str] = str) -> str:
@@ -252,6 +258,8 @@ def _right(best: Sequence[_Alike]) -> str:
     """How far those are right that meet all needs."""
     rows = [one.row for one in best]
     least, most = (pick(row.inputs for row in rows) for pick in (min, max))
+    if not least:
+        return "does all that is needed" if len(rows) == 1 else "each does all that is needed"
     count = f"{most}" if least == most else f"{least} to {most}"
     but = BUT if any(answer.grade.found is Harm.EDGE for row in rows for answer in row.answers) else ""
     errors = [row.error for row in rows if row.error is not None and row.error < 1 / MISLEADING]
@@ -288,7 +296,7 @@ def answer_text(answer: Answer) -> str:
         return "refuses"
     if not answer.grade.elements:
         return NOTHING
-    if answer.need.quantities == (ACCEPTANCE,):
+    if answer.need.quantities == (ACCEPTANCE,) or answer.grade.rejected == answer.grade.elements:
         return _acceptance(answer)
     return answer.grade.word
 
@@ -309,7 +317,8 @@ def _ranking(choice: Choice, shown: Sequence[_Alike], naming: _Naming, more: int
     cells = {answer_text(answer) for one in shown for answer in one.row.answers}
     used = {word_of(cell) for cell in cells} | {EXCUSED for cell in cells if cell.endswith(EXCUSED)}
     meanings = [meaning for word, meaning in WORDS.items() if word in used]
-    legend = " · ".join([*meanings, *([PACE] if timed else ()), *([f"{more} rows more: --all"] if more else ())])
+    left = [f"{counted(more, 'row')} more: --all"] if more else []
+    legend = " · ".join([*meanings, *([PACE] if timed else ()), *left])
     return Grid(
         _verdict(choice),
         (
@@ -355,16 +364,16 @@ def _cases(cases: Iterable[str]) -> str:
 
 
 def _mixed(shown: Sequence[_Alike], naming: _Naming) -> Grid:
-    """What documentation says of automatic mixed precision, where that is needed."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    """What documentation says of automatic mixed precision, and a run on a CPU, where that is needed."""
+    found: dict[tuple[str, ...], list[str]] = {}
     for one in shown:
         for told in (answer.autocast for answer in one.row.answers if answer.autocast is not None):
-            found.setdefault((told.does, told.quote, told.url), []).append(naming(one))
+            found.setdefault((told.does, told.seen, told.quote, told.url), []).append(naming(one))
     return Grid(
-        "Automatic mixed precision, as documented",
-        ("implementation", "what happens", "quotation", "source"),
+        "Automatic mixed precision, as documented, and the result of bfloat16 on a CPU",
+        ("implementation", "what happens", "seen", "quotation", "source"),
         tuple(("; ".join(names), *told) for told, names in found.items()),
-        4,
+        5,
     )
 
 

@@ -32,7 +32,7 @@ def as_text(page: Page, console: Console, everything: bool = False) -> None:
         console.print(_table(grid))
         _print(console, [Text(grid.legend, "dim")] if grid.legend else [])
     unknown = Text.assemble(("Cannot tell", "bold"), f": {'; '.join(page.limits)}.")
-    _print(console, [unknown.append(" For the team: `--format markdown`.")])
+    _print(console, [unknown.append(" To copy: `--format markdown`.")])
 
 
 def _head(page: Page) -> Iterator[str]:

@@ -50,29 +50,35 @@ def sentence(row: Row) -> str:
     parts = [*_asides(row)]
     if any(answer.form for answer in row.answers):
         return "; ".join(parts)  # what it does with other predictions than those that there are
-    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
     lost = _lost(row)
     before = ""
-    worsts = [
-        max((one for one in harmful if one.check.quantity == quantity), key=_plainest)
-        for quantity in dict.fromkeys(one.check.quantity for one in harmful)
-    ]
+    worsts = examples(row)
     every = bool(worsts) and all(one.documented for one in worsts)  # said once, at the end
     for worst in worsts:
         quantity = worst.check.quantity
         small = worst.harm is Harm.DRIFTS
         if small and quantity == GRADIENT_PREDICTION:
-            where = lost[quantity].where if quantity in lost else f"lost at {_at(worst)}"
+            where = lost[quantity].where if quantity in lost else f"lost {_where(worst)}"
             parts.append(f"gradient right but where small ({where})")
             continue
+        if worst.verdict == "rejects" and quantity != ACCEPTANCE:
+            parts.append(f"raises {_where(worst)}")
+            continue
         told = lost[quantity].text if small and quantity in lost else _example(worst)
-        place = f" at {_at(worst)}"
+        place = f" {_where(worst)}"
         told, before = told.replace(place, " there") if place == before else told, place
         excuse = ", as documented" if worst.documented and not every else ""
         parts.append(f"{SUBJECTS.get(quantity, quantity)} {told}{excuse}")
-    if not harmful and row.usable:
-        parts.append(f"right on all {row.inputs} inputs asked for")
+    if not worsts and row.usable:
+        parts.append(f"right on all {row.inputs} inputs asked for" if row.inputs else "does all that is needed")
     return "; ".join(parts) + (", as documented" if every else "")
+
+
+def examples(row: Row) -> list[Element]:
+    """What harms most, for each quantity: the elements that the sentence tells of."""
+    harmful = [one for answer in row.answers for one in answer.wrong if (one.harm or Harm.REFUSES) > Harm.LAST_DIGITS]
+    quantities = dict.fromkeys(one.check.quantity for one in harmful)
+    return [max((one for one in harmful if one.check.quantity == name), key=_plainest) for name in quantities]
 
 
 def _asides(row: Row) -> Iterator[str]:
@@ -101,10 +107,16 @@ def _example(one: Element) -> str:
     if one.at is not None and one.check.quantity in NUMERIC and one.check.bits and len(due) == len(one.check.elements):
         got = float(decode_hexadecimal([one.check.bits[one.at]], one.check.result_dtype)[0])
         owed = float.fromhex(due[one.at])
-        return f"{', not '.join(_apart(got, owed))} at {_at(one)}"
+        return f"{', not '.join(_apart(got, owed))} {_where(one)}"
     if one.check.quantity == ACCEPTANCE:
-        return f"{'raises' if one.verdict == 'rejects' else 'does not raise'} at {_at(one)}"
+        return f"{'raises' if one.verdict == 'rejects' else 'does not raise'} {_where(one)}"
     return f"{one.verdict} in {one.check.case}"
+
+
+def _where(one: Element) -> str:
+    """At which prediction and label, or in which case of a mean or sum."""
+    reduced = one.line.reduction != "none"
+    return f"in the {one.line.reduction} of {one.check.case}" if reduced else f"at {_at(one)}"
 
 
 def _at(one: Element) -> str:
@@ -118,12 +130,20 @@ def _apart(got: float, owed: float) -> tuple[str, str]:
     return next((pair for pair in told if pair[0] != pair[1]), (str(got), str(owed)))
 
 
-def _plainest(one: Element) -> tuple[Harm, bool, bool, float, float]:
+def _plainest(one: Element) -> tuple[Harm, bool, bool, bool, float, float]:
     """The worst comes last: by harm; where little is lost, by how much of it; else what is least far from even odds."""
     prediction, _ = _inputs(one)
     off = abs(prediction) if one.line.form == "logits" else abs(prediction - 0.5)
     harm = one.harm or Harm.REFUSES
-    return harm, one.at is not None, one.check.quantity in NUMERIC, one.error if harm <= Harm.DRIFTS else 0.0, -off
+    alone = one.line.reduction == "none"
+    return (
+        harm,
+        alone,
+        one.at is not None,
+        one.check.quantity in NUMERIC,
+        one.error if harm <= Harm.DRIFTS else 0.0,
+        -off,
+    )
 
 
 def _inputs(one: Element) -> tuple[float, float]:

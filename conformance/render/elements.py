@@ -209,7 +209,7 @@ def _right(checks: Sequence[Judged]) -> str:
 def check_table(run: Run) -> Table:
     """One row for each element of each numeric check of a run, and one for each other check."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("verdict", "implementation", "dtype", "quantity", "element", "got", "ideal", "contract", "ULP"):
+    for name in ("verdict", "implementation", "dtype", "quantity", "element", "got", "ideal", "documented", "ULP"):
         table.add_column(name, no_wrap=True)
     table.add_column("")
     for check in run.checks:

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from conformance.judge.harm import Harm
 from conformance.judge.verdicts import VERDICTS
@@ -18,6 +21,8 @@ from conformance.render.comparison import models_of, place_of
 from conformance.render.pages import page
 from conformance.render.plots import DRAWN, LARGE, SMALL, Plot, plot
 from conformance.render.scoreboard import error_text
+from conformance.render.text import UNBOUNDED
+from conformance.render.wrapping import wrap
 
 #: Width of the tables where standard output is no terminal: wide enough for every verdict.
 WIDTH = 200
@@ -99,6 +104,28 @@ def tables(history: History, last: int) -> Iterator[Table]:
         for row in rows(history, series)[-last:]:
             table.add_row(row.day, escape(row.versions) or UNKNOWN, *row.cells, f"[bold red]{escape(row.note)}[/]")
         yield table
+
+
+def shown(history: History, last: int, console: Console) -> None:
+    """Print the tables; where a table does not fit, a block for each run that names what it counts."""
+    unbounded = console.options.update(max_width=UNBOUNDED)
+    for series, table in zip(history.by_backend(), tables(history, last), strict=True):
+        if Measurement.get(console, unbounded, table).maximum <= console.width:
+            console.print(table)
+            continue
+        console.print(f"[bold]{escape(series.name)}[/]", highlight=False)
+        for row in rows(history, series)[-last:]:
+            for line in wrap(_line(row, columns(series)), console.width):
+                console.print(line, highlight=False, soft_wrap=True)
+
+
+def _line(row: Row, names: Sequence[str]) -> Text:
+    """A run in one line: what it counts, without zeros but those of what is new and fixed."""
+    counts = [
+        f"{name} {cell}" for name, cell in zip(names, row.cells, strict=True) if cell != "0" or name in ("new", "fixed")
+    ]
+    told = Text(f"{row.day}  {row.versions or UNKNOWN}: {', '.join(counts)}")
+    return told.append(f", {row.note}", "bold red") if row.note else told
 
 
 def models(history: History, last: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A run as one JSON document: header, scoreboard, causes, tolerances, speeds, footer; and certificates."""
+"""A run as one JSON document: answer, problems, header, scoreboard, causes, tolerances, footer; and certificates."""
 
 from __future__ import annotations
 
@@ -9,18 +9,44 @@ from typing import Any
 import msgspec
 
 from conformance.diagnosis.why import of_new
+from conformance.record.harms import harms
+from conformance.record.problems import problems
 from conformance.record.record import RunRecord
 from conformance.record.summary import causes, scoreboard
-from conformance.render import comparison
+from conformance.render import answer, comparison
 from conformance.render.comparison import Compared
 from conformance.sweep.certificate import Certificate
 
 
 def document(record: RunRecord) -> dict[str, Any]:
-    """The document as plain data; a cause has a sentence that says `why` where there is one, as new findings have."""
+    """The document as plain data, the answer first.
+
+    A cause has a sentence that says `why` where there is one, as new findings have.
+    """
     why = of_new(record)
+    weighed = harms(record)
     return {
         "interrupted": record.interrupted,
+        "answer": [
+            {
+                "entry": row.name,
+                "words": {kind.word: word for kind, word in row.words.items()},
+                "problem": row.said.problem,
+            }
+            for row in answer.answered(record, weighed)
+        ],
+        "problems": [
+            msgspec.to_builtins(one.line)
+            | {
+                "harm": one.worst.word,
+                "harms": {harm.word: count for harm, count in one.harms.items()},
+                "entries": list(one.entries),
+                "dtypes": list(one.dtypes),
+                "elements": one.elements,
+                "command": one.example.command,
+            }
+            for one in problems(record, weighed)
+        ],
         "header": msgspec.to_builtins(record.header),
         "scoreboard": [asdict(row) for row in scoreboard(record)],
         "causes": [

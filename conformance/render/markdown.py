@@ -1,16 +1,21 @@
-"""A run as Markdown: scoreboard and findings, for a pull request or a report."""
+"""A run as Markdown, for a pull request or a report: which entry points are good for what, problems, counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.text import Text
+
 from conformance.diagnosis.why import WORD, of_new
+from conformance.record.harms import harms
+from conformance.record.problems import ProblemSummary, problems
 from conformance.record.record import BackendLine, RunRecord
 from conformance.record.summary import CauseSummary, causes, folded, scoreboard
+from conformance.render import answer
 from conformance.render.characters import clean
 from conformance.render.narrate import counted
 from conformance.render.scoreboard import MAIN_FAMILIES, agreement_text, cell_text, error_text, modes_text
-from conformance.render.text import example_text, not_judged_text, quick_text
+from conformance.render.text import example_text, exit_word, not_judged_text, quick_text
 
 
 def render(record: RunRecord) -> str:
@@ -27,6 +32,14 @@ def _lines(record: RunRecord) -> Iterator[str]:
     if quick := quick_text(record):
         yield f"**Quick run**: {quick}"
         yield ""
+    weighed = harms(record)
+    found_problems = problems(record, weighed)
+    if record.footer is not None:
+        yield f"**{Text.from_markup(exit_word(record.footer)).plain}**: {_known_line(found_problems, record)}."
+        yield ""
+    yield from _answer(answer.answered(record, weighed), record)
+    yield from _problems([one for one in found_problems if one.explained])
+    yield from ("## Where, and the counts", "")
     for line in record.header.backends:
         yield f"- {line.name}: {_state(line)}{'' if line.pinned else ' (not pinned)'}"
     yield ""
@@ -39,6 +52,44 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield ""
         yield "Outcomes: " + ", ".join(f"{count} {name}" for name, count in record.footer.outcomes.items()) + "."
         yield f"Not judged: {not_judged_text(record)}."
+
+
+def _known_line(found: Sequence[ProblemSummary], record: RunRecord) -> str:
+    return cell(Text.from_markup(answer.known_line(found, record)).plain)
+
+
+def _answer(rows: Sequence[answer.Row], record: RunRecord) -> Iterator[str]:
+    """A row for each entry point that people use, the best first, with what most is to be said of it."""
+    if not rows:
+        return
+    yield from ("## Which entry point is good for what, the best first", "")
+    yield row(["entry point", *(kind.word for kind in answer.COLUMNS), "most to be said of it"])
+    yield row(["---"] * (len(answer.COLUMNS) + 2))
+    for one in rows:
+        line = record.problems_by_id.get(one.said.problem)
+        yield row(
+            [
+                cell_code(one.name),
+                *(cell(one.words[kind]) for kind in answer.COLUMNS),
+                cell(line.title if line else None),
+            ]
+        )
+    for said in answer.legend(rows, answer.COLUMNS):
+        yield from ("", f"{cell(said)}.")
+    yield ""
+
+
+def _problems(found: Sequence[ProblemSummary]) -> Iterator[str]:
+    """A row for each known problem, the worst harm first."""
+    if not found:
+        return
+    yield from (f"## {counted(len(found), 'known problem')}, the worst first", "")
+    yield row(["harm", "problem", "write instead", "known upstream"])
+    yield row(["---"] * 4)
+    for one in found:
+        line = one.line
+        yield row([one.worst.word, cell(line.title), cell(line.workaround), cell(" ".join(line.urls))])
+    yield ""
 
 
 def _state(line: BackendLine) -> str:
@@ -66,7 +117,7 @@ def _scoreboard(record: RunRecord) -> Iterator[str]:
 
 def _causes(record: RunRecord, found: Sequence[CauseSummary]) -> Iterator[str]:
     why = of_new(record)
-    yield row(["cause", "elements", "example", "show it again", "link or reason"])
+    yield row(["cause", "elements", "example", "show it again", "problem"])
     yield row(["---"] * 5)
     for cause in found:
         yield row(
@@ -75,7 +126,7 @@ def _causes(record: RunRecord, found: Sequence[CauseSummary]) -> Iterator[str]:
                 str(cause.elements),
                 cell(_example(cause, why.get(cause.cause, ""))),
                 cell_code(cause.example.command) if cause.example else "",
-                cell(" ".join(cause.links) or cause.reason),
+                cell(" ".join([cause.title, *cause.links]) or cause.reason),
             ]
         )
 

@@ -67,6 +67,9 @@ STATES: dict[Way | None, str] = {
 }
 
 
+#: Relative errors from here on are told as how many times the exact number they are.
+MANY = 10.0
+
 #: With which release results changed, by the key of their move.
 Releases = Mapping[tuple[object, ...], str]
 
@@ -115,7 +118,11 @@ def told(one: Move, old: Side, new: Side, models: Sequence[ModelChange], release
     lines = [_title(one), f"{_where(one, new)}: {_came(one.old)} → {_came(one.new)}{_exactly(one)}"]
     since = [f"since {releases[one.key]}"] if one.key in releases else []
     if one.way is Way.DIGITS:
-        return [lines[0], f"{lines[1]}; none moved by more than {_relative(one.furthest)}", *since]
+        moved = (
+            f"{_relative(apart)} in {dtype}, which rounds by {FORMATS[dtype].unit_roundoff:.1e}"
+            for dtype, apart in one.furthest.items()
+        )
+        return [lines[0], f"{lines[1]}; none moved by more than {'; '.join(moved)}", *since]
     lines += [
         each.sentence for each in models if (each.implementation, each.quantity) == (one.implementation, one.quantity)
     ]
@@ -217,7 +224,7 @@ def _where(one: Move, side: Side) -> str:
     name = f"{one.case}#{one.element}"
     line = side.record.inputs_by_case[one.case, one.dtype]
     if one.element not in line.elements:
-        return name
+        return f"{name} ({one.dtype})"
     given = inputs_at(line, one.element)
     plain = ("prediction", "label")
     told = [f"{key} {decimal}" for key, (decimal, _) in given.items() if key in plain or decimal != "1"]
@@ -229,7 +236,10 @@ def _came(one: Came) -> str:
     if not one.bits or one.dtype not in FORMATS:
         return one.told
     text = text_of(int(one.bits, 16), FORMATS[one.dtype])
-    return f"{text} ({_relative(one.error)} off)" if one.error is not None and one.harm is not None else text
+    if one.error is None or one.harm is None:
+        return text
+    # Of an exact 0 there is no relative error, and the result is the error.
+    return text if one.error == float("inf") else f"{text} ({_relative(one.error)} off)"
 
 
 def _exactly(one: Move) -> str:
@@ -238,9 +248,9 @@ def _exactly(one: Move) -> str:
 
 
 def _relative(error: float) -> str:
-    """A relative error as a person says it: per cent where it is some, else a power of ten."""
-    if error == float("inf"):
-        return "infinitely"
+    """A relative error as a person says it: per cent where it is some, else a power of ten or how many times."""
+    if error >= MANY:
+        return f"{error:.0f} times" if error < 1e6 else f"{error:.1e} times"
     return f"{float(f'{100 * error:.2g}'):g} %" if error >= 1e-3 else f"{error:.1e}"
 
 

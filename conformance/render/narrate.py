@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 import reference
 from conformance.contracts import Contract
+from conformance.judge.harm import Harm
 from conformance.numbers.formats import FORMATS, Tensor
 from conformance.numbers.literals import text_of
 from conformance.plan.cases import Case
@@ -41,6 +44,23 @@ QUANTITIES = {
 def counted(count: int, noun: str) -> str:
     """`1 problem`, `2 problems`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+#: What problems of a harm do: one of them, and several.
+DO = {
+    Harm.BREAKS: ("breaks training", "break training"),
+    Harm.MISLEADS: ("misleads", "mislead"),
+    Harm.DRIFTS: ("drifts", "drift"),
+    Harm.LAST_DIGITS: ("is in last digits", "are in last digits"),
+    Harm.EDGE: ("is at the edge", "are at the edge"),
+    Harm.REFUSES: ("refuses", "refuse"),
+}
+
+
+def by_harm(found: Iterable[Harm]) -> str:
+    """How many problems do which harm, the worst first: `2 break training, 1 misleads`."""
+    counts = Counter(found)
+    return ", ".join(f"{counts[harm]} {DO[harm][counts[harm] > 1]}" for harm in Harm if counts[harm])
 
 
 def formula(case: Case) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from conformance.render.characters import clean
+from conformance.render.narrate import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -20,7 +21,7 @@ def page(template: str, **values: object) -> str:
 def _environment() -> Environment:
     import jinja2  # here, so that all other commands start without it
 
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("conformance.render"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -29,3 +30,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=lambda value: clean(value) if type(value) is str else value,  # markup is the template's own
     )
+    made.globals["counted"] = counted
+    return made

@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from conformance.diagnosis.diagnosis import Example
+from conformance.diagnosis.why import Result, brief, examples
+from conformance.diagnosis.window import Curve
 from conformance.judge.harm import DRIFTING, MISLEADING, Harm
 from conformance.judge.harm import harms as weighed_harms
 from conformance.numbers.arrays import Codes, Floats, Mask
@@ -29,7 +32,7 @@ from conformance.render.plots import Shape, Text
 
 #: Lengths in user units of the SVG; as wide as a phone leaves it, so that its text is as large as that of the page.
 WIDTH, HEIGHT = 360.0, 170.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 8.0, 20.0
+LEFT, MARGIN, TOP, BOTTOM = 56.0, 16.0, 8.0, 20.0
 
 #: How much of the height lies above an error of 100 %: NaN and infinities are drawn there, and numbers off by more.
 ABOVE = 22.0
@@ -60,9 +63,10 @@ RIGHT, DOCUMENTED, FIRST_HARM = range(3)
 
 
 class Points(NamedTuple):
-    """The sample of one implementation for one label: predictions, their places, errors, and kinds by index."""
+    """The sample of one implementation for one label: predictions, exact values, places, errors, kinds by index."""
 
     predictions: Floats
+    exact: Floats
     places: Floats
     errors: Floats
     kinds: Codes
@@ -77,17 +81,29 @@ class Shown(NamedTuple):
     implementation: str
     label: str
     prediction: str
+    case: str
+    element: str
+
+    @property
+    def result(self) -> Result:
+        """The result that it is about."""
+        return Result(self.implementation, self.quantity, PLAINEST[self.dtype], self.case, self.element)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """The geometry of one picture; `mark` is where the finding lies that it shows."""
+    """The geometry of one picture; `mark` is where the finding lies that it shows.
+
+    `blamed` says what happens there at the guilty step, and `step` is the line of that; "" where none is known.
+    """
 
     dots: tuple[Shape, ...]
     grid: str
     mark: float
     labels: tuple[Text, ...]
     caption: str
+    blamed: str = ""
+    step: str = ""
     width: float = WIDTH
     height: float = HEIGHT
 
@@ -98,14 +114,22 @@ def pictures(record: RunRecord, found: Sequence[ProblemSummary], weighed: Harms)
     If that does not show it, it is of another one.  `weighed` is the harm of all findings.
     """
     sampled = _Sampled(record)
-    examples = {one.line.problem: one.example.implementation for one in found}
+    plainest = {one.line.problem: one.example.implementation for one in found}
     shown: dict[str, set[Shown]] = {}
     for check in record.checks:
         if check.findings and (check.implementation, check.dtype, check.quantity) in sampled.lines:
             for finding, one in _shown(record, check, weighed):
                 shown.setdefault(finding.problem or finding.cause, set()).add(one)
-    made = ((name, sampled.picture(some, examples[name])) for name, some in shown.items())
-    return {name: one for name, one in made if one is not None}
+    first = {name: sampled.chosen(some, plainest[name]) for name, some in shown.items()}
+    chosen = {name: one for name, one in first.items() if one is not None}
+    said = {name: record.problems_by_id[name].mechanism for name in chosen if name in record.problems_by_id}
+    why = examples(record, (place.shown.result for name, place in chosen.items() if said.get(name)))
+    made: dict[str, Picture] = {}
+    for name, place in chosen.items():
+        example = why.get(place.shown.result)
+        known = example if example is not None and example.mechanism.value in said.get(name, ()) else None
+        made[name] = _drawn(place, known)
+    return made
 
 
 def _shown(record: RunRecord, check: CheckLine, weighed: Harms) -> Iterator[tuple[FindingLine, Shown]]:
@@ -126,8 +150,20 @@ def _shown(record: RunRecord, check: CheckLine, weighed: Harms) -> Iterator[tupl
                     implementation=check.implementation,
                     label=inputs.inputs["label"][place],
                     prediction=inputs.inputs["prediction"][place],
+                    case=check.case,
+                    element=finding.element,
                 ),
             )
+
+
+class Chosen(NamedTuple):
+    """A finding that a picture shows: the line of the sample, the form of its loss, its points, and where it lies."""
+
+    line: SampleLine
+    form: str
+    shown: Shown
+    points: Points
+    at: float
 
 
 class _Sampled:
@@ -139,8 +175,8 @@ class _Sampled:
         self.exact: dict[tuple[str, str, str], Floats] = {}
         self.points: dict[tuple[str, str, str, str], Points] = {}
 
-    def picture(self, found: set[Shown], wanted: str) -> Picture | None:
-        """The picture of the first of some findings that the sample shows, of the `wanted` implementation if it can."""
+    def chosen(self, found: set[Shown], wanted: str) -> Chosen | None:
+        """The first of some findings that the sample shows, of the `wanted` implementation if there is one."""
 
         def order(one: Shown) -> tuple[int | bool | str, ...]:
             return (one.harm, one.dtype, one.quantity != VALUE, one.implementation != wanted, *one[3:])
@@ -152,7 +188,7 @@ class _Sampled:
             if _drawable(at, form):
                 points = self._points_of(line, one.label)
                 if _shows(points, form, at, Harm(-one.harm)):
-                    return _drawn(line, form, one, points, at)
+                    return Chosen(line, form, one, points, at)
         return None
 
     def _points_of(self, line: SampleLine, label: str) -> Points:
@@ -190,7 +226,7 @@ def _points(line: SampleLine, kept: list[int], predictions: Floats, exact: Float
     kinds[_within(line.contract_ulp, kept)] = DOCUMENTED
     kinds[_within(line.ulp, kept) | (got == exact)] = RIGHT
     places = np.array([_x(one, form) for one in predictions.tolist()])
-    return Points(predictions, places, errors, kinds)
+    return Points(predictions, exact, places, errors, kinds)
 
 
 def _within(errors: Sequence[float | None], kept: list[int]) -> Mask:
@@ -204,15 +240,43 @@ def _shows(points: Points, form: str, at: float, harm: Harm) -> bool:
     return bool((points.kinds[nearest] == FIRST_HARM + harm).any())
 
 
-def _drawn(line: SampleLine, form: str, one: Shown, points: Points, at: float) -> Picture:
+def _drawn(chosen: Chosen, example: Example | None) -> Picture:
+    line, form, shown, points, at = chosen
     bottom = math.log10(FORMATS[line.dtype].unit_roundoff) - 1
+    label = float(decode_hexadecimal([shown.label], line.dtype)[0])
     return Picture(
         dots=tuple(_dots(points, bottom)),
-        grid="".join(f"M{LEFT} {_y(error, bottom):.0f}H{WIDTH - RIGHT}" for error in (1.0, MISLEADING, DRIFTING)),
+        grid="".join(f"M{LEFT} {_y(error, bottom):.0f}H{WIDTH - MARGIN}" for error in (1.0, MISLEADING, DRIFTING)),
         mark=round(_x(at, form), 1),
         labels=tuple(_labels(form, bottom)),
-        caption=_caption(line, form, float(decode_hexadecimal([one.label], line.dtype)[0]), points, at),
+        caption=_caption(line, form, label, points, at),
+        blamed="" if example is None else f"{example.mechanism.value}: {brief(example)}",
+        step="" if example is None else _step(chosen, example, bottom),
     )
+
+
+def _step(chosen: Chosen, example: Example, bottom: float) -> str:
+    """How far one rounding of the guilty step moves the result, as a path; "" where the formula has other inputs."""
+    line, form, shown, points, _ = chosen
+    steps = example.guilt.evaluation.steps
+    label = float(decode_hexadecimal([shown.label], line.dtype)[0])
+    try:
+        curve = Curve(
+            expression=steps.expression, arithmetic=steps.arithmetic, form=form, quantity=line.quantity, label=label
+        )
+    except ValueError:
+        return ""
+    order = np.argsort(points.places, kind="stable")
+    factors = curve.magnified(example.guilt, points.predictions[order], points.exact[order])
+    if factors is None:
+        return ""
+    moved = FORMATS[line.dtype].unit_roundoff * factors
+    heights = {
+        f"{place:.0f}": f"{_y(error, bottom):.0f}"
+        for place, error in zip(points.places[order].tolist(), moved.tolist(), strict=True)
+        if not math.isnan(error)
+    }
+    return "M" + "L".join(f"{place} {height}" for place, height in heights.items()) if len(heights) > 1 else ""
 
 
 def _x(prediction: float, form: str) -> float:
@@ -222,7 +286,7 @@ def _x(prediction: float, form: str) -> float:
     else:
         inner = min(max(prediction, NEAREST), 1 - NEAREST)
         part = math.log(inner / (1 - inner)) / math.log(1 / NEAREST - 1)
-    return LEFT + (WIDTH - LEFT - RIGHT) * (1 + part) / 2
+    return LEFT + (WIDTH - LEFT - MARGIN) * (1 + part) / 2
 
 
 def _y(error: float, bottom: float) -> float:
@@ -249,7 +313,8 @@ def _labels(form: str, bottom: float) -> Iterator[Text]:
         yield Text(LEFT - 4, _y(error, bottom) + 4, said, "end")
     yield Text(LEFT - 4, HEIGHT - BOTTOM + 4, f"{10**bottom:.0e}".replace("e-0", "e-"), "end")
     for said, at in TICKS[form]:
-        yield Text(round(_x(at, form), 1), HEIGHT - 5, said, "start" if at == 0 and form != "logits" else "middle")
+        anchor = "start" if at == 0 and form != "logits" else "middle"
+        yield Text(round(_x(at, form), 1), HEIGHT - 5, said, anchor)
 
 
 def _caption(line: SampleLine, form: str, label: float, points: Points, at: float) -> str:

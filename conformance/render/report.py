@@ -32,6 +32,7 @@ from conformance.record.summary import CauseSummary, Example, by_entry, causes, 
 from conformance.render.certificate import share
 from conformance.render.coloured import Word, graded, key
 from conformance.render.maxima import environment_text
+from conformance.render.narrate import by_harm, counted
 from conformance.render.pages import page
 from conformance.render.pictures import Picture, pictures
 from conformance.render.report_data import page_data
@@ -118,10 +119,10 @@ def _run(record: RunRecord, weighed: Harms) -> dict[str, Any]:
         "other_words": OTHER_WORDS,
         "rows": first,
         "others": others,
-        "new": elements["new"],
+        "new": counted(elements["new"], "new finding"),
         "fixed": elements["fixed"],
-        "known": sum(one.explained for one in found),
-        "by_harm": [(harm.word, count) for harm, count in Counter(one.worst for one in found).items()],
+        "known": counted(sum(one.explained for one in found), "known problem"),
+        "by_harm": by_harm(one.worst for one in found if one.explained),
         "problems": told(found, pictures(record, found, weighed)),
         "headlines": _headlines(record) if elements["new"] or elements["fixed"] else [],
     }

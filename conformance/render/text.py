@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from conformance.adapters.declaration import PLAIN_CALL
@@ -20,6 +21,9 @@ from conformance.render.scoreboard import LEGEND, ONE_ROW_AN_ENTRY, error_text, 
 
 #: Width of the report where standard output is not a terminal.
 WIDTH = 140
+
+#: More columns than any table has.
+UNBOUNDED = 100_000
 
 #: Two screens of 50 lines.
 LINES = 100
@@ -48,7 +52,7 @@ def render(record: RunRecord, console: Console, wide: bool = False, everything: 
     rows, left_out = (every, 0) if wide else fitting(every, LINES - used - FOR_FINDINGS)
     for line in start:
         console.print(line, highlight=False)
-    console.print(table(record, rows, wide, console.width))
+    _print_whole(console, table(record, rows, wide, console.width))
     if left_out:
         console.print(f"… and {left_out} more entries: `bce-conformance show --wide`", highlight=False)
     console.print(legend if any(row.differing for row in rows) else LEGEND, style="dim", highlight=False)
@@ -57,6 +61,15 @@ def render(record: RunRecord, console: Console, wide: bool = False, everything: 
         console.print(line, highlight=False, soft_wrap=True)
     for line in end:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _print_whole(console: Console, made: Table) -> None:
+    """Print a table that is not cut: a narrower terminal breaks its lines."""
+    width = console.width
+    natural = Measurement.get(console, console.options.update(max_width=UNBOUNDED), made).maximum
+    console.width = max(width, natural)
+    console.print(made)
+    console.width = width
 
 
 def _height(console: Console, line: str) -> int:
@@ -230,6 +243,11 @@ def timings(record: RunRecord) -> Iterator[str]:
     if record.speeds:
         timed = len({line.implementation for line in record.speeds})
         yield f"timed: {counted(timed, 'implementation')}; `bce-conformance choose` and the record tell how fast"
+    yield from untimed(record)
+
+
+def untimed(record: RunRecord) -> Iterator[str]:
+    """What was to be timed, and was not."""
     for line in record.footer.untimed if record.footer else ():
         yield f"not timed: {escape(line)}"
 

@@ -46,12 +46,13 @@ def _lines(entries: Sequence[Entry], left: Sequence[Problem], day: str) -> Itera
     yield "# Reports"
     yield ""
     yield f"Made by `bce-conformance repro` on {day}; each script showed its mistake in a clean interpreter."
-    yield "The worst comes first: by harm, a plain call before a mode, and what shows at most inputs."
+    yield "First what hurts more than most; then by harm, a plain call before a mode, and what shows at most inputs."
     yield "Nothing of it was posted, and nothing is to be posted in bulk: a person reads one, runs it, answers for it."
     for advice, heading in HEADINGS.items():
         members = [one for one in made if _advice(one) == advice]
         if members:
             yield from ("", f"## {heading}", "")
+            yield from _told_first(members)
             yield row(["", "what", "project", "harm", "shown by", "step to blame", "upstream"])
             yield row(["---"] * 7)
             yield from (row([str(number), *_cells(one)]) for number, one in enumerate(members, 1))
@@ -69,8 +70,26 @@ def _lines(entries: Sequence[Entry], left: Sequence[Problem], day: str) -> Itera
             yield f"- [{cell(problem.title)}](../known/{problem.id}.yaml): {cell(because)}"
 
 
+def _told_first(members: Sequence[Entry]) -> Iterator[str]:
+    """Why some stand before others of a worse harm, a line for each."""
+    urgent = [(one, _first(one)) for one in members if _first(one)]
+    if urgent:
+        yield "What hurts more than most, and is told first:"
+        yield ""
+        for number, (_, because) in enumerate(urgent, 1):
+            yield f"{number}. {cell(because)}"
+        yield ""
+
+
+def _first(one: Entry) -> str:
+    """Why it is to be told first, "" where its harm says enough."""
+    problem = one.group.problem
+    return " ".join(problem.first.split()) if problem is not None and problem.first is not None else ""
+
+
 def _rank(one: Entry) -> tuple[Any, ...]:
     return (
+        not _first(one),
         -one.harm,
         ImplementationId.parse(one.made.target.implementation.id).mode != BASE_MODE,
         -len(one.group.found),

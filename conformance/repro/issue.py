@@ -128,10 +128,27 @@ def _description(issue: Issue) -> str:
         blocks += [fenced(shown.text, "python"), f"It prints:\n\n{fenced(shown.prints, 'text')}"]
     if issue.group.problem is not None:
         blocks.append(issue.group.problem.why.strip())
-    blocks.append(f"What that does: {issue.harm.meaning}")
+    blocks.append(f"What that does: {_does(issue)}")
     if issue.worst > issue.harm:
         blocks[-1] += f"\nOn other inputs, in other dtypes or with other options it is worse: {issue.worst.meaning}"
     return "\n\n".join(blocks)
+
+
+def _does(issue: Issue) -> str:
+    """What the finding does; a dtype that holds no loss, an integer one, does what its harm says."""
+    what = issue.made.small.what
+    if what == "result-dtype" and issue.harm is Harm.BREAKS:
+        return issue.harm.meaning
+    return DOES.get(what, issue.harm.meaning)
+
+
+#: What is done by what is no wrong number, by what is wrong.
+DOES = {
+    "accepted": "inputs that should be refused pass in silence, and nothing sound is learned from the number.",
+    "result-shape": "the result has more or fewer numbers than there are losses, and their mean is another one.",
+    "result-dtype": "what is computed with the result has its dtype: more memory, or fewer digits, than was asked for.",
+    "crashed": "the process ends, and with it whatever trains or serves in it.",
+}
 
 
 def right_and_wrong(made: Reproducer) -> str:
@@ -273,6 +290,8 @@ def _cause(issue: Issue) -> str:
             )
     if problem is not None and problem.remedy is not None and (blame is None or blame.mended is None):
         blocks.append(f"Remedy: {problem.remedy.strip()}")
+    if problem is not None and problem.workaround is not None:
+        blocks.append(f"What a user writes instead today: {problem.workaround.strip()}.")
     return "\n\n".join(blocks)
 
 

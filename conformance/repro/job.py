@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,12 @@ from conformance.plan import cases
 from conformance.plan.filters import matches
 from conformance.pool.backend import Backend
 from conformance.pool.pool import Pool
+from conformance.record.files import write_lines
 from conformance.record.harms import Harms, harms
 from conformance.record.record import InputsLine, RunRecord
+from conformance.render.narrate import counted
 from conformance.repro import finding as findings
-from conformance.repro import folder, groups, index, issue, proofs
+from conformance.repro import groups, index, issue, proofs
 from conformance.repro.blame import Diagnoser
 from conformance.repro.extent import extent
 from conformance.repro.finding import Target
@@ -141,14 +143,14 @@ def write_one(job: Job, name: str, output: Path, force: bool, tell: Tell) -> Non
     for one in (group.problem, *job.near(group)):
         if one is not None and one.links:
             tell(f"{'known' if one is group.problem else 'much like'} {one.urls[0]}: {one.title}")
-    folder.check(dict.fromkeys((output / "repro.py", output / REPORT), ""), force)
+    check_files(dict.fromkeys((output / "repro.py", output / REPORT), ""), force)
     asked = job.asked(group)
     (made,) = reproduce(job.pool, job.backends, [asked], job.options, job.diagnoser)
     if isinstance(made, Failed):
         raise InputError(f"no script: {made.why}")
     (beside,) = neighbours(job.pool, job.backends, [made], job.options)
     files = {output / "repro.py": made.script.text, output / REPORT: job.report(group, made, beside)}
-    folder.write(files, force)
+    write_files(files, force)
     tell(made.ran.output.rstrip())
     for file in files:
         tell(f"wrote {file}")
@@ -163,7 +165,7 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
     found = [one for one in groups.grouped(taken, job.known) if _is_asked(one, advice)]
     if not found:
         raise InputError(f"the run has no {'finding of advice ' + ' or '.join(advice) if advice else 'new finding'}")
-    folder.check({output / "README.md": "", **{output / one.name / REPORT: "" for one in found}}, force)
+    check_files({output / "README.md": "", **{output / one.name / REPORT: "" for one in found}}, force)
     asked = [job.asked(group) for group in found]
     made = reproduce(job.pool, job.backends, asked, job.options, job.diagnoser, tell)
     scripts = [one for one in made if isinstance(one, Reproducer)]
@@ -178,8 +180,8 @@ def write_all(job: Job, advice: Collection[Advice], output: Path, force: bool, t
             files[output / one.group.name / REPORT] = job.report(one.group, one.made, beside[id(one.made)])
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     files[output / "README.md"] = index.render(entries, _left(job) if advice else (), day)
-    folder.write(files, force)
-    tell(f"wrote {len(files)} files into {output}")
+    write_files(files, force)
+    tell(f"wrote {counted(len(files), 'file')} into {output}")
 
 
 def _is_asked(group: Group, advice: Collection[Advice]) -> bool:
@@ -212,3 +214,19 @@ def joined(record: RunRecord, others: Sequence[RunRecord]) -> RunRecord:
         checks=tuple(line for one in every for line in one.checks),
         problems=tuple({line.problem: line for one in every for line in one.problems}.values()),
     )
+
+
+def check_files(files: Mapping[Path, str], force: bool) -> None:
+    """Raises InputError where a file is there already, or where a link leads elsewhere."""
+    for file in files:
+        if file.is_symlink() or file.parent.is_symlink():
+            raise InputError(f"{file}: is a link, which is not followed", "remove it, or name another folder")
+        if file.exists() and not force:
+            raise InputError(f"{file}: is there already", "name another folder with --output, or say --force")
+
+
+def write_files(files: Mapping[Path, str], force: bool) -> None:
+    """Write all files, or none where one must not be written (`check_files`)."""
+    check_files(files, force)
+    for file, text in files.items():
+        write_lines([text.rstrip("\n").encode()], file)

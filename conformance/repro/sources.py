@@ -62,10 +62,13 @@ def ask(pool: Pool, backends: Sequence[Backend], asked: Sequence[Asked]) -> list
 
 
 def _source(request: Request, answer: dict[str, Any]) -> Source | InputError:
-    if answer["kind"] == "raised":
-        why = anonymous(f"{answer['type']}: {answer['message']}")
+    if answer.get("kind") == "raised":
+        why = anonymous(f"{answer.get('type')}: {answer.get('message')}")
         return InputError(f"the call of {request.implementation.id} cannot be written as a script: {why}")
-    return msgspec.convert({key: value for key, value in answer.items() if key != "arrays"}, Source)
+    try:
+        return msgspec.convert({key: value for key, value in answer.items() if key != "arrays"}, Source)
+    except msgspec.ValidationError as error:
+        raise HarnessError(f"the worker of {request.implementation.adapter} sent no text of a call: {error}") from None
 
 
 def _message(asked: Asked) -> dict[str, Any]:

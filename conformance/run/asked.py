@@ -68,8 +68,14 @@ def memory(text: str | None) -> int | None:
 
 
 def modes(named: tuple[str, ...], implementations: tuple[str, ...]) -> tuple[str, ...]:
-    """The modes of `--mode`: plain calls, unless modes or implementations are named."""
-    return named or (() if implementations else (BASE_MODE,))
+    """The modes of `--mode`: plain calls, unless modes are named, there or in an id of `--implementation`."""
+    return named or (() if any(map(_names_mode, implementations)) else (BASE_MODE,))
+
+
+def _names_mode(pattern: str) -> bool:
+    """Whether a glob says anything of what stands behind backend/entry; one without a backend may mean any part."""
+    backend, *rest = pattern.split("/")
+    return any(part.strip("*?") for part in rest[1:]) or (bool(rest) and not backend.strip("*?"))
 
 
 def implementation(name: str, known: Sequence[Declaration]) -> Declaration:

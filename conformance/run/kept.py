@@ -44,7 +44,7 @@ class Kept:
     @property
     def name(self) -> str:
         """Its number, or "last" where it has none."""
-        return _number(self.file) or self.file.stem
+        return number(self.file) or self.file.stem
 
     @property
     def planned(self) -> int:
@@ -78,8 +78,14 @@ def files() -> list[Path]:
 
     A file that is empty is a number whose run is being written.
     """
-    found = sorted(filter(_size, _numbered()), key=lambda file: int(_number(file)), reverse=True)
+    found = sorted(filter(_size, _numbered()), key=lambda file: int(number(file)), reverse=True)
     return found or [file for file in (LAST,) if file.is_file()]
+
+
+def names() -> list[str]:
+    """What the runs that are kept are called by `named`, the newest first."""
+    runs = files()
+    return [*filter(None, map(number, runs)), "last", "largest"] if runs else []
 
 
 def look(file: Path) -> Kept:
@@ -98,17 +104,17 @@ def named(word: str) -> Path:
     if Path(word).exists() or not (word.isdecimal() or word in ("last", "largest")):
         return Path(word)
     runs = files()
-    called = {_number(file): file for file in runs} | ({"last": LAST, "largest": _largest(runs)} if runs else {})
+    called = {number(file): file for file in runs} | ({"last": LAST, "largest": _largest(runs)} if runs else {})
     if word not in called:
         raise InputError(f"{word}: must be a file or a kept run", "`bce-conformance show --list` lists those")
     return called[word]
 
 
 def _numbered() -> list[Path]:
-    return [file for file in RUNS.glob(f"*{SUFFIX}") if _number(file)]
+    return [file for file in RUNS.glob(f"*{SUFFIX}") if number(file)]
 
 
-def _number(file: Path) -> str:
+def number(file: Path) -> str:
     """The number that a file is called; "" for another name."""
     name = file.name.removesuffix(SUFFIX)
     return name if name.isdecimal() else ""
@@ -123,11 +129,11 @@ def _size(file: Path) -> int:
 
 def _reserved() -> Path:
     """An empty file with the next number, which no other run gets."""
-    number = max((int(_number(file)) for file in _numbered()), default=0)
+    largest = max((int(number(file)) for file in _numbered()), default=0)
     while True:
-        number += 1
+        largest += 1
         with contextlib.suppress(FileExistsError):
-            file = RUNS / f"{number}{SUFFIX}"
+            file = RUNS / f"{largest}{SUFFIX}"
             file.touch(exist_ok=False)
             return file
 

@@ -54,7 +54,8 @@ TIMEOUT = 60.0
 class Options:
     """What a run is asked for, apart from its cases.
 
-    `needs` are the distributions that each backend needs; `ideal` is what results are held against.
+    `needs` are the distributions that each backend needs; `ideal` is what results are held against.  `guests` are
+    backends that may be absent although the filters name them.
     """
 
     filters: Filters = field(default_factory=Filters)
@@ -69,6 +70,7 @@ class Options:
     memory: int | None = None
     seed: int = 0
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    guests: tuple[str, ...] = ()
     ideal: Callable[[Sequence[Point]], list[Reference]] = compute
 
     def install(self, backend: str) -> str:
@@ -309,7 +311,8 @@ def _must_not_flush(apart: ThreadPoolExecutor) -> None:
 
 def _absent_by_name(opened: dict[str, Opened], options: Options) -> None:
     for name, one in opened.items():
-        if one.absent is not None and (name in options.filters.backend or name in options.interpreters):
+        by_name = name in (*options.filters.backend, *options.interpreters) and name not in options.guests
+        if one.absent is not None and by_name:
             raise InputError(f"backend {name} was asked for by name but is absent: {one.absent}", options.install(name))
         for dtype, why in one.lacking.items():
             if name in options.filters.backend and dtype in options.filters.dtype:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from conformance.adapters.declaration import Declaration
@@ -217,11 +218,14 @@ class _Bench:
             job.given_up = end.observation.message
             self.close()
             return
-        if "seconds" not in answer:
-            job.given_up = anonymous(f"{answer['type']}: {answer['message']}")[:200]
+        try:
+            seconds = msgspec.convert(answer.get("seconds"), list[float])
+            memory = msgspec.convert(answer.get("memory"), int | None)
+        except msgspec.ValidationError:
+            job.given_up = anonymous(f"{answer.get('type')}: {answer.get('message')}")[:200]
             return
-        job.seconds += answer["seconds"]
-        job.memory = answer["memory"] if first else job.memory
+        job.seconds += seconds
+        job.memory = memory if first else job.memory
 
     def open(self) -> str:
         """Start a worker where there is none; the answer tells why that was not possible, or is ""."""

@@ -41,6 +41,8 @@ def ask(worker: Worker, backend: Backend, shard: Shard | None, limit: float) -> 
     answer = worker.request({"op": "sweep", "shard": None if shard is None else shard.to_wire()}, (), limit).header
     if "voided" in answer:
         raise HarnessError(f"a shard of {backend.name} is void: {answer['voided']}")
+    if not isinstance(answer.get("code" if shard is None else "found"), dict):
+        raise HarnessError(f"the worker of {backend.name} sent no answer to a shard: {str(answer)[:200]}")
     return answer
 
 

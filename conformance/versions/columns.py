@@ -63,7 +63,11 @@ def run(
     if not chosen:
         return Failure("holds nothing that a backend runs on")
     names = tuple(one.name for one in chosen)
-    options = replace(question.options, filters=replace(question.options.filters, backend=names))
+    own, wanted = frozenset(map(str, question.options.adapters)), question.options.filters.backend
+    # Of a package that no backend is about, what a file of the user's brings is what the column is for.
+    about = any(column.package in question.known.backends.get(one.name, ()) for one in chosen)
+    guests = tuple(one.name for one in chosen if about and one.source in own and one.name not in wanted)
+    options = replace(question.options, filters=replace(question.options.filters, backend=names), guests=guests)
     plan = runs.planned(chosen, question.suite, options)
     try:
         with (
@@ -105,15 +109,21 @@ def chosen_backends(column: Column, environment: Environment, question: Question
 
 def choice(column: Column, environment: Environment, question: Question) -> str:
     """Which backends a column has and why those, in words."""
-    names = ", ".join(one.name for one in chosen_backends(column, environment, question)) or "no backend"
+    chosen = chosen_backends(column, environment, question)
+    names = ", ".join(one.name for one in chosen) or "no backend"
     wanted = question.options.filters.backend
     if wanted:
         return f"{names}, as --backend {' '.join(wanted)} says"
     if column.interpreter is not None:
         return f"{names}, all that it has the packages of"
+    files = frozenset(map(str, question.options.adapters))
+    own = [one.name for one in chosen if one.source in files]
+    others = [one.name for one in chosen if one.source not in files]
+    related = f"{', '.join(others)}, which {'has' if len(others) == 1 else 'have'} to do with {column.package}"
+    names = "; ".join(filter(None, (related if others else "", f"{', '.join(own)} of --adapter" if own else "")))
     lacking = question.known.lacking(frozenset(environment.installed.packages), column.package)
     told = "; ".join(f"not {name}, without {' and '.join(of)}" for name, of in lacking.items())
-    return f"{names}, which have to do with {column.package}{f'; {told}' if told else ''}"
+    return f"{names or 'no backend'}{f'; {told}' if told else ''}"
 
 
 def watching(options: runs.Options, implementation: str) -> runs.Options:

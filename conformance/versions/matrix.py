@@ -68,9 +68,10 @@ def results(
 
 def _told(result: Result, question: Question) -> str:
     """What became of a column: the backends that were run in it and where the record is, or why there is none."""
-    if result.reason or result.environment is None:
+    if result.environment is None or isinstance(result.record, Failure):
         return result.reason
-    return f"{columns.choice(result.column, result.environment, question)}; record: {result.file}"
+    absent = "".join(f"; {one.name} is absent: {one.absent}" for one in result.record.header.backends if one.absent)
+    return f"{columns.choice(result.column, result.environment, question)}{absent}; record: {result.file}"
 
 
 def _near(column: Column, question: Question) -> str:

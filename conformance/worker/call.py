@@ -102,8 +102,11 @@ class Call(NamedTuple):
     def padded(self, sizes: Sequence[int]) -> Call:
         """This one-dimensional call with control elements appended up to the next of `sizes`, if there is one.
 
-        A framework that compiles anew for every shape then compiles for a few sizes only.
+        A framework that compiles anew for every shape then compiles for a few sizes only.  What a layer hands out stays
+        as it is: a padded copy is not what the layer has made.
         """
+        if self.logits is not None:
+            return self
         extra = min((size - self.size for size in sizes if size >= self.size), default=0)
         if extra == 0:
             return self

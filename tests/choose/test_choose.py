@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -228,7 +231,8 @@ def test_every_need_states_what_it_means_and_asks_for_quantities_that_exist() ->
 
 def test_the_page_on_choosing_names_every_need() -> None:
     """The table of docs/choosing.md is the vocabulary."""
-    rows = [line for line in (ROOT / "docs" / "choosing.md").read_text().splitlines() if line.startswith("|")][2:5]
+    page = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8").partition("## Needs")[2]
+    rows = [line for line in page.splitlines() if line.startswith("|")][2:5]
     assert re.findall(r"`([^`]+)`", "".join(rows)) == list(needs.BY_NAME)
 
 
@@ -254,6 +258,89 @@ def test_an_unknown_need_is_bad_input_with_a_next_step(words: str, message: str)
     with pytest.raises(InputError) as caught:
         needs.parse([words])
     assert message in str(caught.value)
+
+
+# -- mixed precision -------------------------------------------------------------------------------------------------
+
+#: By entry point, or backend, how a loss of bfloat16 predictions is called under mixed precision on a CPU: what prints
+#: the dtype of its result.
+MIXED = {
+    "torch/nn.BCELoss": """
+import torch
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    half = torch.full((2,), 0.5, dtype=torch.bfloat16)
+    print(torch.nn.BCELoss(reduction="none")(half, half).dtype)
+""",
+    "torch/nn.BCEWithLogitsLoss": """
+import torch
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    half = torch.full((2,), 0.5, dtype=torch.bfloat16)
+    print(torch.nn.BCEWithLogitsLoss(reduction="none")(half, half).dtype)
+""",
+    "keras-jax": """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras
+keras.mixed_precision.set_global_policy("mixed_bfloat16")
+half = keras.ops.full((2, 1), 0.5, dtype="bfloat16")
+print(keras.losses.BinaryCrossentropy(from_logits=True, reduction="none")(half, half).dtype)
+""",
+    "tf-keras": """
+import tensorflow, tf_keras
+tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+half = tensorflow.fill((2, 1), tensorflow.cast(0.5, "bfloat16"))
+print(tf_keras.losses.BinaryCrossentropy(from_logits=True, reduction="none")(half, half).dtype.name)
+""",
+    "tensorflow": """
+import tensorflow
+half = tensorflow.fill((2,), tensorflow.cast(0.5, "bfloat16"))
+print(tensorflow.nn.sigmoid_cross_entropy_with_logits(labels=half, logits=half).dtype.name)
+""",
+    "jax": """
+import jax.numpy, optax
+half = jax.numpy.full((2,), 0.5, "bfloat16")
+print(optax.sigmoid_binary_cross_entropy(half, half).dtype)
+""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", MIXED)
+def test_what_autocast_computes_in_is_what_a_run_gives(family: str) -> None:
+    """The dtype of the result on a CPU, in a process of its own; a framework that is not installed is not asked."""
+    for name in re.findall(r"^import ([a-z_, .]+)$", MIXED[family], re.MULTILINE):
+        for module in name.split(", "):
+            if importlib.util.find_spec(module.partition(".")[0]) is None:
+                pytest.skip(f"{module} is not installed")
+    done = subprocess.run([sys.executable, "-c", MIXED[family]], capture_output=True, text=True, check=True)
+    told = needs.autocast_of(family)
+    assert told is not None
+    assert done.stdout.split()[-1].removeprefix("torch.") == told.seen
+    assert told.seen == (told.computes or "bfloat16")
+
+
+def test_every_text_on_autocast_belongs_to_a_run() -> None:
+    """Each is of entry points of which one was called so."""
+    called = {needs.autocast_of(family) for family in MIXED}
+    assert called == set(needs.autocasts().values())
+
+
+def test_under_mixed_precision_a_loss_is_judged_in_the_dtype_that_it_computes_in() -> None:
+    """BCEWithLogitsLoss in float32, Optax in the bfloat16 that it is given, or in the 16 bits that are stated."""
+    torch, optax = "torch/nn.BCEWithLogitsLoss/eager/cpu", "jax/optax.sigmoid_binary_cross_entropy/eager/cpu"
+    made = run([check("soft-labels/x", name, dtype=dtype) for name in (torch, optax) for dtype in ALL_DTYPES])
+    for words, dtype in (("amp,soft-labels", "bfloat16"), ("amp,soft-labels,float16", "float16")):
+        rows = named(chosen(words, made))
+        assert {name: row.dtypes for name, row in rows.items()} == {torch: ("float32",), optax: (dtype,)}
+
+
+def test_a_run_under_mixed_precision_goes_before_what_is_documented() -> None:
+    """A call of a run under autocast is judged in the dtype that it was given; other needs look at plain calls."""
+    plain, mixed = (f"torch/nn.BCEWithLogitsLoss/{mode}/cpu" for mode in ("eager", "autocast"))
+    lines = [check("soft-labels/x", name, dtype=dtype) for name in (plain, mixed) for dtype in ALL_DTYPES]
+    for words, name, dtypes in (("amp", mixed, ("bfloat16",)), ("soft-labels", plain, ("float32",))):
+        (row,) = chosen(words, run(lines)).rows
+        assert (row.implementation, row.dtypes) == (name, dtypes)
 
 
 # -- the order -------------------------------------------------------------------------------------------------------

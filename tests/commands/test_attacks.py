@@ -25,16 +25,28 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from conformance.adapters import load_builtin
 from conformance.cli import main
-from conformance.errors import InputError
+from conformance.errors import HarnessError, InputError
+from conformance.judge.judge import Judge
 from conformance.known.record import load, place
 from conformance.plan import own_numbers
+from conformance.plan.cases import load_suite
+from conformance.plan.filters import Filters
+from conformance.plan.plan import make_plan
+from conformance.pool.backend import Backend
+from conformance.pool.batches import batches
+from conformance.pool.observation import anonymous
+from conformance.pool.service import Service
+from conformance.pool.workers import Workers
 from conformance.record import record
 from conformance.render import shown
 from conformance.run import run as runs
 from conformance.sweep.basis import Basis
 from conformance.sweep.checkpoint import open_checkpoint
 from conformance.sweep.spec import Spec
+from conformance.worker.protocol import Message
+from conformance.worker.session import Session
 from conformance.worker.sweep.shard import Shard, Single
 from conformance.worker.sweep.statistics import Statistics
 from tests import records
@@ -211,7 +223,16 @@ def test_a_malformed_certificate_is_bad_input_in_every_command(tmp_path: Path) -
 #: A sweep of four shards of float16 logits, and what one of them may have found.
 SWEEP = Spec(
     backend="numpy",
-    whole=Shard(("textbook/eager/cpu",), "logits", "value", "float16", 0, 64, Single((0, 0x3C00)), 16),
+    whole=Shard(
+        implementations=("textbook/eager/cpu",),
+        form="logits",
+        quantity="value",
+        dtype="float16",
+        start=0,
+        stop=64,
+        labels=Single((0, 0x3C00)),
+        chunk=16,
+    ),
     step=16,
 )
 BASIS = Basis(suite="0", versions={"numpy": "2"}, environment={}, machine={"processor": "any"}, code={"kernel": "k"})
@@ -265,6 +286,37 @@ def test_a_malformed_archive_of_numbers_is_bad_input(tmp_path: Path) -> None:
         return made.getvalue()
 
     assert attacked(tmp_path / "attack.npz", 400, made, own_numbers.from_file, lambda *_: []) == []
+
+
+def test_whatever_a_worker_answers_is_judged_or_is_no_answer() -> None:
+    """Plain, shared and presented calls; of each answer one value is taken out, replaced, doubled or renamed."""
+    adapter = next(one for one in load_builtin("numpy") if one.name == "numpy")
+    session = Session([adapter])
+    session.open(adapter.name)
+    asked = Filters(implementation=("numpy/log_textbook/eager/cpu",), dtype=("float32",))
+    backend = Backend.from_wire(adapter.declaration(), source="numpy")
+    requests = make_plan(load_suite(ROOT / "cases"), backend.implementations, asked).requests
+    service = Service(Workers(log=io.BytesIO()), backend, requests, lambda *_: None, lambda *_: None)
+    made = batches(enumerate(requests))
+    kinds = {(one.combined, bool(one.first.presentations), one.call): one for one in reversed(made)}
+    draw, refused = random.Random(SEED), 0
+    for batch in kinds.values():
+        header, arrays = session.evaluate(batch.message(0), batch.tensors)
+        header = json.loads(json.dumps(header))
+        assert len(service.understood(batch, Message(header, arrays))) in batch.counts
+        for _ in range(1000 // len(kinds)):
+            try:
+                seen = service.understood(batch, Message(changed_tree(header, draw), arrays))
+            except HarnessError as error:
+                refused += "backend numpy: its worker sent no answer" in str(error)
+                continue
+            parts = batch.parted(seen) or {}
+            judge = Judge([requests[index] for index, _ in batch.members])
+            alone = batch.call if len(batch.first.calls) == 1 else ""
+            judge.judge(
+                [{batch.call: parts[index]} if alone and index in parts else None for index, _ in batch.members]
+            )
+    assert refused > 500
 
 
 CASE_FILE = next((ROOT / "cases").glob("soft*.yaml"))
@@ -367,3 +419,33 @@ def test_a_reader_of_standard_output_may_leave(tmp_path: Path, words: list[str],
         assert done.returncode == expected, done.stderr
         assert "Traceback" not in done.stderr
     assert "cannot be written: No space left" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["missing", "dangling", "empty"])
+def test_a_record_that_is_not_there_is_bad_input_of_lint(tmp_path: Path, folder: str) -> None:
+    """Nothing that is checked is nothing that is right."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    done = CliRunner().invoke(main, ["lint", "--known", str(tmp_path / folder)])
+    assert (done.exit_code, folder in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            'File "/srv/x/.venv/lib/python3.11/site-packages/torch/nn/f.py", line 3',
+            'File "site-packages/torch/nn/f.py", line 3',
+        ),
+        (
+            "defined at (most recent call last): /opt/someone/project/train.py:12",
+            "defined at (most recent call last): …/train.py:12",
+        ),
+        ("/srv/x/dist-packages/numpy", "dist-packages/numpy"),
+        ("a/b.py, 3/4 and https://example.org/x/y.py", "a/b.py, 3/4 and https://example.org/x/y.py"),
+        ("labels in [0, 1] / probabilities", "labels in [0, 1] / probabilities"),
+    ],
+)
+def test_an_exception_tells_of_no_folder_of_the_machine(said: str, told: str) -> None:
+    """Which file it was stays; other words that have a slash, too."""
+    assert anonymous(said) == told

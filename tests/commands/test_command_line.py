@@ -227,8 +227,9 @@ def test_a_failure_of_the_suite_itself_exits_with_3(
     assert CliRunner().invoke(main, ["run"]).exit_code == code
 
 
-def test_ctrl_c_ends_the_run_and_its_workers(folder: Path) -> None:
-    """SIGINT during a request that hangs: exit code 130, an interrupted record, and no process left."""
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+def test_who_asks_a_run_to_end_ends_its_workers(folder: Path, ending: signal.Signals) -> None:
+    """During a request that hangs: exit code 130, an interrupted record, and no process left."""
     words = [*adapter("wayward", "hangs/*")[:-1], "600"]
     token = f"BCE_TEST_INTERRUPT={os.getpid()}"
     name, _, value = token.partition("=")
@@ -237,7 +238,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(folder: Path) -> None:
     process = started(folder, *words, **{name: value, "BCE_READY": str(ready)})
     with ready.open("rb") as stream:  # opens when the implementation has been called
         stream.read(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     _, problems = process.communicate(timeout=60)
     assert process.returncode == 130, problems
     kept = record.read(folder / ".bce-conformance" / "last.jsonl")
@@ -247,6 +248,79 @@ def test_ctrl_c_ends_the_run_and_its_workers(folder: Path) -> None:
         for one in Path("/proc").glob("[0-9]*")
         if one.name != str(process.pid) and token.encode() in _environment(one)
     ]
+
+
+#: An adapter whose worker ends at one of its moments, once, as if somebody had killed it, or sends what is no answer.
+DISTURBED = """
+import os, signal
+from pathlib import Path
+import numpy as np
+from conformance.adapters import Adapter, Implementation
+from conformance.adapters.numpy import NumPyRuntime
+from conformance.worker.session import Session
+
+HERE = Path(__file__).parent
+
+def at(moment):
+    if (HERE / moment).exists():
+        (HERE / moment).unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Runtime(NumPyRuntime):
+    def open(self):
+        at("open")
+        super().open()
+
+def loss(prediction, label):
+    at("call")
+    p, y = prediction.astype(np.float64), label.astype(np.float64)
+    return (-(y * np.log(p) + (1 - y) * np.log1p(-p))).astype(prediction.dtype)
+
+if (HERE / "lie").exists():
+    def evaluate(self, request, arrays):
+        (call,) = request["calls"]
+        one = {"kind": "returned", "array": 7, "changed": [], "differs": "", "warnings": []}
+        return {"observations": {call: [one]}}, []
+    Session.evaluate = evaluate
+
+at("told")
+adapters = [Adapter("disturbed", [Implementation("loss", "probabilities", loss, dtypes=("float32",))], Runtime())]
+"""
+
+
+def disturbed(folder: Path, moment: str = "") -> tuple[Result, record.RunRecord]:
+    """A run of that adapter and of the orderly one, which is disturbed at a moment."""
+    (folder / "disturbed.py").write_text(DISTURBED)
+    if moment:
+        (folder / moment).touch()
+    words = ["run", "--cases", "suite", "--adapter", str(ADAPTERS / "orderly.py"), "--adapter", "disturbed.py"]
+    words += ["--implementation", "orderly/*", "--implementation", "disturbed/*", "--output", "run.jsonl"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return CliRunner().invoke(main, words), record.read(folder / "run.jsonl")
+
+
+@pytest.mark.parametrize("moment", ["told", "open", "call"])
+def test_a_worker_that_is_killed_from_outside_changes_no_result(folder: Path, moment: str) -> None:
+    """While it tells its adapters, imports its framework, or is asked: the checks are those of a run in peace."""
+    _, peaceful = disturbed(folder)
+    done, kept = disturbed(folder, moment)
+    assert not (folder / moment).exists(), "the worker was not killed"
+    assert done.exit_code == Exit.AS_EXPECTED, done.output
+    assert kept.checks == peaceful.checks
+
+
+def test_a_worker_that_sends_no_answer_fails_its_backend_by_name(folder: Path) -> None:
+    """Exit code 3 and no finding about its implementation; the record of the others is kept."""
+    _, peaceful = disturbed(folder)
+    done, kept = disturbed(folder, "lie")
+    assert (done.exit_code, "Traceback" in done.output) == (Exit.HARNESS_FAILED, False), done.output
+    failed = {line.name: line.failed for line in kept.header.backends}
+    assert "its worker sent no answer" in failed["disturbed"]
+    assert failed["orderly"] is None
+    of_orderly = [check for check in peaceful.checks if check.implementation.startswith("orderly/")]
+    assert [check for check in kept.checks if check.implementation.startswith("orderly/")] == of_orderly
+    assert not [check for check in kept.checks if check.implementation.startswith("disturbed/") and check.findings]
 
 
 def _environment(folder: Path) -> bytes:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from conformance.cli import main
-from conformance.commands import COMMANDS, SECTIONS
+from conformance.commands import COMMANDS, EXAMPLES, GROUPS, SECTIONS, examples
+from conformance.versions import companions
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,3 +92,74 @@ def test_names_and_options_are_completed() -> None:
     assert completions([], "--v") == ["--version"]
     assert completions(["list"], "impl") == ["implementations"]
     assert "--dtype" in completions(["run"], "--d")
+
+
+def test_ids_of_cases_elements_and_implementations_are_completed() -> None:
+    """Wherever one is asked for; of a case its elements follow a `#`, of an entry point its modes a slash."""
+    assert completions(["run", "--case"], "question/") == completions(["explain"], "question/")
+    assert "question/soft-extreme" in completions(["explain"], "question/s")
+    assert completions(["bisect"], "question/soft-extreme#p0") == ["question/soft-extreme#p0-half"]
+    assert completions(["explain", "question/hard"], "torch/nn.BCEL") == ["torch/nn.BCELoss"]
+    assert "torch/nn.BCELoss/eager/cpu" in completions(["run", "--implementation"], "torch/nn.BCELoss/e")
+    assert completions(["run", "--backend"], "tenso") == ["tensorflow"]
+
+
+def test_kept_runs_are_completed_by_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside files; where nothing is kept there are files alone."""
+    monkeypatch.chdir(tmp_path)
+    assert completions(["diff"], "") == [""]
+    done = CliRunner().invoke(main, ["run", "--backend", "numpy", "--case", "hard-labels", "--no-sample"])
+    assert done.exit_code == 0, done.output
+    assert completions(["diff"], "") == ["1", "last", "largest", ""]
+
+
+def commands() -> list[list[str]]:
+    """Every command that does something, by its name and those of the groups above it."""
+    found = []
+    for name, entry in COMMANDS.items():
+        command = entry.load()
+        found += [[name, below] for below in command.commands] if isinstance(command, click.Group) else [[name]]
+    return found
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_the_help_of_a_command_ends_with_an_example_of_it(names: list[str]) -> None:
+    """In one line, which can be copied however wide the terminal is."""
+    for width in (40, 120):
+        done = CliRunner().invoke(main, [*names, "--help"], terminal_width=width)
+        shown = done.output.split("\nExamples:\n")[1].splitlines()
+        assert shown == [f"  {line}" for line in examples(names)] != []
+
+
+@pytest.mark.parametrize("line", EXAMPLES.read_text(encoding="utf-8").splitlines())
+def test_an_example_is_understood(line: str) -> None:
+    """All its options are there, with values that they take, and the cases, backends and implementations exist."""
+    program, name, *words = shlex.split(line)
+    assert program == "bce-conformance"
+    command = COMMANDS[name].load()
+    if isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    # What a run that is kept is called is looked up while the words are parsed.
+    context = command.make_context(name, ["run.jsonl" if word.isdecimal() else word for word in words])
+    known = {
+        "case_patterns": [*completions(["run", "--case"], ""), "hard-labels"],
+        "implementation": completions(["run", "--implementation"], ""),
+        "backend": [*companions.known().backends, "mine"],
+    }
+    for kind, names in known.items():
+        given = context.params.get(kind) or ()
+        for word in (given,) if isinstance(given, str) else given:
+            assert any(fnmatchcase(one, word) or fnmatchcase(f"{one}/", word) for one in names), word
+
+
+def test_many_options_are_told_by_what_they_are_about() -> None:
+    """None twice, and none left out."""
+    for name, entry in COMMANDS.items():
+        command = entry.load()
+        output = CliRunner().invoke(main, [name, "--help"]).output
+        shown = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", output, re.MULTILINE)
+        options = [one for one in command.get_params(click.Context(command)) if isinstance(one, click.Option)]
+        names = {max(one.opts, key=len) for one in options} | {"--help"}
+        assert (set(shown), len(shown)) == (names, len(names))
+    sections = re.findall(r"^(\w.*):$", CliRunner().invoke(main, ["run", "--help"]).output, re.MULTILINE)
+    assert sections == [*GROUPS, "Options", "Examples"]

@@ -56,6 +56,24 @@ def test_implementations_are_listed_without_a_plan(planned: list[Filters | None]
     assert planned == []
 
 
+@pytest.mark.parametrize(
+    ("pattern", "modes"),
+    [
+        ("jax/optax.sigmoid_binary_cross_entropy/*", ["eager"]),
+        ("jax/optax.sigmoid_binary_cross_entropy", ["eager"]),
+        ("jax/optax.sigmoid_binary_cross_entropy/j*", ["jit", "jvp"]),
+        ("jax/optax.sigmoid_binary_cross_entropy/jit/cpu", ["jit"]),
+        ("*/optax.sigmoid_binary_cross_entropy/jit/*", ["jit", "jit"]),
+    ],
+)
+def test_only_an_id_that_names_a_mode_turns_on_others_than_plain_calls(pattern: str, modes: list[str]) -> None:
+    """All of an entry point are its plain call, as without a filter; with `--mode '*'` they are all modes of it."""
+    listed = invoke("list", "implementations", "--implementation", pattern)
+    assert [line.split("\t")[0].split("/")[-2] for line in listed.stdout.splitlines()] == modes
+    every = invoke("list", "implementations", "--implementation", pattern, "--mode", "*").stdout.splitlines()
+    assert len(every) >= len(modes)
+
+
 def test_checks_are_planned_once(planned: list[Filters | None]) -> None:
     """How many the filters skip is told by a run alone."""
     assert invoke("list", "checks", "--case", LOGITS).exit_code == 0

@@ -88,7 +88,7 @@ def test_right_results_with_other_bits_are_last_digits() -> None:
     """One ULP of float32 beside log 2 is a relative difference of 2^-24 / log 2."""
     (one,) = moved(run(check()), run(check(bits=("3f317217", "00000000")))).found
     assert (one.way, one.results) == (Way.DIGITS, 1)
-    assert one.furthest == pytest.approx(2**-24 / math.log(2), rel=1e-6)
+    assert one.furthest == {"float32": pytest.approx(2**-24 / math.log(2), rel=1e-6)}
 
 
 def test_a_refusal_in_place_of_a_wrong_number_is_neither_better_nor_worse() -> None:
@@ -144,10 +144,15 @@ def test_digits_that_the_inputs_never_had_are_no_regression(tmp_path: Path) -> N
     """scikit-learn computes float32 in float32 since 1.6: 3e-9 beside the exact log 2, with both numbers."""
     done = diff(tmp_path, "scikit-learn", "1.3.2", "1.9.1")
     assert done.exit_code == Exit.AS_EXPECTED
-    assert "conforms as float64 0.6931471805599453 (0x3fe62e42fefa39ef) -> " in done.output
+    assert (
+        "conforms as float64 0.6931471805599453 (0x3fe62e42fefa39ef) -> right to the digits of its inputs"
+        in done.output
+    )
+    assert "deviates" not in done.output.replace("newly deviating", "")
     found = moved(kept("scikit-learn", "1.3.2"), kept("scikit-learn", "1.9.1"))
     assert {one.way for one in found.found} == {Way.DIGITS}
     assert found.kinds[Kind.EVERYDAY] is Way.DIGITS
+    assert "in float32, which rounds by 6.0e-08" in done.output
 
 
 def test_filters_choose_what_is_compared(tmp_path: Path) -> None:
@@ -330,8 +335,8 @@ def test_every_form_of_a_run_agrees_with_its_exit_code(
     done, folder = gates[name]
     assert done.exit_code == code
     headline = f"{'NOT as the baseline' if code else 'as the baseline'}: {word}"
-    assert done.output.splitlines()[-1].startswith(f"bce-conformance: {headline}")
-    errors = [line for line in done.output.splitlines() if line.startswith("::error ")]
+    assert done.stdout.splitlines()[-1].startswith(f"bce-conformance: {headline}")
+    errors = [line for line in done.stdout.splitlines() if line.startswith("::error ")]
     assert bool(errors) == bool(code)
     assert all("since the baseline" in line for line in errors)
     assert (folder / "summary").read_text().startswith(f"## bce-conformance: {headline}")
@@ -348,10 +353,13 @@ def test_what_the_baseline_has_alike_is_not_new(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "nothing").mkdir()
     words = ("run", "--backend", "numpy", "--case", "hard-labels", "--quantity", "value", "--no-sample")
     unknown = (*words, "--known", "nothing", "--only-known")
-    assert invoke(*unknown, "--output", "before.jsonl").exit_code == Exit.NOT_AS_EXPECTED
+    failed = invoke(*unknown, "--output", "before.jsonl")
+    assert failed.exit_code == Exit.NOT_AS_EXPECTED
+    assert failed.stderr == "record: before.jsonl, which `bce-conformance show 1 --all` shows again\n"
     done = invoke(*unknown, "--baseline", "before.jsonl")
     assert done.exit_code == Exit.AS_EXPECTED, done.output
     assert done.output.splitlines()[0].startswith("as the baseline: no regression")
     assert " 0 new, 0 fixed" in done.output
+    assert "record: " not in done.stderr
     # What is kept of the run is what the suite knows of it.
     assert {one.outcome for one in record.read(tmp_path / ".bce-conformance" / "last.jsonl").checks} >= {"new"}

@@ -20,6 +20,8 @@ from tests.projects import session
 
 ROOT = Path(__file__).parents[2]
 OWN_LOSS = (ROOT / "docs" / "own-loss.md").read_text(encoding="utf-8")
+#: The page up to the losses that `tests/own_loss/test_published.py` runs.
+TUTORIAL = OWN_LOSS.partition("## Losses as people have them")[0]
 EXAMPLE = (ROOT / "docs" / "examples" / "test_my_loss.py").read_text(encoding="utf-8")
 WORKFLOW = (ROOT / "docs" / "examples" / "nightly.yml").read_text(encoding="utf-8")
 
@@ -43,20 +45,20 @@ def functions(source: str) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_tutorial_fails_and_passes_where_it_says_so(tmp_path: Path) -> None:
     """Its code is run as it stands, and its output is part of what is printed."""
-    outcomes, output = session(tmp_path, "\n".join(blocks(OWN_LOSS, "python")), "torch")
+    outcomes, output = session(tmp_path, "\n".join(blocks(TUTORIAL, "python")), "torch")
     assert outcomes == {
         "test_first_try": "FAILED",
         "test_my_loss": "PASSED",
         "test_first_try_where_it_is_used": "PASSED",
     }, output
-    (shown,) = blocks(OWN_LOSS, "text")
+    (shown,) = blocks(TUTORIAL, "text")
     for line in filter(None, map(str.strip, shown.splitlines())):
         assert line in output
 
 
 def test_the_example_is_the_code_of_the_tutorial() -> None:
     """The file and the page do not drift apart."""
-    told = functions("\n".join(blocks(OWN_LOSS, "python")))
+    told = functions("\n".join(blocks(TUTORIAL, "python")))
     assert functions(EXAMPLE) == {name: code for name, code in told.items() if name != "test_first_try"}
 
 

@@ -53,31 +53,6 @@ def test_what_differs_is_named(of_mode: Observation, of_plain: Observation, what
     assert check.verdict == ("conforms" if what is None else "deviates")
 
 
-@pytest.mark.parametrize(
-    ("of_mode", "of_plain", "agrees"),
-    [
-        (-(2.0**-23) * (1 - 2**-24), -(2.0**-23), True),
-        (-(2.0**-23) * (1 + 2**-18), -(2.0**-23), False),
-        (2.0**-23, -(2.0**-23), False),
-        (0.0, -(2.0**-23), False),
-        (1e-30, 0.0, False),
-    ],
-)
-def test_what_is_wrong_alike_agrees_to_its_own_rounding(of_mode: float, of_plain: float, agrees: bool) -> None:
-    """At p = y = 1 the loss is 0, beside which the last bit of -1.2e-7 is far; tf.compat.v1.losses.log_loss has that.
-
-    In a function it rounds it otherwise than in a plain call.
-    """
-    perfect = case(("1", "1"))
-    check = agreement(
-        by_mode(perfect),
-        request(perfect, dtype="float32"),
-        [returned([of_mode], "float32")],
-        [returned([of_plain], "float32")],
-    )
-    assert check.verdict == ("conforms" if agrees else "deviates")
-
-
 def test_a_dtype_that_the_mode_documents_is_no_disagreement() -> None:
     """Autocast says that it computes a loss of 16 bits in float32."""
     cast = (CastsTo("float64", Source("it says so", "https://example.org")),)

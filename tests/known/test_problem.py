@@ -18,6 +18,9 @@ from conformance.known.explained import Explainer, disputed, explained, idle
 from conformance.known.problem import Explains, Problem
 from conformance.known.record import Record, default_place, load, mistakes, place
 from conformance.known.recorded import Row
+from conformance.numbers.measurement import BUDGET
+from conformance.record import record
+from conformance.run.pinned import shipped_run
 from tests.known.test_recorded import row
 
 GOOD = """\
@@ -197,6 +200,7 @@ def test_a_good_file_is_read_as_written(tmp_path: Path) -> None:
         ("kind: bug", 'kind: bug\nopening:\n  says: it is so\n  code: "1\\n1\\n1\\n1\\n1\\n1"', 5, ["5 lines", "6"]),
         ("kind: bug", "kind: bug\nopening:\n  code: print(1)", 4, ["says"]),
         ("kind: bug", "kind: bug\nshown_by: small/one", 3, ["small/one", "CASE::BACKEND/ENTRY"]),
+        ("advice: file", "first: all train so\nadvice: noise\nbecause: it is so", 3, ["to be filed", "noise"]),
         ("kind: bug", "kind: bug\nshown_by: small/one::stub/loss::float32::value#e0", 3, ["stub/loss::"]),
     ],
 )
@@ -251,6 +255,63 @@ def test_the_shipped_record_has_no_mistake() -> None:
 def test_there_are_no_more_problems_than_a_person_reads() -> None:
     """What is really wrong is some 65 things; more of them say the same twice."""
     assert len(problem.load(default_place().problems)) <= 90
+
+
+def test_what_only_loses_subnormal_numbers_is_by_design_everywhere() -> None:
+    """XLA, TensorFlow and oneDNN say that they flush: it is no bug of one and design of another."""
+    flushing = [one for one in problem.load(default_place().problems).values() if one.mechanism == ("flushed",)]
+    assert len(flushing) > 1
+    assert {one.kind for one in flushing} == {"by-design"}
+    assert "file" not in {one.advice for one in flushing}
+
+
+def test_a_documented_clip_that_is_rounded_once_is_no_bug() -> None:
+    """OpenVINO's 16.125 at p = 0, y = 1 is the float16 next to -log(1e-7), which it documents: not to be filed."""
+    known = load((default_place(),))
+    explainer = Explainer(known.rows, known.problems)
+    for entry in ("ops.binary_crossentropy", "losses.binary_crossentropy"):
+        cause = f"keras-openvino/{entry}/value/saturated/finite"
+        told = explainer.of(cause, "extreme-predictions/ends", "float16", "eager")
+        assert told is not None
+        assert (told.kind, told.advice) == ("by-design", "noise")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        *("pytorch/pytorch/issues/171282", "pytorch/pytorch/issues/77529", "pytorch/pytorch/issues/195530"),
+        *("pytorch/pytorch/issues/195679", "pytorch/pytorch/pull/2195", "tensorflow/tensorflow/issues/126060"),
+        *("tensorflow/tensorflow/pull/127010", "jax-ml/jax/issues/16200", "jax-ml/jax/pull/26668"),
+    ],
+)
+def test_a_report_that_was_once_missed_is_linked(report: str) -> None:
+    """Who files what is known there already wastes a maintainer's time."""
+    known = problem.load(default_place().problems).values()
+    links = {url for one in known for url in (*one.elsewhere, *(each for link in one.links for each in _urls(link)))}
+    assert f"https://github.com/{report}" in links
+
+
+def _urls(link: problem.Link) -> tuple[str, ...]:
+    return (link.url, link.by) if link.by else (link.url,)
+
+
+@pytest.mark.slow
+def test_no_number_within_its_budget_is_a_finding_of_the_kept_run() -> None:
+    """A report of 1.32 ULP under a budget of 4 contradicts itself; a probe tells of a field, not of a number."""
+    kept = record.read(shipped_run())
+    small = [
+        f"{check.id} {finding.element}"
+        for check in kept.checks
+        for finding in check.findings
+        if finding.what != "field" and finding.element in check.elements and _within(check, finding.element)
+    ]
+    assert small == []
+
+
+def _within(check: record.CheckLine, element: str) -> bool:
+    place = check.elements.index(element)
+    error = check.ulp[place] if place < len(check.ulp) else None
+    return error is not None and error <= BUDGET
 
 
 def test_a_result_that_is_not_recorded_has_the_problem_of_the_narrowest_claim_to_it() -> None:

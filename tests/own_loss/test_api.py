@@ -673,8 +673,8 @@ def test_ideals_are_there_before_the_loss_is_called(monkeypatch: pytest.MonkeyPa
     made: list[int] = []
 
     class Noting(Judge):
-        def __init__(self, requests: Any) -> None:
-            super().__init__(requests)
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
             made.append(threading.get_ident())
 
     def loss(prediction: Any, label: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from conformance import assert_conforms, measure
+from conformance import assert_conforms, diagnose, measure
 from conformance.adapters.numpy import sigmoid_gradient
 from conformance.cli import main
 from conformance.contracts import Clip
+from conformance.diagnosis.vocabulary import Mechanism
 from conformance.errors import InputError
 from conformance.own_loss.ideals import Exact, bce, log, maximum, sigmoid
 from tests.builders import SOURCE
+from tools.renew import ROOT
 
 
 def of_logits(z: Any, y: Any) -> Any:
@@ -338,6 +341,31 @@ def test_a_sum_with_another_term_that_returns_its_mean_is_judged() -> None:
     assert not measure(dice_and_bce, **asked).conforms
 
 
+PAGE = (ROOT / "docs/own-loss.md").read_text(encoding="utf-8").partition("## Losses as people have them")[2]
+SECTIONS = re.findall(r"### (.+?)\n(.*?)(?=\n##)", PAGE.partition("\n## ")[0] + "\n##", re.DOTALL)
+
+
+@pytest.mark.parametrize(("title", "text"), SECTIONS, ids=[title for title, _ in SECTIONS])
+def test_what_the_page_shows_conforms_and_fits_into_twenty_lines(title: str, text: str) -> None:
+    """Run as it stands; a loss that is scaled by a thousandth does not conform in its place."""
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(code.splitlines()) <= 20
+    words = {"np": np, "Fraction": Fraction, "of_probabilities": of_probabilities, "assert_conforms": assert_conforms}
+    words |= {"log": log, "maximum": maximum, "bce": bce, "FLOAT32": {"backend": "numpy", "dtypes": ["float32"]}}
+    exec(code, dict(words))
+
+    def scaled(loss: Any, **given: Any) -> None:
+        other = lambda *of, **named: (loss(*of, **named) * 1.001).astype(of[0].dtype)  # noqa: E731
+        assert not measure(other, **given).conforms
+
+    exec(code, words | {"assert_conforms": scaled})
+
+
+def test_the_page_shows_every_kind_of_loss() -> None:
+    """Seven of them."""
+    assert len(SECTIONS) == 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -350,3 +378,39 @@ def test_an_ideal_that_cannot_be_evaluated_is_told(arguments: dict[str, Any], sa
     """With the input at which it fails."""
     with pytest.raises(InputError, match=said):
         measure(lossy, **HALF, **arguments)
+
+
+# -- why -------------------------------------------------------------------------------------------------------------
+
+
+def sigmoid_textbook(prediction: Any, label: Any) -> Any:
+    """What loses a prediction of 20."""
+    with np.errstate(all="ignore"):
+        s = 1 / (1 + np.exp(-prediction))
+        return -(label * np.log(s) + (1 - label) * np.log(1 - s))
+
+
+def without_a_model(prediction: Any, label: Any) -> Any:
+    """No formula: noise of one part in a hundred, the same for the same inputs."""
+    with np.errstate(all="ignore"):
+        z, y = np.float64(prediction), np.float64(label)
+        loss = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+        return (loss * (1 + 0.01 * np.sin(1e6 * (z + 3 * y)))).astype(prediction.dtype)
+
+
+@pytest.mark.slow
+def test_the_formula_and_the_mechanism_of_a_loss_of_ones_own_are_told() -> None:
+    """As text and as data."""
+    found = diagnose(sigmoid_textbook, form="logits", backend="numpy", dtypes=["float32"], quantities=["value"])
+    assert found
+    assert "-(y*log(sigmoid(z)) + (1 - y)*log(1 - sigmoid(z)))" in str(found)
+    assert Mechanism.SATURATED in found.found[0].mechanisms
+
+
+@pytest.mark.slow
+def test_a_loss_that_no_formula_gives_is_unidentified() -> None:
+    """And no mechanism is claimed."""
+    found = diagnose(without_a_model, form="logits", backend="numpy", dtypes=["float32"], quantities=["value"])
+    assert found
+    assert all(one.model is None and one.examples == () for one in found.found)
+    assert "unidentified" in str(found)

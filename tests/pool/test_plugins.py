@@ -198,7 +198,7 @@ ELSEWHERE = sorted([*CORE, *(ROOT / "reference").rglob("*.py")])
 NO_MODE = {
     "checkup/__init__.py": {"autocast"},
     "checkup/losses.py": {"autocast"},
-    "choose/needs.py": {"autocast", "compile"},
+    "choose/needs.py": {"compile"},
     "render/report.py": {"script"},
     "versions/build.py": {"compile"},
 }

@@ -167,6 +167,43 @@ def test_every_way_of_misbehaving_is_expected_here(ran: Ran) -> None:
     assert {one.entry for one in backend.implementations} == {*FAILING, *DEVIATING, *RIGHT}
 
 
+EMPTY = """
+import os
+import numpy as np
+from conformance.adapters import Adapter, Implementation
+
+def loss(prediction, label):
+    if prediction.size == 0:
+        os.abort()
+    p, y = prediction.astype(np.float64), label.astype(np.float64)
+    return (-(y * np.log(p) + (1 - y) * np.log1p(-p))).astype(prediction.dtype)
+
+adapters = [Adapter("empty", [Implementation("loss", "probabilities", loss, dtypes=("float32",))], "numpy")]
+"""
+
+
+def test_a_presentation_that_ends_the_process_is_the_only_one_that_crashes(tmp_path: Path, token: str) -> None:
+    """Of an empty tensor between others, each of which has its own verdict."""
+    file = tmp_path / "empty.py"
+    file.write_text(EMPTY)
+    one = case(("0.5", "1"), ("0.25", "0"), name="small/sizes", quantities=("value",), present=("3", "0", "7"))
+    with tempfile.TemporaryFile() as log:
+        pool = Pool(log=log, timeout=10.0)
+        try:
+            backends = tuple(each for each in pool.discover([file]) if each.name == "empty")
+            plan = make_plan(suite(one), backends[0].implementations)
+            seen: list[dict[str, Observed] | None] = [None] * len(plan.requests)
+            pool.run(backends, plan.requests, lambda *_: None, seen.__setitem__)
+        finally:
+            pool.stop()
+    (check,) = (each for each in Judge(plan.requests).judge(seen) if each.quantity == "value")
+    assert dict(zip(check.elements, check.verdicts, strict=True)) == {
+        "n3": "conforms",
+        "n0": "crashed",
+        "n7": "conforms",
+    }
+
+
 @pytest.mark.parametrize("entry", FAILING)
 def test_the_culprit_gets_its_verdict(ran: Ran, entry: str) -> None:
     """A time-out, a crash with its signal or status, an exception with its type: in both requests."""

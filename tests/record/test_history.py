@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -398,3 +399,16 @@ def test_formulas_that_changed_are_told_where_they_are_asked_for(tmp_path: Path)
 
 #: Of three days.
 LOSSES = (from_logits, from_logits, softplus_of_size)
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_count_is_cut_in_any_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Where the table does not fit each run is a line that names its counts."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    shutil.copy(DATA / "record-schema-3.jsonl", folder / "run.jsonl")
+    monkeypatch.setenv("COLUMNS", str(width))
+    printed = CliRunner().invoke(main, ["history", str(folder)]).stdout
+    assert "…" not in printed
+    assert all(len(line) <= width for line in printed.splitlines())
+    assert {"conforms", "new", "fixed"} <= set(re.split(r"[\s,:]+", printed))

@@ -74,6 +74,18 @@ def test_no_smoothing_changes_no_bit(form, quantity):
     assert all(np.array_equal(a, b) for a, b in zip(plain, zero, strict=True))
 
 
+@pytest.mark.parametrize("form", reference.FORMS)
+@pytest.mark.parametrize("quantity", [LOSS, DX, D2])
+@pytest.mark.parametrize("label", [2.0**973, -(2.0**1000), -4.722657577750278e307, np.finfo(float).max, -1e300])
+def test_a_label_that_is_smoothed_away_is_one_half_however_large_it_was(form, quantity, label):
+    """s = 1 leaves 1/2 of every finite label; beside 2^973 that was once too small to be kept."""
+    x = np.array([0.5054968636804023, 0.3, 0.999])
+    got = reference.FUNCTIONS[quantity](form, x, np.full(3, label), label_smoothing=1.0)
+    half = reference.FUNCTIONS[quantity](form, x, np.full(3, 0.5))
+    assert got.hi.tolist() == half.hi.tolist()
+    np.testing.assert_allclose(got.lo, half.lo, rtol=0, atol=float(np.max(got.bound + half.bound)))
+
+
 @pytest.mark.parametrize("quantity", ALL)
 @pytest.mark.parametrize("form", reference.FORMS)
 def test_a_smoothed_label_that_float64_holds_gives_the_result_of_that_label(form, quantity):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,20 @@ def test_the_table_is_there_for_who_wants_it(command: Command) -> None:
     assert re.search(
         r"^conforms +numpy/log_textbook +float32 +value +e0 +0\.6931472 ", command(*words, "--wide").stdout, re.M
     )
+
+
+@pytest.mark.slow
+def test_the_table_says_what_is_documented_where_that_is_the_whole_point(command: Command) -> None:
+    """log 0 is infinite, and BCELoss bounds it at -100: 100, by contract, although nothing was found."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    words = ("--form", "probabilities", "--prediction", "0", "--label", "1", "--dtype", "float32", "--backend", "torch")
+    done = command("try", *words, "--implementation", "torch/nn.BCELoss", "--quantity", "value", "--wide")
+    rows = [line.split() for line in done.stdout.splitlines()]
+    (heads,) = [row for row in rows if row[:1] == ["verdict"]]
+    (cells,) = [row for row in rows if row[:1] == ["by-contract"] and row[3] == "value"]
+    found = dict(zip(heads, cells, strict=False))
+    assert (found["got"], found["ideal"], found["documented"]) == ("100", "inf", "100")
 
 
 def test_a_case_is_explained_below_the_verdict(command: Command) -> None:

@@ -108,3 +108,23 @@ def test_the_document_says_of_each_cause_why_where_that_is_known() -> None:
     read = {one["cause"]: one["why"] for one in json.loads(jsondoc.render(record))["causes"]}
     assert {cause: why for cause, why in read.items() if why} == said
     assert read.keys() == {one.cause for one in causes(record)}
+
+
+def test_markdown_and_json_begin_with_the_answer_and_the_problems() -> None:
+    """What a person asks stands before what was counted, and both forms say the same."""
+    record = run()
+    told = json.loads(jsondoc.render(record))
+    assert list(told)[:3] == ["interrupted", "answer", "problems"]
+    page = FORMS["markdown"](record)
+    headings = re.findall(r"^## (.*)$", page, re.M)
+    assert headings[0] == "Which entry point is good for what, the best first"
+    assert headings[1].endswith("known problem, the worst first")
+    assert headings[2] == "Where, and the counts"
+    rows = [line for line in page.partition(headings[1])[0].splitlines() if line.startswith("| `")]
+    assert len(rows) == len(told["answer"]) > 0
+    assert all(
+        all(f" {word} " in row for word in one["words"].values() if word.isalpha())
+        for row, one in zip(rows, told["answer"], strict=True)
+    )
+    assert [one["title"] for one in told["problems"] if one["title"]] == [record.problems[0].title]
+    assert record.problems[0].title.split("*")[0] in page.partition(headings[2])[0]

@@ -135,7 +135,7 @@ def test_a_fixed_cause_is_a_warning_where_it_does_not_fail_the_run() -> None:
     ("record", "words"),
     [
         (run(CHECKS[1:2], 0), "as expected"),
-        (run(), "NOT as expected: 1 new checks, 1 fixed checks"),
+        (run(), "NOT as expected: 1 new check, 1 fixed check"),
         (interrupted(run()), "INTERRUPTED: this run has no end, and so no outcome"),
         (run(CHECKS[1:2], 3), "the suite failed: 0 checks not run; none new"),
     ],
@@ -174,14 +174,14 @@ def test_the_summary_counts_verdicts_of_each_backend_apart() -> None:
 def test_no_text_ends_a_cell_of_a_table() -> None:
     """Names of implementations and what a framework said are whole, each in its cell."""
     found = tables(github.summary(run()))
-    assert len(found) == 5, "backends, scoreboard, new, fixed and recorded causes"
+    assert len(found) == 7, "backends, answer, problems, scoreboard, new, fixed and recorded causes"
     for heading, *rows in found:
         assert rows
         assert all(len(row) == len(heading) for row in rows)
         assert all(row[0] for row in rows)
-    assert found[1][1][0] == f"`{STRANGE}`"
-    assert found[2][1][0] == f"`{CAUSE}`"
-    assert "{{ 7" in found[2][1][2], "all that was said is in one cell"
+    assert found[3][1][0] == f"`{STRANGE}`"
+    assert found[4][1][0] == f"`{CAUSE}`"
+    assert "{{ 7" in found[4][1][2], "all that was said is in one cell"
 
 
 def test_the_summary_holds_no_markup_of_a_framework() -> None:

@@ -220,10 +220,36 @@ def test_a_report_leaves_a_place_for_a_person_and_says_what_is_known(file: Path)
         assert re.search(rf"- <{re.escape(link.url)}> \({link.state}.*, seen {link.seen}\)", text)
 
 
+@pytest.mark.parametrize(
+    ("expected", "done"),
+    [
+        ("An exception: a result for these inputs has no meaning.", "pass in silence"),
+        ("A result or an exception, and a process that goes on.", "the process ends"),
+    ],
+)
+def test_what_is_no_wrong_number_is_told_for_what_it_does(expected: str, done: str) -> None:
+    """Training does not stop where a label of 2 is accepted, and no digit is lost where a process ends."""
+    pages = [text for text in map(Path.read_text, PAGES) if f"\n{expected}" in text]
+    assert pages
+    for text in pages:
+        assert done in text.partition("\nWhat that does: ")[2].partition("\n")[0]
+
+
 def test_the_index_names_every_report_and_no_other() -> None:
     """Each folder once."""
     named = re.findall(r"\]\(([^/)]+)/issue\.md\)", (REPORTS / "README.md").read_text())
     assert sorted(named) == [file.parent.name for file in PAGES]
+
+
+def test_what_is_told_first_heads_the_index_with_its_reason() -> None:
+    """A silent wrong sign at the logits of a new layer is not to be found in the fifth row."""
+    page = re.sub(r"\\(.)", r"\1", (REPORTS / "README.md").read_text())
+    urgent = {name: one.first for name, one in problem.load(ROOT / "known").items() if one.first is not None}
+    assert urgent
+    order = re.findall(r"\]\(([^/)]+)/issue\.md\)", page)[: len(urgent)]
+    assert sorted(order) == sorted(urgent)
+    for number, name in enumerate(order, 1):
+        assert f"\n{number}. {' '.join(str(urgent[name]).split())}\n" in page
 
 
 def test_every_problem_is_in_the_index() -> None:

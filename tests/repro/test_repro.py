@@ -31,7 +31,7 @@ from conformance.numbers.literals import bits_of
 from conformance.plan.cases import Element
 from conformance.record import record as records
 from conformance.record.record import RunRecord
-from conformance.repro import derivation, finding, folder, groups, issue, projects, shrink, tensors
+from conformance.repro import derivation, finding, groups, issue, job, projects, shrink, tensors
 from conformance.repro.clean import CANNOT_TELL, MATCH, MISMATCH
 from conformance.repro.groups import Group
 from conformance.repro.representative import ranked, representatives
@@ -269,9 +269,9 @@ def test_what_does_not_show_is_not_written(judged: RunRecord, home: Path, comman
     """A record says NaN where there is none: no candidate gives it again, and there is neither script nor report."""
     check = next(one for one in judged.checks if one.findings and one.findings[0].cause == ROUNDED)
     claimed = msgspec.structs.replace(check.findings[0], what="nan")
-    records.write(
-        replace(judged, checks=(msgspec.structs.replace(check, findings=(claimed,)),)), home / "claimed.jsonl"
-    )
+    footer = msgspec.structs.replace(judged.footer, verdicts={check.verdict: 1})
+    made = replace(judged, checks=(msgspec.structs.replace(check, findings=(claimed,)),), footer=footer)
+    records.write(made, home / "claimed.jsonl")
     done = command("repro", "claimed.jsonl", ROUNDED, "--output", "claimed")
     assert (done.exit_code, (home / "claimed").exists()) == (Exit.BAD_INPUT, False)
     assert "no script: it does not show here" in done.stderr
@@ -332,7 +332,7 @@ def test_a_hostile_neighbour_writes_nothing(judged: RunRecord, home: Path, comma
     records.write(replace(judged, checks=(*judged.checks, strange)), home / "neighbour.jsonl")
     done = command("repro", "neighbour.jsonl", ROUNDED, "--output", "neighbour")
     assert (done.exit_code, (home / "neighbour").exists()) == (Exit.BAD_INPUT, False)
-    assert "no run writes" in done.stderr
+    assert "implementation must be one of the header" in done.stderr
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "reports").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="is a link"):
-        folder.write({tmp_path / "reports" / "repro.py": "x"}, force=True)
+        job.write_files({tmp_path / "reports" / "repro.py": "x"}, force=True)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 

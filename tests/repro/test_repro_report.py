@@ -99,10 +99,13 @@ RESULT = Result(
     ordinals=(1, 2, 3, 4),
     worst={
         "ideal": Worst(1.7e7, "c19b43d5", "00000000", "00000000", "0x1p-28"),
-        "scaled": Worst(1.7e7, "c19b43d5", "0", "0", "0x1p-28"),
+        "scaled": Worst(1.7e7, "c19b43d5", "00000000", "00000000", "0x1p-28"),
     },
     binades={},
-    firsts={"-4 ulp": {"prediction": "c0000000", "label": "0"}, "-zero": {"prediction": "c1680000", "label": "0"}},
+    firsts={
+        "-4 ulp": {"prediction": "c0000000", "label": "00000000"},
+        "-zero": {"prediction": "c1680000", "label": "00000000"},
+    },
 )
 
 
@@ -165,9 +168,11 @@ def test_a_label_whose_results_are_as_documented_is_not_quoted(tmp_path: Path) -
     """With a clip in the contract the error against it counts; where all are documented there is no such column."""
     clip = (Clip("1e-7", "0.9999999", SOURCE),)
     near = msgspec.structs.replace(
-        RESULT, worst=RESULT.worst | {"contract": Worst(1.5, "c19b43d5", "0", "0", "0x0p+0")}
+        RESULT, worst=RESULT.worst | {"contract": Worst(1.5, "c19b43d5", "00000000", "00000000", "0x0p+0")}
     )
-    far = msgspec.structs.replace(RESULT, worst=RESULT.worst | {"contract": Worst(9.0, "c19b43d5", "0", "0", "0x0p+0")})
+    far = msgspec.structs.replace(
+        RESULT, worst=RESULT.worst | {"contract": Worst(9.0, "c19b43d5", "00000000", "00000000", "0x0p+0")}
+    )
     quoted = [
         proofs.proofs([f"{LOSS[:10]}/value/ordinary/inaccurate"], {LOSS: clip}, certified(tmp_path, one))
         for one in (RESULT, near, far)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.renew import ROOT, accuracy, behaviour, diagnoses, harm, pictures, problems, reference, schemas, vocabulary
+from conformance.commands.lint import SCHEMAS, schema_text
+from tools.renew import (
+    ROOT,
+    accuracy,
+    behaviour,
+    choosing,
+    diagnoses,
+    harm,
+    pictures,
+    problems,
+    reference,
+    vocabulary,
+)
 
 #: Folders that hold generated files alone: a file that nothing generates any more is removed.
 WHOLE = ("docs/reference", "docs/schema")
@@ -13,10 +25,11 @@ WHOLE = ("docs/reference", "docs/schema")
 def files() -> dict[str, str]:
     """Every generated file by its path in the repository, with its text."""
     return (
-        schemas.files()
+        {f"docs/schema/{what}.json": schema_text(what) for what in SCHEMAS}
         | reference.files()
         | accuracy.files()
         | behaviour.files()
+        | choosing.files()
         | diagnoses.files()
         | harm.files()
         | problems.files()

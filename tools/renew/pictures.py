@@ -22,12 +22,9 @@ from conformance.diagnosis.mechanism import Found, mechanisms_of
 from conformance.diagnosis.sentence import sentence
 from conformance.diagnosis.vocabulary import DESCRIPTIONS, Mechanism
 from conformance.diagnosis.window import Curve, Points
-from conformance.formulas.arithmetic import EACH, FLUSHED, FUSED, KERNELS, NARROWER, Arithmetic, arithmetics, rounded
+from conformance.formulas.arithmetic import EACH, FLUSHED, FUSED, KERNELS, NARROWER, arithmetics, rounded
 from conformance.formulas.catalogue import Options, candidates
-from conformance.formulas.derivative import RULES, derivative
-from conformance.formulas.evaluate import emulated
 from conformance.formulas.exact import PartlyExact, Steps
-from conformance.formulas.expression import Expression, inlined, inputs, substitute, var
 from conformance.formulas.text import text
 from conformance.numbers.formats import FORMATS
 from conformance.numbers.measurement import BUDGET
@@ -110,25 +107,7 @@ class Picture:
     @cached_property
     def condition(self) -> Floats | None:
         """By what a relative error of the guilty step is multiplied; None where no step is to blame."""
-        if not self.guilt.sets or self.guilt.by_formula:
-            return None
-        whole = inlined(self.curve.expression)
-        step = inlined(self.guilt.sets[0][0].step.shown)
-        rest = substitute(whole, {step: var("t")})
-        if "t" not in inputs(rest):
-            return None
-        x = self.points.x
-        given = {self.curve.name: x, "y": np.full(x.size, self.label)}
-        given["t"] = _plainly(step, given)
-        slope = _plainly(derivative(rest, "t", RULES["plain"]), given)
-        with np.errstate(all="ignore"):
-            return np.abs(given["t"] * slope / self.points.exact)
-
-
-def _plainly(x: Expression, given: dict[str, Floats]) -> Floats:
-    """What `x` gives in float64."""
-    float64 = Arithmetic(name=EACH, inputs="float64", step="float64", inside="float64", result="float64")
-    return np.broadcast_to(emulated(x, given, float64), given["y"].shape)
+        return self.curve.magnified(self.guilt, self.points.x, self.points.exact)
 
 
 #: REDUCTION_ORDER has none: no formula of the catalogue adds elements.

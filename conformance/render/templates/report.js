@@ -13,6 +13,8 @@
 
   // -- elements ---------------------------------------------------------------------------------------------------
 
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
   function make(tag, attributes = {}, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -120,7 +122,7 @@
     };
     const rows = seen(0).map((i) => [make("th", { scope: "row" }, names.implementation[i]), ...families.map((f) => told(cells.get(`${i}/${f}`)))]);
     const place = document.getElementById("heat-table");
-    place.replaceChildren(table(`${kept.length} checks`, ["implementation", ...families.map((f) => names.family[f])], rows));
+    place.replaceChildren(table(counted(kept.length, "check"), ["implementation", ...families.map((f) => names.family[f])], rows));
   }
 
   // -- findings ---------------------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@
     const id = names.problem[group.problem], title = data.titles[group.problem];
     const outcome = make("span", { class: "outcome" }, group.outcome);
     const harm = group.worst < 0 ? "" : make("span", { class: `harm ${data.harms[group.worst]}` }, harmWord(group.worst));
-    const summary = make("summary", {}, outcome, " ", harm, " ", title || make("code", {}, id), ` · ${group.members.length} elements`);
+    const summary = make("summary", {}, outcome, " ", harm, " ", title || make("code", {}, id), ` · ${counted(group.members.length, "element")}`);
     const entry = make("details", { "data-problem": id }, summary);
     let limit = 0;
     const fill = () => {
@@ -206,7 +208,7 @@
         body.append(make("p", { class: "meta" }, "Contract:"), make("ul", { class: "meta" }, ...items));
       }
       const rows = group.members.slice(0, limit).map(findingRow);
-      body.append(make("div", { class: "scroll", tabindex: "0" }, table(`${rows.length} of ${group.members.length} elements`, HEADING, rows)));
+      body.append(make("div", { class: "scroll", tabindex: "0" }, table(`${rows.length} of ${counted(group.members.length, "element")}`, HEADING, rows)));
       if (limit < group.members.length) body.append(make("button", { type: "button", onclick: fill }, "Show 50 more"));
       entry.replaceChildren(summary, body);
     };
@@ -309,7 +311,7 @@
     const view = series(), { want, inputs, points, lines, ideal } = view;
     const few = lines.slice(0, SERIES);
     document.getElementById("sampled").textContent =
-      `${points.length} predictions for label ${want.label}, ${lines.length} implementations`
+      `${counted(points.length, "prediction")} for label ${want.label}, ${counted(lines.length, "implementation")}`
       + (few.length < lines.length ? `; the first ${SERIES} are drawn, the filters choose others` : "")
       + ". A sample proves no maximum.";
     // For probabilities where the loss bends, the distance from 1 tells more than p, all of which is one binade.
@@ -391,7 +393,7 @@
       const kept = passing();
       drawHeat(kept);
       const problems = drawFindings(kept);
-      told.push(`${kept.length} of ${checks.i.length} checks`, `${problems} problems or causes`);
+      told.push(`${kept.length} of ${counted(checks.i.length, "check")}`, `${counted(problems, "problem")} or causes`);
       drawPlots();
     }
     if (sweeps) told.push(sweeps.draw(chosen()));

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from conformance.cli import main
+from conformance.commands import examples, names_of
 from conformance.errors import Exit
 from tools.renew.reference.markdown import code, table, text
 
@@ -47,4 +48,7 @@ def _section(context: click.Context) -> str:
         f"\n## {context.command_path}\n\n{code(f'{context.command_path} {usage}')}\n\n"
         + "".join(f"{part}\n\n" for part in paragraphs)
         + table(("option", "meaning"), [(code(name), text(words)) for name, words in records])
+        + "\n```\n"
+        + "".join(f"{line}\n" for line in examples(names_of(context)))
+        + "```\n"
     )
