@@ -153,5 +153,5 @@ def meaning(output: str) -> list[str]:
 def told(screen: str) -> list[str]:
     """The first line of a screen, its kinds of input, and its last word."""
     lines = screen.splitlines()
-    heading = next(line for line in lines if line.split()[:1] == ["everyday"])
+    heading = next(line for line in lines if "everyday" in line.split())
     return [lines[0], " ".join(heading.split()), screen.rpartition("·")[2].strip()]

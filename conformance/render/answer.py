@@ -351,9 +351,10 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
         return
     conform, documented = (footer.verdicts.get(name, 0) for name in ("conforms", "by-contract"))
     offered = sum(record.header.not_offered.values())
+    timed = len({line.implementation for line in record.speeds})
     yield (
         f"{counted(len(record.checks), 'check')}: {conform} right, {documented} as documented; "
-        f"{footer.not_run} not run, {offered} not offered"
+        f"{footer.not_run} not run, {offered} not offered{f'; {timed} timed' if timed else ''}"
     )
     left_out = [*text.untimed(record), *(f"not run: {escape(line)}" for line in footer.lost)]
     yield from left_out[:MOST]

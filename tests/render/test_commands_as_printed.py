@@ -221,7 +221,7 @@ def test_the_command_of_a_search_shows_what_it_found(folder: Path) -> None:
     assert lines, done.stderr
     for line in lines:
         shown = typed(line, folder)
-        assert shown.returncode == 0, shown.stderr
+        assert shown.returncode == 1, shown.stderr
         assert re.search(r"^. sweepable/no_tail  .*\(float32", shown.stdout), line
 
 

@@ -346,7 +346,7 @@ def test_a_run_is_compared_with_its_baseline_at_once(tmp_path: Path, monkeypatch
     )
     done = invoke(*words, "--baseline", "old.jsonl", "--format", "json")
     assert done.exit_code == 1
-    assert json.loads(done.output)["comparison"]["regression"] is True
+    assert json.loads(done.stdout)["comparison"]["regression"] is True
 
 
 def test_a_baseline_that_cannot_be_read_stops_before_anything_runs(tmp_path: Path) -> None:

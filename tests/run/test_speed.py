@@ -326,7 +326,7 @@ def test_run_speed_adds_lines_to_the_record(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "\ntimed: 1 implementation;" in done.stdout
+    assert "; 1 timed\n" in done.stdout
     kept = record.read(tmp_path / "run.jsonl")
     shown = json.loads(jsondoc.render(kept))["speeds"]
     assert shown == [json.loads(msgspec.json.encode(line)) for line in kept.speeds]

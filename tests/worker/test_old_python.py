@@ -36,8 +36,8 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
-    "__future__", "collections.abc", "contextlib", "ctypes", "dataclasses", "fractions", "functools", "gc", "hashlib",
-    "importlib", "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types", "typing",
+    "__future__", "ast", "collections.abc", "contextlib", "ctypes", "dataclasses", "fractions", "functools", "gc",
+    "hashlib", "importlib", "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types", "typing",
     "warnings",
 }  # fmt: skip
 
