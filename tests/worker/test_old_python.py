@@ -37,8 +37,8 @@ OWN = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__i
 #: Names in the standard library of Python 3.7 that worker-side code uses.
 STANDARD = {
     "__future__", "ast", "collections.abc", "contextlib", "ctypes", "dataclasses", "fractions", "functools", "gc",
-    "hashlib", "importlib", "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types", "typing",
-    "warnings",
+    "hashlib", "importlib", "json", "math", "os", "platform", "re", "struct", "sys", "tempfile", "time", "types",
+    "typing", "warnings",
 }  # fmt: skip
 
 worker_side = pytest.mark.parametrize("file", WORKER_SIDE, ids=lambda file: str(file.relative_to(ROOT)))
