@@ -198,7 +198,8 @@ def _judged(line: Any) -> None:
 
 
 def _finding(line: Any, one: Any) -> None:
-    _known("findings: element", one.element, line.elements)
+    if line.elements != ("all",):  # what is asked of a whole call may show on one of its elements
+        _known("findings: element", one.element, line.elements)
     _known("findings: verdict", one.verdict, SEVERITY)
     _parsed("findings: cause", CauseId, one.cause)
     _known("findings: region of the cause", CauseId.parse(one.cause).region, REGIONS)
