@@ -15,6 +15,7 @@ from conformance.own_loss.found import Found
 from conformance.record.record import CheckLine, RunRecord
 from conformance.record.summary import CauseSummary, Example, scoreboard
 from conformance.render import text
+from conformance.render.narrate import counted
 from conformance.render.scoreboard import LEGEND, table
 
 #: Causes that are told with an example; of the others there is one line each.
@@ -58,8 +59,8 @@ def _failure(report: Found, unused: Sequence[str]) -> Iterator[str]:
     if new:
         failed = sum(check.outcome in ("new", "fixed") for check in checks)
         yield (
-            f"{loss} does not conform: {failed} of {_count(len(checks), 'check')} not as expected, "
-            f"{_count(len(new), 'cause')}, on {_versions(report.record)}"
+            f"{loss} does not conform: {failed} of {counted(len(checks), 'check')} not as expected, "
+            f"{counted(len(new), 'cause')}, on {_versions(report.record)}"
         )
     else:
         yield f"{loss} conforms better than it is allowed to"
@@ -70,10 +71,6 @@ def _failure(report: Found, unused: Sequence[str]) -> Iterator[str]:
         yield ""
         yield f"All of it: print(measure({report.arguments.loss}, …)). What you document belongs into `contract`,"
         yield f"what you know and accept into allow=[{report.problem(new[0])!r}]."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _versions(record: RunRecord) -> str:
@@ -90,7 +87,7 @@ def _causes(report: Found, findings: Sequence[CauseSummary]) -> Iterator[str]:
         yield ""
         yield (
             f"{number}. {one.outcome} {one.cause}: "
-            f"{_count(one.elements, 'element')} in {_count(one.checks, 'check')}, {dtypes}"
+            f"{counted(one.elements, 'element')} in {counted(one.checks, 'check')}, {dtypes}"
         )
         if one.example is None:
             yield "   recorded, but not seen: take it out of the record"

@@ -351,7 +351,7 @@ def _counts(record: RunRecord, found: Sequence[ProblemSummary]) -> Iterator[str]
         return
     conform, documented = (footer.verdicts.get(name, 0) for name in ("conforms", "by-contract"))
     offered = sum(record.header.not_offered.values())
-    timed = len({line.implementation for line in record.speeds})
+    timed = text.timed(record)
     yield (
         f"{counted(len(record.checks), 'check')}: {conform} right, {documented} as documented; "
         f"{footer.not_run} not run, {offered} not offered{f'; {timed} timed' if timed else ''}"

@@ -240,10 +240,14 @@ def closing(record: RunRecord) -> Iterator[str]:
 
 def timings(record: RunRecord) -> Iterator[str]:
     """How many implementations were timed, and what was not; nothing where that was not asked for."""
-    if record.speeds:
-        timed = len({line.implementation for line in record.speeds})
-        yield f"timed: {counted(timed, 'implementation')}; `bce-conformance choose` and the record tell how fast"
+    if count := timed(record):
+        yield f"timed: {counted(count, 'implementation')}; `bce-conformance choose` and the record tell how fast"
     yield from untimed(record)
+
+
+def timed(record: RunRecord) -> int:
+    """How many implementations were timed."""
+    return len({line.implementation for line in record.speeds})
 
 
 def untimed(record: RunRecord) -> Iterator[str]:

@@ -154,7 +154,8 @@ def _edit_machines(runs: Sequence[RunRecord], folder: Path) -> Iterator[Edit]:
 
 def _updated(before: Sequence[Row], runs: Sequence[RunRecord], keep: bool) -> list[Row]:
     """Rows of what runs saw, and of what is recorded `before`: of checks that none had, or with `keep` of all."""
-    seen = [_seen(run, _claims(before) if keep else {}) for run in runs]
+    claims = _claims(before) if keep else {}
+    seen = [_seen(run, claims) for run in runs]
     ran = [{Key.of(line): set(line.elements) for line in run.checks} for run in runs]
     contents = _contents(seen, ran)
     magnitudes = _magnitudes(seen)
